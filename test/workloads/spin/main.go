@@ -1,0 +1,67 @@
+// Command spin keeps threads busy in one function and tells how much work it got done for the CPU
+// time it was given: the target for cost measurements, and the neighbour that must not appear in
+// another container's profile.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+)
+
+var rounds atomic.Uint64
+
+func main() {
+	addr := flag.String("listen", "", "address to serve the counters on; none if empty")
+	threads := flag.Int("threads", 1, "busy threads")
+	depth := flag.Int("depth", 1, "frames below each busy loop")
+	flag.Parse()
+
+	for range *threads {
+		go func() {
+			runtime.LockOSThread()
+			descend(*depth)
+		}()
+	}
+	if *addr == "" {
+		select {}
+	}
+	http.HandleFunc("/counters", counters)
+	log.Fatal(http.ListenAndServe(*addr, nil))
+}
+
+//go:noinline
+func descend(depth int) int {
+	if depth > 1 {
+		return descend(depth-1) + 1
+	}
+	return turnWheel()
+}
+
+//go:noinline
+func turnWheel() int {
+	x := uint64(88172645463325252)
+	for {
+		for range 10_000 {
+			x ^= x << 13
+			x ^= x >> 7
+			x ^= x << 17
+		}
+		rounds.Add(1 + x&0)
+	}
+}
+
+// counters prints the rounds done and the CPU time used in ns, so that throughput can be stated
+// per CPU second, which a busy neighbour on the same machine does not change.
+func counters(w http.ResponseWriter, _ *http.Request) {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintln(w, rounds.Load(), u.Utime.Nano()+u.Stime.Nano())
+}
