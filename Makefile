@@ -1,0 +1,75 @@
+# kubectl pprof: see `make help`. Two targets do everything on a fresh machine with Go, root and
+# Debian packages: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+ARCH       := $(shell go env GOARCH)
+OUT        := $(CURDIR)/out
+BIN        := $(OUT)/bin
+# The name under which the image is built and loaded into the test cluster; a cluster named by
+# KUBECONFIG pulls it instead, so set IMAGE to one it can reach.
+IMAGE      ?= kubectl-pprof/profiler:dev
+WORKLOADS_IMAGE ?= kubectl-pprof/workloads:test
+LDFLAGS    := -s -w -X github.com/kubectl-pprof/kubectl-pprof/pkg/version.Version=$(VERSION)
+WORKLOADS  := shop spin initd hog
+
+export CGO_ENABLED ?= 0
+
+.PHONY: help
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build the plugin into out/bin
+	go build -trimpath -ldflags='$(LDFLAGS)' -o $(BIN)/ ./cmd/kubectl-pprof
+
+.PHONY: image
+image: ## assemble the profiler image for both architectures, without Docker
+	go run ./profiler-image -version $(VERSION) -tag $(IMAGE) -o $(OUT)
+
+.PHONY: workloads
+workloads: ## build the programs that demo and tests profile, and their image
+	for w in $(WORKLOADS); do go build -trimpath -ldflags='-s -w' -o $(OUT)/workloads/ ./test/workloads/$$w; done
+	go run ./test/workloads/pack -tag $(WORKLOADS_IMAGE) -o $(OUT)/workloads.tar $(WORKLOADS:%=$(OUT)/workloads/%)
+
+.PHONY: cluster
+cluster: ## start the test cluster, unless KUBECONFIG names another, and load the images
+	test/with-cluster true
+
+.PHONY: cluster-down
+cluster-down: ## stop the test cluster
+	cd test/cluster && go run . down
+
+.PHONY: demo
+demo: build image workloads ## profile a real service in a real cluster; flame graphs in out/demo
+	test/with-cluster test/demo
+
+.PHONY: generate
+generate: ## compile the BPF programs again (needs clang-19)
+	go generate ./pkg/capture/...
+
+.PHONY: lint
+lint: ## gofmt, vet and staticcheck
+	@unformatted=$$(gofmt -l cmd pkg test profiler-image); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+.PHONY: test
+test: deps lint build image workloads ## everything: lint, unit, kernel and cluster tests
+	PPROF_TEST_ALL=1 go test ./cmd/... ./pkg/... ./profiler-image/... ./test/workloads/...
+	cd test/cluster && go vet . && go test .
+	PPROF_TEST_ALL=1 go test -timeout 20m ./test/kernels/...
+	test/with-cluster go test -count=1 -timeout 30m ./test/e2e/...
+
+.PHONY: bench
+bench: build image workloads ## measure on the cluster; a table and out/bench.json
+	test/with-cluster go run ./test/bench
+
+.PHONY: deps
+deps: ## install the Debian packages that the tests need
+	test/deps
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(OUT)
