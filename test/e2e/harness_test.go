@@ -1,0 +1,198 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// namespace makes a namespace of its own for a test, with the given PodSecurity level if any.
+func namespace(t *testing.T, level string) string {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
+	if level != "" {
+		ns.Labels = map[string]string{"pod-security.kubernetes.io/enforce": level}
+	}
+	ns, err := client.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if !t.Failed() {
+			expectNothingLeft(ctx, t, ns.Name)
+		}
+		now := int64(0)
+		pods := client.CoreV1().Pods(ns.Name)
+		pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
+		client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{})
+	})
+	eventually(t, 20*time.Second, "the default service account", func() (bool, string) {
+		_, err := client.CoreV1().ServiceAccounts(ns.Name).Get(t.Context(), "default", metav1.GetOptions{})
+		return err == nil, fmt.Sprint(err)
+	})
+	return ns.Name
+}
+
+// start creates a pod and waits until its containers run.
+func start(t *testing.T, pod *corev1.Pod) *corev1.Pod {
+	t.Helper()
+	pod = create(t, pod)
+	eventually(t, time.Minute, "pod "+pod.Name+" to be ready", func() (bool, string) {
+		p, err := client.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		pod = p
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+				return true, ""
+			}
+		}
+		return false, fmt.Sprintf("phase %s, containers %+v", p.Status.Phase, p.Status.ContainerStatuses)
+	})
+	return pod
+}
+
+func create(t *testing.T, pod *corev1.Pod) *corev1.Pod {
+	t.Helper()
+	pod, err := client.CoreV1().Pods(pod.Namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pod
+}
+
+// eventually polls until the condition holds; on failure it says what was last seen.
+func eventually(t *testing.T, limit time.Duration, what string, condition func() (ok bool, seen string)) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		ok, seen := condition()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s; last seen: %s", limit, what, seen)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// run is one run of the plugin.
+type run struct {
+	stdout, stderr string
+	code           int
+	took           time.Duration
+}
+
+func (r run) String() string {
+	return fmt.Sprintf("exit code %d after %v\nstdout: %.2000s\nstderr: %.4000s", r.code, r.took, r.stdout, r.stderr)
+}
+
+// plugin runs kubectl pprof with the admin's kubeconfig, or with the one in the arguments.
+func plugin(t *testing.T, args ...string) run {
+	t.Helper()
+	return finish(t, command(t, args...))
+}
+
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, pluginPath, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Stdout, cmd.Stderr = new(bytes.Buffer), new(bytes.Buffer)
+	return cmd
+}
+
+func finish(t *testing.T, cmd *exec.Cmd) run {
+	t.Helper()
+	begin := time.Now()
+	var err error
+	if cmd.Process == nil {
+		err = cmd.Run()
+	} else {
+		err = cmd.Wait()
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return run{
+		stdout: cmd.Stdout.(*bytes.Buffer).String(),
+		stderr: cmd.Stderr.(*bytes.Buffer).String(),
+		code:   cmd.ProcessState.ExitCode(),
+		took:   time.Since(begin),
+	}
+}
+
+// succeed runs the plugin and fails the test unless it exits with 0.
+func succeed(t *testing.T, args ...string) run {
+	t.Helper()
+	r := plugin(t, args...)
+	if r.code != 0 {
+		t.Fatalf("kubectl pprof %s: %v", strings.Join(args, " "), r)
+	}
+	return r
+}
+
+// refuse runs the plugin, which must fail and say all of the given texts on stderr, in few lines.
+func refuse(t *testing.T, args []string, texts ...string) run {
+	t.Helper()
+	r := plugin(t, args...)
+	if r.code == 0 {
+		t.Fatalf("kubectl pprof %s succeeded, should be refused: %v", strings.Join(args, " "), r)
+	}
+	expectTexts(t, r, texts...)
+	if r.stdout != "" {
+		t.Errorf("stdout of a refused run should be empty: %v", r)
+	}
+	return r
+}
+
+func expectTexts(t *testing.T, r run, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(r.stderr, text) {
+			t.Errorf("stderr lacks %q: %v", text, r)
+		}
+	}
+	if strings.Contains(r.stderr, "goroutine ") || strings.Contains(r.stderr, "panic") {
+		t.Errorf("stack trace on stderr: %v", r)
+	}
+}
+
+// profileOf profiles with the given arguments into a pprof file and reads it back.
+func profileOf(t *testing.T, args ...string) (*profile.Profile, run) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "profile.pb.gz")
+	r := succeed(t, append(args, "-o", file)...)
+	return readProfile(t, file), r
+}
+
+func readProfile(t *testing.T, file string) *profile.Profile {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	p, err := profile.Parse(f)
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return p
+}

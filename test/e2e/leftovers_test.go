@@ -1,0 +1,86 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const ours = "app=kubectl-pprof"
+
+// expectNothingLeft waits the 5 s that the profiler has to end, then looks for Jobs, pods and
+// running profilers of ours.
+func expectNothingLeft(ctx context.Context, t *testing.T, ns string) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		left := leftovers(ctx, ns)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("left behind: %s", strings.Join(left, "; "))
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func leftovers(ctx context.Context, ns string) []string {
+	var left []string
+	jobs, err := client.BatchV1().Jobs(ns).List(ctx, metav1.ListOptions{LabelSelector: ours})
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, j := range jobs.Items {
+		left = append(left, "job "+j.Name)
+	}
+	pods, err := client.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, p := range pods.Items {
+		if p.Labels["app"] == "kubectl-pprof" {
+			left = append(left, "pod "+p.Name)
+		}
+		left = append(left, runningProfilers(&p)...)
+	}
+	if onThisMachine {
+		left = append(left, profilerProcesses()...)
+	}
+	return left
+}
+
+func runningProfilers(p *corev1.Pod) []string {
+	var running []string
+	for _, c := range p.Status.EphemeralContainerStatuses {
+		if c.State.Running != nil {
+			running = append(running, fmt.Sprintf("ephemeral container %s of pod %s", c.Name, p.Name))
+		}
+	}
+	return running
+}
+
+// profilerProcesses finds our program among the processes of the node.
+func profilerProcesses() []string {
+	var found []string
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		line, err := os.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		args := strings.Split(string(line), "\x00")
+		if filepath.Base(args[0]) == "profiler" && len(args) > 1 && (args[1] == "serve" || args[1] == "relay") {
+			found = append(found, fmt.Sprintf("process %s: %s", filepath.Base(filepath.Dir(f)), strings.Join(args, " ")))
+		}
+	}
+	return found
+}

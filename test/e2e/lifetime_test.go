@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+func getPod(t *testing.T, ns, name string) *corev1.Pod {
+	t.Helper()
+	p, err := client.CoreV1().Pods(ns).Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// launch starts the plugin for a long profile and returns when the profiler runs and samples.
+func launch(t *testing.T, ns, mode string) (wait func() run, signal func(os.Signal), file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "profile.pb.gz")
+	cmd := command(t, mode, "-n", ns, "web", "-d", "60s", "-o", file)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, "the profiler to run", func() (bool, string) {
+		left := leftovers(t.Context(), ns)
+		for _, l := range left {
+			if strings.HasPrefix(l, "process ") && strings.Contains(l, "relay") || !onThisMachine && len(left) > 0 {
+				return true, ""
+			}
+		}
+		return false, strings.Join(left, "; ")
+	})
+	time.Sleep(3 * time.Second) // time in which samples come in
+	return func() run { return finish(t, cmd) }, func(s os.Signal) { cmd.Process.Signal(s) }, file
+}
+
+// Ctrl-C ends the profile early and keeps what was sampled.
+func TestInterrupt(t *testing.T) {
+	for _, mode := range []string{"--ephemeral", "--job"} {
+		t.Run(mode, func(t *testing.T) {
+			ns := namespace(t, "")
+			start(t, podOf(ns, "web", shop()))
+			wait, signal, file := launch(t, ns, mode)
+			signal(os.Interrupt)
+			r := wait()
+			if r.took > 10*time.Second {
+				t.Errorf("took %v to end after Ctrl-C: %v", r.took, r)
+			}
+			expectTexts(t, r)
+			p := readProfile(t, file)
+			expectFunctions(t, p, []string{"main.priceCart"}, nil)
+			if d := time.Duration(p.DurationNanos); d > 30*time.Second {
+				t.Errorf("the profile says it lasted %v", d)
+			}
+		})
+	}
+}
+
+// A second Ctrl-C quits at once; the profiler ends all the same.
+func TestInterruptTwice(t *testing.T) {
+	for _, mode := range []string{"--ephemeral", "--job"} {
+		t.Run(mode, func(t *testing.T) {
+			ns := namespace(t, "")
+			start(t, podOf(ns, "web", shop()))
+			wait, signal, _ := launch(t, ns, mode)
+			signal(os.Interrupt)
+			signal(os.Interrupt)
+			time.AfterFunc(100*time.Millisecond, func() { signal(os.Interrupt) })
+			if r := wait(); r.took > 5*time.Second {
+				t.Errorf("took %v to quit: %v", r.took, r)
+			}
+		})
+	}
+}
+
+// Nobody can clean up after a SIGKILL but the profiler itself.
+func TestPluginKilled(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	wait, signal, _ := launch(t, ns, "--ephemeral")
+	signal(syscall.SIGKILL)
+	wait()
+	eventually(t, 15*time.Second, "the profiler to end by itself", func() (bool, string) {
+		left := leftovers(t.Context(), ns)
+		return len(left) == 0, strings.Join(left, "; ")
+	})
+}
+
+// A killed plugin's Job goes too: the profiler ends, and the API server deletes what is left.
+func TestPluginKilledInJobMode(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	wait, signal, _ := launch(t, ns, "--job")
+	signal(syscall.SIGKILL)
+	wait()
+	eventually(t, 15*time.Second, "the profiler's process to end by itself", func() (bool, string) {
+		left := leftovers(t.Context(), ns)
+		for _, l := range left {
+			if strings.HasPrefix(l, "process ") {
+				return false, strings.Join(left, "; ")
+			}
+		}
+		return true, ""
+	})
+	eventually(t, 90*time.Second, "the Job to be deleted by its time to live", func() (bool, string) {
+		left := leftovers(t.Context(), ns)
+		return len(left) == 0, strings.Join(left, "; ")
+	})
+}
+
+// A kubelet may start an ephemeral container hours late: past its deadline it exits at once.
+func TestStartedAfterItsDeadline(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	r := succeed(t, "--ephemeral", "--dry-run", "-n", ns, "web", "-d", "1s")
+	var ec corev1.EphemeralContainer
+	if err := yaml.UnmarshalStrict([]byte(r.stdout), &ec); err != nil {
+		t.Fatalf("%v: %v", err, r)
+	}
+	late := false
+	for i, a := range append(ec.Command, ec.Args...) {
+		if i > 0 && strings.HasPrefix(a, "--deadline") {
+			late = true
+		}
+	}
+	if !late {
+		t.Fatalf("no deadline in %v", ec.Args)
+	}
+	past := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
+	for i, a := range ec.Args {
+		if strings.HasPrefix(a, "--deadline=") {
+			ec.Args[i] = "--deadline=" + past
+		}
+		if i > 0 && ec.Args[i-1] == "--deadline" {
+			ec.Args[i] = past
+		}
+	}
+	pod := getPod(t, ns, "web")
+	pod.Spec.EphemeralContainers = append(pod.Spec.EphemeralContainers, ec)
+	if _, err := client.CoreV1().Pods(ns).UpdateEphemeralContainers(t.Context(), "web", pod, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "the late profiler to exit", func() (bool, string) {
+		p, err := client.CoreV1().Pods(ns).Get(context.Background(), "web", metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		for _, c := range p.Status.EphemeralContainerStatuses {
+			if e := c.State.Terminated; e != nil && e.ExitCode != 0 && strings.Contains(e.Message, "deadline") {
+				return true, ""
+			}
+		}
+		return false, fmt.Sprintf("%+v", p.Status.EphemeralContainerStatuses)
+	})
+}
+
+// With --keep the second profile finds the first one's profiler.
+func TestKeepIsReused(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	succeed(t, "--ephemeral", "--keep", "5m", "-n", ns, "web", "-d", "2s")
+	first := getPod(t, ns, "web").Spec.EphemeralContainers
+	p, r := profileOf(t, "--ephemeral", "-n", ns, "web", "-d", "2s")
+	expectFunctions(t, p, []string{"main.priceCart"}, nil)
+	second := getPod(t, ns, "web").Spec.EphemeralContainers
+	if len(first) != 1 || len(second) != 1 {
+		t.Errorf("%d ephemeral containers after the first profile, %d after the second, want 1 and 1: %v", len(first), len(second), r)
+	}
+}
+
+// A dry run creates nothing and prints clean YAML.
+func TestDryRun(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	for _, mode := range []string{"--ephemeral", "--job"} {
+		r := succeed(t, mode, "--dry-run", "-n", ns, "web")
+		var object map[string]any
+		if err := yaml.Unmarshal([]byte(r.stdout), &object); err != nil || len(object) == 0 {
+			t.Errorf("%s: %v: %v", mode, err, r)
+		}
+	}
+	if n := len(getPod(t, ns, "web").Spec.EphemeralContainers); n != 0 {
+		t.Errorf("the dry run added %d ephemeral containers", n)
+	}
+}

@@ -1,0 +1,46 @@
+// Package e2e tells the stories of kubectl pprof's users on a real cluster: each file is one kind
+// of story, each test asserts what that user sees, and after each nothing of ours may be left.
+// `make test` runs it; the environment it needs is made by test/with-cluster.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+var (
+	kubeconfig     = os.Getenv("KUBECONFIG")
+	pluginPath     = os.Getenv("PPROF_PLUGIN")
+	profilerImage  = os.Getenv("KUBECTL_PPROF_IMAGE")
+	workloadsImage = os.Getenv("PPROF_WORKLOADS_IMAGE")
+	// onThisMachine is set when the node is this machine, so that its processes can be counted.
+	onThisMachine = os.Getenv("PPROF_TEST_CLUSTER") != ""
+
+	config *rest.Config
+	client *kubernetes.Clientset
+)
+
+func TestMain(m *testing.M) {
+	if pluginPath == "" || kubeconfig == "" {
+		fmt.Println("left out: the cluster tests; they run under `make test` (root, Linux) or test/with-cluster")
+		if os.Getenv("PPROF_TEST_ALL") != "" {
+			os.Exit(1)
+		}
+		return
+	}
+	var err error
+	if config, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err == nil {
+		config.QPS, config.Burst = 100, 200
+		client, err = kubernetes.NewForConfig(config)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}

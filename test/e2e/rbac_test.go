@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+func allow(group, resources, verbs string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{
+		APIGroups: []string{group}, Resources: strings.Fields(resources), Verbs: strings.Fields(verbs),
+	}
+}
+
+var (
+	mayLook      = allow("", "pods events", "get list watch")
+	mayExec      = allow("", "pods/exec", "get create")
+	mayEphemeral = allow("", "pods/ephemeralcontainers", "patch update")
+	mayJob       = allow("batch", "jobs", "create get watch list delete")
+)
+
+// userWith makes a service account that may do just that, and gives a kubeconfig of it.
+func userWith(t *testing.T, ns string, rules ...rbacv1.PolicyRule) string {
+	t.Helper()
+	ctx, name := t.Context(), "user"
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if _, err := client.CoreV1().ServiceAccounts(ns).Create(ctx, sa, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules}
+	if _, err := client.RbacV1().Roles(ns).Create(ctx, role, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Name: name, Namespace: ns}},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+	}
+	if _, err := client.RbacV1().RoleBindings(ns).Create(ctx, binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	token, err := client.CoreV1().ServiceAccounts(ns).CreateToken(ctx, name,
+		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptrTo(int64(time.Hour.Seconds()))}},
+		metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kc := clientcmdapi.NewConfig()
+	kc.Clusters["test"] = &clientcmdapi.Cluster{
+		Server: config.Host, CertificateAuthority: config.CAFile, CertificateAuthorityData: config.CAData, InsecureSkipTLSVerify: config.Insecure,
+	}
+	kc.AuthInfos["user"] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
+	kc.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "user", Namespace: ns}
+	kc.CurrentContext = "test"
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*kc, file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestUserWhoMayOnlyPatchEphemeralContainers(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	user := userWith(t, ns, mayLook, mayExec, mayEphemeral)
+	p, _ := profileOf(t, "--kubeconfig", user, "web", "-d", "2s")
+	expectFunctions(t, p, []string{"main.priceCart"}, nil)
+	refuse(t, []string{"--kubeconfig", user, "--job", "web", "-d", "2s"}, "jobs", "create")
+}
+
+func TestUserWhoMayOnlyCreateJobs(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	user := userWith(t, ns, mayLook, mayExec, mayJob)
+	p, r := profileOf(t, "--kubeconfig", user, "web", "-d", "2s")
+	expectFunctions(t, p, []string{"main.priceCart"}, nil)
+	expectTexts(t, r, "Job", "pods/ephemeralcontainers")
+	refuse(t, []string{"--kubeconfig", user, "--ephemeral", "web", "-d", "2s"}, "pods/ephemeralcontainers", "patch")
+}
+
+func TestUserWhoMayDoNeither(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	user := userWith(t, ns, mayLook, mayExec)
+	refuse(t, []string{"--kubeconfig", user, "web", "-d", "2s"}, "pods/ephemeralcontainers", "jobs")
+	blind := namespace(t, "")
+	refuse(t, []string{"--kubeconfig", userWith(t, blind), "web", "-d", "2s"}, "pods", "get")
+}
+
+// PodSecurity refuses; the refusal is quoted in one line, and its advice works.
+func TestRestrictedNamespace(t *testing.T) {
+	ns := namespace(t, "restricted")
+	start(t, podOf(ns, "web", restricted(shop())))
+	r := refuse(t, []string{"-n", ns, "web", "-d", "2s"}, "PodSecurity", "restricted", "--job-namespace")
+	for line := range strings.Lines(r.stderr) {
+		if strings.Contains(line, "PodSecurity") && !strings.Contains(line, "privileged") {
+			t.Errorf("the refusal should be one line with its reason: %q", line)
+		}
+	}
+	refuse(t, []string{"--ephemeral", "-n", ns, "web", "-d", "2s"}, "PodSecurity")
+	open := namespace(t, "privileged")
+	p, _ := profileOf(t, "-n", ns, "web", "--job-namespace", open, "-d", "2s")
+	expectFunctions(t, p, []string{"main.priceCart"}, nil)
+}
