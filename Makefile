@@ -43,7 +43,7 @@ cluster-down: ## stop the test cluster
 
 .PHONY: demo
 demo: build image workloads ## profile a real service in a real cluster; flame graphs in out/demo
-	test/with-cluster test/demo
+	test/with-cluster go run ./test/demo
 
 .PHONY: generate
 generate: ## compile the BPF programs again (needs clang-19)
