@@ -1,0 +1,96 @@
+// Package api is the HTTP API by which the plugin asks the profiler for profiles, spoken as
+// unencrypted HTTP/2 over any net.Conn. Its entry points are NewHandler and NewServer in the
+// profiler and NewClient in the plugin. It must not know how a connection comes about, nor how a
+// profile is made.
+package api
+
+import (
+	"fmt"
+	"time"
+)
+
+// ProfileType is a kind of profile that a profiler can make.
+type ProfileType struct {
+	Name string // as in --type
+	Path string // of the request; that of net/http/pprof where it has one
+}
+
+// ProfileTypes lists what can be asked for.
+func ProfileTypes() []ProfileType {
+	return []ProfileType{
+		{Name: "cpu", Path: "/debug/pprof/profile"},
+	}
+}
+
+// Limits of a Request.
+const (
+	MaxDuration  = time.Hour
+	MaxFrequency = 1000 // Hz
+	MaxPIDs      = 1024
+)
+
+// Request says which profile is wanted.
+type Request struct {
+	Type      string        // name of a ProfileType
+	Capture   string        // ID chosen by NewCaptureID; a known one joins that capture
+	Duration  time.Duration // of sampling, at most MaxDuration
+	Frequency int           // samples per second and CPU, 1…MaxFrequency
+	PIDs      []int         // in the target's PID namespace; none means all processes of the container
+}
+
+// State is how far a capture has come.
+type State string
+
+// The states in their order; the last two are final.
+const (
+	Starting    State = "starting"
+	Sampling    State = "sampling"
+	Symbolizing State = "symbolizing"
+	Done        State = "done"
+	Failed      State = "failed"
+)
+
+// Progress is one line of the progress stream.
+type Progress struct {
+	State     State  `json:"state"`
+	ElapsedMs int64  `json:"elapsedMs"` // since sampling began
+	Samples   uint64 `json:"samples"`
+	Lost      uint64 `json:"lost"` // samples that the kernel could not deliver
+	Processes int    `json:"processes"`
+	Error     string `json:"error,omitempty"` // why the capture failed
+}
+
+// Elapsed is the time since sampling began.
+func (p Progress) Elapsed() time.Duration { return time.Duration(p.ElapsedMs) * time.Millisecond }
+
+// Final reports whether nothing follows.
+func (p Progress) Final() bool { return p.State == Done || p.State == Failed }
+
+// Version describes the profiler and the node it runs on.
+type Version struct {
+	Version string `json:"version"`
+	Kernel  string `json:"kernel"` // release, as in uname -r
+	Arch    string `json:"arch"`   // as in GOARCH
+}
+
+// Error is a refusal by the profiler: what failed and why, for the person at the terminal.
+type Error struct {
+	Status  int    `json:"-"`      // HTTP status code
+	Message string `json:"error"`  // a sentence, lower case
+	Reason  string `json:"reason"` // a word to decide by: one of the Reason constants, or one of the capturer's
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Reasons of this package's own errors.
+const (
+	ReasonBadRequest     = "bad_request"     // a parameter is missing or out of range
+	ReasonUnknownCapture = "unknown_capture" // no capture has that ID
+	ReasonExpired        = "expired"         // the capture's result is no longer kept
+	ReasonBusy           = "busy"            // too many captures at once
+	ReasonInternal       = "internal"        // anything else
+)
+
+func badRequest(format string, a ...any) *Error {
+	return &Error{Status: 400, Reason: ReasonBadRequest, Message: fmt.Sprintf(format, a...)}
+}
