@@ -1,6 +1,7 @@
 package target
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,15 @@ func Containers(pod *corev1.Pod) []string {
 		names = append(names, c.Name)
 	}
 	return names
+}
+
+// ContainersOf gives the Containers of the pod of a query, none if there is no such pod.
+func ContainersOf(ctx context.Context, c Clients, q Query) []string {
+	pod, _, err := findPod(ctx, c, q)
+	if err != nil {
+		return nil
+	}
+	return Containers(pod)
 }
 
 func has(pod *corev1.Pod, name string) bool {

@@ -6,20 +6,19 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 )
 
 // notFound is the error for a pod that does not exist. It offers a workload of that name, or pods
 // whose name is close; what the user may not list is not offered.
-func notFound(ctx context.Context, client kubernetes.Interface, q Query) error {
+func notFound(ctx context.Context, c Clients, q Query) error {
 	missing := fmt.Sprintf("pod %q not found in namespace %q", q.Name, q.Namespace)
 	for _, k := range kinds[1:] {
-		if _, err := k.selector(ctx, client, q.Namespace, q.Name); err == nil {
+		if _, err := k.selector(ctx, c.Objects, q.Namespace, q.Name); err == nil {
 			return fmt.Errorf("%s; did you mean %s/%s?", missing, k.name, q.Name)
 		}
 	}
 	// A page of 500 is enough for a hint.
-	list, err := client.CoreV1().Pods(q.Namespace).List(ctx, metav1.ListOptions{Limit: 500})
+	list, err := c.Core.CoreV1().Pods(q.Namespace).List(ctx, metav1.ListOptions{Limit: 500})
 	if err != nil {
 		return fmt.Errorf("%s", missing)
 	}

@@ -11,9 +11,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubectl/pkg/cmd/util/podcmd"
 )
+
+// Clients of one cluster.
+type Clients struct {
+	Core    kubernetes.Interface
+	Objects dynamic.Interface // reads workloads of any type
+}
 
 // Query is what the user named.
 type Query struct {
@@ -61,27 +68,38 @@ func ParseName(arg string) (typ, name string, err error) {
 
 // Resolve finds the pod, for a type other than pod a ready one of its pods, and in it the
 // container, which must be running.
-func Resolve(ctx context.Context, client kubernetes.Interface, q Query) (*Target, error) {
-	k, err := kindOf(q.Type)
+func Resolve(ctx context.Context, c Clients, q Query) (*Target, error) {
+	pod, note, err := findPod(ctx, c, q)
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{}
-	if k.selector == nil {
-		t.Pod, err = client.CoreV1().Pods(q.Namespace).Get(ctx, q.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil, notFound(ctx, client, q)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("pod %q: %w", q.Name, err)
-		}
-	} else if t.Pod, t.Notes, err = podOf(ctx, client, k, q); err != nil {
-		return nil, err
+	t := &Target{Pod: pod}
+	if note != "" {
+		t.Notes = append(t.Notes, note)
 	}
 	if err := t.chooseContainer(q.Container); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// findPod gives the pod of a query, and a note if it was chosen among several.
+func findPod(ctx context.Context, c Clients, q Query) (*corev1.Pod, string, error) {
+	k, err := kindOf(q.Type)
+	if err != nil {
+		return nil, "", err
+	}
+	if k.name != "pod" {
+		return podOf(ctx, c, k, q)
+	}
+	pod, err := c.Core.CoreV1().Pods(q.Namespace).Get(ctx, q.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, "", notFound(ctx, c, q)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("pod %q: %w", q.Name, err)
+	}
+	return pod, "", nil
 }
 
 // chooseContainer sets the container: the one asked for, else the one that kubectl's

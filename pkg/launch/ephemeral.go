@@ -1,0 +1,147 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
+)
+
+// ephemeral launches the profiler as an ephemeral container of the target's pod (KEP-277).
+type ephemeral struct {
+	client    kubernetes.Interface
+	target    *target.Target
+	options   Options
+	container *corev1.EphemeralContainer
+	kept      string // name of a container that runs a kept profiler
+}
+
+func newEphemeral(client kubernetes.Interface, t *target.Target, o Options) *ephemeral {
+	now := time.Now()
+	return &ephemeral{
+		client: client, target: t, options: o,
+		container: ephemeralContainer(newName(), t, o, now),
+		kept:      keptContainer(t, o, now),
+	}
+}
+
+func ephemeralContainer(name string, t *target.Target, o Options, now time.Time) *corev1.EphemeralContainer {
+	c := &corev1.EphemeralContainer{
+		EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+			Name:            name,
+			Image:           o.Image,
+			ImagePullPolicy: o.PullPolicy,
+			Command:         command(t, o, now),
+			SecurityContext: privileged(),
+			// The last line on stderr becomes the reason in the container's status.
+			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+		},
+		TargetContainerName: t.Container,
+	}
+	if pod := t.Pod.Spec.SecurityContext; pod != nil && pod.AppArmorProfile != nil {
+		c.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
+	}
+	return c
+}
+
+// keptContainer names the running container of a kept profiler of the target.
+func keptContainer(t *target.Target, o Options, now time.Time) string {
+	for _, c := range t.Pod.Spec.EphemeralContainers {
+		if c.Image != o.Image || !reusable(c.Command, t, o, now) {
+			continue
+		}
+		for _, s := range t.Pod.Status.EphemeralContainerStatuses {
+			if s.Name == c.Name && s.State.Running != nil {
+				return c.Name
+			}
+		}
+	}
+	return ""
+}
+
+func (e *ephemeral) DryRun(ctx context.Context) (runtime.Object, error) {
+	if e.kept != "" {
+		return nil, nil
+	}
+	if reason := unsuited(e.target.Pod); reason != "" {
+		return nil, &Refusal{Mode: Ephemeral, Reason: reason, Advice: adviceEphemeral}
+	}
+	exec := permission{"create", "", "pods", "exec", e.target.Namespace()}
+	var mayExec bool
+	var wg sync.WaitGroup
+	wg.Go(func() { mayExec = allowed(ctx, e.client, exec) })
+	object, err := e.patch(ctx, metav1.DryRunAll)
+	wg.Wait()
+	mine := permission{"patch", "", "pods", "ephemeralcontainers", e.target.Namespace()}
+	if err := refusal(ctx, e.client, Ephemeral, mine, err); err != nil {
+		return nil, err
+	}
+	if !mayExec {
+		return nil, lacks(Ephemeral, exec)
+	}
+	return object, nil
+}
+
+// unsuited says why a pod is known to have no use for an ephemeral container.
+func unsuited(pod *corev1.Pod) string {
+	if _, static := pod.Annotations[corev1.MirrorPodAnnotationKey]; static {
+		return fmt.Sprintf("pod %q is a static pod, which takes no ephemeral containers", pod.Name)
+	}
+	if pod.Spec.HostUsers != nil && !*pod.Spec.HostUsers {
+		return fmt.Sprintf("pod %q has a user namespace (hostUsers: false), in which the kernel refuses BPF", pod.Name)
+	}
+	return ""
+}
+
+// patch adds the container to the pod. The patch is what --dry-run shows.
+func (e *ephemeral) patch(ctx context.Context, dryRun ...string) (runtime.Object, error) {
+	container, err := runtime.DefaultUnstructuredConverter.ToUnstructured(e.container)
+	if err != nil {
+		return nil, err
+	}
+	delete(container, "resources") // cannot be set here; the type has it without omitempty
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1",
+		"kind":       "Pod",
+		"metadata":   map[string]any{"name": e.target.Pod.Name, "namespace": e.target.Namespace()},
+		"spec":       map[string]any{"ephemeralContainers": []any{container}},
+	}}
+	body, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	_, err = e.client.CoreV1().Pods(e.target.Namespace()).Patch(ctx, e.target.Pod.Name,
+		types.StrategicMergePatchType, body, metav1.PatchOptions{DryRun: dryRun}, "ephemeralcontainers")
+	return object, err
+}
+
+func (e *ephemeral) Launch(ctx context.Context) (*Session, error) {
+	session := &Session{
+		Ref:  stream.Ref{Namespace: e.target.Namespace(), Pod: e.target.Pod.Name, Container: e.kept},
+		Mode: Ephemeral, Reused: e.kept != "",
+	}
+	if session.Reused {
+		return session, nil
+	}
+	ctx, cancel := withTimeout(ctx, e.options)
+	defer cancel()
+	if _, err := e.patch(ctx); err != nil {
+		return nil, fmt.Errorf("pod %q: adding the ephemeral container: %w", e.target.Pod.Name, err)
+	}
+	session.Container = e.container.Name
+	if err := waitForContainer(ctx, e.client, session.Ref, e.target.Node()); err != nil {
+		return nil, err
+	}
+	return session, nil
+}

@@ -1,0 +1,65 @@
+package launch
+
+import (
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/utils/ptr"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
+)
+
+const (
+	// Program is the profiler's path in its image.
+	Program = "/profiler"
+	// namePrefix begins the names of all that we create.
+	namePrefix = "kubectl-pprof-"
+	// afterwards is the time that a profiler has after sampling for symbols and for handing over.
+	afterwards = 2 * time.Minute
+)
+
+func newName() string { return namePrefix + rand.String(5) }
+
+// deadline is when the profiler must be gone, whatever happens: a kubelet may start a container
+// hours after it was asked to (kubernetes/kubernetes#124176).
+func (o Options) deadline(now time.Time) time.Time {
+	return now.Add(o.Timeout + o.Duration + afterwards + o.Keep)
+}
+
+// command is what runs in the profiler's container.
+func command(t *target.Target, o Options, now time.Time) []string {
+	c := []string{Program, "serve",
+		"--container-id=" + t.ContainerID,
+		"--deadline=" + o.deadline(now).UTC().Format(time.RFC3339),
+	}
+	if o.Keep > 0 {
+		c = append(c, "--keep="+o.Keep.String())
+	}
+	return c
+}
+
+// reusable holds for the command of a kept profiler of the same container that lives long enough
+// for another profile.
+func reusable(command []string, t *target.Target, o Options, now time.Time) bool {
+	flags := map[string]string{}
+	for _, arg := range command {
+		if name, value, ok := strings.Cut(arg, "="); ok {
+			flags[name] = value
+		}
+	}
+	deadline, err := time.Parse(time.RFC3339, flags["--deadline"])
+	return err == nil && flags["--keep"] != "" && flags["--container-id"] == t.ContainerID &&
+		deadline.After(now.Add(o.Duration+afterwards))
+}
+
+// privileged is root with everything. The pod's runAsUser and runAsNonRoot would be inherited
+// unless both are set (kubernetes/kubernetes#113006), and so would an AppArmor profile.
+func privileged() *corev1.SecurityContext {
+	return &corev1.SecurityContext{
+		Privileged:   ptr.To(true),
+		RunAsUser:    ptr.To(int64(0)),
+		RunAsNonRoot: ptr.To(false),
+	}
+}
