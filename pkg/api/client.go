@@ -2,45 +2,178 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net"
-
-	"github.com/google/pprof/profile"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
 )
 
 // Client talks to one profiler. It connects when first used and again after a connection broke.
 // Its methods may be called from several goroutines.
 type Client struct {
-	dial func(context.Context) (net.Conn, error)
+	transport *http.Transport
+	lock      chan struct{} // holds one token, which owns conn; a mutex could not be left when ctx ends
+	conn      *http.ClientConn
 }
 
 // NewClient makes a client that gets its connections from dial.
 func NewClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
-	return &Client{dial: dial}
+	return &Client{
+		lock: make(chan struct{}, 1),
+		transport: &http.Transport{
+			Protocols:          onlyHTTP2(),
+			DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+			DisableCompression: true, // profiles are compressed
+			HTTP2: &http.HTTP2Config{
+				MaxReceiveBufferPerConnection: 1 << 20,
+				MaxReceiveBufferPerStream:     1 << 20,
+				SendPingTimeout:               pingAfter,
+				PingTimeout:                   clientPingTimeout,
+				WriteByteTimeout:              clientPingTimeout,
+			},
+		},
+	}
 }
 
-// NewCaptureID returns a random ID for Request.Capture.
-func NewCaptureID() string { return "" }
-
-// Version asks what runs on the other side; it is the cheapest request and so proves the way.
-func (c *Client) Version(ctx context.Context) (*Version, error) { return nil, nil }
-
-// Profile asks for a profile and blocks until it has arrived whole, its length and digest
-// verified. A connection that breaks is opened again and the transfer resumed; the error is that
-// of the last attempt when several in a row brought nothing. A refusal is an *Error.
-func (c *Client) Profile(ctx context.Context, r Request) (*profile.Profile, error) { return nil, nil }
-
-// Progress calls report for each line of the capture's progress until its state is final or ctx
-// is done. It may be called before Profile has reached the profiler.
-func (c *Client) Progress(ctx context.Context, capture string, report func(Progress)) error {
-	return nil
+// Version asks what runs on the other side. It is the cheapest request and so proves the way;
+// unlike the others it is tried once.
+func (c *Client) Version(ctx context.Context) (*Version, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/version", nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	v := new(Version)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxSmallBody)).Decode(v); err != nil {
+		return nil, fmt.Errorf("the profiler's version is unreadable: %w", err)
+	}
+	return v, nil
 }
 
 // Stop ends the sampling of a capture early; Profile then returns what was sampled.
-func (c *Client) Stop(ctx context.Context, capture string) error { return nil }
+func (c *Client) Stop(ctx context.Context, capture string) error {
+	return c.post(ctx, "/stop", url.Values{"capture": {capture}})
+}
 
 // Exit tells the profiler to end. One that was started with a time to be kept goes back to waiting
 // instead, unless force is set.
-func (c *Client) Exit(ctx context.Context, force bool) error { return nil }
+func (c *Client) Exit(ctx context.Context, force bool) error {
+	q := url.Values{}
+	if force {
+		q.Set("force", "1")
+	}
+	return c.post(ctx, "/exit", q)
+}
 
 // Close closes the connection, if there is one.
-func (c *Client) Close() error { return nil }
+func (c *Client) Close() error {
+	c.lock <- struct{}{}
+	defer func() { <-c.lock }()
+	if c.conn == nil {
+		return nil
+	}
+	return c.conn.Close()
+}
+
+func (c *Client) post(ctx context.Context, path string, q url.Values) error {
+	return retry(ctx, func() (bool, error) {
+		resp, err := c.do(ctx, http.MethodPost, path, q, nil)
+		if err != nil {
+			return false, err
+		}
+		return false, resp.Body.Close()
+	})
+}
+
+// maxSmallBody bounds answers that are not profiles, in bytes.
+const maxSmallBody = 64 << 10
+
+// do sends a request over the current connection, or a new one if that is broken. Any status
+// other than 2xx becomes an *Error.
+func (c *Client) do(ctx context.Context, method, path string, q url.Values, h http.Header) (*http.Response, error) {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u := url.URL{Scheme: "http", Host: "profiler", Path: path, RawQuery: q.Encode()}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range h {
+		req.Header[k] = v
+	}
+	resp, err := conn.RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("the connection to the profiler broke: %w", err)
+	}
+	if resp.StatusCode/100 != 2 {
+		defer resp.Body.Close()
+		return nil, readError(resp)
+	}
+	return resp, nil
+}
+
+func (c *Client) connect(ctx context.Context) (*http.ClientConn, error) {
+	select {
+	case c.lock <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-c.lock }()
+	if c.conn != nil && c.conn.Err() == nil {
+		return c.conn, nil
+	}
+	conn, err := c.transport.NewClientConn(ctx, "http", "profiler:80")
+	if err != nil {
+		return nil, err
+	}
+	c.conn = conn
+	return conn, nil
+}
+
+func readError(resp *http.Response) *Error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxSmallBody))
+	e := new(Error)
+	if json.Unmarshal(body, e) != nil || e.Message == "" {
+		e = &Error{Reason: ReasonInternal, Message: fmt.Sprintf("the profiler answered %s: %.200s", resp.Status, strings.TrimSpace(string(body)))}
+	}
+	e.Status = resp.StatusCode
+	return e
+}
+
+const (
+	maxAttempts = 5                      // in a row that brought nothing
+	firstPause  = 200 * time.Millisecond // between two attempts, doubled each time: 3 s in all
+)
+
+// retry calls try until it succeeds, is refused, ctx is done, or maxAttempts failed in a row
+// without progress.
+func retry(ctx context.Context, try func() (progress bool, err error)) error {
+	for attempt, pause := 1, firstPause; ; attempt, pause = attempt+1, 2*pause {
+		progress, err := try()
+		var refusal *Error
+		if err == nil || errors.As(err, &refusal) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if progress {
+			attempt, pause = 1, firstPause
+		}
+		if attempt == maxAttempts {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/pprof/profile"
+)
+
+const (
+	maxRunning  = 4               // captures at once; each costs the target's node CPU time
+	maxFinished = 4               // results kept at once; each is at most some MB
+	resultKept  = 2 * time.Minute // how long a finished result waits to be fetched
+)
+
+// Capturer makes profiles.
+type Capturer interface {
+	// Start prepares a capture and returns when sampling may begin. An *Error goes to the
+	// client as it is.
+	Start(Request) (Capture, error)
+}
+
+// Capture is one profile in the making.
+type Capture interface {
+	// Run samples until ctx is done, which is no error, and makes the profile.
+	Run(ctx context.Context) (*profile.Profile, error)
+	// Progress may be called at any time, while Run goes on too. The states Done and Failed are
+	// not its business.
+	Progress() Progress
+}
+
+// captures owns the captures of a profiler, running and finished.
+type captures struct {
+	capturer Capturer
+
+	mu    sync.Mutex
+	byID  map[string]*job
+	added chan struct{} // closed and replaced when a capture is added
+}
+
+// job is a capture with its ID, from the request to the end of the time its result is kept.
+type job struct {
+	id      string
+	stop    context.CancelFunc // ends sampling
+	stopped context.Context    // done when sampling was to end early
+	done    chan struct{}      // closed when result or err is set
+
+	result   *result
+	err      *Error
+	finished time.Time
+
+	mu      sync.Mutex
+	capture Capture // nil until started
+}
+
+func newCaptures(c Capturer) *captures {
+	return &captures{capturer: c, byID: map[string]*job{}, added: make(chan struct{})}
+}
+
+// join returns the capture with the request's ID, and starts it if there is none.
+func (c *captures) join(r Request) (*job, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if j := c.byID[r.Capture]; j != nil {
+		return j, nil
+	}
+	running := 0
+	for _, j := range c.byID {
+		if !j.isDone() {
+			running++
+		}
+	}
+	if running >= maxRunning {
+		return nil, &Error{Status: http.StatusTooManyRequests, Reason: ReasonBusy,
+			Message: fmt.Sprintf("the profiler runs %d captures already; try again when one has ended", running)}
+	}
+	j := &job{id: r.Capture, done: make(chan struct{})}
+	j.stopped, j.stop = context.WithCancel(context.Background())
+	c.byID[r.Capture] = j
+	close(c.added)
+	c.added = make(chan struct{})
+	go func() {
+		j.run(c.capturer, r)
+		c.keep(j)
+	}()
+	return j, nil
+}
+
+// find returns the capture with that ID or nil, and a channel that is closed when one is added.
+func (c *captures) find(id string) (*job, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byID[id], c.added
+}
+
+// keep bounds how many finished captures there are and for how long.
+func (c *captures) keep(j *job) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		var oldest *job
+		finished := 0
+		for _, k := range c.byID {
+			if !k.isDone() {
+				continue
+			}
+			finished++
+			if k != j && (oldest == nil || k.finished.Before(oldest.finished)) {
+				oldest = k
+			}
+		}
+		if finished <= maxFinished || oldest == nil {
+			break
+		}
+		delete(c.byID, oldest.id)
+	}
+	time.AfterFunc(resultKept, func() { c.forget(j) })
+}
+
+func (c *captures) forget(j *job) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byID[j.id] == j {
+		delete(c.byID, j.id)
+	}
+}
+
+// abandon stops all captures and forgets their results.
+func (c *captures) abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, j := range c.byID {
+		j.stop()
+		delete(c.byID, id)
+	}
+}
+
+func (j *job) isDone() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (j *job) run(c Capturer, r Request) {
+	defer close(j.done)
+	defer j.stop()
+	res, err := j.profile(c, r)
+	j.result, j.finished = res, time.Now()
+	if err != nil && !errors.As(err, &j.err) {
+		j.err = &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: err.Error()}
+	}
+}
+
+func (j *job) profile(c Capturer, r Request) (_ *result, err error) {
+	// A fault in reading what the target contains must not take the profiler, and with it the
+	// captures of others, down.
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the profiler has a bug: %v", v)
+		}
+	}()
+	capture, err := c.Start(r)
+	if err != nil {
+		return nil, err
+	}
+	j.mu.Lock()
+	j.capture = capture
+	j.mu.Unlock()
+	ctx, cancel := context.WithTimeout(j.stopped, r.Duration)
+	defer cancel()
+	p, err := capture.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return encode(p)
+}
+
+func (j *job) progress() Progress {
+	j.mu.Lock()
+	capture := j.capture
+	j.mu.Unlock()
+	p := Progress{State: Starting}
+	if capture != nil {
+		p = capture.Progress()
+	}
+	if j.isDone() {
+		p.State = Done
+		if j.err != nil {
+			p.State, p.Error = Failed, j.err.Message
+		}
+	}
+	return p
+}

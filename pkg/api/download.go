@@ -1,0 +1,111 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/google/pprof/profile"
+)
+
+// ErrDamaged says that a profile did not arrive as it was sent.
+var ErrDamaged = errors.New("the profile was damaged on its way")
+
+// maxProfile bounds what a profiler can make us hold, in bytes.
+const maxProfile = 256 << 20
+
+// Profile asks for a profile and blocks until it has arrived whole, its length and digest
+// verified. A connection that breaks is opened again and the transfer resumed; the error is that
+// of the last attempt when several in a row brought nothing. A refusal is an *Error.
+func (c *Client) Profile(ctx context.Context, r Request) (*profile.Profile, error) {
+	path, err := pathOf(r.Type)
+	if err != nil {
+		return nil, err
+	}
+	if r.Capture == "" {
+		r.Capture = NewCaptureID() // else a second attempt would be a second capture
+	}
+	d := download{client: c, path: path, query: r.query()}
+	if err := retry(ctx, func() (bool, error) { return d.attempt(ctx) }); err != nil {
+		return nil, err
+	}
+	p, err := profile.ParseData(d.data.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("the profiler sent an unreadable profile: %w", err)
+	}
+	return p, nil
+}
+
+// download is a transfer that goes on where the last attempt ended.
+type download struct {
+	client *Client
+	path   string
+	query  url.Values
+
+	data   bytes.Buffer
+	size   int64  // of the whole; known when etag is
+	etag   string // "" until an answer began
+	digest [sha256.Size]byte
+}
+
+// attempt fetches what is missing, and reports whether anything came.
+func (d *download) attempt(ctx context.Context) (progress bool, err error) {
+	h := http.Header{}
+	if d.etag != "" {
+		h.Set("Range", fmt.Sprintf("bytes=%d-", d.data.Len()))
+		h.Set("If-Match", d.etag)
+	}
+	resp, err := d.client.do(ctx, http.MethodGet, d.path, d.query, h)
+	if err != nil {
+		return false, err
+	}
+	defer resp.Body.Close()
+	if err := d.begin(resp); err != nil {
+		return false, err
+	}
+	n, err := io.Copy(&d.data, io.LimitReader(resp.Body, d.size-int64(d.data.Len())))
+	if missing := d.size - int64(d.data.Len()); missing > 0 {
+		if err == nil {
+			err = io.ErrUnexpectedEOF
+		}
+		return n > 0, fmt.Errorf("the profile's last %d of %d bytes did not arrive: %w", missing, d.size, err)
+	}
+	if got := sha256.Sum256(d.data.Bytes()); got != d.digest {
+		d.restart()
+		return false, fmt.Errorf("%w: its sha-256 is %x, not %x", ErrDamaged, got, d.digest)
+	}
+	return true, nil
+}
+
+// begin reads an answer's headers: a whole one's replace what is known, a part's must fit to it.
+func (d *download) begin(resp *http.Response) error {
+	if resp.StatusCode == http.StatusPartialContent {
+		want := fmt.Sprintf("bytes %d-%d/%d", d.data.Len(), d.size-1, d.size)
+		if got := resp.Header.Get("Content-Range"); got != want {
+			d.restart()
+			return fmt.Errorf("%w: asked for %q, got %q", ErrDamaged, want, got)
+		}
+		return nil
+	}
+	d.restart()
+	digest, err := parseDigest(resp.Header.Get("Repr-Digest"))
+	if err != nil {
+		return err
+	}
+	if resp.ContentLength < 1 || resp.ContentLength > maxProfile {
+		return fmt.Errorf("the profiler announced a profile of %d bytes; at most %d are accepted", resp.ContentLength, maxProfile)
+	}
+	d.size, d.digest, d.etag = resp.ContentLength, digest, resp.Header.Get("ETag")
+	return nil
+}
+
+// restart forgets what has come, so that the next attempt fetches the whole.
+func (d *download) restart() {
+	d.data.Reset()
+	d.etag = ""
+}

@@ -1,0 +1,47 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+)
+
+func FuzzParseRequest(f *testing.F) {
+	for _, seed := range []string{
+		"", "seconds=30&frequency=99&capture=abc&pid=1&pid=2", "seconds=NaN", "seconds=1e309", "seconds=-0",
+		"seconds=0.0000000001", "frequency=1e3", "pid=99999999999", "capture=%00", "seconds=%31", "a;b",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		q, err := url.ParseQuery(raw)
+		if err != nil {
+			return
+		}
+		r, err := parseRequest("cpu", q)
+		if err != nil {
+			return
+		}
+		if r.Duration <= 0 || r.Duration > MaxDuration || r.Frequency < 1 || r.Frequency > MaxFrequency || len(r.PIDs) > MaxPIDs {
+			t.Fatalf("%q gave %+v", raw, r)
+		}
+		again, err := parseRequest("cpu", r.query())
+		if err != nil || fmt.Sprint(again) != fmt.Sprint(r) {
+			t.Fatalf("%+v came back as %+v, %v", r, again, err)
+		}
+	})
+}
+
+func FuzzParseDigest(f *testing.F) {
+	f.Add("sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:")
+	f.Add("md5=::, sha-256=:AAAA:")
+	f.Fuzz(func(t *testing.T, header string) {
+		sum, err := parseDigest(header)
+		if err != nil {
+			return
+		}
+		if again, err := parseDigest(formatDigest(sum)); err != nil || again != sum {
+			t.Fatalf("%q: %x came back as %x, %v", header, sum, again, err)
+		}
+	})
+}

@@ -1,0 +1,95 @@
+package api
+
+import (
+	"crypto/rand"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	defaultDuration  = 30 * time.Second // as in net/http/pprof
+	defaultFrequency = 99               // Hz; not a divisor of the rates at which programs do things
+	maxCaptureID     = 64               // bytes
+)
+
+// NewCaptureID returns a random ID for Request.Capture.
+func NewCaptureID() string { return rand.Text() }
+
+// pathOf returns the path of a type's requests.
+func pathOf(name string) (string, error) {
+	var known []string
+	for _, t := range ProfileTypes() {
+		if t.Name == name {
+			return t.Path, nil
+		}
+		known = append(known, t.Name)
+	}
+	return "", badRequest("profile type %q is unknown; the types are %s", name, strings.Join(known, ", "))
+}
+
+// query is the request as URL parameters; parseRequest reads them back.
+func (r Request) query() url.Values {
+	q := url.Values{
+		"seconds":   {strconv.FormatFloat(r.Duration.Seconds(), 'f', -1, 64)},
+		"frequency": {strconv.Itoa(r.Frequency)},
+	}
+	if r.Capture != "" {
+		q.Set("capture", r.Capture)
+	}
+	for _, pid := range r.PIDs {
+		q.Add("pid", strconv.Itoa(pid))
+	}
+	return q
+}
+
+// parseRequest reads the parameters of a request for a profile. What is left out has a default.
+func parseRequest(typ string, q url.Values) (Request, error) {
+	r := Request{Type: typ, Capture: q.Get("capture"), Duration: defaultDuration, Frequency: defaultFrequency}
+	if r.Capture == "" {
+		r.Capture = NewCaptureID()
+	}
+	if err := checkCaptureID(r.Capture); err != nil {
+		return Request{}, err
+	}
+	if s := q.Get("seconds"); s != "" {
+		seconds, err := strconv.ParseFloat(s, 64)
+		if err != nil || math.IsNaN(seconds) || seconds <= 0 || seconds > MaxDuration.Seconds() {
+			return Request{}, badRequest("seconds=%.20q must be a number above 0, at most %.0f", s, MaxDuration.Seconds())
+		}
+		r.Duration = max(time.Duration(math.Round(seconds*1e9)), 1)
+	}
+	if s := q.Get("frequency"); s != "" {
+		hertz, err := strconv.Atoi(s)
+		if err != nil || hertz < 1 || hertz > MaxFrequency {
+			return Request{}, badRequest("frequency=%.20q must be a whole number from 1 to %d", s, MaxFrequency)
+		}
+		r.Frequency = hertz
+	}
+	if len(q["pid"]) > MaxPIDs {
+		return Request{}, badRequest("%d PIDs were given, at most %d can be", len(q["pid"]), MaxPIDs)
+	}
+	for _, s := range q["pid"] {
+		pid, err := strconv.ParseInt(s, 10, 32)
+		if err != nil || pid < 1 {
+			return Request{}, badRequest("pid=%.20q must be a positive number", s)
+		}
+		r.PIDs = append(r.PIDs, int(pid))
+	}
+	return r, nil
+}
+
+// checkCaptureID keeps IDs short and free of characters that mean something elsewhere.
+func checkCaptureID(id string) error {
+	if id == "" || len(id) > maxCaptureID {
+		return badRequest("a capture ID has 1 to %d characters, not %d", maxCaptureID, len(id))
+	}
+	for _, c := range id {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
+			return badRequest("capture ID %q has characters other than letters, digits, - and _", id)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A transfer cut again and again arrives whole, from one capture.
+func TestCutTransfersAreResumed(t *testing.T) {
+	const functions = 20_000 // some 300 KB of result
+	f := &fakeCapturer{functions: functions}
+	_, dial := serve(t, f, nil)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for seed := range 20 {
+		started := f.starts()
+		cuts := 0
+		c := NewClient(func(ctx context.Context) (net.Conn, error) {
+			conn, err := dial(ctx)
+			if err != nil || cuts == 4 {
+				return conn, err
+			}
+			cuts++
+			return &cutConn{conn, rnd.IntN(120_000)}, nil
+		})
+		p, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+		if err != nil || len(p.Sample) != functions {
+			t.Errorf("%d: after %d cuts: %v", seed, cuts, err)
+		}
+		if n := f.starts() - started; n != 1 {
+			t.Errorf("%d: %d captures were made, want 1", seed, n)
+		}
+		c.Close()
+	}
+}
+
+func TestResumeSendsOnlyTheRest(t *testing.T) {
+	f := &fakeCapturer{functions: 20_000}
+	h, _ := serve(t, f, nil)
+	var ranges []string
+	record := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ranges = append(ranges, r.Header.Get("Range"))
+		h.ServeHTTP(w, r)
+	})
+	l, err := net.Listen("unix", t.TempDir()+"/recording")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := NewServer(record)
+	go srv.Serve(l)
+	defer srv.Close()
+	first := true
+	c := NewClient(func(ctx context.Context) (net.Conn, error) {
+		conn, err := net.Dial("unix", l.Addr().String())
+		if first {
+			first = false
+			return &cutConn{conn, 100_000}, err
+		}
+		return conn, err
+	})
+	defer c.Close()
+	if _, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99}); err != nil {
+		t.Fatal(err)
+	}
+	if len(ranges) != 2 || ranges[0] != "" {
+		t.Fatalf("the ranges asked for were %q", ranges)
+	}
+	from, err := strconv.Atoi(strings.Trim(ranges[1], "bytes=-"))
+	if err != nil || from < 50_000 || from > 100_000 {
+		t.Errorf("the second request asked for %q after 100000 bytes of the stream", ranges[1])
+	}
+}
+
+func TestGivesUpWhenNothingComes(t *testing.T) {
+	attempts := 0
+	broken := errors.New("no route")
+	c := NewClient(func(context.Context) (net.Conn, error) { attempts++; return nil, broken })
+	_, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Second, Frequency: 99})
+	if !errors.Is(err, broken) || attempts != maxAttempts {
+		t.Errorf("got %v after %d attempts, want %v after %d", err, attempts, broken, maxAttempts)
+	}
+}
+
+func TestForgottenResultIsNotCapturedAgain(t *testing.T) {
+	f := &fakeCapturer{functions: 20_000}
+	h, dial := serve(t, f, nil)
+	var dials atomic.Int32
+	c := NewClient(func(ctx context.Context) (net.Conn, error) {
+		conn, err := dial(ctx)
+		if dials.Add(1) == 1 {
+			return &cutConn{conn, 100_000}, err
+		}
+		h.Abandon()
+		return conn, err
+	})
+	defer c.Close()
+	_, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+	var e *Error
+	if !errors.As(err, &e) || e.Status != http.StatusGone || e.Reason != ReasonExpired || f.starts() != 1 {
+		t.Errorf("got %v after %d captures", err, f.starts())
+	}
+}
+
+// Damage that leaves the length right is found by the digest.
+func TestDamageIsDetected(t *testing.T) {
+	h, _ := serve(t, &fakeCapturer{functions: 100}, nil)
+	damage := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(&flipper{ResponseWriter: w}, r)
+	})
+	l, err := net.Listen("unix", t.TempDir()+"/damaging")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := NewServer(damage)
+	go srv.Serve(l)
+	defer srv.Close()
+	c := NewClient(func(context.Context) (net.Conn, error) { return net.Dial("unix", l.Addr().String()) })
+	defer c.Close()
+	if _, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v, want %v", err, ErrDamaged)
+	}
+}
+
+// flipper inverts a bit of each write.
+type flipper struct{ http.ResponseWriter }
+
+func (f *flipper) Write(p []byte) (int, error) {
+	q := bytes.Clone(p)
+	q[len(q)/2] ^= 1
+	return f.ResponseWriter.Write(q)
+}
+
+// A peer that falls silent is noticed by pings, on a connection that carries no data meanwhile.
+func TestIdleConnectionOutlivesThePings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 12 s: longer than the pings' and the header's time limits")
+	}
+	_, dial := serve(t, &fakeCapturer{functions: 1}, nil)
+	dials := 0
+	c := NewClient(func(ctx context.Context) (net.Conn, error) { dials++; return dial(ctx) })
+	defer c.Close()
+	if _, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: 12 * time.Second, Frequency: 99}); err != nil || dials != 1 {
+		t.Errorf("got %v after %d dials, want one", err, dials)
+	}
+}
