@@ -1,0 +1,149 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A component's identity at the API server: a bearer token and the user it stands for. The names
+// and groups are those that RBAC's default bindings and the Node authorizer expect.
+type identity struct{ name, user, group string }
+
+var identities = []identity{
+	{"admin", "admin", "system:masters"},
+	{"kubelet", "system:node:localhost", "system:nodes"},
+	{"controller-manager", "system:kube-controller-manager", ""},
+	{"scheduler", "system:kube-scheduler", ""},
+}
+
+func kubeconfigOf(name string) string { return filepath.Join(stateDir, name+".kubeconfig") }
+
+// writeConfig writes every file that the components read. Those with secrets are made once.
+func writeConfig() error {
+	for _, dir := range []string{stateDir, runDir, kubeletDir, cniConfigDir, filepath.Join(stateDir, "logs"), filepath.Join(stateDir, "pki")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := writeSecrets(); err != nil {
+		return err
+	}
+	for path, content := range map[string]string{
+		filepath.Join(stateDir, "containerd.toml"):     containerdConfig(),
+		filepath.Join(stateDir, "kubelet.yaml"):        kubeletConfig(),
+		filepath.Join(cniConfigDir, "10-ptp.conflist"): cniConfig,
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeSecrets() error {
+	tokens := filepath.Join(stateDir, "pki", "tokens.csv")
+	if _, err := os.Stat(tokens); err == nil {
+		return nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return err
+	}
+	signing := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+	if err := os.WriteFile(filepath.Join(stateDir, "pki", "service-accounts.key"), signing, 0o600); err != nil {
+		return err
+	}
+	var csv strings.Builder
+	for i, id := range identities {
+		token := make([]byte, 16)
+		rand.Read(token)
+		fmt.Fprintf(&csv, "%x,%s,%d,%q\n", token, id.user, i, id.group)
+		if err := os.WriteFile(kubeconfigOf(id.name), []byte(kubeconfig(id.name, hex.EncodeToString(token))), 0o600); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(tokens, []byte(csv.String()), 0o600) // last: its presence says that all is there
+}
+
+func kubeconfig(user, token string) string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters:
+- name: kubectl-pprof-test
+  cluster: {server: %q, insecure-skip-tls-verify: true}
+users:
+- name: %s
+  user: {token: %s}
+contexts:
+- name: kubectl-pprof-test
+  context: {cluster: kubectl-pprof-test, user: %s}
+current-context: kubectl-pprof-test
+`, apiserverURL, user, token, user)
+}
+
+// containerdConfig: restrict_oom_score_adj because a machine without CAP_SYS_RESOURCE cannot lower
+// a sandbox's score; network namespaces below our own directory so that `down` finds them all.
+func containerdConfig() string {
+	return fmt.Sprintf(`version = 2
+root = %q
+state = %q
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper"]
+[grpc]
+  address = %q
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = %q
+  restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = %q
+`, filepath.Join(stateDir, "containerd"), filepath.Join(runDir, "containerd"), containerdSocket, pauseImage, cniConfigDir)
+}
+
+// kubeletConfig: anonymous access is on loopback only; the eviction thresholds are small because a
+// development machine's disk is often fuller than a node's; images are never collected, for there
+// is no registry to pull them from again.
+func kubeletConfig() string {
+	return fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+address: 127.0.0.1
+port: %d
+healthzPort: %d
+authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
+authorization: {mode: AlwaysAllow}
+cgroupDriver: cgroupfs
+failCgroupV1: false
+failSwapOn: false
+enforceNodeAllocatable: []
+resolvConf: ""
+containerRuntimeEndpoint: unix://%s
+evictionHard: {memory.available: 50Mi, nodefs.available: 1%%, imagefs.available: 1%%}
+imageGCHighThresholdPercent: 100
+maxPods: 110
+`, kubeletPort, healthzPort, containerdSocket)
+}
+
+// A pod's network: a veth pair to the host, no NAT, for nothing here leaves the machine.
+const cniConfig = `{
+  "cniVersion": "1.0.0",
+  "name": "kubectl-pprof",
+  "plugins": [{
+    "type": "ptp",
+    "ipMasq": false,
+    "ipam": {"type": "host-local", "dataDir": "/run/kubectl-pprof-cluster/ipam",
+             "ranges": [[{"subnet": "10.88.77.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
+  }]
+}
+`

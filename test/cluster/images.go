@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// pauseImage holds a pod's namespaces open. There is no registry to pull it from, so it is made of
+// the program in pause/, as a tar in the layout of `docker save` (image spec v1.2).
+const pauseImage = "kubectl-pprof.test/pause:1"
+
+// load imports an image tar into the kubelet's namespace of containerd.
+func load(ctx context.Context, image string) error {
+	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no image %s", image)
+	}
+	return ctr(ctx, "image", "import", image)
+}
+
+func ctr(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, "ctr", append([]string{"--address", containerdSocket, "--namespace", "k8s.io"}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// loadPauseImage fails until containerd answers.
+func loadPauseImage(ctx context.Context) error {
+	if _, err := os.Stat(containerdSocket); err != nil {
+		return err
+	}
+	tar := filepath.Join(stateDir, "pause.tar")
+	if _, err := os.Stat(tar); err != nil {
+		if err := writePauseImage(ctx, tar); err != nil {
+			return err
+		}
+	}
+	return load(ctx, tar)
+}

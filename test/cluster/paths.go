@@ -1,0 +1,30 @@
+package main
+
+import "path/filepath"
+
+// Where a cluster lives. There is one cluster on a machine: its ports and its cgroup are the
+// machine's too.
+const (
+	stateDir = "/var/lib/kubectl-pprof-cluster"
+	runDir   = "/run/kubectl-pprof-cluster" // short, for the sockets in it: their paths end at 107 bytes
+)
+
+var (
+	kubeconfigPath   = filepath.Join(stateDir, "admin.kubeconfig")
+	containerdSocket = filepath.Join(runDir, "containerd.sock")
+	kubeletDir       = filepath.Join(stateDir, "kubelet")
+	cniConfigDir     = filepath.Join(stateDir, "cni")
+)
+
+// Ports of the components, all on 127.0.0.1; unusual ones, so that another cluster may run beside.
+const (
+	etcdPort       = 24379
+	etcdPeerPort   = 24380
+	apiserverPort  = 26443
+	controllerPort = 26257
+	schedulerPort  = 26259
+	kubeletPort    = 26250
+	healthzPort    = 26248
+)
+
+const apiserverURL = "https://127.0.0.1:26443"

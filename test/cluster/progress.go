@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// buildProgress counts the lines that `go build -v` prints, one a package, and reports the count
+// every ten seconds. It keeps the last lines, for they hold the error if there is one.
+type buildProgress struct {
+	mu     sync.Mutex
+	lines  int
+	last   []byte
+	out    io.Writer
+	done   chan struct{}
+	ticker *time.Ticker
+}
+
+func newBuildProgress(out io.Writer) *buildProgress {
+	p := &buildProgress{out: out, done: make(chan struct{}), ticker: time.NewTicker(10 * time.Second)}
+	begin := time.Now()
+	go func() {
+		for {
+			select {
+			case <-p.done:
+				return
+			case <-p.ticker.C:
+				p.mu.Lock()
+				fmt.Fprintf(p.out, "  %3.0f s: %d packages compiled\n", time.Since(begin).Seconds(), p.lines)
+				p.mu.Unlock()
+			}
+		}
+	}()
+	return p
+}
+
+func (p *buildProgress) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines += bytes.Count(b, []byte("\n"))
+	p.last = append(p.last, b...)
+	p.last = p.last[max(0, len(p.last)-2000):]
+	return len(b), nil
+}
+
+func (p *buildProgress) stop() {
+	p.ticker.Stop()
+	close(p.done)
+}
+
+func (p *buildProgress) tail() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return string(p.last)
+}
