@@ -104,19 +104,26 @@ func unsuited(pod *corev1.Pod) string {
 	return ""
 }
 
-// patch adds the container to the pod. The patch is what --dry-run shows.
-func (e *ephemeral) patch(ctx context.Context, dryRun ...string) (runtime.Object, error) {
+// object is the patch that adds the container to the pod, and what --dry-run shows.
+func (e *ephemeral) object() (runtime.Object, error) {
 	container, err := runtime.DefaultUnstructuredConverter.ToUnstructured(e.container)
 	if err != nil {
 		return nil, err
 	}
 	delete(container, "resources") // cannot be set here; the type has it without omitempty
-	object := &unstructured.Unstructured{Object: map[string]any{
+	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1",
 		"kind":       "Pod",
 		"metadata":   map[string]any{"name": e.target.Pod.Name, "namespace": e.target.Namespace()},
 		"spec":       map[string]any{"ephemeralContainers": []any{container}},
-	}}
+	}}, nil
+}
+
+func (e *ephemeral) patch(ctx context.Context, dryRun ...string) (runtime.Object, error) {
+	object, err := e.object()
+	if err != nil {
+		return nil, err
+	}
 	body, err := json.Marshal(object)
 	if err != nil {
 		return nil, err
@@ -129,7 +136,7 @@ func (e *ephemeral) patch(ctx context.Context, dryRun ...string) (runtime.Object
 func (e *ephemeral) Launch(ctx context.Context) (*Session, error) {
 	session := &Session{
 		Ref:  stream.Ref{Namespace: e.target.Namespace(), Pod: e.target.Pod.Name, Container: e.kept},
-		Mode: Ephemeral, Reused: e.kept != "",
+		Mode: Ephemeral, Reused: e.kept != "", client: e.client, target: e.target,
 	}
 	if session.Reused {
 		return session, nil

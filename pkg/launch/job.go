@@ -143,7 +143,7 @@ func (j *job) session(ctx context.Context, of *batchv1.Job) (*Session, error) {
 	if err := waitForContainer(ctx, j.client, ref, j.target.Node()); err != nil {
 		return nil, err
 	}
-	return &Session{Ref: ref, Mode: Job, Reused: of == j.kept}, nil
+	return &Session{Ref: ref, Mode: Job, Reused: of == j.kept, client: j.client, target: j.target}, nil
 }
 
 // cleanUp removes the Job also when ctx has ended, as after Ctrl-C.

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"maps"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -34,16 +35,13 @@ func jobFor(name string, t *target.Target, o Options, now time.Time) *batchv1.Jo
 	}
 	// Service meshes must not add a container that keeps the pod from ending.
 	noMesh := map[string]string{
-		"sidecar.istio.io/inject":                        "false",
-		"linkerd.io/inject":                              "disabled",
-		"kuma.io/sidecar-injection":                      "disabled",
-		"consul.hashicorp.com/connect-inject":            "false",
-		"cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+		"sidecar.istio.io/inject":             "false",
+		"linkerd.io/inject":                   "disabled",
+		"kuma.io/sidecar-injection":           "disabled",
+		"consul.hashicorp.com/connect-inject": "false",
 	}
-	podLabels := map[string]string{"sidecar.istio.io/inject": "false"}
-	for k, v := range labels {
-		podLabels[k] = v
-	}
+	podLabels := maps.Clone(labels)
+	podLabels["sidecar.istio.io/inject"] = "false" // Istio prefers the label
 	pod := corev1.PodSpec{
 		NodeName:                      t.Node(),
 		HostPID:                       true,

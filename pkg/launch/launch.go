@@ -55,6 +55,8 @@ type Session struct {
 	stream.Ref
 	Mode   Mode
 	Reused bool // it was kept by an earlier run
+	client kubernetes.Interface
+	target *target.Target
 	close  func(ctx context.Context) error
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -84,7 +85,7 @@ func containerState(pod *corev1.Pod, name, node string) (done bool, seen string,
 		return false, "", fmt.Errorf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason, oneLine(t.Message))
 	case state.Waiting != nil:
 		w := state.Waiting
-		text := fmt.Sprintf("%s %s", w.Reason, oneLine(w.Message))
+		text := strings.TrimSpace(w.Reason + " " + oneLine(w.Message))
 		switch w.Reason {
 		case "", "ContainerCreating", "PodInitializing":
 			return false, text, nil

@@ -1,0 +1,91 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+// answer is an API server's status as a client gets it.
+func answer(code int32, message string) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: code, Message: message}}
+}
+
+func TestRefusal(t *testing.T) {
+	patch := permission{"patch", "", "pods", "ephemeralcontainers", "shop"}
+	const kyverno = "admission webhook \"validate.kyverno.svc-fail\" denied the request: \n\n" +
+		"resource Pod/shop/web-0 was blocked due to the following policies\n\ndisallow-privileged:\n  privileged: 'validation error'\n"
+	network := errors.New("connection refused")
+	for name, c := range map[string]struct {
+		err     error
+		mayNot  bool
+		refused string // the reason, if it is a refusal
+		want    error  // else
+	}{
+		"admitted":               {},
+		"missing permission":     {answer(http.StatusForbidden, `pods "web-0" is forbidden: User "eve" cannot patch`), true, `you may not patch pods/ephemeralcontainers in namespace "shop"`, nil},
+		"PodSecurity":            {err: answer(http.StatusForbidden, `pods "web-0" is forbidden: violates PodSecurity "restricted:latest": privileged`), refused: `pods "web-0" is forbidden: violates PodSecurity "restricted:latest": privileged`},
+		"Kyverno, many lines":    {err: answer(http.StatusBadRequest, kyverno), refused: `admission webhook "validate.kyverno.svc-fail" denied the request: resource Pod/shop/web-0 was blocked due to the following policies disallow-privileged: privileged: 'validation error'`},
+		"admission policy":       {err: answer(http.StatusUnprocessableEntity, `ValidatingAdmissionPolicy 'p' denied request`), refused: `ValidatingAdmissionPolicy 'p' denied request`},
+		"webhook down":           {err: answer(http.StatusInternalServerError, `failed calling webhook "x": timeout`), refused: `failed calling webhook "x": timeout`},
+		"webhook with effects":   {err: answer(http.StatusBadRequest, `admission webhook "x" does not support dry run`)},
+		"server in trouble":      {err: answer(http.StatusInternalServerError, "etcdserver: request timed out"), want: answer(http.StatusInternalServerError, "etcdserver: request timed out")},
+		"pod gone":               {err: answer(http.StatusNotFound, `pods "web-0" not found`), want: answer(http.StatusNotFound, `pods "web-0" not found`)},
+		"API server unreachable": {err: network, want: network},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := fake.NewClientset()
+			client.PrependReactor("create", "selfsubjectaccessreviews", func(clienttesting.Action) (bool, runtime.Object, error) {
+				return true, &authorizationv1.SelfSubjectAccessReview{Status: authorizationv1.SubjectAccessReviewStatus{Allowed: !c.mayNot}}, nil
+			})
+			got := refusal(t.Context(), client, Ephemeral, patch, c.err)
+			var r *Refusal
+			if errors.As(got, &r) != (c.refused != "") {
+				t.Fatalf("got %v, want a refusal: %v", got, c.refused != "")
+			}
+			if r != nil {
+				if r.Reason != c.refused {
+					t.Errorf("reason\n%q, want\n%q", r.Reason, c.refused)
+				}
+			} else if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestOneLineIsBounded(t *testing.T) {
+	if got := oneLine(strings.Repeat("ä\n", 5000)); len(got) > 810 || strings.Contains(got, "\n") {
+		t.Errorf("%d bytes: %.50q", len(got), got)
+	}
+}
+
+func TestUnsuited(t *testing.T) {
+	no, yes := false, true
+	for name, c := range map[string]struct {
+		pod  corev1.Pod
+		want string
+	}{
+		"an ordinary pod":       {corev1.Pod{}, ""},
+		"the node's users":      {corev1.Pod{Spec: corev1.PodSpec{HostUsers: &yes}}, ""},
+		"users of its own":      {corev1.Pod{Spec: corev1.PodSpec{HostUsers: &no}}, "hostUsers: false"},
+		"a static pod's mirror": {corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{corev1.MirrorPodAnnotationKey: "x"}}}, "static pod"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := unsuited(&c.pod)
+			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+				t.Errorf("got %q, want %q in it", got, c.want)
+			}
+		})
+	}
+}

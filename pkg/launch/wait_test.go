@@ -1,0 +1,69 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestContainerState(t *testing.T) {
+	const container = "kubectl-pprof-abcde"
+	status := func(s corev1.ContainerState) corev1.PodStatus {
+		return corev1.PodStatus{EphemeralContainerStatuses: []corev1.ContainerStatus{{Name: "other"}, {Name: container, State: s}}}
+	}
+	waiting := func(reason, message string) corev1.PodStatus {
+		return status(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}})
+	}
+	for name, c := range map[string]struct {
+		status    corev1.PodStatus
+		seen, err string
+		done      bool
+	}{
+		"no status": {seen: `node "node-1" has not taken notice of it`},
+		"creating":  {status: waiting("ContainerCreating", ""), seen: "ContainerCreating"},
+		"image cannot be pulled": {
+			status: waiting("ErrImagePull", "rpc error:\n not found"),
+			err:    "cannot start: ErrImagePull rpc error: not found",
+		},
+		"container cannot be created": {
+			status: waiting("CreateContainerError", "no space left"),
+			err:    "cannot start: CreateContainerError no space left",
+		},
+		"running": {status: status(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}), done: true},
+		"ended": {
+			status: status(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: "no BTF\n"}}),
+			err:    "ended with exit code 1 (Error): no BTF",
+		},
+		"rejected by the node": {
+			status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfpods", Message: "too many pods"},
+			err:    "the pod has ended: OutOfpods too many pods",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			done, seen, err := containerState(&corev1.Pod{Status: c.status}, container, "node-1")
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			if done != c.done || seen != c.seen || text != c.err {
+				t.Errorf("got %v, %q, %q", done, seen, text)
+			}
+		})
+	}
+}
+
+func TestPollTellsWhatItSaw(t *testing.T) {
+	ctx, cancel := withTimeout(t.Context(), Options{Timeout: 20 * time.Millisecond})
+	defer cancel()
+	err := poll(ctx, func(context.Context) (bool, string, error) { return false, "pulling", nil })
+	if want := "not running after 20ms (--timeout): pulling"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	broken := errors.New("broken")
+	if err := poll(t.Context(), func(context.Context) (bool, string, error) { return false, "", broken }); err != broken {
+		t.Errorf("got %v, want %v", err, broken)
+	}
+}
