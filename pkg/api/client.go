@@ -19,12 +19,14 @@ type Client struct {
 	transport *http.Transport
 	lock      chan struct{} // holds one token, which owns conn; a mutex could not be left when ctx ends
 	conn      *http.ClientConn
+	pause     time.Duration // before the second attempt
 }
 
 // NewClient makes a client that gets its connections from dial.
 func NewClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	return &Client{
-		lock: make(chan struct{}, 1),
+		lock:  make(chan struct{}, 1),
+		pause: firstPause,
 		transport: &http.Transport{
 			Protocols:          onlyHTTP2(),
 			DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
@@ -81,7 +83,7 @@ func (c *Client) Close() error {
 }
 
 func (c *Client) post(ctx context.Context, path string, q url.Values) error {
-	return retry(ctx, func() (bool, error) {
+	return c.retry(ctx, func() (bool, error) {
 		resp, err := c.do(ctx, http.MethodPost, path, q, nil)
 		if err != nil {
 			return false, err
@@ -154,8 +156,8 @@ const (
 
 // retry calls try until it succeeds, is refused, ctx is done, or maxAttempts failed in a row
 // without progress.
-func retry(ctx context.Context, try func() (progress bool, err error)) error {
-	for attempt, pause := 1, firstPause; ; attempt, pause = attempt+1, 2*pause {
+func (c *Client) retry(ctx context.Context, try func() (progress bool, err error)) error {
+	for attempt, pause := 1, c.pause; ; attempt, pause = attempt+1, 2*pause {
 		progress, err := try()
 		var refusal *Error
 		if err == nil || errors.As(err, &refusal) {
@@ -165,7 +167,7 @@ func retry(ctx context.Context, try func() (progress bool, err error)) error {
 			return ctx.Err()
 		}
 		if progress {
-			attempt, pause = 1, firstPause
+			attempt, pause = 1, c.pause
 		}
 		if attempt == maxAttempts {
 			return err

@@ -31,7 +31,7 @@ func (c *Client) Profile(ctx context.Context, r Request) (*profile.Profile, erro
 		r.Capture = NewCaptureID() // else a second attempt would be a second capture
 	}
 	d := download{client: c, path: path, query: r.query()}
-	if err := retry(ctx, func() (bool, error) { return d.attempt(ctx) }); err != nil {
+	if err := c.retry(ctx, func() (bool, error) { return d.attempt(ctx) }); err != nil {
 		return nil, err
 	}
 	p, err := profile.ParseData(d.data.Bytes())

@@ -13,7 +13,7 @@ import (
 // Progress calls report for each line of the capture's progress until its state is final or ctx
 // is done. It may be called before Profile has reached the profiler.
 func (c *Client) Progress(ctx context.Context, capture string, report func(Progress)) error {
-	return retry(ctx, func() (bool, error) { return c.watch(ctx, capture, report) })
+	return c.retry(ctx, func() (bool, error) { return c.watch(ctx, capture, report) })
 }
 
 // watch follows the progress over one connection, and reports whether anything came.
