@@ -1,0 +1,102 @@
+package render
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+
+	"github.com/google/pprof/profile"
+)
+
+// frame is one level of a stack as it is shown. Equal frames with the same parent are one.
+type frame struct {
+	name string
+	kind kind
+}
+
+// stack gives a sample's frames, root first; inlined calls are frames like others. With byProcess
+// the process is the root.
+func stack(s *profile.Sample, byProcess bool) []frame {
+	frames := make([]frame, 0, len(s.Location)+1)
+	if byProcess {
+		frames = append(frames, frame{processOf(s), kindProcess})
+	}
+	for i := len(s.Location) - 1; i >= 0; i-- {
+		l := s.Location[i]
+		if len(l.Line) == 0 {
+			frames = append(frames, frame{unknownName(l), kindNative})
+			continue
+		}
+		for j := len(l.Line) - 1; j >= 0; j-- { // pprof has the innermost inlined call first
+			if fn := l.Line[j].Function; fn != nil {
+				frames = append(frames, frame{printable(fn.Name), kindOf(fn, l.Mapping)})
+			}
+		}
+	}
+	return frames
+}
+
+func unknownName(l *profile.Location) string {
+	if l.Mapping == nil || l.Mapping.File == "" {
+		return "[unknown]"
+	}
+	return "[" + printable(path.Base(l.Mapping.File)) + "]"
+}
+
+func processOf(s *profile.Sample) string {
+	name := "process"
+	if v := s.Label["process"]; len(v) > 0 {
+		name = printable(v[0])
+	}
+	return fmt.Sprintf("%s (%d)", name, pidOf(s))
+}
+
+// pidOf is the sample's process, 0 if the profile does not say.
+func pidOf(s *profile.Sample) int64 {
+	if v := s.NumLabel["pid"]; len(v) > 0 {
+		return v[0]
+	}
+	return 0
+}
+
+// processes counts the processes that have samples.
+func processes(p *profile.Profile) int {
+	pids := map[int64]bool{}
+	for _, s := range p.Sample {
+		pids[pidOf(s)] = true
+	}
+	return len(pids)
+}
+
+// printable replaces what must not reach a terminal or an XML file: control characters, which XML
+// forbids even escaped (XML 1.0, production 2), and bytes that are not UTF-8. Names come from
+// the target's binaries and are not to be trusted.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF || unicode.Is(unicode.Bidi_Control, r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+// valueIndex is the sample type that is shown: the profile's default, else its last, as pprof does.
+func valueIndex(p *profile.Profile) int {
+	for i, t := range p.SampleType {
+		if t.Type == p.DefaultSampleType {
+			return i
+		}
+	}
+	return len(p.SampleType) - 1
+}
+
+// comment is the value of a "key: value" comment, empty if there is none.
+func comment(p *profile.Profile, key string) string {
+	for _, c := range p.Comments {
+		if k, v, ok := strings.Cut(c, ": "); ok && k == key {
+			return printable(v)
+		}
+	}
+	return ""
+}

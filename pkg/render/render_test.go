@@ -1,0 +1,242 @@
+package render
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// build makes a profile of stacks given root first as in the folded format, each with its process.
+type builder struct {
+	*profile.Profile
+	functions map[string]*profile.Location
+	binary    *profile.Mapping
+	kernel    *profile.Mapping
+}
+
+func newBuilder() *builder {
+	b := &builder{functions: map[string]*profile.Location{}}
+	b.binary = &profile.Mapping{ID: 1, Start: 0x400000, Limit: 0x800000, File: "/shop", BuildID: "abc"}
+	b.kernel = &profile.Mapping{ID: 2, Start: 0xffffffff80000000, Limit: 0xffffffffffffffff, File: "[kernel.kallsyms]"}
+	b.Profile = &profile.Profile{
+		SampleType:        []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		DefaultSampleType: "cpu",
+		PeriodType:        &profile.ValueType{Type: "cpu", Unit: "nanoseconds"},
+		Period:            10_000_000,
+		TimeNanos:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano(),
+		DurationNanos:     int64(10 * time.Second),
+		Mapping:           []*profile.Mapping{b.binary, b.kernel},
+		Comments: []string{"type: cpu", "pod: prod/shop-7d9f", "container: shop", "node: node-1",
+			"image: shop:1.2", "frequency: 100 Hz", "lost samples: 0"},
+	}
+	return b
+}
+
+func (b *builder) add(pid int64, count int64, stack string) {
+	names := strings.Split(stack, ";")
+	s := &profile.Sample{
+		Value: []int64{count, count * b.Period},
+		Label: map[string][]string{"process": {"shop"}}, NumLabel: map[string][]int64{"pid": {pid}},
+	}
+	for i := len(names) - 1; i >= 0; i-- {
+		s.Location = append(s.Location, b.location(names[i]))
+	}
+	b.Sample = append(b.Sample, s)
+}
+
+// location makes a Go function of a name with a dot, a kernel function of one with the prefix k:.
+func (b *builder) location(name string) *profile.Location {
+	if l := b.functions[name]; l != nil {
+		return l
+	}
+	fn := &profile.Function{ID: uint64(len(b.functions) + 1), Name: name}
+	l := &profile.Location{ID: fn.ID, Mapping: b.binary, Address: 0x400000 + fn.ID*16}
+	if plain, ok := strings.CutPrefix(name, "k:"); ok {
+		fn.Name, l.Mapping, l.Address = plain, b.kernel, 0xffffffff80000000+fn.ID*16
+	} else if strings.Contains(name, ".") {
+		fn.Filename = "/src/file.go"
+	}
+	l.Line = []profile.Line{{Function: fn, Line: 1}}
+	b.functions[name] = l
+	b.Function, b.Location = append(b.Function, fn), append(b.Location, l)
+	return l
+}
+
+func shop() *profile.Profile {
+	b := newBuilder()
+	b.add(1, 500, "runtime.main;main.main;net/http.(*conn).serve;main.checkout;main.priceCart")
+	b.add(1, 200, "runtime.main;main.main;net/http.(*conn).serve;main.checkout;github.com/acme/tax.Rate[...]")
+	b.add(1, 120, "runtime.mcall;runtime.findRunnable;k:do_futex")
+	b.add(1, 50, "main.fib;main.fib;main.fib")
+	b.add(1, 1, "libc_start;malloc")
+	return b.Profile
+}
+
+func hostile() *profile.Profile {
+	b := newBuilder()
+	b.add(1, 10, "<script>alert(1)</script>;]]>;a\x1b[31mred\x00;\xff\xfe;"+strings.Repeat("é", 10_000))
+	b.Comments = append(b.Comments, "partial: <b>\x07cut</b>")
+	return b.Profile
+}
+
+func empty() *profile.Profile { return newBuilder().Profile }
+
+func several() *profile.Profile {
+	b := newBuilder()
+	b.add(1, 3, "main.main;main.work")
+	b.add(7, 5, "main.main;main.work")
+	return b.Profile
+}
+
+var profiles = map[string]func() *profile.Profile{"shop": shop, "hostile": hostile, "empty": empty, "several": several}
+
+func TestGoldenFiles(t *testing.T) {
+	for name, make := range profiles {
+		for _, f := range []Format{SVG, Folded, JSON, Text} {
+			t.Run(name+"/"+string(f), func(t *testing.T) {
+				p := make()
+				if err := p.CheckValid(); err != nil {
+					t.Fatal(err)
+				}
+				var got, again bytes.Buffer
+				if err := errors.Join(Write(&got, p, f), Write(&again, make(), f)); err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got.Bytes(), again.Bytes()) {
+					t.Error("the same profile gave different bytes")
+				}
+				golden := filepath.Join("testdata", name+f.Ending())
+				if *update {
+					if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(golden)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got.Bytes(), want) {
+					t.Errorf("differs from %s (run with -update if that is meant):\n%.3000s", golden, got.Bytes())
+				}
+			})
+		}
+	}
+}
+
+func TestSVGIsWellFormed(t *testing.T) {
+	for name, make := range profiles {
+		var svg bytes.Buffer
+		if err := Write(&svg, make(), SVG); err != nil {
+			t.Fatal(err)
+		}
+		for d := xml.NewDecoder(&svg); ; {
+			if _, err := d.Token(); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestHostileNamesStayText(t *testing.T) {
+	for _, f := range []Format{SVG, Folded, Text} {
+		var out bytes.Buffer
+		if err := Write(&out, hostile(), f); err != nil {
+			t.Fatal(err)
+		}
+		if bytes.ContainsAny(out.Bytes(), "\x1b\x00\x07") {
+			t.Errorf("%s: a control character came through", f)
+		}
+		if f == SVG && bytes.Contains(out.Bytes(), []byte("<script>alert")) {
+			t.Error("svg: markup from a function's name came through")
+		}
+	}
+}
+
+func TestPprofRoundTrip(t *testing.T) {
+	var out bytes.Buffer
+	if err := Write(&out, shop(), Pprof); err != nil {
+		t.Fatal(err)
+	}
+	back, err := profile.Parse(&out)
+	if err != nil || len(back.Sample) != len(shop().Sample) {
+		t.Errorf("%v, %v", back, err)
+	}
+}
+
+func TestSummaryCountsRecursionOnce(t *testing.T) {
+	for _, e := range Summarize(shop(), -1).Functions {
+		if e.Name == "main.fib" && (e.Flat != e.Cum || e.Flat != 50*10_000_000) {
+			t.Errorf("main.fib: flat %d, cum %d, want 50 samples for both", e.Flat, e.Cum)
+		}
+	}
+}
+
+func TestFormatOf(t *testing.T) {
+	for path, want := range map[string]Format{
+		"a.svg": SVG, "x/y.pb.gz": Pprof, "a.pprof": Pprof, "a.folded": Folded, "a.json": JSON, "a.txt": Text, "a.gif": "", "svg": "",
+	} {
+		if got, ok := FormatOf(path); got != want || ok != (want != "") {
+			t.Errorf("FormatOf(%q) = %q, %v", path, got, ok)
+		}
+	}
+	if err := Write(io.Discard, shop(), "gif"); err == nil || !strings.Contains(err.Error(), "svg") {
+		t.Errorf("want an error that lists the formats, got %v", err)
+	}
+}
+
+func TestKinds(t *testing.T) {
+	for name, want := range map[string]kind{
+		"main.main": kindOwn, "runtime.mallocgc": kindRuntime, "internal/runtime/maps.(*Map).Get": kindRuntime,
+		"net/http.(*conn).serve": kindStandard, "slices.SortFunc[...]": kindStandard,
+		"github.com/a/b.(*T).M": kindDependency, "gopkg.in/yaml%2ev3.Unmarshal": kindDependency,
+		"main.Map[go.shape.struct { github.com/a/b.X int }]": kindOwn,
+	} {
+		if got := kindOf(&profile.Function{Name: name, Filename: "x.go"}, nil); got != want {
+			t.Errorf("%s: kind %d, want %d", name, got, want)
+		}
+	}
+	if got := kindOf(&profile.Function{Name: "malloc"}, nil); got != kindNative {
+		t.Errorf("malloc: kind %d", got)
+	}
+}
+
+// A stack of a few thousand frames must not exhaust anything.
+func TestDeepStack(t *testing.T) {
+	b := newBuilder()
+	b.add(1, 1, strings.TrimSuffix(strings.Repeat("main.down;", 5000), ";"))
+	for _, f := range []Format{SVG, Folded, JSON, Text} {
+		if err := Write(io.Discard, b.Profile, f); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+func TestFit(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		width float64
+		want  string
+	}{
+		{"main.checkout", 200, "main.checkout"},
+		{"net/http.(*conn).serve", 6.5 + 10*charWidth, "…nn).serve"},
+		{"é日本語éé", 6.5 + 4*charWidth, "…語éé"},
+		{"main.checkout", 20, ""},
+	} {
+		if got := fit(c.name, c.width); got != c.want {
+			t.Errorf("fit(%q, %g) = %q, want %q", c.name, c.width, got, c.want)
+		}
+	}
+}
