@@ -1,0 +1,107 @@
+// Package cli is the kubectl plugin at the terminal: flags, the order of the steps, progress,
+// results and errors as people see them. Its entry point is Main. It must not know how a profile
+// is made; it only strings together the packages that do the steps.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
+)
+
+const long = `Profile a running container: where it spends its CPU, as a flame graph.
+
+Nothing is needed in the image or the program. A profiler is started beside the container, as an
+ephemeral container of its pod; where the cluster does not allow that, as a Job on its node. All
+processes of the container are sampled, and the profiler ends when the profile is taken.
+
+Ctrl-C ends the profile early and still writes it; a second Ctrl-C quits at once.
+
+Exit codes: 0 the profile is written, 1 error, 2 wrong usage, 3 the profile is written but partial,
+130 interrupted, nothing written.`
+
+const examples = `  # Profile the default container of a pod for 30 seconds; the flame graph is an SVG file
+  kubectl pprof web-5d9c7b4f6-x2x8v
+
+  # Profile a container of a ready pod of a deployment for 10 seconds and open the flame graph
+  kubectl pprof deploy/web -c app -d 10s --open
+
+  # Name the namespace, the pod and the container, and the file to write
+  kubectl pprof shop web-0 app -o out/web.svg
+
+  # Look at the profile with go tool pprof
+  kubectl pprof sts/web -f pprof -o web.pb.gz && go tool pprof -http=: web.pb.gz
+
+  # See what a Job would look like that profiles from a namespace that admits privileged pods
+  kubectl pprof svc/web --job --job-namespace profiling --dry-run`
+
+// NewCommand makes the command. Its RunE returns the errors that Main prints.
+func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
+	o := NewOptions(streams)
+	cmd := &cobra.Command{
+		Use:                   "kubectl-pprof ([TYPE/]NAME | NAMESPACE POD [CONTAINER]) [flags]",
+		DisableFlagsInUseLine: true,
+		Annotations:           map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl pprof"},
+		Short:                 "Profile a running container",
+		Long:                  long,
+		Example:               examples,
+		Version:               version.Version,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		Args:                  cobra.ArbitraryArgs, // judged by Complete, with a better message
+		ValidArgsFunction:     o.completeArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.Complete(args); err != nil {
+				return usageError{err}
+			}
+			if err := o.Validate(); err != nil {
+				return usageError{err}
+			}
+			ctx, stop, done := handleSignals(cmd.Context(), signals)
+			defer done()
+			return o.Run(ctx, stop)
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetIn(streams.In)
+	cmd.SetOut(streams.Out)
+	cmd.SetErr(streams.ErrOut)
+	o.AddFlags(cmd)
+	return cmd
+}
+
+// completer is the name under which kubectl looks for a plugin's shell completion; a link of that
+// name to the plugin will do.
+const completer = "kubectl_complete-pprof"
+
+// Main runs the plugin with the arguments of its process, its name being the first, and returns
+// the exit code.
+func Main(args []string, streams genericiooptions.IOStreams, signals <-chan os.Signal) int {
+	// client-go logs what it also returns as an error.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+	cmd := NewCommand(streams, signals)
+	if filepath.Base(args[0]) == completer {
+		args[0] = cobra.ShellCompRequestCmd
+	} else {
+		args = args[1:]
+	}
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(context.Background())
+	if err != nil {
+		fmt.Fprintf(streams.ErrOut, "error: %s\n", explain(err))
+		if errors.As(err, new(usageError)) {
+			fmt.Fprintln(streams.ErrOut, "See 'kubectl pprof --help' for usage.")
+		}
+	}
+	return exitCode(err)
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// Exit codes; the help text names them.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitPartial     = 3
+	exitInterrupted = 130 // 128 + SIGINT, as shells have it
+)
+
+var (
+	errInterrupted = errors.New("interrupted: nothing was written")
+	errPartial     = errors.New("the profile is partial")
+)
+
+// usageError is a mistake in the arguments.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, new(usageError)):
+		return exitUsage
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case errors.Is(err, errPartial):
+		return exitPartial
+	}
+	return exitError
+}
+
+// explain words an error for the person at the terminal. What failed and on which object the
+// error says already; this adds what client-go leaves out.
+func explain(err error) string {
+	var address *url.Error
+	var network net.Error
+	switch {
+	case errors.Is(err, errInterrupted):
+		return errInterrupted.Error()
+	case apierrors.IsUnauthorized(err):
+		return fmt.Sprintf("the API server does not accept your credentials (%v): log in again or choose another --context", err)
+	case apierrors.IsForbidden(err):
+		return fmt.Sprintf("%v (the README lists the permissions needed, under RBAC)", err)
+	case errors.As(err, &address):
+		host := address.URL
+		if u, parseErr := url.Parse(address.URL); parseErr == nil {
+			host = u.Scheme + "://" + u.Host
+		}
+		if strings.Contains(address.Err.Error(), "getting credentials") {
+			return fmt.Sprintf("cannot log in to the API server %s: %v", host, address.Err)
+		}
+		if errors.As(err, &network) && network.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Sprintf("the API server %s does not answer: check the network, --context and --server", host)
+		}
+		return fmt.Sprintf("cannot reach the API server %s: %v: check the network, --context and --server", host, address.Err)
+	}
+	return strings.TrimSpace(err.Error())
+}

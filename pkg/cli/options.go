@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
+)
+
+// imageVariable is the environment variable that replaces the default of --image.
+const imageVariable = "KUBECTL_PPROF_IMAGE"
+
+// Options are the flags and arguments of the command, and what Complete makes of them.
+type Options struct {
+	genericiooptions.IOStreams
+	config *genericclioptions.ConfigFlags
+
+	launch    launch.Options
+	ephemeral bool
+	job       bool
+	request   api.Request
+	output    string
+	format    string
+	json      bool
+	container string
+	policy    string
+	dryRun    bool
+	open      bool
+	quiet     bool
+	verbose   bool
+
+	hint  string       // what else the arguments could have meant
+	query target.Query // its namespace is empty for that of --namespace or the context
+	mode  launch.Mode
+}
+
+// NewOptions gives the defaults.
+func NewOptions(streams genericiooptions.IOStreams) *Options {
+	image := os.Getenv(imageVariable)
+	if image == "" {
+		image = version.Image()
+	}
+	return &Options{
+		IOStreams: streams,
+		config:    genericclioptions.NewConfigFlags(true),
+		request:   api.Request{Type: "cpu", Frequency: 99},
+		launch:    launch.Options{Image: image, Duration: 30 * time.Second, Timeout: 2 * time.Minute},
+	}
+}
+
+// AddFlags binds the options to the command's flags.
+func (o *Options) AddFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVarP(&o.container, "container", "c", "", "`container` to profile; default: that of the annotation kubectl.kubernetes.io/default-container, else the first")
+	f.DurationVarP(&o.launch.Duration, "duration", "d", o.launch.Duration, "how long to sample, as in 30s or 2m")
+	f.StringVarP(&o.output, "output", "o", "", "`file` or directory to write to, - for stdout; default: <pod>-<container>-<type>-<time> in the working directory")
+	f.StringVarP(&o.format, "format", "f", "", "`format` of the output: "+strings.Join(formats(), ", ")+"; default: by the output's ending, else svg")
+	f.BoolVar(&o.json, "json", false, "short for --format json")
+	f.StringVar(&o.request.Type, "type", o.request.Type, "`type` of the profile: "+strings.Join(types(), ", "))
+	f.IntVar(&o.request.Frequency, "frequency", o.request.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
+	f.IntSliceVar(&o.request.PIDs, "pid", nil, "profile only these `processes`, numbered as inside the container")
+	f.BoolVar(&o.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: a Job where that is refused")
+	f.BoolVar(&o.job, "job", false, "use a Job")
+	f.StringVarP(&o.launch.Image, "image", "i", o.launch.Image, "`image` of the profiler; also from $"+imageVariable)
+	f.StringVar(&o.policy, "image-pull-policy", "", "`when` to pull the image: Always, IfNotPresent or Never; default: as the cluster does for its tag")
+	f.StringVar(&o.launch.JobNamespace, "job-namespace", "", "`namespace` of the Job; default: that of the pod")
+	f.StringVar(&o.launch.ImagePullSecret, "image-pull-secret", "", "`secret` with which the Job pulls the image")
+	f.StringVar(&o.launch.ServiceAccount, "service-account", "", "service `account` of the Job's pod")
+	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it")
+	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")
+	f.BoolVar(&o.open, "open", false, "open the output when it is written")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "print every step and how long it took")
+	connection := pflag.NewFlagSet("connection", pflag.ContinueOnError)
+	o.config.AddFlags(connection)
+	f.AddFlagSet(connection)
+	setUsage(cmd, connection)
+	o.addFlagCompletion(cmd)
+}
+
+// Complete takes the arguments: [TYPE/]NAME, or NAMESPACE POD [CONTAINER].
+func (o *Options) Complete(args []string) error {
+	var name string
+	switch len(args) {
+	case 0:
+		return fmt.Errorf("name what to profile: [TYPE/]NAME, or NAMESPACE POD [CONTAINER]")
+	case 1:
+		name = args[0]
+	case 2, 3:
+		if n := *o.config.Namespace; n != "" && n != args[0] {
+			return fmt.Errorf("two namespaces: %q as argument and %q by --namespace", args[0], n)
+		}
+		o.query.Namespace, name = args[0], args[1]
+		if _, _, err := target.ParseName(args[0] + "/" + args[1]); err == nil {
+			o.hint = fmt.Sprintf("; if %s is a type, write %s/%s", args[0], args[0], args[1])
+		}
+		if len(args) == 3 {
+			if o.container != "" && o.container != args[2] {
+				return fmt.Errorf("two containers: %q as argument and %q by --container", args[2], o.container)
+			}
+			o.container = args[2]
+		}
+	default:
+		return fmt.Errorf("%d arguments: there are at most three, NAMESPACE POD CONTAINER", len(args))
+	}
+	var err error
+	if o.query.Type, o.query.Name, err = target.ParseName(name); err != nil {
+		return err
+	}
+	o.query.Container = o.container
+	o.request.Duration = o.launch.Duration
+	o.launch.PullPolicy = corev1.PullPolicy(o.policy)
+	switch {
+	case o.ephemeral && !o.job:
+		o.mode = launch.Ephemeral
+	case o.job:
+		o.mode = launch.Job
+	}
+	return o.completeFormat()
+}
+
+// completeFormat sets the format: as asked for, else by the output's ending, else SVG.
+func (o *Options) completeFormat() error {
+	if o.json {
+		if o.format != "" && o.format != string(render.JSON) {
+			return fmt.Errorf("--json and --format %s exclude each other", o.format)
+		}
+		o.format = string(render.JSON)
+	}
+	if o.format != "" {
+		return nil
+	}
+	o.format = string(render.SVG)
+	if o.output == "-" || filepath.Ext(o.output) == "" {
+		return nil
+	}
+	byEnding, ok := render.FormatOf(o.output)
+	if !ok {
+		if info, err := os.Stat(o.output); err == nil && info.IsDir() {
+			return nil
+		}
+		return fmt.Errorf("--output %s: no format has this ending; choose one by --format: %s", o.output, strings.Join(formats(), ", "))
+	}
+	o.format = string(byEnding)
+	return nil
+}
+
+// Validate refuses what cannot work, before anything is asked of the cluster.
+func (o *Options) Validate() error {
+	jobOnly := o.launch.JobNamespace + o.launch.ImagePullSecret + o.launch.ServiceAccount
+	switch {
+	case !slices.Contains(types(), o.request.Type):
+		return fmt.Errorf("unknown profile type %q; choose one of: %s", o.request.Type, strings.Join(types(), ", "))
+	case !slices.Contains(formats(), o.format):
+		return fmt.Errorf("unknown format %q; choose one of: %s", o.format, strings.Join(formats(), ", "))
+	case o.launch.Duration <= 0 || o.launch.Duration > api.MaxDuration:
+		return fmt.Errorf("--duration %v: it must be above 0 and at most %v", o.launch.Duration, api.MaxDuration)
+	case o.request.Frequency < 1 || o.request.Frequency > api.MaxFrequency:
+		return fmt.Errorf("--frequency %d: it must be from 1 to %d", o.request.Frequency, api.MaxFrequency)
+	case slices.ContainsFunc(o.request.PIDs, func(pid int) bool { return pid < 1 }):
+		return fmt.Errorf("--pid %v: process IDs are above 0", o.request.PIDs)
+	case len(o.request.PIDs) > api.MaxPIDs:
+		return fmt.Errorf("--pid: at most %d processes", api.MaxPIDs)
+	case o.launch.Keep < 0:
+		return fmt.Errorf("--keep %v: it must not be below 0", o.launch.Keep)
+	case o.launch.Timeout <= 0:
+		return fmt.Errorf("--timeout %v: it must be above 0", o.launch.Timeout)
+	case o.launch.Image == "":
+		return fmt.Errorf("--image is empty")
+	case !slices.Contains([]corev1.PullPolicy{"", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever}, o.launch.PullPolicy):
+		return fmt.Errorf("--image-pull-policy %q: choose Always, IfNotPresent or Never", o.policy)
+	case o.ephemeral && o.job:
+		return fmt.Errorf("--ephemeral and --job exclude each other")
+	case o.ephemeral && jobOnly != "":
+		return fmt.Errorf("--job-namespace, --image-pull-secret and --service-account are for a Job, not for --ephemeral")
+	case o.open && o.output == "-":
+		return fmt.Errorf("--open needs a file, not --output -")
+	case o.quiet && o.verbose:
+		return fmt.Errorf("--quiet and --verbose exclude each other")
+	case o.output == "-" && o.format == string(render.Pprof) && isTerminal(o.Out):
+		return fmt.Errorf("--format pprof is binary and stdout is a terminal: give a file by --output")
+	}
+	return nil
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func types() []string {
+	var names []string
+	for _, t := range api.ProfileTypes() {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+func formats() []string {
+	var names []string
+	for _, f := range render.Formats() {
+		names = append(names, string(f))
+	}
+	return names
+}

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func writes(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+func entries(t *testing.T, dir string) string {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+func TestOutput(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, want string
+	}{
+		"a file":                {"web.svg", "web.svg"},
+		"in new directories":    {"a/b/web.svg", "a/b/web.svg"},
+		"over an old file":      {"old.svg", "old.svg"},
+		"through a link":        {"link.svg", "old.svg"},
+		"a directory":           {"dir", "dir/chosen.svg"},
+		"a directory to be":     {"new/", "new/chosen.svg"},
+		"the working directory": {"", "chosen.svg"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			t.Chdir(dir)
+			if err := errors.Join(os.Mkdir("dir", 0o777), os.WriteFile("old.svg", []byte("old"), 0o666), os.Symlink("old.svg", "link.svg")); err != nil {
+				t.Fatal(err)
+			}
+			o, err := openOutput(c.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer o.discard()
+			path, err := o.commit("chosen.svg", writes("new"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if path != c.want {
+				t.Errorf("path %q, want %q", path, c.want)
+			}
+			if got, err := os.ReadFile(c.want); err != nil || string(got) != "new" {
+				t.Errorf("%q, %v", got, err)
+			}
+			o.discard()
+			if got := entries(t, filepath.Dir(c.want)); strings.Contains(got, ".tmp") {
+				t.Errorf("left: %s", got)
+			}
+			if info, err := os.Lstat("link.svg"); err != nil || info.Mode().Type() != os.ModeSymlink {
+				t.Errorf("the link was replaced: %v, %v", info, err)
+			}
+		})
+	}
+}
+
+func TestFailedOutputLeavesWhatWasThere(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "web.svg")
+	if err := os.WriteFile(file, []byte("old"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o, err := openOutput(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left on device")
+	if _, err := o.commit("", func(w io.Writer) error { io.WriteString(w, "half"); return full }); !errors.Is(err, full) {
+		t.Errorf("error %v", err)
+	}
+	o.discard()
+	if got, _ := os.ReadFile(file); string(got) != "old" || entries(t, dir) != "web.svg" {
+		t.Errorf("%q in %s", got, entries(t, dir))
+	}
+}
+
+func TestOutputToADevice(t *testing.T) {
+	o, err := openOutput(os.DevNull, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.discard()
+	if _, err := o.commit("", writes("text")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
+		t.Fatalf("%s was replaced: %v, %v", os.DevNull, info, err)
+	}
+}
+
+func TestOutputToStdout(t *testing.T) {
+	var b bytes.Buffer
+	o, err := openOutput("-", &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.discard()
+	if path, err := o.commit("chosen.svg", writes("text")); path != "" || err != nil || b.String() != "text" {
+		t.Errorf("%q, %v, %q", path, err, &b)
+	}
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
+)
+
+const (
+	// resultTime is how long symbols and the transfer may take after sampling.
+	resultTime = 2 * time.Minute
+	// goodbyeTime is how long to wait for the profiler and the Job to take their leave.
+	goodbyeTime = 4 * time.Second
+)
+
+// profile takes the profile in a session. finish, to be called in any case, tells the profiler to
+// exit and deletes the Job; it has begun when profile returns, so that it costs no time.
+func (o *Options) profile(ctx context.Context, stop <-chan struct{}, ui *progress, config *rest.Config, session *launch.Session) (p *profile.Profile, finish func() error, err error) {
+	var connected atomic.Bool
+	client := api.NewClient(func(ctx context.Context) (net.Conn, error) {
+		conn, err := stream.Exec(ctx, config, session.Ref, launch.Program, "relay")
+		if err == nil {
+			connected.Store(true)
+		}
+		return conn, err
+	})
+
+	p, err = o.sample(ctx, stop, ui, client)
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(*api.Error)) {
+		if why := session.Why(ctx); why != "" {
+			err = fmt.Errorf("%s: %w", why, err)
+		}
+	}
+	done := make(chan error, 1)
+	keep := o.launch.Keep > 0 && err == nil || session.Reused
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if connected.Load() {
+				// A profiler that does not hear this ends by itself when the connection is gone.
+				_ = client.Exit(ctx, !keep)
+			}
+			client.Close()
+		})
+		var closeErr error
+		if !keep {
+			closeErr = session.Close(ctx)
+		}
+		wg.Wait()
+		done <- closeErr
+	}()
+	return p, func() error { return <-done }, err
+}
+
+// sample requests the profile and shows its progress meanwhile. Closing stop ends the sampling.
+func (o *Options) sample(ctx context.Context, stop <-chan struct{}, ui *progress, client *api.Client) (*profile.Profile, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, o.request.Duration+resultTime,
+		fmt.Errorf("no result %v after the end of sampling", resultTime))
+	defer cancel()
+	request := o.request
+	request.Capture = api.NewCaptureID()
+
+	watching, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		// Progress is for show: that it fails does not concern the profile.
+		_ = client.Progress(watching, request.Capture, func(p api.Progress) { ui.sampling(p, request.Duration) })
+	})
+	wg.Go(func() {
+		select {
+		case <-stop:
+			ui.step("stopping; Ctrl-C again quits at once")
+			if err := client.Stop(watching, request.Capture); err != nil && watching.Err() == nil {
+				ui.note("the profiler could not be told to stop: %v", err)
+			}
+		case <-watching.Done():
+		}
+	})
+	p, err := client.Profile(ctx, request)
+	end()
+	wg.Wait()
+	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		err = context.Cause(ctx)
+	}
+	return p, err
+}

@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
+)
+
+// Run takes the steps from a name to a file. Closing stop ends sampling early, or, before that
+// has begun, everything; the end of ctx ends everything. Whatever was created is then deleted.
+func (o *Options) Run(ctx context.Context, stop <-chan struct{}) error {
+	err := o.run(ctx, stop)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errInterrupted) {
+		return cause
+	}
+	return err
+}
+
+func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
+	ui := newProgress(o.ErrOut, o.quiet, o.verbose)
+	defer ui.clear()
+	config, clients, err := o.connect()
+	if err != nil {
+		return err
+	}
+	var out *output
+	if !o.dryRun {
+		if out, err = openOutput(o.output, o.Out); err != nil {
+			return err
+		}
+		defer out.discard()
+	}
+
+	starting, started := interruptible(ctx, stop)
+	defer started()
+	ui.step("looking for %s", o.query.Name)
+	t, err := target.Resolve(starting, clients, o.query)
+	if err != nil {
+		return interrupted(starting, fmt.Errorf("%w%s", err, o.hint))
+	}
+	for _, note := range t.Notes {
+		ui.note("%s", note)
+	}
+	ui.step("asking the cluster what it allows")
+	plan, err := launch.Choose(starting, clients.Core, t, o.mode, o.launch)
+	if err != nil {
+		return interrupted(starting, err)
+	}
+	if plan.Fallback != "" {
+		ui.note("using a Job, for the ephemeral container is refused: %s", plan.Fallback)
+	}
+	if o.dryRun {
+		ui.clear()
+		return printYAML(o.Out, plan)
+	}
+	ui.step("starting the profiler for %s on node %s", t, t.Node())
+	session, err := plan.Launch(starting)
+	if err != nil {
+		return interrupted(starting, err)
+	}
+
+	p, finish, err := o.profile(ctx, stop, ui, config, session)
+	defer func() { err = errors.Join(err, finish()) }()
+	if err != nil {
+		return fmt.Errorf("profiling %s: %w", t, err)
+	}
+	ui.step("writing the profile")
+	p.Comments = append(p.Comments, describe(o.request.Type, t)...)
+	path, err := out.commit(o.fileName(t, p), func(w io.Writer) error {
+		return render.Write(w, p, render.Format(o.format))
+	})
+	if err != nil {
+		return err
+	}
+	ui.clear()
+	if !o.quiet {
+		summarize(o.ErrOut, p, path, session)
+	}
+	if o.open {
+		if err := openFile(path); err != nil {
+			return err
+		}
+	}
+	if reason := partial(p); reason != "" {
+		return fmt.Errorf("%w: %s", errPartial, reason)
+	}
+	return nil
+}
+
+// connect makes the client. The limits are those of a person at a terminal, who does not wait
+// between a few requests.
+func (o *Options) connect() (*rest.Config, target.Clients, error) {
+	var clients target.Clients
+	config, err := o.config.ToRESTConfig()
+	if err != nil {
+		return nil, clients, err
+	}
+	config.QPS, config.Burst = 50, 100
+	config.UserAgent = "kubectl-pprof/" + version.Version
+	config.WarningHandler = rest.NoWarnings{} // what matters in them is said by a dry run's refusal
+	if o.query.Namespace == "" {
+		if o.query.Namespace, _, err = o.config.ToRawKubeConfigLoader().Namespace(); err != nil {
+			return nil, clients, err
+		}
+	}
+	if clients.Core, err = kubernetes.NewForConfig(config); err != nil {
+		return nil, clients, err
+	}
+	clients.Objects, err = dynamic.NewForConfig(config)
+	return config, clients, err
+}
+
+// interruptible is a context that the first Ctrl-C ends.
+func interruptible(ctx context.Context, stop <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-stop:
+			cancel(errInterrupted)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// interrupted is errInterrupted if that is why a step failed.
+func interrupted(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errInterrupted) {
+		return errInterrupted
+	}
+	return err
+}
+
+func printYAML(w io.Writer, plan *launch.Plan) error {
+	if plan.Object == nil {
+		_, err := fmt.Fprintln(w, "# nothing: a kept profiler would be used")
+		return err
+	}
+	text, err := yaml.Marshal(plan.Object)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+// describe says in the profile what it is of.
+func describe(typ string, t *target.Target) []string {
+	return []string{
+		"type: " + typ,
+		"pod: " + t.Namespace() + "/" + t.Pod.Name,
+		"container: " + t.Container,
+		"node: " + t.Node(),
+		"image: " + t.Image,
+	}
+}
+
+const partialComment = "partial: "
+
+// partial is the reason why a profile is not whole, "" if it is.
+func partial(p *profile.Profile) string {
+	for _, c := range p.Comments {
+		if reason, ok := strings.CutPrefix(c, partialComment); ok {
+			return reason
+		}
+	}
+	return ""
+}
+
+// fileName is the name of the output if the user gives none.
+func (o *Options) fileName(t *target.Target, p *profile.Profile) string {
+	begin := time.Unix(0, p.TimeNanos).Format("20060102-150405")
+	return fmt.Sprintf("%s-%s-%s-%s%s", t.Pod.Name, t.Container, o.request.Type, begin, render.Format(o.format).Ending())
+}

@@ -1,0 +1,25 @@
+package cli
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+var update = flag.Bool("update", false, "write the golden parts of the scripts")
+
+func TestMain(m *testing.M) {
+	plugin := func() {
+		streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+		os.Exit(Main(os.Args, streams, nil))
+	}
+	testscript.Main(m, map[string]func(){"kubectl-pprof": plugin, completer: plugin})
+}
+
+// The command as seen from a shell, as far as it goes without a cluster.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true})
+}

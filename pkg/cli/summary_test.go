@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
+)
+
+// cpuProfile has one sample of 10 ms for each stack, leaf first.
+func cpuProfile(stacks ...[]string) *profile.Profile {
+	p := &profile.Profile{
+		SampleType:        []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		DefaultSampleType: "cpu",
+		DurationNanos:     int64(2030 * time.Millisecond),
+	}
+	functions := map[string]*profile.Location{}
+	for _, stack := range stacks {
+		s := &profile.Sample{
+			Value: []int64{1, int64(10 * time.Millisecond)},
+			Label: map[string][]string{"process": {"web"}}, NumLabel: map[string][]int64{"pid": {1}},
+		}
+		for _, name := range stack {
+			if functions[name] == nil {
+				id := uint64(len(functions) + 1)
+				f := &profile.Function{ID: id, Name: name}
+				functions[name] = &profile.Location{ID: id, Line: []profile.Line{{Function: f}}}
+				p.Function, p.Location = append(p.Function, f), append(p.Location, functions[name])
+			}
+			s.Location = append(s.Location, functions[name])
+		}
+		p.Sample = append(p.Sample, s)
+	}
+	return p
+}
+
+func TestSummary(t *testing.T) {
+	ephemeral := &launch.Session{Mode: launch.Ephemeral, Ref: stream.Ref{Container: "kubectl-pprof-abcde"}}
+	lossy := cpuProfile([]string{"main.price", "main.main"}, []string{"main.price", "main.main"}, []string{"main.evil\x1b[2J", "main.main"})
+	lossy.Comments = []string{"lost samples: 7"}
+	for name, c := range map[string]struct {
+		p       *profile.Profile
+		session *launch.Session
+		path    string
+		want    string
+	}{
+		"ephemeral": {lossy, ephemeral, "web.svg", `hottest functions: own share, share with callees
+  66.7%   66.7%  main.price
+  33.3%   33.3%  main.evil` + "\uFFFD" + `[2J
+   0.0%  100.0%  main.main
+3 samples of 1 process in 2s, 7 lost
+ephemeral container kubectl-pprof-abcde stays in the pod's description; Kubernetes never removes those
+wrote web.svg
+`},
+		"job, to stdout": {cpuProfile([]string{"main.main"}), &launch.Session{Mode: launch.Job}, "", `hottest functions: own share, share with callees
+  100.0%  100.0%  main.main
+1 sample of 1 process in 2s
+`},
+		"idle": {cpuProfile(), &launch.Session{Mode: launch.Job}, "web.svg", `no samples: the container used no CPU in this time
+0 samples of 0 processes in 2s
+wrote web.svg
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			summarize(&b, c.p, c.path, c.session)
+			if b.String() != c.want {
+				t.Errorf("got:\n%s\nwant:\n%s", &b, c.want)
+			}
+		})
+	}
+}
+
+func TestPartial(t *testing.T) {
+	p := cpuProfile()
+	if got := partial(p); got != "" {
+		t.Errorf("a whole profile is partial: %q", got)
+	}
+	p.Comments = []string{"type: cpu", "partial: the target ended"}
+	if got := partial(p); got != "the target ended" {
+		t.Errorf("got %q", got)
+	}
+}
