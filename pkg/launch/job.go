@@ -122,12 +122,12 @@ func (j *job) Launch(ctx context.Context) (*Session, error) {
 		if !isStatus(err) {
 			j.cleanUp(ctx) // it exists if only the answer was lost
 		}
-		return nil, fmt.Errorf("creating Job %q: %w", j.job.Name, err)
+		return nil, fmt.Errorf("creating job %q: %w", j.job.Name, err)
 	}
 	session, err := j.session(waiting, created)
 	if err != nil {
 		j.cleanUp(ctx)
-		return nil, fmt.Errorf("Job %q in namespace %q: %w", created.Name, created.Namespace, err)
+		return nil, fmt.Errorf("job %q in namespace %q: %w", created.Name, created.Namespace, err)
 	}
 	session.close = j.remove
 	return session, nil
@@ -158,7 +158,7 @@ func (j *job) remove(ctx context.Context) error {
 	err := j.client.BatchV1().Jobs(j.namespace()).Delete(ctx, j.job.Name,
 		metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("Job %q in namespace %q could not be deleted: %w", j.job.Name, j.namespace(), err)
+		return fmt.Errorf("job %q in namespace %q could not be deleted: %w", j.job.Name, j.namespace(), err)
 	}
 	return nil
 }
