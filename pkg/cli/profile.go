@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -24,18 +23,38 @@ const (
 	goodbyeTime = 4 * time.Second
 )
 
+// link makes the connection to a profiler.
+type link struct {
+	config *rest.Config
+	client *api.Client // nil before the first answer
+}
+
+func (l *link) newClient(ref stream.Ref) *api.Client {
+	return api.NewClient(func(ctx context.Context) (net.Conn, error) {
+		return stream.Exec(ctx, l.config, ref, launch.Program, "relay")
+	})
+}
+
+// ready tries whether a profiler answers. An exec that is established proves nothing: the API
+// server establishes it before it asks the kubelet.
+func (l *link) ready(ctx context.Context, ref stream.Ref) bool {
+	client := l.newClient(ref)
+	if _, err := client.Version(ctx); err != nil {
+		client.Close()
+		return false
+	}
+	l.client = client
+	return true
+}
+
 // profile takes the profile in a session. finish, to be called in any case, tells the profiler to
 // exit and deletes the Job; it has begun when profile returns, so that it costs no time.
-func (o *Options) profile(ctx context.Context, stop <-chan struct{}, ui *progress, config *rest.Config, session *launch.Session) (p *profile.Profile, finish func() error, err error) {
-	var connected atomic.Bool
-	client := api.NewClient(func(ctx context.Context) (net.Conn, error) {
-		conn, err := stream.Exec(ctx, config, session.Ref, launch.Program, "relay")
-		if err == nil {
-			connected.Store(true)
-		}
-		return conn, err
-	})
-
+func (o *Options) profile(ctx context.Context, stop <-chan struct{}, ui *progress, link *link, session *launch.Session) (p *profile.Profile, finish func() error, err error) {
+	client := link.client
+	if client == nil {
+		client = link.newClient(session.Ref)
+	}
+	ui.step("sampling for %v", o.request.Duration)
 	p, err = o.sample(ctx, stop, ui, client)
 	if err != nil && ctx.Err() == nil && !errors.As(err, new(*api.Error)) {
 		if why := session.Why(ctx); why != "" {
@@ -49,10 +68,8 @@ func (o *Options) profile(ctx context.Context, stop <-chan struct{}, ui *progres
 		defer cancel()
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if connected.Load() {
-				// A profiler that does not hear this ends by itself when the connection is gone.
-				_ = client.Exit(ctx, !keep)
-			}
+			// A profiler that does not hear this ends by itself when the connection is gone.
+			_ = client.Exit(ctx, !keep)
 			client.Close()
 		})
 		var closeErr error

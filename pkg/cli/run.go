@@ -55,6 +55,8 @@ func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
 	for _, note := range t.Notes {
 		ui.note("%s", note)
 	}
+	link := &link{config: config}
+	o.launch.Ready = link.ready
 	ui.step("asking the cluster what it allows")
 	plan, err := launch.Choose(starting, clients.Core, t, o.mode, o.launch)
 	if err != nil {
@@ -73,7 +75,7 @@ func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
 		return interrupted(starting, err)
 	}
 
-	p, finish, err := o.profile(ctx, stop, ui, config, session)
+	p, finish, err := o.profile(ctx, stop, ui, link, session)
 	defer func() { err = errors.Join(err, finish()) }()
 	if err != nil {
 		return fmt.Errorf("profiling %s: %w", t, err)

@@ -21,7 +21,7 @@ func (s *Session) Why(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, statusDelay)
 	defer cancel()
 	var why string
-	_ = poll(ctx, func(ctx context.Context) (bool, string, error) {
+	_ = poll(ctx, nil, func(ctx context.Context) (bool, string, error) {
 		pod, err := s.client.CoreV1().Pods(s.target.Namespace()).Get(ctx, s.target.Pod.Name, metav1.GetOptions{})
 		if why = goneOrNot(s.target.Pod, pod, err); why != "" {
 			return true, "", nil

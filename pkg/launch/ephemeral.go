@@ -147,7 +147,7 @@ func (e *ephemeral) Launch(ctx context.Context) (*Session, error) {
 		return nil, fmt.Errorf("pod %q: adding the ephemeral container: %w", e.target.Pod.Name, err)
 	}
 	session.Container = e.container.Name
-	if err := waitForContainer(ctx, e.client, session.Ref, e.target.Node()); err != nil {
+	if err := waitForContainer(ctx, e.client, session.Ref, e.options, e.target.Node()); err != nil {
 		return nil, err
 	}
 	return session, nil

@@ -140,7 +140,7 @@ func (j *job) session(ctx context.Context, of *batchv1.Job) (*Session, error) {
 		return nil, err
 	}
 	ref := stream.Ref{Namespace: of.Namespace, Pod: pod, Container: containerName}
-	if err := waitForContainer(ctx, j.client, ref, j.target.Node()); err != nil {
+	if err := waitForContainer(ctx, j.client, ref, j.options, j.target.Node()); err != nil {
 		return nil, err
 	}
 	return &Session{Ref: ref, Mode: Job, Reused: of == j.kept, client: j.client, target: j.target}, nil

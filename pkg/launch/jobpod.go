@@ -17,7 +17,7 @@ import (
 func (j *job) waitForPod(ctx context.Context, of *batchv1.Job) (string, error) {
 	begin := time.Now()
 	var name string
-	err := poll(ctx, func(ctx context.Context) (bool, string, error) {
+	err := poll(ctx, nil, func(ctx context.Context) (bool, string, error) {
 		pods, err := j.client.CoreV1().Pods(of.Namespace).List(ctx, metav1.ListOptions{
 			LabelSelector: labelInstance + "=" + of.Name,
 		})

@@ -35,6 +35,10 @@ type Options struct {
 	Keep       time.Duration     // how long the profiler waits for another profile; 0: not at all
 	Timeout    time.Duration     // longest wait for the profiler to run, pulling its image included
 
+	// Ready tries whether the profiler in a container answers already; nil if there is no way to
+	// tell. Launch does not call it any more when it has returned.
+	Ready func(ctx context.Context, ref stream.Ref) bool
+
 	JobNamespace    string // empty: the target's
 	ImagePullSecret string // for the Job's pod; an ephemeral container has the secrets of its pod
 	ServiceAccount  string // of the Job's pod; empty: the namespace's default

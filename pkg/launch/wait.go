@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,8 +23,9 @@ func withTimeout(ctx context.Context, o Options) (context.Context, context.Cance
 
 // poll calls check until it is done or fails, at short intervals first: with the image on the node
 // a container runs within half a second. It polls because a watch would need one permission more
-// and brings an answer no sooner. When ctx ends the error adds what check saw last.
-func poll(ctx context.Context, check func(context.Context) (done bool, seen string, err error)) error {
+// and brings an answer no sooner. A closed answered ends it as well. When ctx ends the error adds what
+// check saw last.
+func poll(ctx context.Context, answered <-chan struct{}, check func(context.Context) (done bool, seen string, err error)) error {
 	begin := time.Now()
 	for last := ""; ; {
 		done, seen, err := check(ctx)
@@ -41,15 +43,41 @@ func poll(ctx context.Context, check func(context.Context) (done bool, seen stri
 		}
 		select {
 		case <-time.After(interval):
+		case <-answered:
+			return nil
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %s", context.Cause(ctx), last)
 		}
 	}
 }
 
-// waitForContainer waits until a container of a pod runs.
-func waitForContainer(ctx context.Context, client kubernetes.Interface, ref stream.Ref, node string) error {
-	err := poll(ctx, func(ctx context.Context) (bool, string, error) {
+// probing is how long ready is asked: after that it is not the kubelet's report that is late.
+const probing = 2 * time.Second
+
+// waitForContainer waits until a container of a pod runs. The kubelet looks at its containers once
+// a second (kubelet, pkg/kubelet/pleg) and reports then, so ready is asked meanwhile.
+func waitForContainer(ctx context.Context, client kubernetes.Interface, ref stream.Ref, o Options, node string) error {
+	answered := make(chan struct{})
+	probe, stop := context.WithTimeout(ctx, probing)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	if o.Ready != nil {
+		wg.Go(func() {
+			for probe.Err() == nil {
+				// An attempt under way may end, in time: its connection is worth having.
+				attempt, cancel := context.WithTimeout(ctx, probing)
+				ok := o.Ready(attempt, ref)
+				cancel()
+				if ok {
+					close(answered)
+					return
+				}
+				sleep(probe, 30*time.Millisecond)
+			}
+		})
+	}
+	err := poll(ctx, answered, func(ctx context.Context) (bool, string, error) {
 		pod, err := client.CoreV1().Pods(ref.Namespace).Get(ctx, ref.Pod, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return false, "", fmt.Errorf("pod %q was deleted", ref.Pod)
@@ -63,6 +91,13 @@ func waitForContainer(ctx context.Context, client kubernetes.Interface, ref stre
 		return fmt.Errorf("profiler in container %q of pod %q: %w", ref.Container, ref.Pod, err)
 	}
 	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }
 
 // containerState judges a container that should soon run.
