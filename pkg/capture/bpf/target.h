@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Which tasks are the target's: those whose cgroup is the container's or lies below it.
+ *
+ * Everything is read in two ways. Typed loads go through pointers whose type the verifier knows
+ * (bpf_get_current_task_btf, 5.11); they also work under lockdown=confidentiality, which refuses
+ * bpf_probe_read_kernel. BPF_CORE_READ is that helper; it is for 5.10 only.
+ */
+#pragma once
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+/* Levels of cgroups that are looked at, from the task's own upwards. Kubernetes' containers are 4 to
+ * 6 levels below the root; nodes that are containers themselves add as many. */
+#define CGROUP_LEVELS 24
+
+#define MAX_PIDNS_LEVEL 32 /* MAX_PID_NS_LEVEL of include/linux/pid_namespace.h */
+
+/* Set by the loader before the program is verified. */
+const volatile __u8 unified;          /* the container's cgroup is of the unified hierarchy (v2) */
+const volatile __u8 may_read_kernel;  /* bpf_probe_read_kernel is allowed (no lockdown) */
+
+static __always_inline int has_typed_task(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
+}
+
+static __always_inline struct cgroup *cgroup_of_typed(struct task_struct *task)
+{
+	if (unified)
+		return task->cgroups->dfl_cgrp;
+	return task->cgroups->subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]->cgroup;
+}
+
+static __always_inline struct cgroup *cgroup_of_probed(struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup_subsys_state *css;
+
+	if (unified)
+		return BPF_CORE_READ(set, dfl_cgrp);
+	bpf_core_read(&css, sizeof(css), &set->subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]);
+	return BPF_CORE_READ(css, cgroup);
+}
+
+static __always_inline int in_target_typed(struct task_struct *task, __u64 id)
+{
+	struct cgroup *cgroup = cgroup_of_typed(task);
+
+	for (int i = 0; i < CGROUP_LEVELS && cgroup; i++) {
+		if (cgroup->kn->id == id)
+			return 1;
+		struct cgroup_subsys_state *parent = cgroup->self.parent;
+		if (!parent)
+			return 0;
+		cgroup = parent->cgroup;
+	}
+	return 0;
+}
+
+static __always_inline int in_target_probed(struct task_struct *task, __u64 id)
+{
+	struct cgroup *cgroup = cgroup_of_probed(task);
+
+	for (int i = 0; i < CGROUP_LEVELS && cgroup; i++) {
+		if (BPF_CORE_READ(cgroup, kn, id) == id)
+			return 1;
+		struct cgroup_subsys_state *parent = BPF_CORE_READ(cgroup, self.parent);
+		if (!parent)
+			return 0;
+		cgroup = BPF_CORE_READ(parent, cgroup);
+	}
+	return 0;
+}
+
+/* A process's PID in the PID namespaces of the given depth, the first having 0: namespaces nest, and a
+ * task has a number in each. Gives 0 for a task outside. */
+static __always_inline __u32 pid_at_level(struct task_struct *task, __u32 level)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	int nr = 0;
+
+	if (level > MAX_PIDNS_LEVEL || BPF_CORE_READ(pid, level) < level)
+		return 0;
+	bpf_probe_read_kernel(&nr, sizeof(nr),
+			      (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid));
+	return nr;
+}

@@ -1,0 +1,145 @@
+package capture
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+)
+
+type pprofMapping = profile.Mapping
+
+// profileBuilder makes an unsymbolized profile of stacks.
+type profileBuilder struct {
+	profile   *profile.Profile
+	files     map[*profile.Mapping]*proc.File
+	mappings  map[mappingKey]*profile.Mapping
+	locations map[locationKey]*profile.Location
+	named     map[string]*profile.Location
+}
+
+// mappingKey tells mappings of different processes, and of different times, apart.
+type mappingKey struct {
+	pid                int
+	start, end, offset uint64
+	path               string
+}
+
+type locationKey struct {
+	mapping *profile.Mapping
+	address uint64
+}
+
+func newProfileBuilder(begin time.Time, duration time.Duration, frequency int) *profileBuilder {
+	return &profileBuilder{
+		profile: &profile.Profile{
+			SampleType:        []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+			DefaultSampleType: "cpu",
+			PeriodType:        &profile.ValueType{Type: "cpu", Unit: "nanoseconds"},
+			Period:            time.Second.Nanoseconds() / int64(frequency),
+			TimeNanos:         begin.UnixNano(),
+			DurationNanos:     duration.Nanoseconds(),
+		},
+		files:     map[*profile.Mapping]*proc.File{},
+		mappings:  map[mappingKey]*profile.Mapping{},
+		locations: map[locationKey]*profile.Location{},
+		named:     map[string]*profile.Location{},
+	}
+}
+
+func (b *profileBuilder) comment(format string, args ...any) {
+	b.profile.Comments = append(b.profile.Comments, fmt.Sprintf(format, args...))
+}
+
+func (b *profileBuilder) add(e *stackEntry) {
+	s := &profile.Sample{
+		Value:    []int64{e.count, e.count * b.profile.Period},
+		Label:    map[string][]string{"process": {e.generation.process.Name}},
+		NumLabel: map[string][]int64{"pid": {int64(e.generation.process.NSPID)}},
+	}
+	for i, address := range e.kernel {
+		s.Location = append(s.Location, b.location(b.kernel(), call(address, i)))
+	}
+	if e.generation.mappings == nil {
+		s.Location = append(s.Location, b.name(ProcessExited))
+	} else {
+		for i, address := range e.user {
+			s.Location = append(s.Location, b.user(e.generation, call(address, i)))
+		}
+	}
+	if e.truncated {
+		s.Location = append(s.Location, b.name(Truncated))
+	}
+	if len(s.Location) == 0 {
+		s.Location = append(s.Location, b.name("[no stack]"))
+	}
+	b.profile.Sample = append(b.profile.Sample, s)
+}
+
+// call is an address within the instruction that is meant: that of the leaf, and for a return address
+// one before it, in the call, as runtime/pprof has it.
+func call(address uint64, depth int) uint64 {
+	if depth == 0 || address == 0 {
+		return address
+	}
+	return address - 1
+}
+
+func (b *profileBuilder) user(g *generation, address uint64) *profile.Location {
+	m := g.find(address)
+	if m == nil {
+		return b.location(b.mapping(mappingKey{pid: g.process.PID, path: "[unmapped]"}, nil), address)
+	}
+	key := mappingKey{g.process.PID, m.Start, m.End, m.Offset, m.Path}
+	if key.path == "" {
+		key.path = AnonymousMapping
+	}
+	return b.location(b.mapping(key, m.file), address)
+}
+
+func (b *profileBuilder) kernel() *profile.Mapping {
+	// The kernel's half of the addresses, on both architectures.
+	return b.mapping(mappingKey{start: 1 << 63, end: 1<<64 - 1, path: KernelMapping}, nil)
+}
+
+func (b *profileBuilder) mapping(key mappingKey, file *proc.File) *profile.Mapping {
+	if m := b.mappings[key]; m != nil {
+		return m
+	}
+	m := &profile.Mapping{
+		ID: uint64(len(b.profile.Mapping) + 1), Start: key.start, Limit: key.end, Offset: key.offset, File: key.path,
+	}
+	if file != nil {
+		m.BuildID = file.BuildID()
+		b.files[m] = file
+	}
+	b.mappings[key] = m
+	b.profile.Mapping = append(b.profile.Mapping, m)
+	return m
+}
+
+func (b *profileBuilder) location(m *profile.Mapping, address uint64) *profile.Location {
+	key := locationKey{m, address}
+	if l := b.locations[key]; l != nil {
+		return l
+	}
+	l := &profile.Location{ID: uint64(len(b.profile.Location) + 1), Mapping: m, Address: address}
+	b.locations[key] = l
+	b.profile.Location = append(b.profile.Location, l)
+	return l
+}
+
+// name is a location that stands for something unknown: a function without an address.
+func (b *profileBuilder) name(name string) *profile.Location {
+	if l := b.named[name]; l != nil {
+		return l
+	}
+	fn := &profile.Function{ID: uint64(len(b.profile.Function) + 1), Name: name, SystemName: name}
+	b.profile.Function = append(b.profile.Function, fn)
+	l := &profile.Location{ID: uint64(len(b.profile.Location) + 1), Line: []profile.Line{{Function: fn}}}
+	b.named[name] = l
+	b.profile.Location = append(b.profile.Location, l)
+	return l
+}

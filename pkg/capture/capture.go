@@ -1,0 +1,55 @@
+// Package capture turns what the kernel saw of a container into an unsymbolized profile: addresses
+// with their mappings. Its entry point for CPU time is NewCPU. It must not know of Kubernetes, nor of
+// function names: package symbol adds them.
+package capture
+
+import (
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+)
+
+// Options say what is sampled.
+type Options struct {
+	// ContainerID is the target container's ID, 64 hex digits: all processes of its cgroup and the
+	// cgroups below are sampled.
+	ContainerID string
+	// PIDs, if not empty, are the only processes that are kept, numbered as in the target's own PID namespace.
+	PIDs []int
+	// Frequency is the number of samples per second of CPU time, 1 to 1000.
+	Frequency int
+}
+
+// Progress is what has been captured so far.
+type Progress struct {
+	Elapsed   time.Duration
+	Samples   uint64 // taken and kept
+	Lost      uint64 // taken by the kernel, but neither kept nor filtered out
+	Processes int
+}
+
+// Result is a finished capture.
+type Result struct {
+	// Profile has locations with Address and Mapping, but without functions. A sample's labels
+	// are "process" (name) and the number "pid" (in the target's own PID namespace).
+	Profile *profile.Profile
+	// File gives the file behind a mapping of the profile, opened when the process was first seen and
+	// open until the capture is closed; nil where there is none.
+	File func(*profile.Mapping) *proc.File
+}
+
+// Names of mappings that have no file, as perf and google/pprof know them.
+const (
+	KernelMapping    = "[kernel.kallsyms]"
+	AnonymousMapping = "[anon]" // code made at run time
+)
+
+// Names of the functions that stand for what is not known.
+const (
+	// Truncated is the root of a stack that is deeper than what is recorded.
+	Truncated = "[truncated]"
+	// ProcessExited is all that is known of a process that ended before its mappings were read.
+	ProcessExited = "[process exited]"
+)

@@ -1,0 +1,257 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+)
+
+// Frequencies that are accepted, in samples per second of CPU time.
+const (
+	MinFrequency = 1
+	MaxFrequency = 1000
+)
+
+// CPU samples where a container spends its CPU time.
+type CPU struct {
+	options   Options
+	objects   bpf.CPUObjects
+	events    *events
+	reader    *ringbuf.Reader
+	processes *processTable
+	stacks    *stackTable
+
+	started                   atomic.Int64 // Unix time in ns, 0 before Run
+	kept, lost, processesSeen atomic.Uint64
+}
+
+// NewCPU loads the BPF programs and attaches them, without sampling yet. Its errors wrap ErrNoBTF,
+// ErrKernelTooOld, ErrNotPermitted or proc.ErrNoContainer where one of these is the cause.
+func NewCPU(o Options) (*CPU, error) {
+	if o.Frequency < MinFrequency || o.Frequency > MaxFrequency {
+		return nil, fmt.Errorf("frequency %d Hz: must be from %d to %d", o.Frequency, MinFrequency, MaxFrequency)
+	}
+	if err := checkKernel(); err != nil {
+		return nil, err
+	}
+	if err := rlimit.RemoveMemlock(); err != nil { // before 5.11 maps count against this limit
+		return nil, explain("raise the limit of locked memory", err)
+	}
+	t, err := findTarget(o.ContainerID)
+	if err != nil {
+		return nil, err
+	}
+	c := &CPU{options: o, processes: newProcessTable(o.PIDs), stacks: newStackTable()}
+	if err := c.load(t); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *CPU) load(t *target) error {
+	spec, err := bpf.LoadCPU()
+	if err != nil {
+		return explain("load the BPF program", err)
+	}
+	cpus, err := onlineCPUs()
+	if err != nil {
+		return err
+	}
+	size := ringBytes(len(cpus))
+	spec.Maps[bpf.CPUMapSamples].MaxEntries = size
+	dev, ino, err := pidNamespace()
+	if err != nil {
+		return err
+	}
+	if err := setVariables(spec, map[string]any{
+		bpf.CPUVarUnified: boolean(t.unified), bpf.CPUVarMayReadKernel: boolean(t.mayReadKernel),
+		bpf.CPUVarTargetCgroup: t.cgroup, bpf.CPUVarOwnLevel: t.ownLevel,
+		bpf.CPUVarPidnsDev: dev, bpf.CPUVarPidnsIno: ino, bpf.CPUVarWakeupBytes: size / 4,
+	}); err != nil {
+		return err
+	}
+	if err := spec.LoadAndAssign(&c.objects, nil); err != nil {
+		var v *ebpf.VerifierError
+		if errors.As(err, &v) {
+			err = fmt.Errorf("the kernel's verifier rejects it: %w", err)
+		}
+		return explain("load the BPF program", err)
+	}
+	if c.reader, err = ringbuf.NewReader(c.objects.Samples); err != nil {
+		return explain("open the ring buffer", err)
+	}
+	c.events, err = openEvents(c.objects.TakeSample, uint64(time.Second.Nanoseconds())/uint64(c.options.Frequency))
+	return err
+}
+
+// ringBytes sizes the ring buffer: 100 ms of samples at 999 Hz with stacks of 100 frames are 80 KiB
+// a CPU. It counts against the target's memory limit, so it ends at 4 MiB.
+func ringBytes(cpus int) uint32 {
+	size := uint32(1 << 20)
+	for size < 4<<20 && int(size) < cpus*(80<<10) {
+		size *= 2
+	}
+	return size
+}
+
+// pidNamespace identifies our own, as bpf_get_ns_current_pid_tgid wants it.
+func pidNamespace() (dev, ino uint64, err error) {
+	var s unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &s); err != nil {
+		return 0, 0, fmt.Errorf("own PID namespace: %w", err)
+	}
+	return s.Dev, s.Ino, nil
+}
+
+// Run samples until ctx is done, which is the normal end and no error, and gives what was captured.
+// It may be called once.
+func (c *CPU) Run(ctx context.Context) (*Result, error) {
+	begin := time.Now()
+	if !c.started.CompareAndSwap(0, begin.UnixNano()) {
+		return nil, errors.New("a CPU capture runs only once")
+	}
+	drained := make(chan error, 1)
+	stop := make(chan struct{})
+	go func() { drained <- c.drain(stop) }()
+	err := c.events.enable(true)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-drained:
+			return nil, err
+		}
+		err = c.events.enable(false)
+	}
+	duration := time.Since(begin)
+	close(stop)
+	if err := errors.Join(err, <-drained); err != nil {
+		return nil, err
+	}
+	return c.result(begin, duration)
+}
+
+// drainEvery bounds how old a sample becomes in the ring buffer: a process's mappings are read when its
+// first sample is, so a shorter one loses fewer short-lived processes.
+const drainEvery = 50 * time.Millisecond
+
+// drain reads samples until stop is closed, and then what is left in the ring buffer.
+func (c *CPU) drain(stop <-chan struct{}) error {
+	var record ringbuf.Record
+	for {
+		stopping := false
+		select {
+		case <-stop:
+			stopping = true
+		default:
+		}
+		c.reader.SetDeadline(time.Now().Add(drainEvery))
+		for {
+			err := c.reader.ReadInto(&record)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("read samples: %w", err)
+			}
+			c.keep(record.RawSample)
+		}
+		if err := c.countLost(); err != nil {
+			return err
+		}
+		if stopping {
+			return nil
+		}
+	}
+}
+
+// keep adds one sample to those with the same stack.
+func (c *CPU) keep(raw []byte) {
+	s, err := parseSample(raw)
+	if err != nil {
+		c.stacks.dropped++
+		return
+	}
+	generation, wanted := c.processes.of(s)
+	if !wanted {
+		return
+	}
+	if c.stacks.add(generation, s) {
+		c.kept.Add(1)
+	}
+	c.processesSeen.Store(uint64(c.processes.count()))
+}
+
+func (c *CPU) countLost() error {
+	var perCPU []uint64
+	if err := c.objects.Lost.Lookup(uint32(0), &perCPU); err != nil {
+		return fmt.Errorf("count lost samples: %w", err)
+	}
+	total := c.stacks.dropped
+	for _, n := range perCPU {
+		total += n
+	}
+	c.lost.Store(total)
+	return nil
+}
+
+// Progress may be called while Run runs.
+func (c *CPU) Progress() Progress {
+	p := Progress{Samples: c.kept.Load(), Lost: c.lost.Load(), Processes: int(c.processesSeen.Load())}
+	if began := c.started.Load(); began != 0 {
+		p.Elapsed = time.Since(time.Unix(0, began))
+	}
+	return p
+}
+
+// Close detaches the programs and closes all files; the result's File must not be used after it.
+func (c *CPU) Close() error {
+	var errs []error
+	if c.events != nil {
+		errs = append(errs, c.events.close())
+	}
+	if c.reader != nil {
+		errs = append(errs, c.reader.Close())
+	}
+	errs = append(errs, c.objects.Close(), c.processes.close())
+	return errors.Join(errs...)
+}
+
+// result ends the aggregation.
+func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
+	release, err := kernelRelease()
+	if err != nil {
+		return nil, err
+	}
+	b := newProfileBuilder(begin, duration, c.options.Frequency)
+	for _, e := range c.stacks.sorted() {
+		b.add(e)
+	}
+	b.comment("frequency: %d Hz", c.options.Frequency)
+	b.comment("samples: %d", c.kept.Load())
+	b.comment("lost samples: %d", c.lost.Load())
+	b.comment("kernel: %s", release)
+	if n := c.processes.unread; n > 0 {
+		b.comment("processes that ended before they could be read: %d", n)
+	}
+	if err := b.profile.CheckValid(); err != nil {
+		return nil, fmt.Errorf("the captured profile is not valid: %w", err)
+	}
+	files := b.files
+	return &Result{Profile: b.profile, File: func(m *pprofMapping) *proc.File { return files[m] }}, nil
+}
+
+// selects tells whether a process is among those asked for.
+func selects(pids []int, nspid int) bool { return len(pids) == 0 || slices.Contains(pids, nspid) }

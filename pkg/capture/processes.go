@@ -1,0 +1,143 @@
+package capture
+
+import (
+	"errors"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+)
+
+// generation is a process with its mappings as they were at some time. A process that executes
+// another program gets a new one, and stacks are resolved by the one under which they came.
+type generation struct {
+	id       int
+	process  *proc.Process
+	mappings []mapping // sorted by address
+	read     time.Time
+}
+
+// mapping is an executable range of a process and the file behind it, nil if there is none.
+type mapping struct {
+	proc.Mapping
+	file *proc.File
+}
+
+// find gives the mapping of an address, nil if it is in none.
+func (g *generation) find(address uint64) *mapping {
+	i := sort.Search(len(g.mappings), func(i int) bool { return g.mappings[i].End > address })
+	if i < len(g.mappings) && g.mappings[i].Start <= address {
+		return &g.mappings[i]
+	}
+	return nil
+}
+
+// processTable knows the processes that were seen. Files are opened when a process is first seen,
+// so that its stacks can be symbolized after it has ended.
+type processTable struct {
+	only    []int // PIDs to keep, all if empty
+	current map[uint32]*generation
+	ids     int
+	unread  int // processes that ended before their mappings were read
+	files   map[fileKey]*proc.File
+}
+
+type fileKey struct{ dev, inode uint64 }
+
+func newProcessTable(only []int) *processTable {
+	return &processTable{only: only, current: map[uint32]*generation{}, files: map[fileKey]*proc.File{}}
+}
+
+// rereadAfter keeps code outside of any mapping from making us read them over and over.
+const rereadAfter = 200 * time.Millisecond
+
+// of gives the generation that a sample belongs to, and whether its process is wanted.
+func (t *processTable) of(s sample) (*generation, bool) {
+	g := t.current[s.tgid]
+	if g == nil || g.process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > rereadAfter {
+		g = t.read(s, g)
+		t.current[s.tgid] = g
+	}
+	return g, selects(t.only, g.process.NSPID)
+}
+
+// outside tells whether the leaf is in none of the known mappings: the process has mapped a
+// library since they were read, or executes another program.
+func (t *processTable) outside(g *generation, s sample) bool {
+	return len(s.user) > 0 && g.find(s.user[0]) == nil
+}
+
+// read reads a process and its mappings. If it is gone, what was known stays.
+func (t *processTable) read(s sample, before *generation) *generation {
+	p, err := proc.Open(int(s.pid))
+	var mappings []proc.Mapping
+	if err == nil && s.pid != 0 {
+		mappings, err = p.Mappings()
+	}
+	if err != nil || s.pid == 0 {
+		if before != nil {
+			before.read = time.Now()
+			return before
+		}
+		t.unread++
+		return t.add(&proc.Process{PID: int(s.pid), NSPID: int(s.pid), Name: s.comm}, nil)
+	}
+	g := t.add(p, mappings)
+	for i := range g.mappings {
+		g.mappings[i].file = t.open(p, g.mappings[i].Mapping)
+	}
+	return g
+}
+
+func (t *processTable) add(p *proc.Process, mappings []proc.Mapping) *generation {
+	t.ids++
+	g := &generation{id: t.ids, process: p, read: time.Now()}
+	for _, m := range mappings {
+		g.mappings = append(g.mappings, mapping{Mapping: m})
+	}
+	slices.SortFunc(g.mappings, func(a, b mapping) int {
+		if a.Start < b.Start {
+			return -1
+		}
+		return 1
+	})
+	return g
+}
+
+// open opens a mapping's file once for all processes that share it. Without the file its mapping is
+// shown by its path.
+func (t *processTable) open(p *proc.Process, m proc.Mapping) *proc.File {
+	if m.Inode == 0 || len(t.files) >= maxFiles {
+		return nil
+	}
+	f, err := p.OpenMapping(m)
+	if err != nil {
+		return nil
+	}
+	dev, inode, err := f.Key()
+	if err != nil {
+		f.Close()
+		return nil
+	}
+	if known := t.files[fileKey{dev, inode}]; known != nil {
+		f.Close()
+		return known
+	}
+	t.files[fileKey{dev, inode}] = f
+	return f
+}
+
+// maxFiles bounds the files that a target can make us hold open.
+const maxFiles = 4096
+
+func (t *processTable) count() int { return len(t.current) }
+
+func (t *processTable) close() error {
+	var errs []error
+	for _, f := range t.files {
+		errs = append(errs, f.Close())
+	}
+	t.files = map[fileKey]*proc.File{}
+	return errors.Join(errs...)
+}

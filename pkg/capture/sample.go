@@ -1,0 +1,53 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
+)
+
+// sample is one sample as it came through the ring buffer. Its stacks are addresses, leaf first; they
+// and raw are only valid until the next one is read.
+type sample struct {
+	tgid, tid, pid uint32
+	truncated      bool
+	comm           string
+	kernel, user   []uint64
+}
+
+// sampleHeader is the size of struct sample before its stack.
+const sampleHeader = unsafe.Offsetof(bpf.CPUSample{}.Stack)
+
+// parseSample reads struct sample of bpf/cpu.bpf.c, cut after its last frame.
+func parseSample(raw []byte) (sample, error) {
+	if len(raw) < int(sampleHeader) {
+		return sample{}, fmt.Errorf("sample of %d bytes, its header has %d", len(raw), sampleHeader)
+	}
+	order := binary.NativeEndian
+	at := func(offset uintptr) uint32 { return order.Uint32(raw[offset:]) }
+	var layout bpf.CPUSample
+	kernel := int(order.Uint16(raw[unsafe.Offsetof(layout.KernelFrames):]))
+	user := int(order.Uint16(raw[unsafe.Offsetof(layout.UserFrames):]))
+	comm := raw[unsafe.Offsetof(layout.Comm):][:len(layout.Comm)]
+	s := sample{
+		tgid: at(unsafe.Offsetof(layout.Tgid)), tid: at(unsafe.Offsetof(layout.Tid)), pid: at(unsafe.Offsetof(layout.Pid)),
+		truncated: at(unsafe.Offsetof(layout.Flags))&uint32(bpf.CPUSampleFlagSAMPLE_TRUNCATED) != 0,
+	}
+	if end := bytes.IndexByte(comm, 0); end >= 0 {
+		comm = comm[:end]
+	}
+	s.comm = string(comm)
+	stack := raw[sampleHeader:]
+	if len(stack) < 8*(kernel+user) {
+		return sample{}, fmt.Errorf("sample of %d bytes is too short for its %d frames", len(raw), kernel+user)
+	}
+	addresses := make([]uint64, kernel+user)
+	for i := range addresses {
+		addresses[i] = order.Uint64(stack[8*i:])
+	}
+	s.kernel, s.user = addresses[:kernel], addresses[kernel:]
+	return s, nil
+}

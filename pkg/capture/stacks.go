@@ -1,0 +1,66 @@
+package capture
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+// maxStackBytes bounds the memory of distinct stacks, which a target makes as it likes: deep
+// recursion has stacks of 8 KiB. What comes beyond it is counted as lost.
+const maxStackBytes = 32 << 20
+
+// stackEntry is one distinct stack of one process.
+type stackEntry struct {
+	generation   *generation
+	kernel, user []uint64 // addresses, leaf first
+	truncated    bool
+	count        int64
+	first        int // order of arrival, so that a profile's order is stable
+}
+
+// stackTable counts equal stacks.
+type stackTable struct {
+	entries map[string]*stackEntry
+	bytes   int
+	dropped uint64 // samples that were not kept
+	key     []byte
+}
+
+func newStackTable() *stackTable { return &stackTable{entries: map[string]*stackEntry{}} }
+
+// add counts a sample; it gives false if the table is full.
+func (t *stackTable) add(g *generation, s sample) bool {
+	t.key = t.key[:0]
+	t.key = binary.NativeEndian.AppendUint32(t.key, uint32(g.id))
+	t.key = binary.NativeEndian.AppendUint16(t.key, uint16(len(s.kernel)))
+	for _, a := range s.kernel {
+		t.key = binary.NativeEndian.AppendUint64(t.key, a)
+	}
+	for _, a := range s.user {
+		t.key = binary.NativeEndian.AppendUint64(t.key, a)
+	}
+	if e := t.entries[string(t.key)]; e != nil { // the conversion allocates nothing here
+		e.count++
+		return true
+	}
+	size := 2*len(t.key) + 128
+	if t.bytes+size > maxStackBytes {
+		t.dropped++
+		return false
+	}
+	t.bytes += size
+	t.entries[string(t.key)] = &stackEntry{
+		generation: g, kernel: s.kernel, user: s.user, truncated: s.truncated, count: 1, first: len(t.entries),
+	}
+	return true
+}
+
+func (t *stackTable) sorted() []*stackEntry {
+	all := make([]*stackEntry, 0, len(t.entries))
+	for _, e := range t.entries {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b *stackEntry) int { return cmp.Compare(a.first, b.first) })
+	return all
+}
