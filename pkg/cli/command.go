@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/klog/v2"
@@ -86,9 +86,7 @@ const completer = "kubectl_complete-pprof"
 // Main runs the plugin with the arguments of its process, its name being the first, and returns
 // the exit code.
 func Main(args []string, streams genericiooptions.IOStreams, signals <-chan os.Signal) int {
-	// client-go logs what it also returns as an error.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	klog.SetLogger(logr.Discard()) // client-go logs what it also returns as an error
 	cmd := NewCommand(streams, signals)
 	if filepath.Base(args[0]) == completer {
 		args[0] = cobra.ShellCompRequestCmd

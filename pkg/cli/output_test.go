@@ -52,7 +52,6 @@ func TestOutput(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer o.discard()
 			path, err := o.commit("chosen.svg", writes("new"))
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +62,6 @@ func TestOutput(t *testing.T) {
 			if got, err := os.ReadFile(c.want); err != nil || string(got) != "new" {
 				t.Errorf("%q, %v", got, err)
 			}
-			o.discard()
 			if got := entries(t, filepath.Dir(c.want)); strings.Contains(got, ".tmp") {
 				t.Errorf("left: %s", got)
 			}
@@ -71,6 +69,22 @@ func TestOutput(t *testing.T) {
 				t.Errorf("the link was replaced: %v, %v", info, err)
 			}
 		})
+	}
+}
+
+func TestUnwritableOutput(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(file, "web.svg"): "not a directory",
+		"/proc/web.svg":                "no such file or directory",
+	} {
+		_, err := openOutput(path, nil)
+		if err == nil || !strings.HasPrefix(err.Error(), "cannot write "+path+": ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 
@@ -88,7 +102,6 @@ func TestFailedOutputLeavesWhatWasThere(t *testing.T) {
 	if _, err := o.commit("", func(w io.Writer) error { io.WriteString(w, "half"); return full }); !errors.Is(err, full) {
 		t.Errorf("error %v", err)
 	}
-	o.discard()
 	if got, _ := os.ReadFile(file); string(got) != "old" || entries(t, dir) != "web.svg" {
 		t.Errorf("%q in %s", got, entries(t, dir))
 	}
@@ -99,7 +112,6 @@ func TestOutputToADevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer o.discard()
 	if _, err := o.commit("", writes("text")); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +126,6 @@ func TestOutputToStdout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer o.discard()
 	if path, err := o.commit("chosen.svg", writes("text")); path != "" || err != nil || b.String() != "text" {
 		t.Errorf("%q, %v, %q", path, err, &b)
 	}

@@ -24,8 +24,8 @@ import (
 // has begun, everything; the end of ctx ends everything. Whatever was created is then deleted.
 func (o *Options) Run(ctx context.Context, stop <-chan struct{}) error {
 	err := o.run(ctx, stop)
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errInterrupted) {
-		return cause
+	if err != nil && !errors.Is(err, errPartial) && errors.Is(context.Cause(ctx), errInterrupted) {
+		return errInterrupted
 	}
 	return err
 }
@@ -42,7 +42,6 @@ func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
 		if out, err = openOutput(o.output, o.Out); err != nil {
 			return err
 		}
-		defer out.discard()
 	}
 
 	starting, started := interruptible(ctx, stop)
@@ -69,7 +68,11 @@ func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
 		ui.clear()
 		return printYAML(o.Out, plan)
 	}
-	ui.step("starting the profiler for %s on node %s", t, t.Node())
+	verb := "starting a"
+	if plan.Object == nil {
+		verb = "using the kept"
+	}
+	ui.step("%s profiler for %s on node %s", verb, t, t.Node())
 	session, err := plan.Launch(starting)
 	if err != nil {
 		return interrupted(starting, err)
@@ -91,16 +94,29 @@ func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
 	ui.clear()
 	if !o.quiet {
 		summarize(o.ErrOut, p, path, session)
+		if o.launch.Keep > 0 && !session.Reused {
+			fmt.Fprintf(o.ErrOut, "the profiler waits %v for another profile of this container\n", o.launch.Keep)
+		}
 	}
 	if o.open {
 		if err := openFile(path); err != nil {
 			return err
 		}
 	}
-	if reason := partial(p); reason != "" {
+	if reason := partial(p); reason != "" && !isClosed(stop) {
 		return fmt.Errorf("%w: %s", errPartial, reason)
 	}
 	return nil
+}
+
+// isClosed tells whether the user has stopped the sampling.
+func isClosed(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // connect makes the client. The limits are those of a person at a terminal, who does not wait

@@ -9,8 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
@@ -42,7 +40,8 @@ func ephemeralContainer(name string, t *target.Target, o Options, now time.Time)
 			Name:            name,
 			Image:           o.Image,
 			ImagePullPolicy: o.PullPolicy,
-			Command:         command(t, o, now),
+			Command:         []string{Program},
+			Args:            arguments(t, o, now),
 			SecurityContext: privileged(),
 			// The last line on stderr becomes the reason in the container's status.
 			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
@@ -58,7 +57,7 @@ func ephemeralContainer(name string, t *target.Target, o Options, now time.Time)
 // keptContainer names the running container of a kept profiler of the target.
 func keptContainer(t *target.Target, o Options, now time.Time) string {
 	for _, c := range t.Pod.Spec.EphemeralContainers {
-		if c.Image != o.Image || !reusable(c.Command, t, o, now) {
+		if c.Image != o.Image || !reusable(c.Args, t, o, now) {
 			continue
 		}
 		for _, s := range t.Pod.Status.EphemeralContainerStatuses {
@@ -70,7 +69,7 @@ func keptContainer(t *target.Target, o Options, now time.Time) string {
 	return ""
 }
 
-func (e *ephemeral) DryRun(ctx context.Context) (runtime.Object, error) {
+func (e *ephemeral) DryRun(ctx context.Context) (map[string]any, error) {
 	if e.kept != "" {
 		return nil, nil
 	}
@@ -104,27 +103,20 @@ func unsuited(pod *corev1.Pod) string {
 	return ""
 }
 
-// object is the patch that adds the container to the pod, and what --dry-run shows.
-func (e *ephemeral) object() (runtime.Object, error) {
-	container, err := runtime.DefaultUnstructuredConverter.ToUnstructured(e.container)
-	if err != nil {
-		return nil, err
-	}
-	delete(container, "resources") // cannot be set here; the type has it without omitempty
-	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "v1",
-		"kind":       "Pod",
-		"metadata":   map[string]any{"name": e.target.Pod.Name, "namespace": e.target.Namespace()},
-		"spec":       map[string]any{"ephemeralContainers": []any{container}},
-	}}, nil
+// object is the container as it is sent.
+func (e *ephemeral) object() (map[string]any, error) {
+	object, err := toMap(e.container)
+	delete(object, "resources") // cannot be set here; the type has it without omitempty
+	return object, err
 }
 
-func (e *ephemeral) patch(ctx context.Context, dryRun ...string) (runtime.Object, error) {
+// patch adds the container to the pod.
+func (e *ephemeral) patch(ctx context.Context, dryRun ...string) (map[string]any, error) {
 	object, err := e.object()
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(object)
+	body, err := json.Marshal(map[string]any{"spec": map[string]any{"ephemeralContainers": []any{object}}})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
@@ -38,7 +37,7 @@ func newJob(client kubernetes.Interface, t *target.Target, o Options) *job {
 func (j *job) namespace() string { return j.job.Namespace }
 
 // DryRun asks for the Job and for its pod: PodSecurity admits any Job and refuses only its pod.
-func (j *job) DryRun(ctx context.Context) (runtime.Object, error) {
+func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 	exec := permission{"create", "", "pods", "exec", j.namespace()}
 	list := permission{"list", "", "pods", "", j.namespace()}
 	create := permission{"create", "batch", "jobs", "", j.namespace()}
@@ -68,6 +67,9 @@ func (j *job) DryRun(ctx context.Context) (runtime.Object, error) {
 	if podErr != nil {
 		return nil, podErr
 	}
+	if j.kept != nil {
+		return nil, nil
+	}
 	return cleanJob(j.job)
 }
 
@@ -84,15 +86,15 @@ func (j *job) dryRunPod(ctx context.Context) error {
 }
 
 // cleanJob is the Job without the fields that the server fills in.
-func cleanJob(j *batchv1.Job) (runtime.Object, error) {
-	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(j)
+func cleanJob(j *batchv1.Job) (map[string]any, error) {
+	object, err := toMap(j)
 	if err != nil {
 		return nil, err
 	}
 	delete(object, "status")
 	unstructured.RemoveNestedField(object, "metadata", "creationTimestamp")
 	unstructured.RemoveNestedField(object, "spec", "template", "metadata", "creationTimestamp")
-	return &unstructured.Unstructured{Object: object}, nil
+	return object, nil
 }
 
 // findKept looks for a kept profiler of the target. Whoever may not list Jobs starts a new one.
@@ -104,7 +106,7 @@ func (j *job) findKept(ctx context.Context) *batchv1.Job {
 	for i := range jobs.Items {
 		container := jobs.Items[i].Spec.Template.Spec.Containers[0]
 		if jobs.Items[i].Status.Active > 0 && jobs.Items[i].DeletionTimestamp == nil &&
-			container.Image == j.options.Image && reusable(container.Command, j.target, j.options, time.Now()) {
+			container.Image == j.options.Image && reusable(container.Args, j.target, j.options, time.Now()) {
 			return &jobs.Items[i]
 		}
 	}

@@ -6,10 +6,8 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 )
 
 // waitForPod waits until the Job controller has made the Job's pod and gives its name. A pod that
@@ -40,15 +38,12 @@ func (j *job) waitForPod(ctx context.Context, of *batchv1.Job) (string, error) {
 
 // failedCreate gives the reason why the Job controller could not make the pod, if it told one.
 func (j *job) failedCreate(ctx context.Context, of *batchv1.Job) error {
-	events, err := j.client.CoreV1().Events(of.Namespace).List(ctx, metav1.ListOptions{
-		FieldSelector: fields.Set{
-			"involvedObject.uid": string(of.UID), "type": corev1.EventTypeWarning, "reason": "FailedCreate",
-		}.String(),
-	})
-	if err != nil || len(events.Items) == 0 {
-		return nil // who may not read events waits for the timeout
+	for _, e := range warnings(ctx, j.client, of.Namespace, of.UID) {
+		if e.Reason == "FailedCreate" {
+			return &Refusal{Mode: Job, Reason: oneLine(e.Message), Advice: adviceJob}
+		}
 	}
-	return &Refusal{Mode: Job, Reason: oneLine(events.Items[0].Message), Advice: adviceJob}
+	return nil
 }
 
 func isStatus(err error) bool {

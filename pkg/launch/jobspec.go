@@ -20,7 +20,7 @@ const (
 	containerName    = "profiler"
 	annotationTarget = "kubectl-pprof/target"
 	// finishedFor is how many seconds a finished Job stays if nobody deletes it.
-	finishedFor = 60
+	finishedFor = 15
 )
 
 // jobFor is the Job that profiles a target from outside its pod: on its node, in the node's PID
@@ -55,7 +55,8 @@ func jobFor(name string, t *target.Target, o Options, now time.Time) *batchv1.Jo
 			Name:            containerName,
 			Image:           o.Image,
 			ImagePullPolicy: o.PullPolicy,
-			Command:         command(t, o, now),
+			Command:         []string{Program},
+			Args:            arguments(t, o, now),
 			SecurityContext: privileged(),
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{

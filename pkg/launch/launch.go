@@ -11,7 +11,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
@@ -46,8 +45,9 @@ type Options struct {
 
 // Launcher is one way to launch.
 type Launcher interface {
-	// DryRun asks the API server whether it would admit the object it returns; a *Refusal says no.
-	DryRun(ctx context.Context) (runtime.Object, error)
+	// DryRun asks the API server whether it would admit what Launch creates, and returns that, or
+	// nil if Launch would use a kept profiler. A *Refusal says no.
+	DryRun(ctx context.Context) (map[string]any, error)
 	// Launch starts the profiler and waits until its container runs, at most Options.Timeout.
 	// What it created is gone again when it fails, but for an ephemeral container's entry in the
 	// pod, which Kubernetes never removes.
@@ -75,7 +75,7 @@ func (s *Session) Close(ctx context.Context) error {
 // Plan is the launcher that the cluster admits.
 type Plan struct {
 	Launcher
-	Object runtime.Object // what Launch would create; nil if a kept profiler is at hand
+	Object map[string]any // what Launch would create; nil if a kept profiler is at hand
 	// Fallback says why it is a Job although an ephemeral container is preferred.
 	Fallback string
 }

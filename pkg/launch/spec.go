@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/utils/ptr"
 
@@ -28,23 +29,23 @@ func (o Options) deadline(now time.Time) time.Time {
 	return now.Add(o.Timeout + o.Duration + afterwards + o.Keep)
 }
 
-// command is what runs in the profiler's container.
-func command(t *target.Target, o Options, now time.Time) []string {
-	c := []string{Program, "serve",
+// arguments are those of the profiler.
+func arguments(t *target.Target, o Options, now time.Time) []string {
+	args := []string{"serve",
 		"--container-id=" + t.ContainerID,
 		"--deadline=" + o.deadline(now).UTC().Format(time.RFC3339),
 	}
 	if o.Keep > 0 {
-		c = append(c, "--keep="+o.Keep.String())
+		args = append(args, "--keep="+o.Keep.String())
 	}
-	return c
+	return args
 }
 
-// reusable holds for the command of a kept profiler of the same container that lives long enough
-// for another profile.
-func reusable(command []string, t *target.Target, o Options, now time.Time) bool {
+// reusable holds for the arguments of a kept profiler of the same container that lives long
+// enough for another profile.
+func reusable(args []string, t *target.Target, o Options, now time.Time) bool {
 	flags := map[string]string{}
-	for _, arg := range command {
+	for _, arg := range args {
 		if name, value, ok := strings.Cut(arg, "="); ok {
 			flags[name] = value
 		}
@@ -52,6 +53,11 @@ func reusable(command []string, t *target.Target, o Options, now time.Time) bool
 	deadline, err := time.Parse(time.RFC3339, flags["--deadline"])
 	return err == nil && flags["--keep"] != "" && flags["--container-id"] == t.ContainerID &&
 		deadline.After(now.Add(o.Duration+afterwards))
+}
+
+// toMap gives an object as YAML would have it.
+func toMap(object any) (map[string]any, error) {
+	return runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 }
 
 // privileged is root with everything. The pod's runAsUser and runAsNonRoot would be inherited

@@ -10,7 +10,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
@@ -36,7 +35,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func toYAML(t *testing.T, object runtime.Object, err error) []byte {
+func toYAML(t *testing.T, object map[string]any, err error) []byte {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -112,21 +111,21 @@ func TestReusable(t *testing.T) {
 	other := web()
 	other.ContainerID = "f" + containerID[1:]
 	for name, c := range map[string]struct {
-		command []string
-		after   time.Duration
-		want    bool
+		args  []string
+		after time.Duration
+		want  bool
 	}{
-		"kept":                       {command(web(), kept, noon), 5 * time.Minute, true},
-		"not kept":                   {command(web(), short, noon), 0, false},
-		"of an earlier container":    {command(other, kept, noon), 0, false},
-		"too short a time is left":   {command(web(), kept, noon), 12 * time.Minute, false},
-		"after its deadline":         {command(web(), kept, noon), time.Hour, false},
+		"kept":                       {arguments(web(), kept, noon), 5 * time.Minute, true},
+		"not kept":                   {arguments(web(), short, noon), 0, false},
+		"of an earlier container":    {arguments(other, kept, noon), 0, false},
+		"too short a time is left":   {arguments(web(), kept, noon), 12 * time.Minute, false},
+		"after its deadline":         {arguments(web(), kept, noon), time.Hour, false},
 		"not ours":                   {[]string{"sleep", "1h"}, 0, false},
 		"a deadline that is no time": {[]string{"--keep=1m", "--container-id=" + containerID, "--deadline=soon"}, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := reusable(c.command, web(), short, noon.Add(c.after)); got != c.want {
-				t.Errorf("reusable(%q) after %v = %v, want %v", c.command, c.after, got, c.want)
+			if got := reusable(c.args, web(), short, noon.Add(c.after)); got != c.want {
+				t.Errorf("reusable(%q) after %v = %v, want %v", c.args, c.after, got, c.want)
 			}
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +54,9 @@ func poll(ctx context.Context, answered <-chan struct{}, check func(context.Cont
 const probing = 2 * time.Second
 
 // waitForContainer waits until a container of a pod runs. The kubelet looks at its containers once
-// a second (kubelet, pkg/kubelet/pleg) and reports then, so ready is asked meanwhile.
+// a second (kubelet, pkg/kubelet/pleg) and reports then, so ready is asked meanwhile. That an
+// ephemeral container cannot start its status tells after 10 to 15 s, for that is when the kubelet
+// tries again; its events tell at once.
 func waitForContainer(ctx context.Context, client kubernetes.Interface, ref stream.Ref, o Options, node string) error {
 	answered := make(chan struct{})
 	probe, stop := context.WithTimeout(ctx, probing)
@@ -77,6 +78,7 @@ func waitForContainer(ctx context.Context, client kubernetes.Interface, ref stre
 			}
 		})
 	}
+	asked := time.Now()
 	err := poll(ctx, answered, func(ctx context.Context) (bool, string, error) {
 		pod, err := client.CoreV1().Pods(ref.Namespace).Get(ctx, ref.Pod, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
@@ -85,7 +87,14 @@ func waitForContainer(ctx context.Context, client kubernetes.Interface, ref stre
 		if err != nil {
 			return false, "", err
 		}
-		return containerState(pod, ref.Container, node)
+		done, seen, err := containerState(pod, ref.Container, node)
+		if !done && err == nil && time.Since(asked) > time.Second {
+			asked = time.Now()
+			if why := containerWarning(warnings(ctx, client, ref.Namespace, pod.UID), ref.Container); why != "" {
+				err = fmt.Errorf("cannot start: %s", why)
+			}
+		}
+		return done, seen, err
 	})
 	if err != nil {
 		return fmt.Errorf("profiler in container %q of pod %q: %w", ref.Container, ref.Pod, err)
@@ -120,7 +129,10 @@ func containerState(pod *corev1.Pod, name, node string) (done bool, seen string,
 		return false, "", fmt.Errorf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason, oneLine(t.Message))
 	case state.Waiting != nil:
 		w := state.Waiting
-		text := strings.TrimSpace(w.Reason + " " + oneLine(w.Message))
+		text := w.Reason
+		if w.Message != "" {
+			text += ": " + oneLine(w.Message)
+		}
 		switch w.Reason {
 		case "", "ContainerCreating", "PodInitializing":
 			return false, text, nil

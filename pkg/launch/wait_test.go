@@ -26,11 +26,11 @@ func TestContainerState(t *testing.T) {
 		"creating":  {status: waiting("ContainerCreating", ""), seen: "ContainerCreating"},
 		"image cannot be pulled": {
 			status: waiting("ErrImagePull", "rpc error:\n not found"),
-			err:    "cannot start: ErrImagePull rpc error: not found",
+			err:    "cannot start: ErrImagePull: rpc error: not found",
 		},
 		"container cannot be created": {
 			status: waiting("CreateContainerError", "no space left"),
-			err:    "cannot start: CreateContainerError no space left",
+			err:    "cannot start: CreateContainerError: no space left",
 		},
 		"running": {status: status(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}), done: true},
 		"ended": {
@@ -50,6 +50,29 @@ func TestContainerState(t *testing.T) {
 			}
 			if done != c.done || seen != c.seen || text != c.err {
 				t.Errorf("got %v, %q, %q", done, seen, text)
+			}
+		})
+	}
+}
+
+func TestContainerWarning(t *testing.T) {
+	event := func(container, message string) corev1.Event {
+		return corev1.Event{Message: message, InvolvedObject: corev1.ObjectReference{FieldPath: "spec.ephemeralContainers{" + container + "}"}}
+	}
+	for name, c := range map[string]struct {
+		events []corev1.Event
+		want   string
+	}{
+		"none":              {nil, ""},
+		"of another":        {[]corev1.Event{event("other", "Failed to pull")}, ""},
+		"of the pod":        {[]corev1.Event{{Message: "MissingClusterDNS"}}, ""},
+		"both":              {[]corev1.Event{event("mine", "Error: ErrImagePull"), event("mine", "Failed to pull:\nnot found")}, "ErrImagePull: Failed to pull: not found"},
+		"the words, so far": {[]corev1.Event{event("mine", "Failed to pull")}, ""},
+		"the error alone":   {[]corev1.Event{event("mine", "Error: no space left")}, "no space left"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := containerWarning(c.events, "mine"); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}

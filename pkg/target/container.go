@@ -65,7 +65,7 @@ func running(pod *corev1.Pod, name string) (*corev1.ContainerStatus, error) {
 	if why := podEnded(pod); why != "" {
 		return nil, fmt.Errorf("pod %q %s: there is nothing left to profile", pod.Name, why)
 	}
-	return nil, fmt.Errorf("pod %q is pending%s: profile it when it runs", pod.Name, reasonPending(pod))
+	return nil, fmt.Errorf("pod %q is Pending%s: profile it when it runs", pod.Name, reasonPending(pod))
 }
 
 func podEnded(pod *corev1.Pod) string {
@@ -90,18 +90,18 @@ func reasonPending(pod *corev1.Pod) string {
 
 // describe says what a container that does not run does.
 func describe(s corev1.ContainerStatus) string {
+	text := "has not started yet"
 	switch {
 	case s.State.Waiting != nil:
-		text := "is waiting" + detail(s.State.Waiting.Reason, s.State.Waiting.Message)
-		if s.RestartCount > 0 {
-			text += fmt.Sprintf("; it was restarted %d times", s.RestartCount)
-		}
-		return text + ": profile it when it runs"
+		text = "is waiting" + detail(s.State.Waiting.Reason, s.State.Waiting.Message)
 	case s.State.Terminated != nil:
-		return fmt.Sprintf("has ended with exit code %d%s", s.State.Terminated.ExitCode,
+		text = fmt.Sprintf("has ended with exit code %d%s", s.State.Terminated.ExitCode,
 			detail(s.State.Terminated.Reason, s.State.Terminated.Message))
 	}
-	return "has not started yet: profile it when it runs"
+	if s.RestartCount > 0 {
+		text += fmt.Sprintf("; restarts: %d", s.RestartCount)
+	}
+	return text + ": profile it when it runs"
 }
 
 // detail gives " (reason: message)" of what there is, on one line.

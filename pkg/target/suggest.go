@@ -34,7 +34,7 @@ func notFound(ctx context.Context, c Clients, q Query) error {
 	case len(close) == 0:
 		return fmt.Errorf("%s: `kubectl get pods -n %s` lists what there is", missing, q.Namespace)
 	}
-	return fmt.Errorf("%s; did you mean %s?", missing, strings.Join(close, " or "))
+	return fmt.Errorf("%s; did you mean %s?", missing, strings.Join(close, ", "))
 }
 
 // similar holds when one name contains the other, or when they differ in the random end that

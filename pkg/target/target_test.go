@@ -111,7 +111,7 @@ func TestContainerOfAPod(t *testing.T) {
 				p.Status.ContainerStatuses[0].RestartCount = 7
 				state(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}})(p)
 			},
-			err: `is waiting (CrashLoopBackOff); it was restarted 7 times: profile it when it runs`,
+			err: `is waiting (CrashLoopBackOff); restarts: 7: profile it when it runs`,
 		},
 		"pod completed": {
 			change: func(p *corev1.Pod) {
@@ -132,7 +132,7 @@ func TestContainerOfAPod(t *testing.T) {
 					Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes",
 				}}}
 			},
-			err: `pod "web-0" is pending (Unschedulable: 0/3 nodes): profile it when it runs`,
+			err: `pod "web-0" is Pending (Unschedulable: 0/3 nodes): profile it when it runs`,
 		},
 		"Windows": {
 			change: func(p *corev1.Pod) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} },
