@@ -40,7 +40,7 @@ func (j *job) waitForPod(ctx context.Context, of *batchv1.Job) (string, error) {
 func (j *job) failedCreate(ctx context.Context, of *batchv1.Job) error {
 	for _, e := range warnings(ctx, j.client, of.Namespace, of.UID) {
 		if e.Reason == "FailedCreate" {
-			return &Refusal{Mode: Job, Reason: oneLine(e.Message), Advice: adviceJob}
+			return &Refusal{Mode: Job, Reason: quote(e.Message), Advice: adviceJob}
 		}
 	}
 	return nil

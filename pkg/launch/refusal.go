@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -72,7 +73,7 @@ func refusal(ctx context.Context, client kubernetes.Interface, mode Mode, p perm
 	if err == nil || !errors.As(err, &status) {
 		return err
 	}
-	message := oneLine(status.Status().Message)
+	message := status.Status().Message
 	switch code := status.Status().Code; {
 	case strings.Contains(message, "does not support dry run"):
 		// A webhook with side effects: it must be asked for real (API server, admission/plugin/webhook).
@@ -87,7 +88,7 @@ func refusal(ctx context.Context, client kubernetes.Interface, mode Mode, p perm
 	default:
 		return err
 	}
-	return &Refusal{Mode: mode, Reason: message, Advice: mode.advice()}
+	return &Refusal{Mode: mode, Reason: quote(message), Advice: mode.advice()}
 }
 
 func lacks(mode Mode, missing ...permission) *Refusal {
@@ -96,6 +97,18 @@ func lacks(mode Mode, missing ...permission) *Refusal {
 		texts = append(texts, p.String())
 	}
 	return &Refusal{Mode: mode, Reason: "you may not " + strings.Join(texts, ", nor "), Advice: adviceRights}
+}
+
+// podSecurityDetail is what follows each check that PodSecurity names, and is long.
+var podSecurityDetail = regexp.MustCompile(` \([^()]*\)`)
+
+// quote shortens a refusal to one line that still names the policy and all it objects to.
+func quote(message string) string {
+	before, checks, found := strings.Cut(oneLine(message), `violates PodSecurity "`)
+	if !found {
+		return before
+	}
+	return before + `violates PodSecurity "` + podSecurityDetail.ReplaceAllString(checks, "")
 }
 
 // oneLine joins the lines of a policy's message; 800 bytes are more than anybody reads.

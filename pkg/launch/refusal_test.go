@@ -34,7 +34,7 @@ func TestRefusal(t *testing.T) {
 	}{
 		"admitted":               {},
 		"missing permission":     {answer(http.StatusForbidden, `pods "web-0" is forbidden: User "eve" cannot patch`), true, `you may not patch pods/ephemeralcontainers in namespace "shop"`, nil},
-		"PodSecurity":            {err: answer(http.StatusForbidden, `pods "web-0" is forbidden: violates PodSecurity "restricted:latest": privileged`), refused: `pods "web-0" is forbidden: violates PodSecurity "restricted:latest": privileged`},
+		"PodSecurity":            {err: answer(http.StatusForbidden, `pods "web-0" is forbidden: violates PodSecurity "restricted:latest": privileged (container "x" must not set securityContext.privileged=true), unrestricted capabilities (container "x" must set securityContext.capabilities.drop=["ALL"])`), refused: `pods "web-0" is forbidden: violates PodSecurity "restricted:latest": privileged, unrestricted capabilities`},
 		"Kyverno, many lines":    {err: answer(http.StatusBadRequest, kyverno), refused: `admission webhook "validate.kyverno.svc-fail" denied the request: resource Pod/shop/web-0 was blocked due to the following policies disallow-privileged: privileged: 'validation error'`},
 		"admission policy":       {err: answer(http.StatusUnprocessableEntity, `ValidatingAdmissionPolicy 'p' denied request`), refused: `ValidatingAdmissionPolicy 'p' denied request`},
 		"webhook down":           {err: answer(http.StatusInternalServerError, `failed calling webhook "x": timeout`), refused: `failed calling webhook "x": timeout`},
