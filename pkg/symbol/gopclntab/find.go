@@ -1,0 +1,244 @@
+package gopclntab
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Bounds on what is searched in a file.
+const (
+	maxScan        = 256 << 20 // bytes of data for the table or for what points to it
+	maxRelocations = 64 << 20  // bytes of relocation entries
+)
+
+// Open finds the function table of a Go program or shared object. The error wraps ErrNotGo if there
+// is none.
+func Open(f *elf.File, r io.ReaderAt) (*Table, error) {
+	if f.Class != elf.ELFCLASS64 {
+		return nil, fmt.Errorf("%w: not a 64-bit object", ErrNotGo)
+	}
+	im := newImage(f, r)
+	t, err := findTable(f, im)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.readModuledata(f)
+}
+
+// findTable looks where the linker puts the table: in a section of its own, but for programs linked
+// with cgo and PIE up to Go 1.25, where it lies in .data.rel.ro without a name.
+func findTable(f *elf.File, im *image) (*Table, error) {
+	for _, name := range []string{".gopclntab", ".data.rel.ro.gopclntab"} {
+		if s := f.Section(name); s != nil && s.Type == elf.SHT_PROGBITS {
+			if t, err := open(im, s.Addr, f.ByteOrder); err == nil {
+				return t, nil
+			}
+		}
+	}
+	if f.Section(".go.buildinfo") == nil && len(f.Sections) > 0 {
+		return nil, ErrNotGo // not worth a scan
+	}
+	for _, part := range parts(f, ".data.rel.ro", ".rodata") {
+		for _, magic := range []uint32{magic120, magic118} {
+			// The magic number, two zeros, a quantum of 1 or 4 and a pointer size of 8.
+			for _, quantum := range []byte{1, 4} {
+				pattern := append(f.ByteOrder.(binary.AppendByteOrder).AppendUint32(nil, magic), 0, 0, quantum, 8)
+				var found *Table
+				part.search(im, pattern, func(address uint64) bool {
+					found, _ = open(im, address, f.ByteOrder)
+					return found == nil
+				})
+				if found != nil {
+					return found, nil
+				}
+			}
+		}
+	}
+	return nil, ErrNotGo
+}
+
+// part is a range of addresses to search.
+type part struct{ start, size uint64 }
+
+// parts gives the named sections; the loadable segments if the file has no sections at all.
+func parts(f *elf.File, names ...string) []part {
+	var all []part
+	for _, s := range f.Sections {
+		if slices.Contains(names, s.Name) && s.Type == elf.SHT_PROGBITS {
+			all = append(all, part{s.Addr, s.FileSize})
+		}
+	}
+	if len(f.Sections) == 0 {
+		for _, p := range f.Progs {
+			if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X == 0 {
+				all = append(all, part{p.Vaddr, p.Filesz})
+			}
+		}
+	}
+	return all
+}
+
+// search visits the 8-byte-aligned places of a pattern of 8 bytes, until visit gives false. It reads
+// past the cache of pages, which it would only flush.
+func (p part) search(im *image, pattern []byte, visit func(address uint64) bool) {
+	buf := make([]byte, 64<<10)
+	for done := uint64(0); done < min(p.size, maxScan); done += uint64(len(buf)) {
+		chunk := buf[:min(uint64(len(buf)), p.size-done)]
+		n := im.readThrough(chunk, p.start+done)
+		for i := 0; i+8 <= n; {
+			hit := bytes.Index(chunk[i:n], pattern)
+			if hit < 0 {
+				break
+			}
+			i += hit
+			if i%8 == 0 && !visit(p.start+done+uint64(i)) {
+				return
+			}
+			i++
+		}
+	}
+}
+
+// readThrough reads without the cache, and gives the number of bytes.
+func (im *image) readThrough(b []byte, address uint64) int {
+	for _, s := range im.segments {
+		if address >= s.Vaddr && address-s.Vaddr < s.Filesz {
+			within := address - s.Vaddr
+			n, _ := im.r.ReadAt(b[:min(uint64(len(b)), s.Filesz-within)], int64(s.Off+within))
+			return n
+		}
+	}
+	return 0
+}
+
+// Offsets in runtime.moduledata, which begins with a pointer to the table (runtime/symtab.go of Go 1.18
+// to 1.26; the fields before text never moved, gofunc moved once, when 1.20 added two before it).
+const (
+	moduleNames      = 8
+	moduleText       = 176
+	moduleGofunc118  = 304
+	moduleGofunc120  = 320
+	moduleTextAndAll = 328
+)
+
+// readModuledata finds what the table itself does not say: where code and funcdata begin.
+func (t *Table) readModuledata(f *elf.File) error {
+	words, err := t.findModuledata(f)
+	if err != nil {
+		if t.text == 0 {
+			return err
+		}
+		return nil // without it nothing is missing but inlined calls
+	}
+	gofunc := words.at(moduleGofunc120)
+	if t.magic == magic118 {
+		gofunc = words.at(moduleGofunc118)
+	}
+	if text := words.at(moduleText); text != 0 {
+		t.text = text
+	}
+	t.gofunc = gofunc
+	return nil
+}
+
+// moduledata reads words of the module data; relocations are what the dynamic linker will write there.
+type moduledata struct {
+	t           *Table
+	address     uint64
+	relocations map[uint64]uint64
+}
+
+func (m moduledata) at(offset uint64) uint64 {
+	if value, ok := m.relocations[m.address+offset]; ok {
+		return value
+	}
+	var raw [8]byte
+	if err := m.t.image.read(raw[:], m.address+offset); err != nil {
+		return 0
+	}
+	return m.t.order.Uint64(raw[:])
+}
+
+// plausible: its second field points to the table's names.
+func (m moduledata) plausible() bool { return m.at(moduleNames) == m.t.names }
+
+// findModuledata looks for a pointer to the table, in the data or, in a position-independent program,
+// in what the dynamic linker is told to write.
+func (t *Table) findModuledata(f *elf.File) (moduledata, error) {
+	found := moduledata{t: t}
+	pattern := f.ByteOrder.(binary.AppendByteOrder).AppendUint64(nil, t.base)
+	for _, part := range parts(f, ".go.module", ".noptrdata", ".data", ".data.rel.ro") {
+		part.search(t.image, pattern, func(address uint64) bool {
+			if m := (moduledata{t: t, address: address}); m.plausible() {
+				found = m
+			}
+			return found.address == 0
+		})
+		if found.address != 0 {
+			return found, nil
+		}
+	}
+	return t.findRelocated(f)
+}
+
+// findRelocated searches R_*_RELATIVE relocations: offset, type, addend, each 8 bytes.
+func (t *Table) findRelocated(f *elf.File) (moduledata, error) {
+	var starts []uint64
+	err := eachRelative(f, func(offset, value uint64) {
+		if value == t.base && len(starts) < 64 {
+			starts = append(starts, offset)
+		}
+	})
+	if err != nil || len(starts) == 0 {
+		return moduledata{}, errors.Join(fmt.Errorf("%w: its module data was not found", ErrNotGo), err)
+	}
+	words := map[uint64]uint64{}
+	err = eachRelative(f, func(offset, value uint64) {
+		for _, start := range starts {
+			if offset >= start && offset < start+moduleTextAndAll {
+				words[offset] = value
+			}
+		}
+	})
+	for _, start := range starts {
+		if m := (moduledata{t, start, words}); m.plausible() {
+			return m, err
+		}
+	}
+	return moduledata{}, fmt.Errorf("%w: its module data was not found", ErrNotGo)
+}
+
+func eachRelative(f *elf.File, visit func(offset, value uint64)) error {
+	relative := uint64(elf.R_X86_64_RELATIVE)
+	if f.Machine == elf.EM_AARCH64 {
+		relative = uint64(elf.R_AARCH64_RELATIVE)
+	}
+	for _, s := range f.Sections {
+		if s.Type != elf.SHT_RELA || !strings.HasPrefix(s.Name, ".rela") || s.Flags&elf.SHF_ALLOC == 0 {
+			continue
+		}
+		r := io.NewSectionReader(s, 0, int64(min(s.FileSize, maxRelocations)))
+		buf := make([]byte, 24<<10)
+		for {
+			n, err := io.ReadFull(r, buf)
+			for e := buf[:n-n%24]; len(e) > 0; e = e[24:] {
+				if f.ByteOrder.Uint64(e[8:]) == relative {
+					visit(f.ByteOrder.Uint64(e), f.ByteOrder.Uint64(e[16:]))
+				}
+			}
+			if err == io.EOF || err == io.ErrUnexpectedEOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

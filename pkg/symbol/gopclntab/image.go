@@ -1,0 +1,108 @@
+package gopclntab
+
+import (
+	"debug/elf"
+	"fmt"
+	"io"
+)
+
+// image reads an object by address, through its PT_LOAD segments and a small cache of pages.
+type image struct {
+	r        io.ReaderAt
+	segments []elf.ProgHeader
+	pages    map[uint64][]byte
+}
+
+const (
+	pageSize = 4096
+	maxPages = 512 // 2 MiB
+)
+
+func newImage(f *elf.File, r io.ReaderAt) *image {
+	im := &image{r: r, pages: map[uint64][]byte{}}
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && p.Filesz > 0 {
+			im.segments = append(im.segments, p.ProgHeader)
+		}
+	}
+	return im
+}
+
+// read fills b from an address; a read that leaves the segment is an error.
+func (im *image) read(b []byte, address uint64) error {
+	n, err := im.readSome(b, address)
+	if err == nil && n < len(b) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// readSome reads as much of b as the segment has.
+func (im *image) readSome(b []byte, address uint64) (int, error) {
+	for _, s := range im.segments {
+		if address < s.Vaddr || address-s.Vaddr >= s.Filesz {
+			continue
+		}
+		within := address - s.Vaddr
+		b = b[:min(uint64(len(b)), s.Filesz-within)]
+		return im.readFile(b, s.Off+within)
+	}
+	return 0, fmt.Errorf("address %#x is not in the file", address)
+}
+
+func (im *image) readFile(b []byte, offset uint64) (int, error) {
+	done := 0
+	for done < len(b) {
+		page, err := im.page((offset + uint64(done)) / pageSize)
+		if err != nil {
+			return done, err
+		}
+		n := 0
+		if start := (offset + uint64(done)) % pageSize; start < uint64(len(page)) {
+			n = copy(b[done:], page[start:])
+		}
+		if n == 0 {
+			break // the end of the file
+		}
+		done += n
+	}
+	return done, nil
+}
+
+func (im *image) page(number uint64) ([]byte, error) {
+	if p, ok := im.pages[number]; ok {
+		return p, nil
+	}
+	p := make([]byte, pageSize)
+	n, err := im.r.ReadAt(p, int64(number*pageSize))
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if len(im.pages) >= maxPages {
+		clear(im.pages) // crude, and enough: the tables in use are read again at once
+	}
+	im.pages[number] = p[:n]
+	return p[:n], nil
+}
+
+// text reads a string that ends with a zero byte.
+func (im *image) text(address uint64) (string, error) {
+	var out []byte
+	for len(out) < maxName {
+		var chunk [64]byte
+		n, err := im.readSome(chunk[:], address+uint64(len(out)))
+		if err != nil {
+			return "", err
+		}
+		for i, c := range chunk[:n] {
+			if c == 0 {
+				return string(append(out, chunk[:i]...)), nil
+			}
+		}
+		if n == 0 {
+			break
+		}
+		out = append(out, chunk[:n]...)
+	}
+	return "", fmt.Errorf("string at %#x has no end within %d bytes", address, maxName)
+}

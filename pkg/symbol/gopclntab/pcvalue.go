@@ -1,0 +1,62 @@
+package gopclntab
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// pcvalue walks a table of values by address up to the one for pc: pairs of a zigzag difference of the
+// value and a difference of the address in quanta, the value starting at -1 (runtime/symtab.go, step).
+func (t *Table) pcvalue(offset uint32, f *function, pc uint64) (int32, error) {
+	if offset == 0 {
+		return -1, nil
+	}
+	r := pcReader{image: t.image, at: t.pcs + uint64(offset)}
+	value, address := int32(-1), f.entry
+	for first := true; r.used < maxPCValue; first = false {
+		v, err := r.uvarint()
+		if err != nil {
+			return 0, err
+		}
+		if v == 0 && !first {
+			return -1, nil // the end: there is no value for pc
+		}
+		value += int32(-(v & 1) ^ (v >> 1))
+		d, err := r.uvarint()
+		if err != nil {
+			return 0, err
+		}
+		address += uint64(d) * t.quantum
+		if pc < address {
+			return value, nil
+		}
+	}
+	return 0, errors.New("pc-value table has no end")
+}
+
+// pcReader reads variable-length numbers.
+type pcReader struct {
+	image *image
+	at    uint64
+	used  int
+	buf   [64]byte
+	rest  []byte
+}
+
+func (r *pcReader) uvarint() (uint32, error) {
+	if len(r.rest) < binary.MaxVarintLen32 {
+		n, err := r.image.readSome(r.buf[:], r.at)
+		if err != nil {
+			return 0, err
+		}
+		r.rest = r.buf[:n]
+	}
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 || v > 1<<32-1 {
+		return 0, errors.New("malformed number in a pc-value table")
+	}
+	r.rest = r.rest[n:]
+	r.at += uint64(n)
+	r.used += n
+	return uint32(v), nil
+}
