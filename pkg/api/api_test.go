@@ -215,3 +215,16 @@ func TestFinishedResultsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestClosedClientDoesNotConnectAgain(t *testing.T) {
+	_, dial := serve(t, &fakeCapturer{}, nil)
+	dials := 0
+	c := NewClient(func(ctx context.Context) (net.Conn, error) { dials++; return dial(ctx) })
+	if _, err := c.Version(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if err := c.Exit(t.Context(), false); !errors.Is(err, net.ErrClosed) || dials != 1 {
+		t.Errorf("got %v after %d dials", err, dials)
+	}
+}

@@ -17,8 +17,9 @@ import (
 // Its methods may be called from several goroutines.
 type Client struct {
 	transport *http.Transport
-	lock      chan struct{} // holds one token, which owns conn; a mutex could not be left when ctx ends
+	lock      chan struct{} // full when somebody owns conn and closed; a mutex could not be left when ctx ends
 	conn      *http.ClientConn
+	closed    bool
 	pause     time.Duration // before the second attempt
 }
 
@@ -72,10 +73,11 @@ func (c *Client) Exit(ctx context.Context, force bool) error {
 	return c.post(ctx, "/exit", q)
 }
 
-// Close closes the connection, if there is one.
+// Close closes the connection, if there is one. All methods fail from then on with net.ErrClosed.
 func (c *Client) Close() error {
 	c.lock <- struct{}{}
 	defer func() { <-c.lock }()
+	c.closed = true
 	if c.conn == nil {
 		return nil
 	}
@@ -91,6 +93,8 @@ func (c *Client) post(ctx context.Context, path string, q url.Values) error {
 		return false, resp.Body.Close()
 	})
 }
+
+var errClosed = fmt.Errorf("the client of the profiler is closed: %w", net.ErrClosed)
 
 // maxSmallBody bounds answers that are not profiles, in bytes.
 const maxSmallBody = 64 << 10
@@ -128,6 +132,9 @@ func (c *Client) connect(ctx context.Context) (*http.ClientConn, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-c.lock }()
+	if c.closed {
+		return nil, errClosed
+	}
 	if c.conn != nil && c.conn.Err() == nil {
 		return c.conn, nil
 	}
@@ -160,7 +167,7 @@ func (c *Client) retry(ctx context.Context, try func() (progress bool, err error
 	for attempt, pause := 1, c.pause; ; attempt, pause = attempt+1, 2*pause {
 		progress, err := try()
 		var refusal *Error
-		if err == nil || errors.As(err, &refusal) {
+		if err == nil || errors.As(err, &refusal) || errors.Is(err, errClosed) {
 			return err
 		}
 		if ctx.Err() != nil {

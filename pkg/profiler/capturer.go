@@ -1,0 +1,122 @@
+package profiler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
+)
+
+// sampler is what the profilers of pkg/capture have in common.
+type sampler interface {
+	Run(context.Context) (*capture.Result, error)
+	Progress() capture.Progress
+	Close() error
+}
+
+// samplers has one constructor for each of api.ProfileTypes.
+var samplers = map[string]func(capture.Options) (sampler, error){
+	"cpu": func(o capture.Options) (sampler, error) { return capture.NewCPU(o) },
+}
+
+// capturer makes the profiles of one container.
+type capturer struct{ containerID string }
+
+func (c capturer) Start(r api.Request) (api.Capture, error) {
+	s, err := samplers[r.Type](capture.Options{ContainerID: c.containerID, PIDs: r.PIDs, Frequency: r.Frequency})
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return &running{sampler: s, request: r}, nil
+}
+
+// running is one capture from its first sample to the finished profile.
+type running struct {
+	sampler     sampler
+	request     api.Request
+	symbolizing atomic.Bool
+}
+
+// Run samples and then symbolizes: symbols cost memory and CPU time that the target should not
+// lack while it is looked at.
+func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
+	defer debug.FreeOSMemory() // the pod's limit counts what we hold
+	defer r.sampler.Close()
+	result, err := r.sampler.Run(ctx)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	r.symbolizing.Store(true)
+	p := result.Profile
+	if err := symbol.Symbolize(p, result.File); err != nil {
+		return nil, fmt.Errorf("name the functions of the profile: %w", err)
+	}
+	// DeadlineExceeded is the planned end of the sampling.
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		p.Comments = append(p.Comments, fmt.Sprintf("partial: stopped after %v of %v",
+			time.Duration(p.DurationNanos).Round(100*time.Millisecond), r.request.Duration))
+	}
+	return p, nil
+}
+
+func (r *running) Progress() api.Progress {
+	p := r.sampler.Progress()
+	state := api.Sampling
+	if r.symbolizing.Load() {
+		state = api.Symbolizing
+	}
+	return api.Progress{
+		State: state, ElapsedMs: p.Elapsed.Milliseconds(),
+		Samples: p.Samples, Lost: p.Lost, Processes: p.Processes,
+	}
+}
+
+// Reasons for which a node cannot make a profile, as they go to the client.
+const (
+	reasonNoBTF        = "no_btf"
+	reasonKernelTooOld = "kernel_too_old"
+	reasonNotPermitted = "not_permitted"
+	reasonNoContainer  = "no_container"
+)
+
+// refusal gives a known error the reason and the status by which a client can decide.
+func refusal(err error) error {
+	for _, known := range []struct {
+		err    error
+		status int
+		reason string
+	}{
+		{capture.ErrNoBTF, http.StatusNotImplemented, reasonNoBTF},
+		{capture.ErrKernelTooOld, http.StatusNotImplemented, reasonKernelTooOld},
+		{capture.ErrNotPermitted, http.StatusForbidden, reasonNotPermitted},
+		{proc.ErrNoContainer, http.StatusNotFound, reasonNoContainer},
+	} {
+		if errors.Is(err, known.err) {
+			return &api.Error{Status: known.status, Reason: known.reason, Message: err.Error()}
+		}
+	}
+	return err
+}
+
+func nodeVersion() (api.Version, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return api.Version{}, fmt.Errorf("ask for the kernel's version: %w", err)
+	}
+	return api.Version{
+		Version: version.Version, Kernel: unix.ByteSliceToString(u.Release[:]), Arch: runtime.GOARCH,
+	}, nil
+}

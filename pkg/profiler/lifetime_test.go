@@ -1,0 +1,82 @@
+package profiler
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// event is something that happens to a profiler some time after its start.
+type event struct {
+	at     time.Duration
+	change int  // of the number of connections
+	exit   bool // a client says that it is done
+	force  bool
+}
+
+func TestLifetime(t *testing.T) {
+	const s = time.Second
+	opened := func(at time.Duration) event { return event{at: at, change: 1} }
+	closed := func(at time.Duration) event { return event{at: at, change: -1} }
+	cases := map[string]struct {
+		keep      time.Duration
+		deadline  time.Duration
+		events    []event
+		want      time.Duration // of its life
+		err       string
+		abandoned int // how often the captures were given up
+	}{
+		"nobody ever connects":                {deadline: time.Hour, want: 30 * s, abandoned: 1},
+		"nobody ever connects, kept":          {keep: 5 * time.Minute, deadline: time.Hour, want: 5 * time.Minute, abandoned: 1},
+		"kept for less than the first wait":   {keep: s, deadline: time.Hour, want: 30 * s, abandoned: 1},
+		"the only connection closes":          {deadline: time.Hour, events: []event{opened(2 * s), closed(40 * s)}, want: 45 * s, abandoned: 1},
+		"a connection comes back":             {deadline: time.Hour, events: []event{opened(2 * s), closed(10 * s), opened(14 * s), closed(60 * s)}, want: 65 * s, abandoned: 1},
+		"two connections":                     {deadline: time.Hour, events: []event{opened(2 * s), opened(3 * s), closed(10 * s), closed(50 * s)}, want: 55 * s, abandoned: 1},
+		"kept after the last connection":      {keep: time.Minute, deadline: time.Hour, events: []event{opened(2 * s), closed(10 * s)}, want: 75 * s, abandoned: 2},
+		"the next client while kept":          {keep: time.Minute, deadline: time.Hour, events: []event{opened(2 * s), closed(10 * s), opened(70 * s), closed(80 * s)}, want: 145 * s, abandoned: 3},
+		"the deadline with a client":          {deadline: time.Minute, events: []event{opened(2 * s)}, want: time.Minute, err: "deadline"},
+		"the deadline while kept":             {keep: time.Hour, deadline: time.Minute, want: time.Minute, err: "deadline"},
+		"exit":                                {deadline: time.Hour, events: []event{opened(2 * s), {at: 9 * s, exit: true}}, want: 9 * s},
+		"exit while kept":                     {keep: time.Minute, deadline: time.Hour, events: []event{opened(2 * s), {at: 9 * s, exit: true}, closed(9 * s)}, want: 74 * s, abandoned: 2},
+		"forced exit while kept":              {keep: time.Minute, deadline: time.Hour, events: []event{opened(2 * s), {at: 9 * s, exit: true, force: true}}, want: 9 * s},
+		"exit of a client that did not close": {keep: time.Minute, deadline: 2 * time.Minute, events: []event{opened(2 * s), {at: 9 * s, exit: true}}, want: 2 * time.Minute, err: "deadline"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				start, abandoned := time.Now(), 0
+				l := newLifetime(start.Add(tc.deadline), tc.keep, func() { abandoned++ })
+				exit := l.requestExit(ctx)
+				go func() {
+					for _, e := range tc.events {
+						time.Sleep(time.Until(start.Add(e.at)))
+						if !e.exit {
+							l.connections <- e.change
+						} else if got, want := exit(e.force), e.force || tc.keep == 0; got != want {
+							t.Errorf("exit answered %v, want %v", got, want)
+						}
+					}
+				}()
+				err := l.run(ctx)
+				if got := time.Since(start); got != tc.want || abandoned != tc.abandoned {
+					t.Errorf("lived %v and gave up captures %d times, want %v and %d", got, abandoned, tc.want, tc.abandoned)
+				}
+				if tc.err == "" && err != nil || tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)) {
+					t.Errorf("ended with %v, want %q", err, tc.err)
+				}
+			})
+		})
+	}
+}
+
+func TestLifetimeEndsBySignal(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := newLifetime(time.Now().Add(time.Hour), 0, func() {}).run(ctx); err != nil {
+		t.Error(err)
+	}
+}

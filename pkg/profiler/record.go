@@ -1,0 +1,151 @@
+package profiler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+)
+
+type recordOptions struct {
+	containerID string
+	duration    time.Duration
+	frequency   int
+	pids        []int
+	format      string
+}
+
+func newRecordCommand(s Streams) *cobra.Command {
+	var o recordOptions
+	cmd := &cobra.Command{
+		Use:   "record",
+		Short: "Profile the container whose processes are seen here and write the result to stdout",
+		Long:  recordHelp, Example: recordExamples,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), s)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.containerID, "container-id", "", "ID of the container to profile (default: the container of PID 1)")
+	f.DurationVarP(&o.duration, "duration", "d", 10*time.Second, "how long to sample")
+	f.IntVar(&o.frequency, "frequency", 99, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
+	f.IntSliceVar(&o.pids, "pid", nil, "only these processes of the container")
+	f.StringVarP(&o.format, "format", "f", "", "one of "+formatNames()+" (default: a table on a terminal, else svg)")
+	return cmd
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range render.Formats() {
+		names = append(names, string(f))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (o *recordOptions) run(ctx context.Context, s Streams) error {
+	format, err := o.chooseFormat(s)
+	if err != nil {
+		return err
+	}
+	if o.duration <= 0 || o.duration > api.MaxDuration {
+		return fmt.Errorf("--duration %v must be above 0 and at most %v", o.duration, api.MaxDuration)
+	}
+	if o.frequency < 1 || o.frequency > api.MaxFrequency {
+		return fmt.Errorf("--frequency %d must be from 1 to %d", o.frequency, api.MaxFrequency)
+	}
+	if o.containerID == "" {
+		if o.containerID, err = targetOfPID1(); err != nil {
+			return err
+		}
+	}
+	if err := behave(); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p, err := o.record(ctx)
+	if err != nil {
+		return err
+	}
+	return deliver(s, p, format)
+}
+
+// record makes the profile; the end of ctx ends the sampling early.
+func (o *recordOptions) record(ctx context.Context) (*profile.Profile, error) {
+	c, err := capturer{o.containerID}.Start(api.Request{
+		Type: "cpu", Duration: o.duration, Frequency: o.frequency, PIDs: o.pids,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.duration)
+	defer cancel()
+	p, err := c.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.Comments = append(p.Comments, "type: cpu", "container: "+o.containerID)
+	return p, nil
+}
+
+// chooseFormat keeps pictures and binary data off terminals.
+func (o *recordOptions) chooseFormat(s Streams) (render.Format, error) {
+	format := render.Format(o.format)
+	if format != "" && !slices.Contains(render.Formats(), format) {
+		return "", fmt.Errorf("--format %q is unknown; the formats are %s", o.format, formatNames())
+	}
+	onTerminal := isTerminal(s.Out)
+	switch {
+	case format == "" && onTerminal:
+		return render.Text, nil
+	case format == "":
+		return render.SVG, nil
+	case onTerminal && (format == render.SVG || format == render.Pprof):
+		fmt.Fprintf(s.Err, "stdout is a terminal: a table instead of %s (kubectl debug -i without -t, and > FILE, gives the file)\n", format)
+		return render.Text, nil
+	}
+	return format, nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// errOwnContainer says that there is no target to be seen.
+var errOwnContainer = errors.New("PID 1 is the profiler's own container, so there is no target to be seen: " +
+	"start it with kubectl debug --target=CONTAINER, and note that the container runtime must support that")
+
+// targetOfPID1 finds the container that kubectl debug --target names: its process 1 is ours too.
+func targetOfPID1() (string, error) {
+	own, _, err := proc.ContainerID(os.Getpid())
+	if err != nil {
+		return "", err
+	}
+	target, _, err := proc.ContainerID(1)
+	if err != nil {
+		return "", err
+	}
+	if os.Getpid() == 1 || target != "" && target == own {
+		return "", errOwnContainer
+	}
+	if target == "" {
+		return "", errors.New("PID 1 is in no container: name the container to profile by --container-id")
+	}
+	return target, nil
+}

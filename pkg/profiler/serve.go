@@ -1,0 +1,96 @@
+package profiler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+)
+
+type serveOptions struct {
+	containerID string
+	deadline    string
+	keep        time.Duration
+	socket      string
+}
+
+func newServeCommand(s Streams) *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Make profiles for the kubectl plugin until it has what it wants",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), s)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.containerID, "container-id", "", "ID of the container to profile, without the runtime's scheme")
+	f.StringVar(&o.deadline, "deadline", "", "point in time (RFC 3339) after which to exit in any case")
+	f.DurationVar(&o.keep, "keep", 0, "how long to wait for another client after the last")
+	f.StringVar(&o.socket, "socket", "", "path of the unix socket (default /run/"+socketName+", else in /tmp)")
+	for _, name := range []string{"container-id", "deadline"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // the flag is not defined above
+		}
+	}
+	return cmd
+}
+
+// goodbye is how long the answer to the client's last request has to leave.
+const goodbye = time.Second
+
+func (o *serveOptions) run(ctx context.Context, s Streams) error {
+	deadline, err := time.Parse(time.RFC3339, o.deadline)
+	if err != nil {
+		return fmt.Errorf("--deadline %q is not a time as in RFC 3339: %w", o.deadline, err)
+	}
+	if !time.Now().Before(deadline) {
+		return errDeadline(deadline)
+	}
+	if err := behave(); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	version, err := nodeVersion()
+	if err != nil {
+		return err
+	}
+	l, err := listen(o.socket)
+	if err != nil {
+		return fmt.Errorf("listen for the plugin: %w", err)
+	}
+	defer l.Close()
+	life := newLifetime(deadline, o.keep, nil)
+	handler := api.NewHandler(capturer{o.containerID}, version, life.requestExit(ctx))
+	life.abandon = handler.Abandon
+	server := api.NewServer(handler)
+	server.ConnState = life.connState(ctx)
+	served := make(chan error, 1)
+	go func() {
+		served <- server.Serve(l)
+		stop()
+	}()
+	fmt.Fprintln(s.Out, "kubectl-pprof profiler ready")
+
+	err = life.run(ctx)
+	stop() // from here on nobody counts connections
+	parting, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	if server.Shutdown(parting) != nil {
+		server.Close()
+	}
+	if serveErr := <-served; err == nil && !errors.Is(serveErr, http.ErrServerClosed) {
+		err = serveErr
+	}
+	return err
+}

@@ -1,0 +1,195 @@
+package profiler
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+)
+
+func TestServeRefusesToStart(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"after its deadline":  {[]string{"--container-id=x", "--deadline=2001-02-03T04:05:06Z"}, "the deadline of this profiler passed at 2001-02-03T04:05:06Z"},
+		"with a bad deadline": {[]string{"--container-id=x", "--deadline=tomorrow"}, `--deadline "tomorrow" is not a time`},
+		"without a deadline":  {[]string{"--container-id=x"}, "deadline"},
+		"without a container": {[]string{"--deadline=2001-02-03T04:05:06Z"}, "container-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, stderr bytes.Buffer
+			cmd := NewCommand(Streams{Out: &out, Err: &stderr})
+			cmd.SetArgs(append([]string{"serve"}, tc.args...))
+			if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+			if out.Len() != 0 {
+				t.Errorf("stdout: %q", &out)
+			}
+		})
+	}
+}
+
+// The way of one profile: ask, watch, receive, leave.
+func TestServeProfilesItsContainer(t *testing.T) {
+	needRoot(t)
+	target := startContainer(t, program(t, "test/workloads/spin"))
+	startContainer(t, program(t, "test/workloads/spin")) // a neighbour of the same making
+	connect, ended := startProfiler(t, target.id)
+	c := connect()
+	v, err := c.Version(t.Context())
+	if err != nil || v.Kernel == "" {
+		t.Fatalf("got %+v, %v", v, err)
+	}
+	id := api.NewCaptureID()
+	watched := make(chan api.Progress)
+	go func() {
+		defer close(watched)
+		c.Progress(t.Context(), id, func(p api.Progress) { watched <- p })
+	}()
+	got := make(chan *profile.Profile, 1)
+	go func() {
+		p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: 2 * time.Second, Frequency: 99})
+		if err != nil {
+			t.Error(err)
+		}
+		got <- p
+	}()
+	var last api.Progress
+	for p := range watched {
+		last = p
+	}
+	p := <-got
+	if p == nil {
+		return
+	}
+	if last.State != api.Done || last.Samples == 0 || last.Processes != 1 {
+		t.Errorf("the last progress was %+v", last)
+	}
+	if share := shareOf(p, "main.turnWheel"); share < 0.95 {
+		t.Errorf("main.turnWheel has %.2f of the samples: %v", share, p)
+	}
+	for _, s := range p.Sample {
+		if pid := s.NumLabel["pid"]; len(pid) != 1 || pid[0] != 1 {
+			t.Fatalf("a sample of PID %v; the target is PID 1 of its namespace", pid)
+		}
+	}
+	if hasComment(p, "partial: ") {
+		t.Errorf("a whole profile is called partial: %q", p.Comments)
+	}
+	if err := c.Exit(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+	if err := endsWithin(t, ended, 5*time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServeStopsEarly(t *testing.T) {
+	needRoot(t)
+	target := startContainer(t, program(t, "test/workloads/spin"))
+	connect, _ := startProfiler(t, target.id)
+	c := connect()
+	id := api.NewCaptureID()
+	go c.Progress(t.Context(), id, func(p api.Progress) {
+		if p.ElapsedMs > 900 {
+			c.Stop(t.Context(), id)
+		}
+	})
+	p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Duration(p.DurationNanos); d < 900*time.Millisecond || d > 5*time.Second || !hasComment(p, "partial: stopped after ") {
+		t.Errorf("the profile lasted %v and says %q", d, p.Comments)
+	}
+}
+
+func TestServeNamesAMissingContainer(t *testing.T) {
+	needRoot(t)
+	connect, _ := startProfiler(t, strings.Repeat("0", 64))
+	_, err := connect().Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Second, Frequency: 99})
+	var refused *api.Error
+	if !errors.As(err, &refused) || refused.Reason != reasonNoContainer {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A profiler that is kept serves a second client after the first has gone.
+func TestServeIsKept(t *testing.T) {
+	needRoot(t)
+	target := startContainer(t, program(t, "test/workloads/spin"))
+	connect, ended := startProfiler(t, target.id, "--keep", "1m")
+	for range 2 {
+		c := connect()
+		if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: 200 * time.Millisecond, Frequency: 99}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Exit(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	if err := connect().Exit(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := endsWithin(t, ended, 5*time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// Nobody is there any more: the profiler ends soon, in the middle of a capture too.
+func TestServeEndsAfterItsClient(t *testing.T) {
+	needRoot(t)
+	target := startContainer(t, program(t, "test/workloads/spin"))
+	connect, ended := startProfiler(t, target.id)
+	c := connect()
+	id := api.NewCaptureID()
+	go c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99})
+	c.Progress(t.Context(), id, func(p api.Progress) {
+		if p.Samples > 0 {
+			c.Close()
+		}
+	})
+	if err := endsWithin(t, ended, 15*time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// shareOf is the part of all samples that have the function on their stack.
+func shareOf(p *profile.Profile, function string) float64 {
+	var with, all int64
+	for _, s := range p.Sample {
+		all += s.Value[0]
+		if onStack(s, function) {
+			with += s.Value[0]
+		}
+	}
+	return float64(with) / float64(max(all, 1))
+}
+
+func onStack(s *profile.Sample, function string) bool {
+	for _, l := range s.Location {
+		for _, line := range l.Line {
+			if line.Function != nil && line.Function.Name == function {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func hasComment(p *profile.Profile, prefix string) bool {
+	for _, c := range p.Comments {
+		if strings.HasPrefix(c, prefix) {
+			return true
+		}
+	}
+	return false
+}
