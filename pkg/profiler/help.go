@@ -11,7 +11,7 @@ kubectl may lose the end of what it passes on: compare the file's length and SHA
 sha256sum) with those that are printed on stderr.`
 
 const recordExamples = `  # A flame graph
-  kubectl debug -q -i web-1 --image=IMAGE --target=app --profile=sysadmin \
+  kubectl debug -q --attach web-1 --image=IMAGE --target=app --profile=sysadmin \
     -- /profiler record --duration 10s --format svg > app.svg
 
   # A table of the hottest functions, on a terminal
@@ -24,5 +24,5 @@ const recordExamples = `  # A flame graph
     runAsUser: 0
     runAsNonRoot: false
   END
-  kubectl debug -q -i web-1 --image=IMAGE --target=app --profile=sysadmin --custom=root.yaml \
+  kubectl debug -q --attach web-1 --image=IMAGE --target=app --profile=sysadmin --custom=root.yaml \
     -- /profiler record --duration 10s --format svg > app.svg`

@@ -54,7 +54,10 @@ var (
 
 func TestMain(m *testing.M) {
 	var err error
-	if buildDir, err = os.MkdirTemp("", "profiler"); err != nil {
+	if buildDir, err = os.MkdirTemp("", "profiler"); err == nil {
+		err = os.Chmod(buildDir, 0o755) // some tests run it as another user
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

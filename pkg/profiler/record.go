@@ -68,6 +68,10 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 	if o.frequency < 1 || o.frequency > api.MaxFrequency {
 		return fmt.Errorf("--frequency %d must be from 1 to %d", o.frequency, api.MaxFrequency)
 	}
+	if uid := os.Geteuid(); uid != 0 {
+		return fmt.Errorf("the profiler runs as user %d and needs root: the pod or the image says so; "+
+			"add --custom=root.yaml to kubectl debug, with the file that profiler --help shows", uid)
+	}
 	if o.containerID == "" {
 		if o.containerID, err = targetOfPID1(); err != nil {
 			return err
@@ -116,7 +120,7 @@ func (o *recordOptions) chooseFormat(s Streams) (render.Format, error) {
 	case format == "":
 		return render.SVG, nil
 	case onTerminal && (format == render.SVG || format == render.Pprof):
-		fmt.Fprintf(s.Err, "stdout is a terminal: a table instead of %s (kubectl debug -i without -t, and > FILE, gives the file)\n", format)
+		fmt.Fprintf(s.Err, "stdout is a terminal: a table instead of %s (for a file use kubectl debug --attach … > FILE without -t)\n", format)
 		return render.Text, nil
 	}
 	return format, nil

@@ -70,6 +70,10 @@ func TestRecordRefuses(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "kubectl debug --target=CONTAINER") {
 		t.Errorf("as PID 1: %v, %s", err, out)
 	}
+	out, err = exec.Command("setpriv", "--reuid=1000", "--", program(t, "cmd/profiler"), "record").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "runs as user 1000 and needs root") {
+		t.Errorf("as an ordinary user: %v, %s", err, out)
+	}
 	for _, tc := range []struct{ args, want string }{
 		{"record --format gif", `--format "gif" is unknown; the formats are svg`},
 		{"record --duration 0s", "--duration 0s must be above 0"},
