@@ -32,6 +32,7 @@ type CPU struct {
 	reader    *ringbuf.Reader
 	processes *processTable
 	stacks    *stackTable
+	callers   leafCallers
 
 	started                   atomic.Int64 // Unix time in ns, 0 before Run
 	kept, lost, processesSeen atomic.Uint64
@@ -188,6 +189,7 @@ func (c *CPU) keep(raw []byte) {
 	if !wanted {
 		return
 	}
+	s.user = c.callers.repair(generation, s)
 	if c.stacks.add(generation, s) {
 		c.kept.Add(1)
 	}

@@ -9,13 +9,14 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
 )
 
-// sample is one sample as it came through the ring buffer. Its stacks are addresses, leaf first; they
-// and raw are only valid until the next one is read.
+// sample is one sample as it came through the ring buffer. Its stacks are addresses, leaf first.
 type sample struct {
 	tgid, tid, pid uint32
 	truncated      bool
 	comm           string
 	kernel, user   []uint64
+	link           uint64   // link register, 0 on amd64
+	top            []uint64 // words at the stack pointer
 }
 
 // sampleHeader is the size of struct sample before its stack.
@@ -44,10 +45,17 @@ func parseSample(raw []byte) (sample, error) {
 	if len(stack) < 8*(kernel+user) {
 		return sample{}, fmt.Errorf("sample of %d bytes is too short for its %d frames", len(raw), kernel+user)
 	}
-	addresses := make([]uint64, kernel+user)
-	for i := range addresses {
-		addresses[i] = order.Uint64(stack[8*i:])
-	}
-	s.kernel, s.user = addresses[:kernel], addresses[kernel:]
+	s.link = order.Uint64(raw[unsafe.Offsetof(layout.Link):])
+	s.top = words(raw[unsafe.Offsetof(layout.Top):], len(layout.Top))
+	s.kernel = words(stack, kernel)
+	s.user = words(stack[8*kernel:], user)
 	return s, nil
+}
+
+func words(raw []byte, n int) []uint64 {
+	all := make([]uint64, n)
+	for i := range all {
+		all[i] = binary.NativeEndian.Uint64(raw[8*i:])
+	}
+	return all
 }

@@ -32,6 +32,9 @@ struct sample {
 	__u32 flags;         /* enum sample_flag */
 	char comm[16];       /* of the thread */
 	__u32 pad;
+	/* What the leaf function returns to, if it keeps no frame pointer, is among these. */
+	__u64 link;           /* the link register; 0 on amd64 */
+	__u64 top[TOP_WORDS]; /* the words at the stack pointer; 0 if they cannot be read */
 	__u64 stack[MAX_KERNEL_FRAMES + MAX_USER_FRAMES]; /* leaf first */
 };
 /* These keep the types in the BTF, for bpf2go -type. */
@@ -111,7 +114,11 @@ int take_sample(struct bpf_perf_event_data *ctx)
 
 	struct user_registers regs = {};
 	__u32 user_frames = 0;
+	s->link = 0;
 	if (user_registers(ctx, &regs)) {
+		s->link = regs.lr;
+		if (bpf_probe_read_user(s->top, sizeof(s->top), (void *)regs.sp))
+			__builtin_memset(s->top, 0, sizeof(s->top));
 		unwind(&regs, &s->stack[kernel_frames], &memory->walk);
 		user_frames = memory->walk.frames;
 		if (user_frames > MAX_USER_FRAMES) {

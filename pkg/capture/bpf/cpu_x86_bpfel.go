@@ -23,6 +23,8 @@ type CPUSample struct {
 	Flags        uint32
 	Comm         [16]int8
 	Pad          uint32
+	Link         uint64
+	Top          [8]uint64
 	Stack        [1152]uint64
 }
 

@@ -7,12 +7,14 @@
 
 #define MAX_KERNEL_FRAMES 128 /* a power of two; kernel.perf_event_max_stack is 127 */
 #define MAX_USER_FRAMES 1024
+#define TOP_WORDS 8 /* of the stack that go with a sample */
 /* A stack rises towards its root, but for the steps from one stack to another: Go's systemstack, a
  * signal handler's own stack. A chain that goes down more often leads nowhere. */
 #define MAX_DESCENTS 8
 
 struct user_registers {
-	__u64 pc, fp;
+	__u64 pc, fp, sp;
+	__u64 lr; /* the link register; 0 on amd64, which has none */
 };
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
@@ -26,15 +28,23 @@ static __always_inline int is_kernel_address(__u64 address)
 #if defined(__TARGET_ARCH_x86)
 #define REG_PC(r) ((r)->ip)
 #define REG_FP(r) ((r)->bp)
+#define REG_SP(r) ((r)->sp)
+#define REG_LR(r) 0
 #define SAVED_PC(r) ((r)->ip)
 #define SAVED_FP(r) ((r)->bp)
+#define SAVED_SP(r) ((r)->sp)
+#define SAVED_LR(r) 0
 #define THREAD_SIZE (4 * 4096) /* arch/x86/include/asm/page_64_types.h, without KASAN */
 #define STACK_TOP_PADDING 0
 #elif defined(__TARGET_ARCH_arm64)
 #define REG_PC(r) ((r)->pc)
 #define REG_FP(r) ((r)->regs[29])
+#define REG_SP(r) ((r)->sp)
+#define REG_LR(r) ((r)->regs[30])
 #define SAVED_PC(r) ((r)->user_regs.pc)
 #define SAVED_FP(r) ((r)->user_regs.regs[29])
+#define SAVED_SP(r) ((r)->user_regs.sp)
+#define SAVED_LR(r) ((r)->user_regs.regs[30])
 #define THREAD_SIZE (4 * 4096) /* arch/arm64/include/asm/memory.h, pages of 4 KiB without KASAN */
 #define STACK_TOP_PADDING 0
 #endif
@@ -46,6 +56,8 @@ static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struc
 	if (!is_kernel_address(REG_PC(&ctx->regs))) {
 		out->pc = REG_PC(&ctx->regs);
 		out->fp = REG_FP(&ctx->regs);
+		out->sp = REG_SP(&ctx->regs);
+		out->lr = REG_LR(&ctx->regs);
 		return 1;
 	}
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
@@ -57,6 +69,8 @@ static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struc
 		saved = (struct pt_regs *)bpf_task_pt_regs(task);
 		out->pc = SAVED_PC(saved);
 		out->fp = SAVED_FP(saved);
+		out->sp = SAVED_SP(saved);
+		out->lr = SAVED_LR(saved);
 	} else {
 		/* They stand at the top of the kernel stack: task_pt_regs in asm/processor.h. */
 		struct task_struct *task = (void *)bpf_get_current_task();
@@ -68,9 +82,12 @@ static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struc
 #if defined(__TARGET_ARCH_x86)
 		out->pc = BPF_CORE_READ(saved, ip);
 		out->fp = BPF_CORE_READ(saved, bp);
+		out->sp = BPF_CORE_READ(saved, sp);
 #elif defined(__TARGET_ARCH_arm64)
 		out->pc = BPF_CORE_READ(saved, user_regs.pc);
+		out->sp = BPF_CORE_READ(saved, user_regs.sp);
 		bpf_core_read(&out->fp, sizeof(out->fp), &saved->user_regs.regs[29]);
+		bpf_core_read(&out->lr, sizeof(out->lr), &saved->user_regs.regs[30]);
 #endif
 	}
 	return !is_kernel_address(out->pc);

@@ -106,3 +106,13 @@ func (im *image) text(address uint64) (string, error) {
 	}
 	return "", fmt.Errorf("string at %#x has no end within %d bytes", address, maxName)
 }
+
+// Address is the address at which a place in the file is loaded, before any relocation of the whole.
+func (t *Table) Address(offset uint64) (uint64, bool) {
+	for _, s := range t.image.segments {
+		if s.Flags&elf.PF_X != 0 && offset >= s.Off && offset-s.Off < s.Filesz {
+			return offset - s.Off + s.Vaddr, true
+		}
+	}
+	return 0, false
+}
