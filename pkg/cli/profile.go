@@ -100,7 +100,7 @@ func (o *Options) sample(ctx context.Context, stop <-chan struct{}, ui *progress
 		select {
 		case <-stop:
 			ui.step("stopping; Ctrl-C again quits at once")
-			if err := client.Stop(watching, request.Capture); err != nil && watching.Err() == nil {
+			if err := stopCapture(watching, client, request.Capture); err != nil && watching.Err() == nil {
 				ui.note("the profiler could not be told to stop: %v", err)
 			}
 		case <-watching.Done():
@@ -113,4 +113,20 @@ func (o *Options) sample(ctx context.Context, stop <-chan struct{}, ui *progress
 		err = context.Cause(ctx)
 	}
 	return p, err
+}
+
+// stopCapture stops a capture, also one that the profiler has yet to hear of.
+func stopCapture(ctx context.Context, client *api.Client, capture string) error {
+	for {
+		err := client.Stop(ctx, capture)
+		var refusal *api.Error
+		if !errors.As(err, &refusal) || refusal.Reason != api.ReasonUnknownCapture {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }

@@ -76,18 +76,17 @@ func (e *ephemeral) DryRun(ctx context.Context) (map[string]any, error) {
 	if reason := unsuited(e.target.Pod); reason != "" {
 		return nil, &Refusal{Mode: Ephemeral, Reason: reason, Advice: adviceEphemeral}
 	}
-	exec := permission{"create", "", "pods", "exec", e.target.Namespace()}
-	var mayExec bool
+	var noExec []permission
 	var wg sync.WaitGroup
-	wg.Go(func() { mayExec = allowed(ctx, e.client, exec) })
+	wg.Go(func() { noExec = missingExec(ctx, e.client, e.target.Namespace()) })
 	object, err := e.patch(ctx, metav1.DryRunAll)
 	wg.Wait()
 	mine := permission{"patch", "", "pods", "ephemeralcontainers", e.target.Namespace()}
 	if err := refusal(ctx, e.client, Ephemeral, mine, err); err != nil {
 		return nil, err
 	}
-	if !mayExec {
-		return nil, lacks(Ephemeral, exec)
+	if len(noExec) > 0 {
+		return nil, lacks(Ephemeral, noExec...)
 	}
 	return object, nil
 }

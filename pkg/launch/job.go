@@ -38,14 +38,13 @@ func (j *job) namespace() string { return j.job.Namespace }
 
 // DryRun asks for the Job and for its pod: PodSecurity admits any Job and refuses only its pod.
 func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
-	exec := permission{"create", "", "pods", "exec", j.namespace()}
 	list := permission{"list", "", "pods", "", j.namespace()}
 	create := permission{"create", "batch", "jobs", "", j.namespace()}
 	var missing []permission
 	var podErr error
-	var mayExec, mayList bool
+	var mayList bool
 	var wg sync.WaitGroup
-	wg.Go(func() { mayExec = allowed(ctx, j.client, exec) })
+	wg.Go(func() { missing = missingExec(ctx, j.client, j.namespace()) })
 	wg.Go(func() { mayList = allowed(ctx, j.client, list) })
 	wg.Go(func() { podErr = j.dryRunPod(ctx) })
 	wg.Go(func() { j.kept = j.findKept(ctx) })
@@ -54,9 +53,6 @@ func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 
 	if err := refusal(ctx, j.client, Job, create, err); err != nil {
 		return nil, err
-	}
-	if !mayExec {
-		missing = append(missing, exec)
 	}
 	if !mayList {
 		missing = append(missing, list)
