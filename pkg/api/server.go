@@ -12,7 +12,7 @@ import (
 // without a word, and pingAfter keeps the connection open where idle ones are cut: 20 s is the
 // shortest limit known (HAProxy as kubeadm configures it).
 const (
-	pingAfter         = 5 * time.Second
+	pingAfter         = 4 * time.Second
 	pingTimeout       = 5 * time.Second
 	clientPingTimeout = 15 * time.Second // a throttled pod may let its profiler wait
 )

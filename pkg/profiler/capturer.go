@@ -33,9 +33,17 @@ var samplers = map[string]func(capture.Options) (sampler, error){
 }
 
 // capturer makes the profiles of one container.
-type capturer struct{ containerID string }
+type capturer struct {
+	containerID string
+	deadline    time.Time // of this program; zero if it has none
+}
 
 func (c capturer) Start(r api.Request) (api.Capture, error) {
+	if !c.deadline.IsZero() && time.Now().Add(r.Duration).After(c.deadline) {
+		return nil, &api.Error{Status: http.StatusConflict, Reason: reasonDeadline, Message: fmt.Sprintf(
+			"the profiler ends at %s, before a profile of %v would: ask for a shorter one or start another profiler",
+			c.deadline.UTC().Format(time.RFC3339), r.Duration)}
+	}
 	s, err := samplers[r.Type](capture.Options{ContainerID: c.containerID, PIDs: r.PIDs, Frequency: r.Frequency})
 	if err != nil {
 		return nil, refusal(err)
@@ -84,12 +92,13 @@ func (r *running) Progress() api.Progress {
 	}
 }
 
-// Reasons for which a node cannot make a profile, as they go to the client.
+// Reasons for which a profile cannot be made here, as they go to the client.
 const (
 	reasonNoBTF        = "no_btf"
 	reasonKernelTooOld = "kernel_too_old"
 	reasonNotPermitted = "not_permitted"
 	reasonNoContainer  = "no_container"
+	reasonDeadline     = "deadline"
 )
 
 // refusal gives a known error the reason and the status by which a client can decide.

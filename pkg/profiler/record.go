@@ -91,7 +91,7 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 
 // record makes the profile; the end of ctx ends the sampling early.
 func (o *recordOptions) record(ctx context.Context) (*profile.Profile, error) {
-	c, err := capturer{o.containerID}.Start(api.Request{
+	c, err := capturer{containerID: o.containerID}.Start(api.Request{
 		Type: "cpu", Duration: o.duration, Frequency: o.frequency, PIDs: o.pids,
 	})
 	if err != nil {

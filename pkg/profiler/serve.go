@@ -71,7 +71,7 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	}
 	defer l.Close()
 	life := newLifetime(deadline, o.keep, nil)
-	handler := api.NewHandler(capturer{o.containerID}, version, life.requestExit(ctx))
+	handler := api.NewHandler(capturer{o.containerID, deadline}, version, life.requestExit(ctx))
 	life.abandon = handler.Abandon
 	server := api.NewServer(handler)
 	server.ConnState = life.connState(ctx)
