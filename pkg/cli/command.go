@@ -66,9 +66,9 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 			if err := o.Validate(); err != nil {
 				return usageError{err}
 			}
-			ctx, stop, done := handleSignals(cmd.Context(), signals)
+			ctx, early, done := handleSignals(cmd.Context(), signals)
 			defer done()
-			return o.Run(ctx, stop)
+			return o.Run(ctx, early)
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })

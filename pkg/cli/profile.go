@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/google/pprof/profile"
-	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
 )
 
 const (
@@ -23,39 +20,15 @@ const (
 	goodbyeTime = 4 * time.Second
 )
 
-// link makes the connection to a profiler.
-type link struct {
-	config *rest.Config
-	client *api.Client // nil before the first answer
-}
-
-func (l *link) newClient(ref stream.Ref) *api.Client {
-	return api.NewClient(func(ctx context.Context) (net.Conn, error) {
-		return stream.Exec(ctx, l.config, ref, launch.Program, "relay")
-	})
-}
-
-// ready tries whether a profiler answers. An exec that is established proves nothing: the API
-// server establishes it before it asks the kubelet.
-func (l *link) ready(ctx context.Context, ref stream.Ref) bool {
-	client := l.newClient(ref)
-	if _, err := client.Version(ctx); err != nil {
-		client.Close()
-		return false
-	}
-	l.client = client
-	return true
-}
-
 // profile takes the profile in a session. finish, to be called in any case, tells the profiler to
 // exit and deletes the Job; it has begun when profile returns, so that it costs no time.
-func (o *Options) profile(ctx context.Context, stop <-chan struct{}, ui *progress, link *link, session *launch.Session) (p *profile.Profile, finish func() error, err error) {
+func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, session *launch.Session) (p *profile.Profile, finish func() error, err error) {
 	client := link.client
 	if client == nil {
 		client = link.newClient(session.Ref)
 	}
 	ui.step("sampling for %v", o.request.Duration)
-	p, err = o.sample(ctx, stop, ui, client)
+	p, err = o.sample(ctx, early, ui, client)
 	if err != nil && ctx.Err() == nil && !errors.As(err, new(*api.Error)) {
 		if why := session.Why(ctx); why != "" {
 			err = fmt.Errorf("%s: %w", why, err)
@@ -82,8 +55,8 @@ func (o *Options) profile(ctx context.Context, stop <-chan struct{}, ui *progres
 	return p, func() error { return <-done }, err
 }
 
-// sample requests the profile and shows its progress meanwhile. Closing stop ends the sampling.
-func (o *Options) sample(ctx context.Context, stop <-chan struct{}, ui *progress, client *api.Client) (*profile.Profile, error) {
+// sample requests the profile and shows its progress meanwhile. The end of early ends the sampling.
+func (o *Options) sample(ctx, early context.Context, ui *progress, client *api.Client) (*profile.Profile, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.request.Duration+resultTime,
 		fmt.Errorf("no result %v after the end of sampling", resultTime))
 	defer cancel()
@@ -98,7 +71,7 @@ func (o *Options) sample(ctx context.Context, stop <-chan struct{}, ui *progress
 	})
 	wg.Go(func() {
 		select {
-		case <-stop:
+		case <-early.Done():
 			ui.step("stopping; Ctrl-C again quits at once")
 			if err := stopCapture(watching, client, request.Capture); err != nil && watching.Err() == nil {
 				ui.note("the profiler could not be told to stop: %v", err)

@@ -20,17 +20,26 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
 
-// Run takes the steps from a name to a file. Closing stop ends sampling early, or, before that
-// has begun, everything; the end of ctx ends everything. Whatever was created is then deleted.
-func (o *Options) Run(ctx context.Context, stop <-chan struct{}) error {
-	err := o.run(ctx, stop)
-	if err != nil && !errors.Is(err, errPartial) && errors.Is(context.Cause(ctx), errInterrupted) {
+// Run takes the steps from a name to a file. The end of early ends sampling, or, before that has
+// begun, everything; the end of ctx, from which early derives, ends everything. What was created
+// is deleted in any case.
+func (o *Options) Run(ctx, early context.Context) error {
+	err := o.run(ctx, early)
+	if errors.Is(err, errPartial) {
+		return err // it was too late for an interruption
+	}
+	return interrupted(ctx, err)
+}
+
+// interrupted is errInterrupted if that is why a step under the context failed.
+func interrupted(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
 		return errInterrupted
 	}
 	return err
 }
 
-func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
+func (o *Options) run(ctx, early context.Context) (err error) {
 	ui := newProgress(o.ErrOut, o.quiet, o.verbose)
 	defer ui.clear()
 	config, clients, err := o.connect()
@@ -44,12 +53,10 @@ func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
 		}
 	}
 
-	starting, started := interruptible(ctx, stop)
-	defer started()
 	ui.step("looking for %s", o.query.Name)
-	t, err := target.Resolve(starting, clients, o.query)
+	t, err := target.Resolve(early, clients, o.query)
 	if err != nil {
-		return interrupted(starting, fmt.Errorf("%w%s", err, o.hint))
+		return interrupted(early, fmt.Errorf("%w%s", err, o.hint))
 	}
 	for _, note := range t.Notes {
 		ui.note("%s", note)
@@ -57,9 +64,9 @@ func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
 	link := &link{config: config}
 	o.launch.Ready = link.ready
 	ui.step("asking the cluster what it allows")
-	plan, err := launch.Choose(starting, clients.Core, t, o.mode, o.launch)
+	plan, err := launch.Choose(early, clients.Core, t, o.mode, o.launch)
 	if err != nil {
-		return interrupted(starting, err)
+		return interrupted(early, err)
 	}
 	if plan.Fallback != "" {
 		ui.note("using a Job, for the ephemeral container is refused: %s", plan.Fallback)
@@ -73,12 +80,15 @@ func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
 		verb = "using the kept"
 	}
 	ui.step("%s profiler for %s on node %s", verb, t, t.Node())
-	session, err := plan.Launch(starting)
+	session, err := plan.Launch(early)
 	if err != nil {
-		return interrupted(starting, err)
+		if early.Err() != nil && link.ref.Pod == t.Pod.Name {
+			link.dismiss(ctx)
+		}
+		return interrupted(early, err)
 	}
 
-	p, finish, err := o.profile(ctx, stop, ui, link, session)
+	p, finish, err := o.profile(ctx, early, ui, link, session)
 	defer func() { err = errors.Join(err, finish()) }()
 	if err != nil {
 		return fmt.Errorf("profiling %s: %w", t, err)
@@ -98,25 +108,15 @@ func (o *Options) run(ctx context.Context, stop <-chan struct{}) (err error) {
 			fmt.Fprintf(o.ErrOut, "the profiler waits %v for another profile of this container\n", o.launch.Keep)
 		}
 	}
-	if o.open {
+	if o.open && path != "" {
 		if err := openFile(path); err != nil {
 			return err
 		}
 	}
-	if reason := partial(p); reason != "" && !isClosed(stop) {
+	if reason := partial(p); reason != "" && early.Err() == nil {
 		return fmt.Errorf("%w: %s", errPartial, reason)
 	}
 	return nil
-}
-
-// isClosed tells whether the user has stopped the sampling.
-func isClosed(stop <-chan struct{}) bool {
-	select {
-	case <-stop:
-		return true
-	default:
-		return false
-	}
 }
 
 // connect makes the client. The limits are those of a person at a terminal, who does not wait
@@ -140,27 +140,6 @@ func (o *Options) connect() (*rest.Config, target.Clients, error) {
 	}
 	clients.Objects, err = dynamic.NewForConfig(config)
 	return config, clients, err
-}
-
-// interruptible is a context that the first Ctrl-C ends.
-func interruptible(ctx context.Context, stop <-chan struct{}) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		select {
-		case <-stop:
-			cancel(errInterrupted)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { cancel(nil) }
-}
-
-// interrupted is errInterrupted if that is why a step failed.
-func interrupted(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errInterrupted) {
-		return errInterrupted
-	}
-	return err
 }
 
 func printYAML(w io.Writer, plan *launch.Plan) error {

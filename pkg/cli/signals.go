@@ -6,27 +6,30 @@ import (
 	"sync"
 )
 
-// handleSignals gives two ways to end: the first Ctrl-C closes stop, which ends the sampling
-// early; a second one, or any other signal, cancels the context. done ends the handling.
-func handleSignals(parent context.Context, signals <-chan os.Signal) (ctx context.Context, stop <-chan struct{}, done func()) {
-	ctx, cancel := context.WithCancelCause(parent)
-	stopped := make(chan struct{})
+// handleSignals gives two contexts: the first Ctrl-C ends early, which ends what is being started,
+// or the sampling; a second one, or any other signal, ends ctx as well, and with it everything.
+// The cause of both is errInterrupted. done ends the handling.
+func handleSignals(parent context.Context, signals <-chan os.Signal) (ctx, early context.Context, done func()) {
+	ctx, quit := context.WithCancelCause(parent)
+	early, stop := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		first := true
 		for {
 			select {
 			case s := <-signals:
-				if !first || s != os.Interrupt {
-					cancel(errInterrupted)
+				if early.Err() != nil || s != os.Interrupt {
+					quit(errInterrupted)
 					return
 				}
-				first = false
-				close(stopped)
+				stop(errInterrupted)
 			case <-ctx.Done():
 				return
 			}
 		}
 	})
-	return ctx, stopped, func() { cancel(nil); wg.Wait() }
+	return ctx, early, func() {
+		stop(nil)
+		quit(nil)
+		wg.Wait()
+	}
 }
