@@ -30,11 +30,21 @@ func stack(s *profile.Sample, byProcess bool) []frame {
 		}
 		for j := len(l.Line) - 1; j >= 0; j-- { // pprof has the innermost inlined call first
 			if fn := l.Line[j].Function; fn != nil {
-				frames = append(frames, frame{printable(fn.Name), kindOf(fn, l.Mapping)})
+				frames = append(frames, frame{printable(shortName(fn)), kindOf(fn, l.Mapping)})
 			}
 		}
 	}
 	return frames
+}
+
+// shortName leaves out a generic Go function's type arguments, as Go's tracebacks do: what stands
+// there are the compiler's shapes, often long, and not the types of the source.
+func shortName(fn *profile.Function) string {
+	open, end := strings.IndexByte(fn.Name, '['), strings.LastIndexByte(fn.Name, ']')
+	if open <= 0 || end < open || !strings.HasSuffix(fn.Filename, ".go") {
+		return fn.Name
+	}
+	return fn.Name[:open] + "[...]" + fn.Name[end+1:]
 }
 
 func unknownName(l *profile.Location) string {

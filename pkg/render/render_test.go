@@ -213,6 +213,23 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+func TestShortNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"main.main": "main.main",
+		"slices.SortFunc[go.shape.[]main.item,go.shape.struct { X int }]": "slices.SortFunc[...]",
+		"main.(*Tree[go.shape.int]).Insert":                               "main.(*Tree[...]).Insert",
+		"main.Map[go.shape.map[string]int,go.shape.[]uint8].func1":        "main.Map[...].func1",
+	} {
+		if got := shortName(&profile.Function{Name: name, Filename: "x.go"}); got != want {
+			t.Errorf("shortName(%q) = %q, want %q", name, got, want)
+		}
+	}
+	const array = "operator new[](unsigned long)"
+	if got := shortName(&profile.Function{Name: array}); got != array {
+		t.Errorf("C++ has brackets of other meaning: %q", got)
+	}
+}
+
 // A stack of a few thousand frames must not exhaust anything.
 func TestDeepStack(t *testing.T) {
 	b := newBuilder()

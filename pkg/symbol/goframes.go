@@ -1,12 +1,9 @@
 package symbol
 
-import (
-	"strings"
+import "github.com/kubectl-pprof/kubectl-pprof/pkg/symbol/gopclntab"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol/gopclntab"
-)
-
-// goFrames gives the frames that runtime/pprof would show for an address.
+// goFrames gives the frames that runtime/pprof would show for an address, generic functions with the
+// shapes of their type arguments as it has them (runtime_FrameSymbolName, runtime/symtab.go).
 func goFrames(t *gopclntab.Table, address uint64) []frame {
 	found, err := t.Lookup(address)
 	if err != nil {
@@ -18,21 +15,7 @@ func goFrames(t *gopclntab.Table, address uint64) []frame {
 		if f.Wrapper && len(found) > 1 {
 			continue
 		}
-		frames = append(frames, frame{name: goName(f.Name), system: f.Name, file: f.File, line: f.Line, start: f.StartLine})
+		frames = append(frames, frame{name: f.Name, system: f.Name, file: f.File, line: f.Line, start: f.StartLine})
 	}
 	return frames
-}
-
-// goName shortens a generic function's type arguments to [...], as the runtime's funcNameForPrint and
-// with it runtime/pprof do: what stands there are shapes, not the types of the source.
-func goName(name string) string {
-	open := strings.IndexByte(name, '[')
-	if open < 0 {
-		return name
-	}
-	end := strings.LastIndexByte(name, ']')
-	if end <= open {
-		return name
-	}
-	return name[:open] + "[...]" + name[end+1:]
 }

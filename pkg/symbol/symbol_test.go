@@ -36,20 +36,6 @@ func TestKallsymsHidden(t *testing.T) {
 	}
 }
 
-func TestGoNames(t *testing.T) {
-	for name, want := range map[string]string{
-		"main.main": "main.main",
-		"slices.SortFunc[go.shape.[]main.item,go.shape.struct { X int }]": "slices.SortFunc[...]",
-		"main.(*Tree[go.shape.int]).Insert":                               "main.(*Tree[...]).Insert",
-		"main.Map[go.shape.map[string]int,go.shape.[]uint8].func1":        "main.Map[...].func1",
-		"github.com/a/b.(*C).d-fm":                                        "github.com/a/b.(*C).d-fm",
-	} {
-		if got := goName(name); got != want {
-			t.Errorf("goName(%q) = %q, want %q", name, got, want)
-		}
-	}
-}
-
 // profileAt is an unsymbolized profile with one sample of the given places of the file.
 func profileAt(m *profile.Mapping, addresses ...uint64) *profile.Profile {
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}}, Mapping: []*profile.Mapping{m}}

@@ -23,7 +23,10 @@ func TestServiceAgreesWithItsOwnProfile(t *testing.T) {
 	for _, mode := range []string{"--ephemeral", "--job"} {
 		t.Run(mode, func(t *testing.T) {
 			ns := namespace(t, "")
-			start(t, podOf(ns, "web", shop()))
+			// Several customers keep all CPUs busy: the more samples, the less noise in the shares.
+			busy := shop()
+			busy.Command = []string{"/shop", "-customers=4"}
+			start(t, podOf(ns, "web", busy))
 
 			type answer struct {
 				p   *profile.Profile
@@ -40,7 +43,7 @@ func TestServiceAgreesWithItsOwnProfile(t *testing.T) {
 				p, err := profile.ParseData(raw)
 				own <- answer{p, err}
 			}()
-			ours, _ := profileOf(t, mode, "-n", ns, "web", "-d", "10s")
+			ours, _ := profileOf(t, mode, "-n", ns, "web", "-d", "10s", "--frequency", "499")
 			inside := <-own
 			if inside.err != nil {
 				t.Fatal(inside.err)
