@@ -23,7 +23,8 @@ type Client struct {
 	pause     time.Duration // before the second attempt
 }
 
-// NewClient makes a client that gets its connections from dial.
+// NewClient makes a client that gets its connections from dial. The end of dial's ctx must not end
+// the connection.
 func NewClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	return &Client{
 		lock:  make(chan struct{}, 1),
@@ -138,6 +139,8 @@ func (c *Client) connect(ctx context.Context) (*http.ClientConn, error) {
 	if c.conn != nil && c.conn.Err() == nil {
 		return c.conn, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
 	conn, err := c.transport.NewClientConn(ctx, "http", "profiler:80")
 	if err != nil {
 		return nil, err
@@ -155,6 +158,9 @@ func readError(resp *http.Response) *Error {
 	e.Status = resp.StatusCode
 	return e
 }
+
+// dialTimeout bounds one attempt to connect: a stalled one is given up for another.
+const dialTimeout = 15 * time.Second
 
 const (
 	maxAttempts = 5                      // in a row that brought nothing

@@ -36,11 +36,6 @@ func newServeCommand(s Streams) *cobra.Command {
 	f.StringVar(&o.deadline, "deadline", "", "point in time (RFC 3339) after which to exit in any case")
 	f.DurationVar(&o.keep, "keep", 0, "how long to wait for another client after the last")
 	f.StringVar(&o.socket, "socket", "", "path of the unix socket (default /run/"+socketName+", else in /tmp)")
-	for _, name := range []string{"container-id", "deadline"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // the flag is not defined above
-		}
-	}
 	return cmd
 }
 
@@ -48,6 +43,9 @@ func newServeCommand(s Streams) *cobra.Command {
 const goodbye = time.Second
 
 func (o *serveOptions) run(ctx context.Context, s Streams) error {
+	if o.containerID == "" {
+		return errors.New("--container-id is missing: say which container to profile")
+	}
 	deadline, err := time.Parse(time.RFC3339, o.deadline)
 	if err != nil {
 		return fmt.Errorf("--deadline %q is not a time as in RFC 3339: %w", o.deadline, err)

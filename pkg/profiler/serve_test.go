@@ -3,6 +3,9 @@ package profiler
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +22,8 @@ func TestServeRefusesToStart(t *testing.T) {
 	}{
 		"after its deadline":  {[]string{"--container-id=x", "--deadline=2001-02-03T04:05:06Z"}, "the deadline of this profiler passed at 2001-02-03T04:05:06Z"},
 		"with a bad deadline": {[]string{"--container-id=x", "--deadline=tomorrow"}, `--deadline "tomorrow" is not a time`},
-		"without a deadline":  {[]string{"--container-id=x"}, "deadline"},
-		"without a container": {[]string{"--deadline=2001-02-03T04:05:06Z"}, "container-id"},
+		"without a deadline":  {[]string{"--container-id=x"}, `--deadline "" is not a time`},
+		"without a container": {[]string{"--deadline=2001-02-03T04:05:06Z"}, "--container-id is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, stderr bytes.Buffer
@@ -41,8 +44,8 @@ func TestServeProfilesItsContainer(t *testing.T) {
 	needRoot(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
 	startContainer(t, program(t, "test/workloads/spin")) // a neighbour of the same making
-	connect, ended := startProfiler(t, target.id)
-	c := connect()
+	profiler := startProfiler(t, target.id)
+	c := profiler.connect(t)
 	v, err := c.Version(t.Context())
 	if err != nil || v.Kernel == "" {
 		t.Fatalf("got %+v, %v", v, err)
@@ -86,16 +89,14 @@ func TestServeProfilesItsContainer(t *testing.T) {
 	if err := c.Exit(t.Context(), false); err != nil {
 		t.Error(err)
 	}
-	if err := endsWithin(t, ended, 5*time.Second); err != nil {
-		t.Error(err)
-	}
+	profiler.endsWithin(t, 5*time.Second)
 }
 
 func TestServeStopsEarly(t *testing.T) {
 	needRoot(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
-	connect, _ := startProfiler(t, target.id)
-	c := connect()
+	profiler := startProfiler(t, target.id)
+	c := profiler.connect(t)
 	id := api.NewCaptureID()
 	go c.Progress(t.Context(), id, func(p api.Progress) {
 		if p.ElapsedMs > 900 {
@@ -113,9 +114,9 @@ func TestServeStopsEarly(t *testing.T) {
 
 func TestServeRefusesAProfile(t *testing.T) {
 	needRoot(t)
-	connect, _ := startProfiler(t, strings.Repeat("0", 64)) // no container has that ID
+	profiler := startProfiler(t, strings.Repeat("0", 64)) // no container has that ID
 	for want, d := range map[string]time.Duration{reasonNoContainer: time.Second, reasonDeadline: 10 * time.Minute} {
-		_, err := connect().Profile(t.Context(), api.Request{Type: "cpu", Duration: d, Frequency: 99})
+		_, err := profiler.connect(t).Profile(t.Context(), api.Request{Type: "cpu", Duration: d, Frequency: 99})
 		var refused *api.Error
 		if !errors.As(err, &refused) || refused.Reason != want {
 			t.Errorf("%v: got %v, want %s", d, err, want)
@@ -127,9 +128,9 @@ func TestServeRefusesAProfile(t *testing.T) {
 func TestServeIsKept(t *testing.T) {
 	needRoot(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
-	connect, ended := startProfiler(t, target.id, "--keep", "1m")
+	profiler := startProfiler(t, target.id, "--keep", "1m")
 	for range 2 {
-		c := connect()
+		c := profiler.connect(t)
 		if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: 200 * time.Millisecond, Frequency: 99}); err != nil {
 			t.Fatal(err)
 		}
@@ -138,20 +139,18 @@ func TestServeIsKept(t *testing.T) {
 		}
 		c.Close()
 	}
-	if err := connect().Exit(t.Context(), true); err != nil {
+	if err := profiler.connect(t).Exit(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	if err := endsWithin(t, ended, 5*time.Second); err != nil {
-		t.Error(err)
-	}
+	profiler.endsWithin(t, 5*time.Second)
 }
 
 // Nobody is there any more: the profiler ends soon, in the middle of a capture too.
 func TestServeEndsAfterItsClient(t *testing.T) {
 	needRoot(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
-	connect, ended := startProfiler(t, target.id)
-	c := connect()
+	profiler := startProfiler(t, target.id)
+	c := profiler.connect(t)
 	id := api.NewCaptureID()
 	go c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99})
 	c.Progress(t.Context(), id, func(p api.Progress) {
@@ -159,8 +158,33 @@ func TestServeEndsAfterItsClient(t *testing.T) {
 			c.Close()
 		}
 	})
-	if err := endsWithin(t, ended, 15*time.Second); err != nil {
-		t.Error(err)
+	profiler.endsWithin(t, 15*time.Second)
+}
+
+// The target comes first: the profiler is the first to be killed when memory is short, and the
+// last to get CPU time.
+func TestServeYieldsToTheTarget(t *testing.T) {
+	needRoot(t)
+	profiler := startProfiler(t, strings.Repeat("0", 64))
+	proc := fmt.Sprintf("/proc/%d", profiler.pid)
+	adj, err := os.ReadFile(proc + "/oom_score_adj")
+	if err != nil || string(adj) != "1000\n" {
+		t.Errorf("oom_score_adj is %q, %v", adj, err)
+	}
+	threads, err := filepath.Glob(proc + "/task/*/stat")
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("threads: %v, %v", threads, err)
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The nice value is field 19 (proc_pid_stat(5)), the 17th after the name in parentheses.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if fields[16] != "19" {
+			t.Errorf("%s: nice %s, want 19", thread, fields[16])
+		}
 	}
 }
 
