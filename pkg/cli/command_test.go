@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
@@ -78,8 +79,7 @@ func TestArguments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			streams, _, _, _ := genericiooptions.NewTestIOStreams()
 			o := NewOptions(streams)
-			cmd := NewCommand(streams, nil)
-			cmd.ResetFlags()
+			cmd := &cobra.Command{}
 			o.AddFlags(cmd)
 			if err := cmd.ParseFlags(strings.Fields(c.args)); err != nil {
 				t.Fatal(err)
@@ -93,6 +93,38 @@ func TestArguments(t *testing.T) {
 			}
 			if o.format != c.format || o.mode != c.mode {
 				t.Errorf("format %q, mode %q", o.format, o.mode)
+			}
+		})
+	}
+}
+
+func TestKeeps(t *testing.T) {
+	failed := errors.New("failed")
+	for name, c := range map[string]struct {
+		args   string
+		reused bool
+		err    error
+		want   bool
+	}{
+		"a new one":                     {"", false, nil, false},
+		"a new one with --keep":         {"--keep 5m", false, nil, true},
+		"a new one that failed":         {"--keep 5m", false, failed, false},
+		"a kept one":                    {"", true, nil, true},
+		"a kept one that failed us":     {"", true, failed, true},
+		"a kept one that is to end":     {"--keep 0s", true, nil, false},
+		"a kept one that is kept on":    {"--keep 1m", true, nil, true},
+		"a new one that is not to stay": {"--keep 0s", false, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			streams, _, _, _ := genericiooptions.NewTestIOStreams()
+			o := NewOptions(streams)
+			cmd := &cobra.Command{}
+			o.AddFlags(cmd)
+			if err := cmd.ParseFlags(strings.Fields(c.args)); err != nil {
+				t.Fatal(err)
+			}
+			if got := o.keeps(&launch.Session{Reused: c.reused}, c.err); got != c.want {
+				t.Errorf("got %v", got)
 			}
 		})
 	}

@@ -44,9 +44,10 @@ type Options struct {
 	quiet     bool
 	verbose   bool
 
-	hint  string       // what else the arguments could have meant
-	query target.Query // its namespace is empty for that of --namespace or the context
-	mode  launch.Mode
+	keepSet func() bool  // whether --keep was given
+	hint    string       // what else the arguments could have meant
+	query   target.Query // its namespace is empty for that of --namespace or the context
+	mode    launch.Mode
 }
 
 // NewOptions gives the defaults.
@@ -82,7 +83,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.StringVar(&o.launch.JobNamespace, "job-namespace", "", "`namespace` of the Job; default: that of the pod")
 	f.StringVar(&o.launch.ImagePullSecret, "image-pull-secret", "", "`secret` with which the Job pulls the image")
 	f.StringVar(&o.launch.ServiceAccount, "service-account", "", "service `account` of the Job's pod")
-	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it")
+	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it, and ends it with --keep 0s")
 	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")
 	f.BoolVar(&o.open, "open", false, "open the output when it is written")
@@ -90,6 +91,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print every step and how long it took")
 	connection := pflag.NewFlagSet("connection", pflag.ContinueOnError)
 	o.config.AddFlags(connection)
+	o.keepSet = func() bool { return f.Changed("keep") }
 	f.AddFlagSet(connection)
 	setUsage(cmd, connection)
 	o.addFlagCompletion(cmd)

@@ -35,7 +35,7 @@ func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, 
 		}
 	}
 	done := make(chan error, 1)
-	keep := o.launch.Keep > 0 && err == nil || session.Reused
+	keep := o.keeps(session, err)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
 		defer cancel()
@@ -53,6 +53,15 @@ func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, 
 		done <- closeErr
 	}()
 	return p, func() error { return <-done }, err
+}
+
+// keeps tells whether the profiler is to go on waiting: a new one as the user wishes, unless it has
+// failed, and one kept by an earlier run unless this one is given --keep 0s.
+func (o *Options) keeps(session *launch.Session, err error) bool {
+	if session.Reused {
+		return o.launch.Keep > 0 || !o.keepSet()
+	}
+	return o.launch.Keep > 0 && err == nil
 }
 
 // sample requests the profile and shows its progress meanwhile. The end of early ends the sampling.

@@ -29,6 +29,9 @@ func summarize(w io.Writer, p *profile.Profile, path string, session *launch.Ses
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, f := range s.Functions {
+		if f.Flat == 0 {
+			break // those only call others
+		}
 		fmt.Fprintf(table, "%s\t%s\t  %s\n", percent(f.Flat, s.Total), percent(f.Cum, s.Total), printable(f.Name))
 	}
 	table.Flush()

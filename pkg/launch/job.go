@@ -118,16 +118,15 @@ func (j *job) Launch(ctx context.Context) (*Session, error) {
 	created, err := j.client.BatchV1().Jobs(j.namespace()).Create(waiting, j.job, metav1.CreateOptions{})
 	if err != nil {
 		if !isStatus(err) {
-			j.cleanUp(ctx) // it exists if only the answer was lost
+			j.cleanUp(ctx, j.job.Name) // it exists if only the answer was lost
 		}
 		return nil, fmt.Errorf("creating job %q: %w", j.job.Name, err)
 	}
 	session, err := j.session(waiting, created)
 	if err != nil {
-		j.cleanUp(ctx)
+		j.cleanUp(ctx, created.Name)
 		return nil, fmt.Errorf("job %q in namespace %q: %w", created.Name, created.Namespace, err)
 	}
-	session.close = j.remove
 	return session, nil
 }
 
@@ -141,22 +140,25 @@ func (j *job) session(ctx context.Context, of *batchv1.Job) (*Session, error) {
 	if err := waitForContainer(ctx, j.client, ref, j.options, j.target.Node()); err != nil {
 		return nil, err
 	}
-	return &Session{Ref: ref, Mode: Job, Reused: of == j.kept, client: j.client, target: j.target}, nil
+	return &Session{
+		Ref: ref, Mode: Job, Reused: of == j.kept, client: j.client, target: j.target,
+		close: func(ctx context.Context) error { return j.remove(ctx, of.Name) },
+	}, nil
 }
 
 // cleanUp removes the Job also when ctx has ended, as after Ctrl-C.
-func (j *job) cleanUp(ctx context.Context) {
+func (j *job) cleanUp(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_ = j.remove(ctx) // the Job's deadline and time to live are the second line
+	_ = j.remove(ctx, name) // the Job's deadline and time to live are the second line
 }
 
 // remove deletes the Job and its pod: by default batch/v1 leaves the pod behind.
-func (j *job) remove(ctx context.Context) error {
-	err := j.client.BatchV1().Jobs(j.namespace()).Delete(ctx, j.job.Name,
+func (j *job) remove(ctx context.Context, name string) error {
+	err := j.client.BatchV1().Jobs(j.namespace()).Delete(ctx, name,
 		metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("job %q in namespace %q could not be deleted: %w", j.job.Name, j.namespace(), err)
+		return fmt.Errorf("job %q in namespace %q could not be deleted: %w", name, j.namespace(), err)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ type Launcher interface {
 	Launch(ctx context.Context) (*Session, error)
 }
 
-// Session is a running profiler. Close it in any case.
+// Session is a running profiler. Close it unless it is to be kept.
 type Session struct {
 	stream.Ref
 	Mode   Mode
