@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
@@ -27,7 +29,8 @@ const (
 // CPU samples where a container spends its CPU time.
 type CPU struct {
 	options   Options
-	objects   bpf.CPUObjects
+	maps      bpf.CPUMaps
+	program   *ebpf.Program
 	events    *events
 	reader    *ringbuf.Reader
 	processes *processTable
@@ -84,17 +87,37 @@ func (c *CPU) load(t *target) error {
 	}); err != nil {
 		return err
 	}
-	if err := spec.LoadAndAssign(&c.objects, nil); err != nil {
+	if err := c.loadProgram(spec); err != nil {
 		var v *ebpf.VerifierError
 		if errors.As(err, &v) {
 			err = fmt.Errorf("the kernel's verifier rejects it: %w", err)
 		}
 		return explain("load the BPF program", err)
 	}
-	if c.reader, err = ringbuf.NewReader(c.objects.Samples); err != nil {
+	if c.reader, err = ringbuf.NewReader(c.maps.Samples); err != nil {
 		return explain("open the ring buffer", err)
 	}
-	c.events, err = openEvents(c.objects.TakeSample, uint64(time.Second.Nanoseconds())/uint64(c.options.Frequency))
+	c.events, err = openEvents(c.program, uint64(time.Second.Nanoseconds())/uint64(c.options.Frequency))
+	return err
+}
+
+// loadProgram loads the variant of the program that the kernel can run, with its maps.
+func (c *CPU) loadProgram(spec *ebpf.CollectionSpec) error {
+	if features.HaveProgramHelper(ebpf.PerfEvent, asm.FnLoop) == nil {
+		var o struct {
+			bpf.CPUMaps
+			Program *ebpf.Program `ebpf:"take_sample"`
+		}
+		err := spec.LoadAndAssign(&o, nil)
+		c.maps, c.program = o.CPUMaps, o.Program
+		return err
+	}
+	var o struct {
+		bpf.CPUMaps
+		Program *ebpf.Program `ebpf:"take_sample_bounded"`
+	}
+	err := spec.LoadAndAssign(&o, nil)
+	c.maps, c.program = o.CPUMaps, o.Program
 	return err
 }
 
@@ -198,7 +221,7 @@ func (c *CPU) keep(raw []byte) {
 
 func (c *CPU) countLost() error {
 	var perCPU []uint64
-	if err := c.objects.Lost.Lookup(uint32(0), &perCPU); err != nil {
+	if err := c.maps.Lost.Lookup(uint32(0), &perCPU); err != nil {
 		return fmt.Errorf("count lost samples: %w", err)
 	}
 	total := c.stacks.dropped
@@ -227,7 +250,7 @@ func (c *CPU) Close() error {
 	if c.reader != nil {
 		errs = append(errs, c.reader.Close())
 	}
-	errs = append(errs, c.objects.Close(), c.processes.close())
+	errs = append(errs, c.program.Close(), c.maps.Close(), c.processes.close())
 	return errors.Join(errs...)
 }
 

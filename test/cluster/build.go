@@ -1,11 +1,13 @@
+//go:build linux
+
 package main
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,15 +30,32 @@ func controlplane(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cache, err := os.UserCacheDir()
+	cache, err := cacheDir()
 	if err != nil {
-		return "", fmt.Errorf("no cache directory for the control-plane program: %w; set HOME or XDG_CACHE_HOME", err)
+		return "", err
 	}
-	program := filepath.Join(cache, "kubectl-pprof-cluster", kubernetesVersion+"-"+runtime.GOARCH+"-"+key, "controlplane")
+	program := filepath.Join(cache, kubernetesVersion+"-"+runtime.GOARCH+"-"+key, "controlplane")
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
-	return program, build(ctx, source, program)
+	if err := checkDisk(cache, buildBytes); err != nil {
+		return "", err
+	}
+	if err := build(ctx, source, program); err != nil {
+		return "", err
+	}
+	return program, removeOthers(cache, filepath.Dir(program))
+}
+
+// removeOthers removes the programs of other versions, 130 MB each.
+func removeOthers(cache, keep string) error {
+	dirs, err := filepath.Glob(filepath.Join(cache, "v*"))
+	for _, dir := range dirs {
+		if dir != keep {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return err
 }
 
 // sourceDir is this module's directory, where `go run` was started.
@@ -50,17 +69,18 @@ func sourceDir(ctx context.Context) (string, error) {
 }
 
 func cacheKey(source string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(source, "controlplane", "*.go"))
+	if err != nil {
+		return "", err
+	}
 	h := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum", "controlplane/main.go"} {
-		f, err := os.Open(filepath.Join(source, name))
+	for _, path := range append(files, filepath.Join(source, "go.mod"), filepath.Join(source, "go.sum")) {
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return "", err
 		}
-		_, err = io.Copy(h, f)
-		f.Close()
-		if err != nil {
-			return "", err
-		}
+		fmt.Fprintln(h, filepath.Base(path), len(content))
+		h.Write(content)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12], nil
 }
@@ -86,6 +106,9 @@ func build(ctx context.Context, source, program string) error {
 	begin := time.Now()
 	err := cmd.Run()
 	progress.stop()
+	if ctx.Err() != nil {
+		return errors.New("interrupted; what is compiled so far is kept in Go's build cache")
+	}
 	if err != nil {
 		return fmt.Errorf("building Kubernetes %s: %w\n%s", kubernetesVersion, err, progress.tail())
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -33,13 +35,14 @@ func components(program string) []component {
 			"--endpoint-reconciler-type", "none", "--kubelet-preferred-address-types", "Hostname"}},
 		{"kube-controller-manager", []int{controllerPort}, []string{program, "kube-controller-manager",
 			"--kubeconfig", kubeconfigOf("controller-manager"), "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(controllerPort),
-			"--service-account-private-key-file", serviceAccounts, "--root-ca-file", state("pki/apiserver.crt"),
+			"--service-account-private-key-file", serviceAccounts, "--root-ca-file", apiserverCert,
 			"--use-service-account-credentials=true", "--leader-elect=false"}},
 		{"kube-scheduler", []int{schedulerPort}, []string{program, "kube-scheduler",
 			"--kubeconfig", kubeconfigOf("scheduler"), "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(schedulerPort),
 			"--leader-elect=false"}},
 		{"kubelet", []int{kubeletPort, healthzPort}, []string{program, "kubelet",
 			"--kubeconfig", kubeconfigOf("kubelet"), "--config", state("kubelet.yaml"), "--root-dir", kubeletDir,
+			"--cert-dir", state("pki"),
 			// The API server reaches the kubelet by this name, so exec, attach and logs stay on loopback.
 			"--hostname-override", "localhost", "--node-ip", nodeIP()}},
 	}

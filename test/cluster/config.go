@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -36,16 +38,20 @@ func writeConfig() error {
 	if err := writeSecrets(); err != nil {
 		return err
 	}
-	for path, content := range map[string]string{
-		filepath.Join(stateDir, "containerd.toml"):     containerdConfig(),
-		filepath.Join(stateDir, "kubelet.yaml"):        kubeletConfig(),
-		filepath.Join(cniConfigDir, "10-ptp.conflist"): cniConfig,
-	} {
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+	for _, f := range configFiles() {
+		if err := os.WriteFile(f.name, f.content, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func configFiles() []file {
+	return []file{
+		{filepath.Join(stateDir, "containerd.toml"), []byte(containerdConfig())},
+		{filepath.Join(stateDir, "kubelet.yaml"), []byte(kubeletConfig())},
+		{filepath.Join(cniConfigDir, "10-ptp.conflist"), []byte(cniConfig)},
+	}
 }
 
 func writeSecrets() error {
@@ -82,7 +88,7 @@ func kubeconfig(user, token string) string {
 kind: Config
 clusters:
 - name: kubectl-pprof-test
-  cluster: {server: %q, insecure-skip-tls-verify: true}
+  cluster: {server: %q, certificate-authority: %q}
 users:
 - name: %s
   user: {token: %s}
@@ -90,7 +96,7 @@ contexts:
 - name: kubectl-pprof-test
   context: {cluster: kubectl-pprof-test, user: %s}
 current-context: kubectl-pprof-test
-`, apiserverURL, user, token, user)
+`, apiserverURL, apiserverCert, user, token, user)
 }
 
 // containerdConfig: restrict_oom_score_adj because a machine without CAP_SYS_RESOURCE cannot lower
@@ -114,7 +120,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 
 // kubeletConfig: anonymous access is on loopback only; the eviction thresholds are small because a
 // development machine's disk is often fuller than a node's; images are never collected, for there
-// is no registry to pull them from again.
+// is no registry to pull them from again; no iptables, which would stay behind.
 func kubeletConfig() string {
 	return fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -131,8 +137,10 @@ resolvConf: ""
 containerRuntimeEndpoint: unix://%s
 evictionHard: {memory.available: 50Mi, nodefs.available: 1%%, imagefs.available: 1%%}
 imageGCHighThresholdPercent: 100
-maxPods: 110
-`, kubeletPort, healthzPort, containerdSocket)
+makeIPTablesUtilChains: false
+podLogsDir: %s
+volumePluginDir: %s
+`, kubeletPort, healthzPort, containerdSocket, podLogsDir, filepath.Join(stateDir, "volume-plugins"))
 }
 
 // A pod's network: a veth pair to the host, no NAT, for nothing here leaves the machine.
@@ -142,8 +150,8 @@ const cniConfig = `{
   "plugins": [{
     "type": "ptp",
     "ipMasq": false,
-    "ipam": {"type": "host-local", "dataDir": "/run/kubectl-pprof-cluster/ipam",
-             "ranges": [[{"subnet": "10.88.77.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    "ipam": {"type": "host-local", "dataDir": "` + runDir + `/ipam",
+             "ranges": [[{"subnet": "` + podSubnetPrefix + `0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
   }]
 }
 `

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -15,7 +17,6 @@ var tools = []struct{ path, debianPackage string }{
 	{"runc", "runc"},
 	{"/usr/lib/cni/ptp", "containernetworking-plugins"},
 	{"ip", "iproute2"},
-	{"iptables", "iptables"}, // kubelet looks for it and complains each minute without
 }
 
 func installTools(ctx context.Context) error {

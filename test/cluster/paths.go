@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import "path/filepath"
@@ -12,7 +14,9 @@ const (
 var (
 	kubeconfigPath   = filepath.Join(stateDir, "admin.kubeconfig")
 	containerdSocket = filepath.Join(runDir, "containerd.sock")
+	apiserverCert    = filepath.Join(stateDir, "pki", "apiserver.crt") // made by the API server, with its CA
 	kubeletDir       = filepath.Join(stateDir, "kubelet")
+	podLogsDir       = filepath.Join(stateDir, "pod-logs")
 	cniConfigDir     = filepath.Join(stateDir, "cni")
 )
 
@@ -26,5 +30,8 @@ const (
 	kubeletPort    = 26250
 	healthzPort    = 26248
 )
+
+// podSubnetPrefix is the beginning of every pod's address.
+const podSubnetPrefix = "10.88.77."
 
 const apiserverURL = "https://127.0.0.1:26443"

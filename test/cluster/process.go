@@ -1,10 +1,11 @@
+//go:build linux
+
 package main
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,14 +38,6 @@ func (c component) pid() int {
 
 // start leaves the component running in a session of its own, so that it outlives this program.
 func (c component) start() error {
-	if c.pid() != 0 {
-		return nil
-	}
-	for _, port := range c.ports {
-		if err := portFree(port); err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-	}
 	log, err := os.OpenFile(c.logFile(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
@@ -62,36 +55,24 @@ func (c component) start() error {
 	return cmd.Process.Release()
 }
 
-// died says so, with the last lines of the log, when the component is not running any more.
+// died says so, with the last lines of the log, when the component was started and runs no more.
 func (c component) died() error {
-	if c.pid() != 0 {
+	if _, err := os.Stat(c.pidFile()); err != nil || c.pid() != 0 {
 		return nil
 	}
 	log, _ := os.ReadFile(c.logFile())
 	return fmt.Errorf("%s ended; its log %s ends with:\n%s", c.name, c.logFile(), log[max(0, len(log)-1500):])
 }
 
-func portFree(port int) error {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return fmt.Errorf("port %d of 127.0.0.1 is in use by another program (find it with `ss -ltnp sport = :%d`)", port, port)
+// kill ends processes and waits until they are gone. Nothing of a cluster is worth saving, so
+// nothing is asked politely.
+func kill(pids []int) error {
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGKILL)
 	}
-	return l.Close()
-}
-
-// stop ends processes, first politely, and waits until they are gone.
-func stop(pids []int) error {
-	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		for _, pid := range pids {
-			syscall.Kill(pid, signal)
-		}
-		deadline := time.Now().Add(5 * time.Second)
-		for time.Now().Before(deadline) {
-			pids = alive(pids)
-			if len(pids) == 0 {
-				return nil
-			}
-			time.Sleep(50 * time.Millisecond)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if pids = alive(pids); len(pids) == 0 {
+			return nil
 		}
 	}
 	return fmt.Errorf("processes %v do not end", pids)

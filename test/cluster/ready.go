@@ -1,25 +1,21 @@
+//go:build linux
+
 package main
 
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 )
-
-// apiserver's certificate is self-signed and the connection never leaves the machine.
-var apiClient = &http.Client{
-	Timeout:   5 * time.Second,
-	Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
-}
 
 func apiserverReady(ctx context.Context) error {
 	_, err := get(ctx, "/readyz")
@@ -54,25 +50,42 @@ func nodeReady(ctx context.Context) error {
 }
 
 func get(ctx context.Context, path string) ([]byte, error) {
+	return call(ctx, http.MethodGet, path, nil)
+}
+
+// call speaks to the API server as the admin. A connection is used once: the certificate is
+// another after a restart.
+func call(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
 	token, err := adminToken()
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, apiserverURL+path, nil)
+	cert, err := os.ReadFile(apiserverCert)
 	if err != nil {
 		return nil, err
 	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(cert)
+	client := &http.Client{
+		Timeout:   5 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true},
+	}
+	req, err := http.NewRequestWithContext(ctx, method, apiserverURL+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := apiClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %.200s", path, resp.Status, body)
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= 300 {
+		err = fmt.Errorf("%s: %s: %.200s", path, resp.Status, answer)
 	}
-	return body, err
+	return answer, err
 }
 
 func adminToken() (string, error) {
@@ -82,16 +95,4 @@ func adminToken() (string, error) {
 	}
 	token, _, _ := strings.Cut(string(csv), ",")
 	return token, nil
-}
-
-// nodeIP is an address of this machine, for the kubelet insists on one that is not loopback; the
-// machine's own if it has one, else the address that pods see as their gateway.
-func nodeIP() string {
-	addrs, _ := net.InterfaceAddrs()
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
-			return n.IP.String()
-		}
-	}
-	return "10.88.77.1"
 }

@@ -1,18 +1,21 @@
+//go:build linux
+
 package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"syscall"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
-// neededBytes is what the built program, images and etcd take on the disk, with room to spare.
-const neededBytes = 1 << 30
-
+// up starts the cluster and prints the kubeconfig's path, the only line on stdout.
 func up(ctx context.Context) error {
 	if err := checkMachine(); err != nil {
 		return err
@@ -25,66 +28,79 @@ func up(ctx context.Context) error {
 		return err
 	}
 	all := components(program)
-	if running(all) == len(all) && nodeReady(ctx) == nil {
-		fmt.Println(kubeconfigPath)
-		return nil
-	}
-	if err := down(); err != nil { // what a killed cluster left behind would stand in the way
-		return err
-	}
-	if err := writeConfig(); err != nil {
-		return err
-	}
-	begin := time.Now()
-	for _, c := range all {
-		if c.name == "kube-controller-manager" { // it and the rest want an API server
-			if err := wait(ctx, all, 60*time.Second, "the API server", apiserverReady); err != nil {
-				return err
-			}
-		}
-		if err := c.start(); err != nil {
-			return errors.Join(err, down())
+	if !asWanted(all) || nodeReady(ctx) != nil {
+		if err := restart(ctx, all); err != nil {
+			return err
 		}
 	}
-	if err := wait(ctx, all, 20*time.Second, "containerd", loadPauseImage); err != nil {
-		return err
-	}
-	if err := wait(ctx, all, 60*time.Second, "the node", nodeReady); err != nil {
-		return err
-	}
-	fmt.Fprintf(os.Stderr, "cluster ready after %v\n", time.Since(begin).Round(100*time.Millisecond))
 	fmt.Println(kubeconfigPath)
 	return nil
 }
 
-func checkMachine() error {
-	if runtime.GOOS != "linux" {
-		return fmt.Errorf("the test cluster needs Linux, this is %s; set KUBECONFIG to use another cluster", runtime.GOOS)
-	}
-	if os.Geteuid() != 0 {
-		return errors.New("the test cluster runs containerd and a kubelet, so it must be started as root; set KUBECONFIG to use another cluster")
-	}
-	if err := os.MkdirAll(stateDir, 0o755); err != nil {
+// restart begins by removing what an older or killed cluster left, which would stand in the way.
+func restart(ctx context.Context, all []component) error {
+	if err := down(ctx); err != nil {
 		return err
 	}
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(stateDir, &s); err != nil {
-		return fmt.Errorf("%s: %w", stateDir, err)
+	if err := checkPorts(all); err != nil {
+		return err
 	}
-	if free := s.Bavail * uint64(s.Bsize); free < neededBytes {
-		return fmt.Errorf("the disk of %s has %d MB free, the cluster needs %d MB; make room and try again", stateDir, free>>20, neededBytes>>20)
+	begin := time.Now()
+	if err := start(ctx, all); err != nil {
+		if ctx.Err() != nil {
+			return errors.Join(errors.New("interrupted"), down(context.WithoutCancel(ctx)))
+		}
+		return errors.Join(err, stopAll()) // the logs stay, for the message names them
 	}
+	fmt.Fprintf(os.Stderr, "cluster ready after %v\n", time.Since(begin).Round(100*time.Millisecond))
 	return nil
 }
 
-func running(all []component) int {
-	n := 0
+func start(ctx context.Context, all []component) error {
+	if err := writeConfig(); err != nil {
+		return err
+	}
+	if err := leaveRootCgroup(); err != nil {
+		return err
+	}
 	for _, c := range all {
-		if c.pid() != 0 {
-			n++
+		if c.name == "kube-controller-manager" { // it and the rest want an API server
+			if err := wait(ctx, all, time.Minute, "the API server", apiserverReady); err != nil {
+				return err
+			}
+		}
+		if err := c.start(); err != nil {
+			return err
 		}
 	}
-	return n
+	if err := wait(ctx, all, time.Minute, "containerd", loadPauseImage); err != nil {
+		return err
+	}
+	if err := wait(ctx, all, time.Minute, "the node", nodeReady); err != nil {
+		return err
+	}
+	return os.WriteFile(fingerprintFile, []byte(fingerprint(all)), 0o644)
+}
+
+var fingerprintFile = filepath.Join(stateDir, "fingerprint")
+
+// fingerprint changes with everything that the processes are started with.
+func fingerprint(all []component) string {
+	h := sha256.New()
+	for _, c := range all {
+		fmt.Fprintln(h, c.name, strings.Join(c.command, "\x00"))
+	}
+	for _, f := range configFiles() {
+		fmt.Fprintln(h, f.name, string(f.content))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// asWanted says whether all processes run, as this version of the program would start them.
+func asWanted(all []component) bool {
+	was, err := os.ReadFile(fingerprintFile)
+	return err == nil && string(was) == fingerprint(all) &&
+		!slices.ContainsFunc(all, func(c component) bool { return c.pid() == 0 })
 }
 
 // wait polls until ready gives no error; it ends early when a component has died.
@@ -96,10 +112,8 @@ func wait(ctx context.Context, all []component, limit time.Duration, what string
 			return nil
 		}
 		for _, c := range all {
-			if _, missing := os.Stat(c.pidFile()); missing == nil {
-				if died := c.died(); died != nil {
-					return died
-				}
+			if died := c.died(); died != nil {
+				return died
 			}
 		}
 		if time.Now().After(deadline) {
@@ -111,20 +125,4 @@ func wait(ctx context.Context, all []component, limit time.Duration, what string
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-}
-
-func status(ctx context.Context) error {
-	for _, c := range components("") {
-		state := "stopped"
-		if pid := c.pid(); pid != 0 {
-			state = fmt.Sprintf("running, PID %d", pid)
-		}
-		fmt.Printf("%-24s %s\n", c.name, state)
-	}
-	if err := nodeReady(ctx); err != nil {
-		fmt.Printf("%-24s %s\n", "node", err)
-		return errors.New("the cluster is not up; start it with `up`")
-	}
-	fmt.Printf("%-24s ready\n%-24s %s\n", "node", "kubeconfig", kubeconfigPath)
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func leftovers(ctx context.Context, ns string) []string {
 		left = append(left, runningProfilers(&p)...)
 	}
 	if onThisMachine {
-		left = append(left, profilerProcesses()...)
+		left = append(left, profilerProcesses(containerIDs(pods.Items))...)
 	}
 	return left
 }
@@ -68,8 +69,20 @@ func runningProfilers(p *corev1.Pod) []string {
 	return running
 }
 
-// profilerProcesses finds our program among the processes of the node.
-func profilerProcesses() []string {
+func containerIDs(pods []corev1.Pod) []string {
+	var ids []string
+	for _, p := range pods {
+		for _, c := range slices.Concat(p.Status.ContainerStatuses, p.Status.InitContainerStatuses) {
+			if _, id, ok := strings.Cut(c.ContainerID, "://"); ok {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// profilerProcesses finds the profilers of the given containers among the processes of the node.
+func profilerProcesses(containers []string) []string {
 	var found []string
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {
@@ -78,7 +91,8 @@ func profilerProcesses() []string {
 			continue
 		}
 		args := strings.Split(string(line), "\x00")
-		if filepath.Base(args[0]) == "profiler" && len(args) > 1 && (args[1] == "serve" || args[1] == "relay") {
+		serves := slices.ContainsFunc(containers, func(id string) bool { return strings.Contains(string(line), id) })
+		if filepath.Base(args[0]) == "profiler" && serves {
 			found = append(found, fmt.Sprintf("process %s: %s", filepath.Base(filepath.Dir(f)), strings.Join(args, " ")))
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // What goes wrong before a profile is told in a sentence, soon, and leaves nothing behind.
 func TestMistakes(t *testing.T) {
 	ns := namespace(t, "")
-	start(t, podOf(ns, "web", shop(), container("spinner", "/spin", "-threads=0")))
+	start(t, podOf(ns, "web", shop(), container("spinner", "/spin", "-threads=0", "-listen=:8090")))
 	pending := podOf(ns, "pending", container("app", "/spin"))
 	pending.Spec.NodeSelector = map[string]string{"no": "such-node"}
 	create(t, pending)

@@ -38,6 +38,8 @@ type CPUScratch struct {
 	_    structs.HostLayout
 	Walk struct {
 		_        structs.HostLayout
+		Pc       uint64
+		Fp       uint64
 		Frames   uint32
 		Descents uint32
 	}
@@ -48,19 +50,20 @@ type CPUScratch struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	CPUMapLost          = "lost"
-	CPUMapSamples       = "samples"
-	CPUMapScratch       = "scratch"
-	CPUProgTakeSample   = "take_sample"
-	CPUVarMayReadKernel = "may_read_kernel"
-	CPUVarOwnLevel      = "own_level"
-	CPUVarPidnsDev      = "pidns_dev"
-	CPUVarPidnsIno      = "pidns_ino"
-	CPUVarTargetCgroup  = "target_cgroup"
-	CPUVarUnified       = "unified"
-	CPUVarUnusedFlag    = "unused_flag"
-	CPUVarUnusedSample  = "unused_sample"
-	CPUVarWakeupBytes   = "wakeup_bytes"
+	CPUMapLost               = "lost"
+	CPUMapSamples            = "samples"
+	CPUMapScratch            = "scratch"
+	CPUProgTakeSample        = "take_sample"
+	CPUProgTakeSampleBounded = "take_sample_bounded"
+	CPUVarMayReadKernel      = "may_read_kernel"
+	CPUVarOwnLevel           = "own_level"
+	CPUVarPidnsDev           = "pidns_dev"
+	CPUVarPidnsIno           = "pidns_ino"
+	CPUVarTargetCgroup       = "target_cgroup"
+	CPUVarUnified            = "unified"
+	CPUVarUnusedFlag         = "unused_flag"
+	CPUVarUnusedSample       = "unused_sample"
+	CPUVarWakeupBytes        = "wakeup_bytes"
 )
 
 // LoadCPU returns the embedded CollectionSpec for CPU.
@@ -105,7 +108,8 @@ type CPUSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CPUProgramSpecs struct {
-	TakeSample *ebpf.ProgramSpec `ebpf:"take_sample"`
+	TakeSample        *ebpf.ProgramSpec `ebpf:"take_sample"`
+	TakeSampleBounded *ebpf.ProgramSpec `ebpf:"take_sample_bounded"`
 }
 
 // CPUMapSpecs contains maps before they are loaded into the kernel.
@@ -184,12 +188,14 @@ type CPUVariables struct {
 //
 // It can be passed to LoadCPUObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CPUPrograms struct {
-	TakeSample *ebpf.Program `ebpf:"take_sample"`
+	TakeSample        *ebpf.Program `ebpf:"take_sample"`
+	TakeSampleBounded *ebpf.Program `ebpf:"take_sample_bounded"`
 }
 
 func (p *CPUPrograms) Close() error {
 	return _CPUClose(
 		p.TakeSample,
+		p.TakeSampleBounded,
 	)
 }
 

@@ -93,32 +93,36 @@ static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struc
 	return !is_kernel_address(out->pc);
 }
 
-/* What the walk keeps in memory and not in registers: to the verifier a value in a map is any value,
- * so that it need not follow the rest of the program once for each number of frames. */
+/* A walk up the stack. It is kept in a map and not in registers: to the verifier a value in a map is
+ * any value, so that it need not follow the rest of the program once for each number of frames. */
 struct walk {
+	__u64 pc, fp;   /* of the next frame */
 	__u32 frames;   /* MAX_USER_FRAMES + 1: there are more than fit */
 	__u32 descents;
 };
 
-/* Fills in the addresses from the leaf on, and their number. */
-static __always_inline void unwind(struct user_registers *regs, __u64 *stack, struct walk *w)
+/* Takes one step, and gives 1 when it was the last. */
+static __always_inline int step(__u32 i, __u64 *stack, struct walk *w)
 {
-	__u64 pc = regs->pc, fp = regs->fp;
 	struct {
 		__u64 fp, pc;
 	} frame;
 
-	w->descents = 0;
+	stack[i] = w->pc;
+	w->frames = i + 1;
+	if (w->fp & 7 || !w->fp || bpf_probe_read_user(&frame, sizeof(frame), (void *)w->fp) || !frame.pc)
+		return 1;
+	if (frame.fp <= w->fp && ++w->descents > MAX_DESCENTS)
+		return 1;
+	w->pc = frame.pc;
+	w->fp = frame.fp;
+	return 0;
+}
+
+static __always_inline void begin(struct walk *w, struct user_registers *regs)
+{
+	w->pc = regs->pc;
+	w->fp = regs->fp;
 	w->frames = 0;
-	for (__u32 i = 0; i < MAX_USER_FRAMES; i++) {
-		stack[i] = pc;
-		w->frames = i + 1;
-		if (fp & 7 || !fp || bpf_probe_read_user(&frame, sizeof(frame), (void *)fp) || !frame.pc)
-			return;
-		if (frame.fp <= fp && ++w->descents > MAX_DESCENTS)
-			return;
-		pc = frame.pc;
-		fp = frame.fp;
-	}
-	w->frames = MAX_USER_FRAMES + 1;
+	w->descents = 0;
 }

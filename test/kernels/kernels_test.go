@@ -1,0 +1,79 @@
+// Package kernels boots real kernels in qemu and runs the profiler's BPF programs on them: what a
+// verifier accepts and what a helper gives differs from one kernel to the next, and only the
+// kernel itself knows. It needs no KVM.
+package kernels
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// The kernels: the oldest that is supported, and those of current long-term distributions.
+var kernels = []struct {
+	series, arch, arguments string
+}{
+	{"5.10", "amd64", ""},
+	{"6.1", "amd64", ""},
+	{"6.1", "amd64", "lockdown=confidentiality"}, // the default of Talos Linux
+	{"6.12", "amd64", ""},
+	{"6.12", "amd64", "lockdown=confidentiality"},
+	{"5.10", "arm64", ""},
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv("PPROF_TEST_ALL") == "" {
+		fmt.Println("left out: the profiler on other kernels; `make test` boots them")
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestKernels(t *testing.T) {
+	install(t, hostPackages)
+	initramfs := map[string]string{}
+	for _, k := range kernels {
+		if initramfs[k.arch] == "" {
+			initramfs[k.arch] = buildInitramfs(t, k.arch)
+		}
+	}
+	for _, k := range kernels {
+		t.Run(strings.TrimSpace(k.series+" "+k.arch+" "+k.arguments), func(t *testing.T) {
+			r := boot(t, k.arch, fetchKernel(t, k.series, k.arch), initramfs[k.arch], k.arguments)
+			t.Logf("Linux %s: %d samples, %d lost, %d stacks", r.Kernel, r.Samples, r.Lost, len(r.Stacks))
+			if r.Error != "" {
+				t.Fatal(r.Error)
+			}
+			if !strings.HasPrefix(r.Kernel, k.series+".") {
+				t.Errorf("booted Linux %s, wanted %s", r.Kernel, k.series)
+			}
+			expectStacks(t, r)
+		})
+	}
+}
+
+// expectStacks: both programs with their callers, nothing of the one outside the cgroup, and PIDs as
+// the programs' own namespaces number them.
+func expectStacks(t *testing.T, r result) {
+	t.Helper()
+	for _, chain := range []string{"main.hotGo,main.callerGo,main.main,runtime.main,", "main.step,main.hotGo,main.callerGo,", "hot_c,caller_c,main,"} {
+		n := int64(0)
+		for stack, count := range r.Stacks {
+			if strings.Contains(stack, chain) {
+				n += count
+			}
+		}
+		if n < 5 {
+			t.Errorf("%d samples have the frames %s in %v", n, chain, r.Stacks)
+		}
+	}
+	for stack := range r.Stacks {
+		if strings.Contains(stack, "main.outsider") {
+			t.Errorf("a process outside of the cgroup was sampled: %s", stack)
+		}
+	}
+	if len(r.PIDs) != 1 || r.PIDs[0] != 1 {
+		t.Errorf("PIDs %v, want only 1: each program is the first of its PID namespace", r.PIDs)
+	}
+}

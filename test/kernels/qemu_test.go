@@ -1,0 +1,77 @@
+package kernels
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// result is guest.Result, marked by guest.Marker on the console.
+type result struct {
+	Kernel  string
+	Error   string
+	Samples int64
+	Lost    uint64
+	Stacks  map[string]int64
+	PIDs    []int64
+}
+
+const marker = "RESULT "
+
+// machines are qemu's arguments for an architecture, without KVM.
+var machines = map[string][]string{
+	"amd64": {"qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"},
+	"arm64": {"qemu-system-aarch64", "-accel", "tcg,thread=multi", "-machine", "virt", "-cpu", "cortex-a72"},
+}
+
+var consoles = map[string]string{"amd64": "ttyS0", "arm64": "ttyAMA0"}
+
+// boots is how often a kernel may be started: qemu's emulation of several CPUs sometimes breaks an
+// atomic instruction, and the kernel then panics long before our program runs.
+const boots = 3
+
+// boot runs a kernel until it powers off, and reads the result from its console.
+func boot(t *testing.T, arch, kernel, initramfs, arguments string) result {
+	t.Helper()
+	console := ""
+	for range boots {
+		var r *result
+		if r, console = bootOnce(t, arch, kernel, initramfs, arguments); r != nil {
+			return *r
+		}
+		if !strings.Contains(console, "Kernel panic") {
+			break
+		}
+	}
+	t.Fatalf("%s gave no result; its console ends with:\n%s", kernel, console[max(0, len(console)-3000):])
+	return result{}
+}
+
+func bootOnce(t *testing.T, arch, kernel, initramfs, arguments string) (*result, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	args := append(machines[arch][1:len(machines[arch]):len(machines[arch])],
+		"-smp", "2", "-m", "1024", "-nographic", "-no-reboot", "-net", "none", "-kernel", kernel, "-initrd", initramfs,
+		"-append", "console="+consoles[arch]+" quiet panic=-1 "+arguments)
+	cmd := exec.CommandContext(ctx, machines[arch][0], args...)
+	var console bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &console, &console
+	if err := cmd.Run(); err != nil {
+		console.WriteString(err.Error())
+	}
+	for line := range strings.Lines(console.String()) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), marker); ok {
+			r := new(result)
+			if err := json.Unmarshal([]byte(text), r); err != nil {
+				t.Fatalf("%v in %.300q", err, text)
+			}
+			return r, console.String()
+		}
+	}
+	return nil, console.String()
+}
