@@ -79,7 +79,9 @@ func unmountAll() error {
 			continue
 		}
 		path := strings.ReplaceAll(fields[1], `\040`, " ")
-		if err := syscall.Unmount(path, syscall.MNT_DETACH); err != nil && !errors.Is(err, syscall.EINVAL) {
+		err := syscall.Unmount(path, syscall.MNT_DETACH)
+		// Unmounted with its parent, or hidden below another mount.
+		if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOENT) {
 			return fmt.Errorf("unmount %s: %w", path, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,30 +14,40 @@ import (
 // buildProgress counts the lines that `go build -v` prints, one a package, and reports the count
 // every ten seconds. It keeps the last lines, for they hold the error if there is one.
 type buildProgress struct {
-	mu     sync.Mutex
-	lines  int
-	last   []byte
-	out    io.Writer
-	done   chan struct{}
-	ticker *time.Ticker
+	mu       sync.Mutex
+	lines    int
+	last     []byte
+	out      io.Writer
+	done     chan struct{}
+	ticker   *time.Ticker
+	reporter sync.WaitGroup
 }
 
 func newBuildProgress(out io.Writer) *buildProgress {
 	p := &buildProgress{out: out, done: make(chan struct{}), ticker: time.NewTicker(10 * time.Second)}
 	begin := time.Now()
-	go func() {
+	p.reporter.Go(func() {
 		for {
 			select {
 			case <-p.done:
 				return
 			case <-p.ticker.C:
 				p.mu.Lock()
-				fmt.Fprintf(p.out, "  %3.0f s: %d packages compiled\n", time.Since(begin).Seconds(), p.lines)
+				fmt.Fprintf(p.out, "  %3.0f s: %d packages compiled%s\n", time.Since(begin).Seconds(), p.lines, p.latest())
 				p.mu.Unlock()
 			}
 		}
-	}()
+	})
 	return p
+}
+
+// latest names the package that was compiled last; the link, some 30 s, comes after controlplane.
+func (p *buildProgress) latest() string {
+	lines := strings.Fields(string(p.last))
+	if len(lines) == 0 {
+		return ""
+	}
+	return ", the latest " + lines[len(lines)-1]
 }
 
 func (p *buildProgress) Write(b []byte) (int, error) {
@@ -51,6 +62,7 @@ func (p *buildProgress) Write(b []byte) (int, error) {
 func (p *buildProgress) stop() {
 	p.ticker.Stop()
 	close(p.done)
+	p.reporter.Wait()
 }
 
 func (p *buildProgress) tail() string {

@@ -62,7 +62,7 @@ func call(ctx context.Context, method, path string, body io.Reader) ([]byte, err
 	}
 	cert, err := os.ReadFile(apiserverCert)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("the API server has not started")
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(cert)

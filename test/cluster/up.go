@@ -56,6 +56,10 @@ func restart(ctx context.Context, all []component) error {
 	return nil
 }
 
+// startLimit for each thing that up waits for: seconds on an idle machine, a minute or two where
+// the processor is emulated.
+const startLimit = 5 * time.Minute
+
 func start(ctx context.Context, all []component) error {
 	if err := writeConfig(); err != nil {
 		return err
@@ -65,7 +69,7 @@ func start(ctx context.Context, all []component) error {
 	}
 	for _, c := range all {
 		if c.name == "kube-controller-manager" { // it and the rest want an API server
-			if err := wait(ctx, all, time.Minute, "the API server", apiserverReady); err != nil {
+			if err := wait(ctx, all, startLimit, "the API server", apiserverReady); err != nil {
 				return err
 			}
 		}
@@ -73,10 +77,10 @@ func start(ctx context.Context, all []component) error {
 			return err
 		}
 	}
-	if err := wait(ctx, all, time.Minute, "containerd", loadPauseImage); err != nil {
+	if err := wait(ctx, all, startLimit, "containerd", loadPauseImage); err != nil {
 		return err
 	}
-	if err := wait(ctx, all, time.Minute, "the node", nodeReady); err != nil {
+	if err := wait(ctx, all, startLimit, "the node", nodeReady); err != nil {
 		return err
 	}
 	return os.WriteFile(fingerprintFile, []byte(fingerprint(all)), 0o644)
