@@ -66,6 +66,9 @@ func NewCPU(o Options) (*CPU, error) {
 }
 
 func (c *CPU) load(t *target) error {
+	if !t.mayReadKernel {
+		keepProbeReadUser()
+	}
 	spec, err := bpf.LoadCPU()
 	if err != nil {
 		return explain("load the BPF program", err)
