@@ -22,6 +22,9 @@ func load(ctx context.Context, image string) error {
 	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no image %s", image)
 	}
+	if _, err := os.Stat(containerdSocket); err != nil {
+		return errors.New("the cluster is not up; start it with `up`")
+	}
 	return ctr(ctx, "image", "import", image)
 }
 
@@ -36,9 +39,6 @@ func ctr(ctx context.Context, args ...string) error {
 
 // loadPauseImage fails until containerd answers.
 func loadPauseImage(ctx context.Context) error {
-	if _, err := os.Stat(containerdSocket); err != nil {
-		return err
-	}
 	tar := filepath.Join(stateDir, "pause.tar")
 	if _, err := os.Stat(tar); err != nil {
 		if err := writePauseImage(ctx, tar); err != nil {

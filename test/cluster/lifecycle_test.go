@@ -160,12 +160,12 @@ func without(all, known []string) []string {
 func eventually(t *testing.T, what string, condition func() error) {
 	t.Helper()
 	var last error
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(startLimit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if last = condition(); last == nil {
 			return
 		}
 	}
-	t.Fatalf("%s: not within a minute, last: %v", what, last)
+	t.Fatalf("%s: not within %v, last: %v", what, startLimit, last)
 }
 
 func must(t *testing.T, err error) {

@@ -18,8 +18,8 @@ func buildInitramfs(t *testing.T, arch string) string {
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "init"), "./guest")
 	build.Env = append(os.Environ(), "GOARCH="+arch, "GOOS=linux", "CGO_ENABLED=0")
 	run(t, build)
-	// Unoptimized, for gcc leaves the frame pointer out of leaf functions whatever it is told.
-	run(t, exec.Command(compilers[arch], "-static", "-O0", "-fno-omit-frame-pointer",
+	// Unoptimized, for gcc leaves the frame pointer out of optimized leaf functions whatever it is told.
+	run(t, exec.Command(compilers[arch], "-static", "-O0", "-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer",
 		"-o", filepath.Join(dir, "spin"), "guest/spin.c"))
 
 	path := filepath.Join(dir, "initramfs")
