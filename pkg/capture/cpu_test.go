@@ -24,9 +24,9 @@ const targetVariable = "CAPTURE_TEST_TARGET"
 func TestMain(m *testing.M) {
 	switch os.Getenv(targetVariable) {
 	case "spin":
-		spin(time.Minute)
+		fmt.Println(spin(time.Minute))
 	case "deep":
-		descend(3000)
+		fmt.Println(descend(3000))
 	case "fork":
 		for {
 			exec.Command("/bin/true").Run()

@@ -16,7 +16,6 @@ import (
 var (
 	kubeconfig     = os.Getenv("KUBECONFIG")
 	pluginPath     = os.Getenv("PPROF_PLUGIN")
-	profilerImage  = os.Getenv("KUBECTL_PPROF_IMAGE")
 	workloadsImage = os.Getenv("PPROF_WORKLOADS_IMAGE")
 	// onThisMachine is set when the node is this machine, so that its processes can be counted.
 	onThisMachine = os.Getenv("PPROF_TEST_CLUSTER") != ""

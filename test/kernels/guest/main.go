@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -146,20 +147,21 @@ func hotGo() {
 	}
 }
 
-var sink int
+// sink is read by nobody; it keeps the loops from being optimized away.
+var sink atomic.Int64
 
 // step keeps no frame pointer: its caller must be found all the same.
 //
 //go:noinline
 func step(n int) {
 	for i := range 1000 {
-		sink += n ^ i
+		sink.Add(int64(n ^ i))
 	}
 }
 
 //go:noinline
 func outsider() {
 	for n := 0; ; n++ {
-		sink += n
+		sink.Add(int64(n))
 	}
 }
