@@ -11,6 +11,10 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol/gopclntab"
 )
 
+// demangledLength bounds a demangled name to 4 KiB. Mangled names refer back to parts of themselves, so
+// that 200 bytes can stand for gigabytes.
+var demangledLength = demangle.MaxLength(12)
+
 // object is an ELF file with what is known of its functions.
 type object struct {
 	elf     *elf.File
@@ -72,7 +76,7 @@ func (o *object) frames(address uint64) []frame {
 		}
 	}
 	if name := o.symbols[address]; name != "" {
-		return []frame{{name: demangle.Filter(name), system: name}}
+		return []frame{{name: demangle.Filter(name, demangledLength), system: name}}
 	}
 	return nil
 }
