@@ -13,6 +13,10 @@ const (
 	maxSymbols    = 4 << 20
 	maxSymbolName = 4 << 10
 	symbolSize    = 24 // of Elf64_Sym
+
+	// maxSymbolWork bounds the symbols that are read and the matches that are tried in one object, some
+	// seconds. A hostile one has many tables, or many symbols that cover all that was sampled.
+	maxSymbolWork = 32 << 20
 )
 
 // elfSymbol is the symbol that covers an address.
@@ -25,13 +29,13 @@ type elfSymbol struct {
 // nearestSymbols finds for each of the sorted addresses the function that covers it, in one pass over
 // .symtab and .dynsym: only what was sampled is kept, so a large table costs no memory.
 func nearestSymbols(f *elf.File, addresses []uint64) map[uint64]string {
-	names := map[uint64]string{}
+	names, work := map[uint64]string{}, maxSymbolWork
 	for _, kind := range []elf.SectionType{elf.SHT_SYMTAB, elf.SHT_DYNSYM} {
 		for _, s := range f.Sections {
 			if s.Type != kind || s.Link == 0 || int(s.Link) >= len(f.Sections) {
 				continue
 			}
-			for address, symbol := range scanSymbols(f, s, addresses) {
+			for address, symbol := range scanSymbols(f, s, addresses, &work) {
 				if names[address] == "" {
 					names[address] = symbolName(f.Sections[s.Link], symbol.name)
 				}
@@ -41,7 +45,8 @@ func nearestSymbols(f *elf.File, addresses []uint64) map[uint64]string {
 	return names
 }
 
-func scanSymbols(f *elf.File, s *elf.Section, addresses []uint64) map[uint64]elfSymbol {
+// scanSymbols reads one table; it stops early when the work that is left is used up.
+func scanSymbols(f *elf.File, s *elf.Section, addresses []uint64, work *int) map[uint64]elfSymbol {
 	best := map[uint64]elfSymbol{}
 	if s.Flags&elf.SHF_COMPRESSED != 0 || s.Type == elf.SHT_NOBITS {
 		return best
@@ -50,9 +55,10 @@ func scanSymbols(f *elf.File, s *elf.Section, addresses []uint64) map[uint64]elf
 	r := bufio.NewReaderSize(io.NewSectionReader(s, 0, int64(size)), 48<<10)
 	var raw [symbolSize]byte
 	for {
-		if _, err := io.ReadFull(r, raw[:]); err != nil {
+		if _, err := io.ReadFull(r, raw[:]); err != nil || *work <= 0 {
 			return best
 		}
+		*work--
 		kind := elf.ST_TYPE(raw[4])
 		if kind != elf.STT_FUNC && kind != elf.STT_NOTYPE && kind != elf.STT_GNU_IFUNC {
 			continue
@@ -69,7 +75,8 @@ func scanSymbols(f *elf.File, s *elf.Section, addresses []uint64) map[uint64]elf
 			continue
 		}
 		i, _ := slices.BinarySearch(addresses, symbol.value)
-		for ; i < len(addresses); i++ {
+		for ; i < len(addresses) && *work > 0; i++ {
+			*work--
 			if symbol.size > 0 && addresses[i] >= symbol.value+symbol.size {
 				break
 			}
