@@ -87,17 +87,12 @@ func startPod(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		var pod struct {
-			Status struct {
-				Phase, PodIP      string
-				ContainerStatuses json.RawMessage
-			}
-		}
+		var pod struct{ Status struct{ Phase, PodIP string } }
 		if err := json.Unmarshal(body, &pod); err != nil {
 			return err
 		}
 		if ip = pod.Status.PodIP; pod.Status.Phase != "Running" || ip == "" {
-			return fmt.Errorf("%s %s", pod.Status.Phase, pod.Status.ContainerStatuses)
+			return fmt.Errorf("it is %s; events: %q", pod.Status.Phase, events(t))
 		}
 		return nil
 	})
@@ -108,6 +103,18 @@ func startPod(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "refused") {
 		t.Errorf("the pod's address %s does not answer: %v", ip, err)
 	}
+}
+
+func events(t *testing.T) []string {
+	body, err := get(t.Context(), "/api/v1/namespaces/default/events")
+	must(t, err)
+	var list struct{ Items []struct{ Message string } }
+	must(t, json.Unmarshal(body, &list))
+	var messages []string
+	for _, e := range list.Items {
+		messages = append(messages, e.Message)
+	}
+	return messages
 }
 
 // machineState lists what a cluster adds to a machine, by kind.

@@ -14,7 +14,7 @@ type item struct {
 
 //go:noinline
 func fillCart(session int) []item {
-	cart := make([]item, 300)
+	cart := make([]item, 900)
 	for i := range cart {
 		cart[i] = item{sku: session*31 + i, price: float64(i%97) + 0.99}
 	}
@@ -42,7 +42,7 @@ func priceCart(cart []item) float64 {
 //go:noinline
 func signSession(session int) uint32 {
 	h := uint32(2166136261)
-	for i := 0; i < 60000; i++ {
+	for i := 0; i < 180_000; i++ {
 		h ^= uint32(session + i)
 		h *= 16777619
 	}
