@@ -19,7 +19,7 @@ const cgroupRoot = "/sys/fs/cgroup"
 // leaveRootCgroup moves all processes into a child cgroup where this machine is itself a container
 // on cgroup v2: a cgroup that has processes may not give controllers to children (cgroups(7), "no
 // internal processes"), and the kubelet's cgroup for pods is such a child. A real root, which is
-// exempt, has no cgroup.type.
+// exempt, has no cgroup.type. The child cgroup lasts as long as the container, whose processes it holds.
 func leaveRootCgroup() error {
 	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.type")); err != nil {
 		return nil
