@@ -56,8 +56,15 @@ func (c component) start() error {
 }
 
 // died says so, with the last lines of the log, when the component was started and runs no more.
+// It does not ask for the command line as pid does: within execve, after Start has returned, that
+// is empty for a moment.
 func (c component) died() error {
-	if _, err := os.Stat(c.pidFile()); err != nil || c.pid() != 0 {
+	text, err := os.ReadFile(c.pidFile())
+	if err != nil {
+		return nil
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || len(alive([]int{pid})) != 0 {
 		return nil
 	}
 	log, _ := os.ReadFile(c.logFile())
