@@ -21,6 +21,7 @@ const kernelFile = "[kernel.kallsyms]"
 type frame struct {
 	name, system, file string
 	line, start        int
+	wrapper            bool // made by Go's compiler, not to be shown
 }
 
 // Symbolize fills in the functions of all locations that have none. file opens the object of a
@@ -35,6 +36,7 @@ func Symbolize(p *profile.Profile, file func(*profile.Mapping) *proc.File) error
 	}
 	functions := newFunctionTable(p)
 	objects := map[*proc.File]*object{}
+	wrappers := map[*profile.Location]bool{}
 	for _, m := range p.Mapping { // in the profile's order, so that the same profile gives the same result
 		all := locations[m]
 		if len(all) == 0 {
@@ -55,16 +57,17 @@ func Symbolize(p *profile.Profile, file func(*profile.Mapping) *proc.File) error
 					o = objects[f]
 				}
 			}
-			symbolizeMapping(m, all, o, functions)
+			symbolizeMapping(m, all, o, functions, wrappers)
 		}
 		m.HasFunctions = true
 	}
-	dropGoexit(p)
+	hideGoFrames(p, wrappers)
 	return p.CheckValid()
 }
 
-// symbolizeMapping names the locations of one mapping; o is nil if its object cannot be read.
-func symbolizeMapping(m *profile.Mapping, locations []*profile.Location, o *object, functions *functionTable) {
+// symbolizeMapping names the locations of one mapping, and notes which are nothing but wrappers; o is
+// nil if its object cannot be read.
+func symbolizeMapping(m *profile.Mapping, locations []*profile.Location, o *object, functions *functionTable, wrappers map[*profile.Location]bool) {
 	if o != nil {
 		var addresses []uint64
 		for _, l := range locations {
@@ -83,6 +86,9 @@ func symbolizeMapping(m *profile.Mapping, locations []*profile.Location, o *obje
 		}
 		for _, f := range frames {
 			l.Line = append(l.Line, profile.Line{Function: functions.get(f), Line: int64(f.line)})
+			if f.wrapper {
+				wrappers[l] = true
+			}
 			if f.line > 0 {
 				m.HasLineNumbers, m.HasFilenames = true, true
 			}
@@ -126,18 +132,4 @@ func symbolizeKernel(p *profile.Profile, locations []*profile.Location, function
 		l.Line = []profile.Line{{Function: functions.get(f), Line: int64(f.line)}}
 	}
 	return nil
-}
-
-// dropGoexit removes the root of every goroutine's stack, as runtime/pprof does: goexit has called
-// nothing, it only stands where the goroutine's function will return to.
-func dropGoexit(p *profile.Profile) {
-	for _, s := range p.Sample {
-		for n := len(s.Location); n > 1; n-- {
-			last := s.Location[n-1]
-			if len(last.Line) != 1 || last.Line[0].Function.SystemName != "runtime.goexit" {
-				break
-			}
-			s.Location = s.Location[:n-1]
-		}
-	}
 }

@@ -37,8 +37,13 @@ func generic[T any](s []T) []T { return s }
 // build compiles the source with the given toolchain and flags.
 func build(t testing.TB, toolchain string, flags ...string) string {
 	t.Helper()
+	return buildSource(t, source, toolchain, flags...)
+}
+
+func buildSource(t testing.TB, text, toolchain string, flags ...string) string {
+	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"main.go": source, "go.mod": "module example.com/prog\n\ngo 1.18\n"} {
+	for name, text := range map[string]string{"main.go": text, "go.mod": "module example.com/prog\n\ngo 1.18\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
