@@ -91,15 +91,15 @@ func (o *object) prepare(addresses []uint64) {
 	}
 }
 
-// name gives the outermost function of an address the name that the symbol table has, unless
-// debugging information knows it by another; what stays without any name is dropped.
+// name gives the outermost function of an address the name that the symbol table has: of C++'s static
+// functions debugging information has but the short one. What stays without any name is dropped.
 func (o *object) name(address uint64, symbol string) {
 	found := o.found[address]
 	if len(found) == 0 {
 		found = []frame{{}}
 	}
 	outer := &found[len(found)-1]
-	if outer.name == "" && symbol != "" {
+	if symbol != "" {
 		outer.name, outer.system = demangled(symbol), symbol
 	}
 	for _, f := range found {
