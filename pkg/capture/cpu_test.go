@@ -182,7 +182,8 @@ func TestSampleCount(t *testing.T) {
 		p := r.Profile
 		// Run goes on for a moment after its last sample.
 		want := used.Seconds() * float64(hz) * float64(p.DurationNanos) / float64(elapsed)
-		if got := float64(count(p)); math.Abs(got-want) > max(0.05*want, 5) {
+		// A thread that is often switched away is met by chance: its samples are counted like events.
+		if got := float64(count(p)); math.Abs(got-want) > 2.5*math.Sqrt(want) {
 			t.Errorf("%d Hz: %v samples of %v CPU time, want about %.0f", hz, got, used, want)
 		}
 	}
@@ -229,7 +230,7 @@ func TestProfileOfAProcess(t *testing.T) {
 	}
 	leaf := p.Sample[0].Location[0]
 	for _, s := range p.Sample {
-		if m := s.Location[0].Mapping; m != nil && m.File != KernelMapping {
+		if m := s.Location[0].Mapping; m != nil && !strings.HasPrefix(m.File, "[") {
 			leaf = s.Location[0]
 		}
 	}

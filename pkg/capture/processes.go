@@ -14,8 +14,10 @@ import (
 type generation struct {
 	id       int
 	process  *proc.Process
-	mappings []mapping // sorted by address
+	mappings []mapping // sorted by address; nil if they could not be read
 	read     time.Time
+	execs    uint32 // those of the samples that belong to it
+	started  uint64
 }
 
 // mapping is an executable range of a process and the file behind it, nil if there is none.
@@ -39,6 +41,7 @@ type processTable struct {
 	only    []int // PIDs to keep, all if empty
 	current map[uint32]*generation
 	ids     int
+	kept    int // mappings of all generations
 	unread  int // processes that ended before their mappings were read
 	files   map[fileKey]*proc.File
 }
@@ -55,6 +58,9 @@ const rereadAfter = 200 * time.Millisecond
 // of gives the generation that a sample belongs to, and whether its process is wanted.
 func (t *processTable) of(s sample) (*generation, bool) {
 	g := t.current[s.tgid]
+	if g != nil && (g.execs != s.execs || g.started != s.started) {
+		g = nil // another program, at addresses that may be the same
+	}
 	if g == nil || g.process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > rereadAfter {
 		g = t.read(s, g)
 		t.current[s.tgid] = g
@@ -75,24 +81,43 @@ func (t *processTable) read(s sample, before *generation) *generation {
 	if err == nil && s.pid != 0 {
 		mappings, err = p.Mappings()
 	}
+	if before != nil && err == nil && s.pid != 0 && before.has(mappings) {
+		before.read = time.Now()
+		return before
+	}
+	if err == nil && t.kept+len(mappings) > maxKeptMappings {
+		err = errTooManyMappings
+	}
 	if err != nil || s.pid == 0 {
 		if before != nil {
 			before.read = time.Now()
 			return before
 		}
 		t.unread++
-		return t.add(&proc.Process{PID: int(s.pid), NSPID: int(s.pid), Name: s.comm}, nil)
+		return t.add(&proc.Process{PID: int(s.pid), NSPID: int(s.pid), Name: s.comm}, nil, s)
 	}
-	g := t.add(p, mappings)
+	t.kept += len(mappings)
+	g := t.add(p, mappings, s)
 	for i := range g.mappings {
 		g.mappings[i].file = t.open(p, g.mappings[i].Mapping)
 	}
 	return g
 }
 
-func (t *processTable) add(p *proc.Process, mappings []proc.Mapping) *generation {
+// maxKeptMappings bounds the memory, some 200 bytes each, for mappings that a target changes all the
+// time: a process may have 65,530 of them (vm.max_map_count), and each reading is kept.
+const maxKeptMappings = 1 << 17
+
+var errTooManyMappings = errors.New("too many mappings to keep")
+
+// has tells whether a process's mappings are still those that were read.
+func (g *generation) has(mappings []proc.Mapping) bool {
+	return slices.EqualFunc(g.mappings, mappings, func(a mapping, b proc.Mapping) bool { return a.Mapping == b })
+}
+
+func (t *processTable) add(p *proc.Process, mappings []proc.Mapping, s sample) *generation {
 	t.ids++
-	g := &generation{id: t.ids, process: p, read: time.Now()}
+	g := &generation{id: t.ids, process: p, read: time.Now(), execs: s.execs, started: s.started}
 	for _, m := range mappings {
 		g.mappings = append(g.mappings, mapping{Mapping: m})
 	}

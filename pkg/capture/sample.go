@@ -13,6 +13,8 @@ import (
 type sample struct {
 	tgid, tid, pid uint32
 	truncated      bool
+	execs          uint32 // with started and tgid: which program of which process
+	started        uint64 // ns since boot
 	comm           string
 	kernel, user   []uint64
 	link           uint64   // link register, 0 on amd64
@@ -45,6 +47,8 @@ func parseSample(raw []byte) (sample, error) {
 	if len(stack) < 8*(kernel+user) {
 		return sample{}, fmt.Errorf("sample of %d bytes is too short for its %d frames", len(raw), kernel+user)
 	}
+	s.execs = at(unsafe.Offsetof(layout.Execs))
+	s.started = order.Uint64(raw[unsafe.Offsetof(layout.Started):])
 	s.link = order.Uint64(raw[unsafe.Offsetof(layout.Link):])
 	s.top = words(raw[unsafe.Offsetof(layout.Top):], len(layout.Top))
 	s.kernel = words(stack, kernel)

@@ -202,6 +202,17 @@ func TestDemangling(t *testing.T) {
 	}
 }
 
+// A name in which every part refers twice to the part before it must not be written out.
+func TestDemanglingIsBounded(t *testing.T) {
+	name := "_Z1f1AIiiE"
+	for _, part := range []string{"S_", "S0_", "S1_", "S2_", "S3_", "S4_", "S5_", "S6_", "S7_", "S8_", "S9_", "SA_", "SB_", "SC_", "SD_"} {
+		name += "S_I" + part + part + "E"
+	}
+	if got := len(demangled(name)); got > 4<<10 {
+		t.Errorf("%d bytes of a symbol became %d", len(name), got)
+	}
+}
+
 // The kernel's symbols of this machine: the address of a function that every kernel has.
 func TestKernelSymbolsOfThisMachine(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -29,7 +29,7 @@ func components(program string) []component {
 		{"kube-apiserver", []int{apiserverPort}, []string{program, "kube-apiserver",
 			"--etcd-servers", local(etcdPort), "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(apiserverPort),
 			"--advertise-address", nodeIP(), // else it looks for a default route
-			"--cert-dir", state("pki"), "--token-auth-file", state("pki/tokens.csv"),
+			"--cert-dir", state("pki"), "--token-auth-file", tokensPath,
 			"--authorization-mode", "Node,RBAC", "--allow-privileged=true",
 			"--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", serviceAccounts,
 			"--service-account-signing-key-file", serviceAccounts, "--service-cluster-ip-range", "10.88.78.0/24",

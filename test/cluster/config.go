@@ -7,7 +7,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"os"
@@ -28,7 +27,7 @@ var identities = []identity{
 
 func kubeconfigOf(name string) string { return filepath.Join(stateDir, name+".kubeconfig") }
 
-// writeConfig writes every file that the components read. Those with secrets are made once.
+// writeConfig writes every file that the components read, with new secrets.
 func writeConfig() error {
 	for _, dir := range []string{stateDir, runDir, kubeletDir, cniConfigDir, filepath.Join(stateDir, "logs"), filepath.Join(stateDir, "pki")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -55,10 +54,6 @@ func configFiles() []file {
 }
 
 func writeSecrets() error {
-	tokens := filepath.Join(stateDir, "pki", "tokens.csv")
-	if _, err := os.Stat(tokens); err == nil {
-		return nil
-	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -71,16 +66,31 @@ func writeSecrets() error {
 	if err := os.WriteFile(filepath.Join(stateDir, "pki", "service-accounts.key"), signing, 0o600); err != nil {
 		return err
 	}
-	var csv strings.Builder
-	for i, id := range identities {
-		token := make([]byte, 16)
-		rand.Read(token)
-		fmt.Fprintf(&csv, "%x,%s,%d,%q\n", token, id.user, i, id.group)
-		if err := os.WriteFile(kubeconfigOf(id.name), []byte(kubeconfig(id.name, hex.EncodeToString(token))), 0o600); err != nil {
+	tokens := newTokens()
+	for _, id := range identities {
+		if err := os.WriteFile(kubeconfigOf(id.name), []byte(kubeconfig(id.name, tokens[id.name])), 0o600); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(tokens, []byte(csv.String()), 0o600) // last: its presence says that all is there
+	return os.WriteFile(tokensPath, []byte(tokenFile(tokens)), 0o600)
+}
+
+// newTokens makes a secret for each identity's name.
+func newTokens() map[string]string {
+	tokens := map[string]string{}
+	for _, id := range identities {
+		tokens[id.name] = rand.Text()
+	}
+	return tokens
+}
+
+// tokenFile is in the API server's format: token, user, UID, groups.
+func tokenFile(tokens map[string]string) string {
+	var csv strings.Builder
+	for i, id := range identities {
+		fmt.Fprintf(&csv, "%s,%s,%d,%q\n", tokens[id.name], id.user, i, id.group)
+	}
+	return csv.String()
 }
 
 func kubeconfig(user, token string) string {

@@ -14,6 +14,7 @@ const (
 var (
 	kubeconfigPath   = filepath.Join(stateDir, "admin.kubeconfig")
 	containerdSocket = filepath.Join(runDir, "containerd.sock")
+	tokensPath       = filepath.Join(stateDir, "pki", "tokens.csv")
 	apiserverCert    = filepath.Join(stateDir, "pki", "apiserver.crt") // made by the API server, with its CA
 	kubeletDir       = filepath.Join(stateDir, "kubelet")
 	podLogsDir       = filepath.Join(stateDir, "pod-logs")

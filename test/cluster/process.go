@@ -61,7 +61,8 @@ func (c component) died() error {
 		return nil
 	}
 	log, _ := os.ReadFile(c.logFile())
-	return fmt.Errorf("%s ended; its log %s ends with:\n%s", c.name, c.logFile(), log[max(0, len(log)-1500):])
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	return fmt.Errorf("%s ended; its log %s ends with:\n%s", c.name, c.logFile(), strings.Join(lines[max(0, len(lines)-5):], "\n"))
 }
 
 // kill ends processes and waits until they are gone. Nothing of a cluster is worth saving, so

@@ -12,7 +12,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -89,7 +88,7 @@ func call(ctx context.Context, method, path string, body io.Reader) ([]byte, err
 }
 
 func adminToken() (string, error) {
-	csv, err := os.ReadFile(filepath.Join(stateDir, "pki", "tokens.csv"))
+	csv, err := os.ReadFile(tokensPath)
 	if err != nil {
 		return "", errors.New("there is no cluster on this machine; start it with `up`")
 	}

@@ -31,7 +31,8 @@ struct sample {
 	__u16 user_frames;   /* number of addresses, after the kernel's */
 	__u32 flags;         /* enum sample_flag */
 	char comm[16];       /* of the thread */
-	__u32 pad;
+	__u32 execs;         /* how often the process and its ancestors called execve */
+	__u64 started;       /* when the process did, ns since boot: tells a PID that came again */
 	/* What the leaf function returns to, if it keeps no frame pointer, is among these. */
 	__u64 link;           /* the link register; 0 on amd64 */
 	__u64 top[TOP_WORDS]; /* the words at the stack pointer; 0 if they cannot be read */
@@ -128,10 +129,10 @@ static __always_inline int take(struct bpf_perf_event_data *ctx, int may_loop)
 	s->tid = id;
 	s->pid = pid_of(s->tgid);
 	s->flags = 0;
-	s->pad = 0;
+	program_of(&s->started, &s->execs);
 	bpf_get_current_comm(s->comm, sizeof(s->comm));
 
-	long bytes = bpf_get_stack(ctx, s->stack, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
+	long bytes = bpf_get_stack(ctx, s->stack, (MAX_KERNEL_FRAMES - 1) * sizeof(__u64), 0);
 	__u32 kernel_frames = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
 	kernel_frames &= MAX_KERNEL_FRAMES - 1; /* a power of two, so this bounds it for the verifier */
 	s->kernel_frames = kernel_frames;

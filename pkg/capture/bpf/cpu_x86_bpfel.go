@@ -22,7 +22,8 @@ type CPUSample struct {
 	UserFrames   uint16
 	Flags        uint32
 	Comm         [16]int8
-	Pad          uint32
+	Execs        uint32
+	Started      uint64
 	Link         uint64
 	Top          [8]uint64
 	Stack        [1152]uint64

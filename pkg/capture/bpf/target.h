@@ -75,6 +75,22 @@ static __always_inline int in_target_probed(struct task_struct *task, __u64 id)
 	return 0;
 }
 
+/* Which program a process runs: its PID may come again, and execve keeps it. */
+static __always_inline void program_of(__u64 *started, __u32 *execs)
+{
+	if (has_typed_task()) {
+		struct task_struct *task = bpf_get_current_task_btf();
+
+		*started = task->group_leader->start_boottime;
+		*execs = task->self_exec_id;
+	} else {
+		struct task_struct *task = (void *)bpf_get_current_task();
+
+		*started = BPF_CORE_READ(task, group_leader, start_boottime);
+		*execs = BPF_CORE_READ(task, self_exec_id);
+	}
+}
+
 /* A process's PID in the PID namespaces of the given depth, the first having 0: namespaces nest, and a
  * task has a number in each. Gives 0 for a task outside. */
 static __always_inline __u32 pid_at_level(struct task_struct *task, __u32 level)

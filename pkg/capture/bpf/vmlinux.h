@@ -77,6 +77,8 @@ struct task_struct {
 	int tgid;
 	unsigned int flags;
 	__u64 start_boottime; /* ns */
+	__u64 self_exec_id;   /* counts execve */
+	struct task_struct *group_leader;
 	char comm[16];
 	void *stack;
 	struct pid *thread_pid;

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+const (
+	readme    = "../../README.md"
+	flagsFrom = "<!-- flags: written by `go test ./pkg/cli -update` -->\n"
+	flagsTo   = "<!-- end of flags -->\n"
+)
+
+// The README's list of flags is the one of --help.
+func TestReadmeFlags(t *testing.T) {
+	t.Setenv("KUBECTL_PPROF_IMAGE", "")
+	streams, _, stdout, _ := genericiooptions.NewTestIOStreams()
+	if code := Main([]string{"kubectl-pprof", "--help"}, streams, nil); code != 0 {
+		t.Fatalf("--help: exit code %d", code)
+	}
+	_, flags, ok1 := strings.Cut(stdout.String(), "\nFlags:\n")
+	flags, _, ok2 := strings.Cut(flags, "\n\n")
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok3 := strings.Cut(string(text), flagsFrom)
+	_, after, ok4 := strings.Cut(rest, flagsTo)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		t.Fatal("no list of flags in the help, or no place for it in the README")
+	}
+	var indented strings.Builder
+	for line := range strings.Lines(flags + "\n") {
+		indented.WriteString("  " + line)
+	}
+	want := before + flagsFrom + "\n" + indented.String() + "\n" + flagsTo + after
+	if *update {
+		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(text) {
+		t.Error("the README's flags are not those of --help; run `go test ./pkg/cli -update`")
+	}
+}

@@ -1,0 +1,78 @@
+// Command bench measures on a cluster what the README claims, prints a table and writes it to
+// out/bench.json. `make bench` runs it with the environment of test/with-cluster. Each measure is one
+// function in the table below.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"text/tabwriter"
+)
+
+// row is one measured value. Limit is the largest value asked for, 0 if none was.
+type row struct {
+	Measure string  `json:"measure"`
+	Value   float64 `json:"value"`
+	Unit    string  `json:"unit"`
+	Limit   float64 `json:"asked,omitempty"`
+	Met     bool    `json:"met"`
+}
+
+// measures in the order of the table; each gives one or more rows.
+var measures = []func(context.Context, *bench) ([]row, error){
+	helpTime, imageSize, wallTime, slowdown, peakMemory,
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	b, err := newBench(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	var rows []row
+	for _, measure := range measures {
+		r, err := measure(ctx, b)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, r...)
+	}
+	for i := range rows {
+		rows[i].Met = rows[i].Limit == 0 || rows[i].Value <= rows[i].Limit
+	}
+	print(rows)
+	text, err := json.MarshalIndent(rows, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join("out", "bench.json"), append(text, '\n'), 0o644)
+}
+
+func print(rows []row) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "measure\tvalue\tunit\tasked\t")
+	for _, r := range rows {
+		asked, verdict := "-", ""
+		if r.Limit != 0 {
+			asked = fmt.Sprintf("at most %g", r.Limit)
+		}
+		if !r.Met {
+			verdict = "MISSED"
+		}
+		fmt.Fprintf(w, "%s\t%.2f\t%s\t%s\t%s\n", r.Measure, r.Value, r.Unit, asked, verdict)
+	}
+	w.Flush()
+}

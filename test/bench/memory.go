@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const etcdImage = "kubectl-pprof/etcd:test"
+
+// peakMemory profiles a target of 130 MB, the test cluster's own control plane running as a busy etcd,
+// and reads the profiler's peak from the node. So it needs the test cluster of this machine.
+func peakMemory(ctx context.Context, b *bench) ([]row, error) {
+	if os.Getenv("PPROF_TEST_CLUSTER") == "" {
+		return nil, errors.New("the profiler's memory can be read only on the test cluster of this machine: run without KUBECONFIG")
+	}
+	program, err := loadEtcd(ctx)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		return nil, err
+	}
+	pod, err := b.start(ctx, "etcd", etcdImage, []string{"/controlplane", "etcd", "--data-dir=/tmp/etcd", "--unsafe-no-fsync"}, []string{"/etcdload"})
+	if err != nil {
+		return nil, err
+	}
+	_, id, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
+	cmd := b.plugin(ctx, "--ephemeral", "etcd", "-c", "c0", "-d", "10s", "--keep", "5s")
+	done := make(chan error, 1)
+	go func() {
+		_, err := cmd.Output()
+		done <- err
+	}()
+	peak := 0.0
+	for {
+		if p, ok := peakOf(id); ok {
+			peak = max(peak, p)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				return nil, failed(cmd, err)
+			}
+			if p, ok := peakOf(id); ok {
+				peak = max(peak, p)
+			}
+			if peak == 0 {
+				return nil, errors.New("the profiler's process was not found on this machine")
+			}
+			measure := fmt.Sprintf("profiler's peak memory, target binary of %d MB", info.Size()/1e6)
+			return []row{{Measure: measure, Value: peak, Unit: "MB", Limit: 80}}, b.remove(ctx, "etcd")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// loadEtcd packs the control plane and the load generator into an image and loads it.
+func loadEtcd(ctx context.Context) (program string, err error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	found, _ := filepath.Glob(filepath.Join(cache, "kubectl-pprof-cluster", "*", "controlplane"))
+	if len(found) == 0 {
+		return "", errors.New("no control-plane program in the cache: start the test cluster first")
+	}
+	image, err := filepath.Abs(filepath.Join("out", "etcd.tar"))
+	if err != nil {
+		return "", err
+	}
+	for _, c := range []struct {
+		dir  string
+		args []string
+	}{
+		{".", []string{"run", "./test/workloads/pack", "-tag", etcdImage, "-o", image, found[0], "out/workloads/etcdload"}},
+		{"test/cluster", []string{"run", ".", "load", image}},
+	} {
+		cmd := exec.CommandContext(ctx, "go", c.args...)
+		cmd.Dir = c.dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
+		}
+	}
+	return found[0], nil
+}
+
+// peakOf reads VmHWM, in MB, of the profiler of a container.
+func peakOf(containerID string) (float64, bool) {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		line, err := os.ReadFile(f)
+		if err != nil || !bytes.HasPrefix(line, []byte("/profiler\x00")) || !bytes.Contains(line, []byte(containerID)) {
+			continue
+		}
+		status, err := os.ReadFile(filepath.Join(filepath.Dir(f), "status"))
+		if err != nil {
+			continue
+		}
+		for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
+			var kilobytes float64
+			if n, _ := fmt.Sscanf(lines.Text(), "VmHWM: %f kB", &kilobytes); n == 1 {
+				return kilobytes * 1024 / 1e6, true
+			}
+		}
+	}
+	return 0, false
+}
