@@ -18,6 +18,8 @@ import (
 type File struct {
 	f    *os.File
 	size int64
+	path string // as the process sees it
+	root int    // of the process, an O_PATH descriptor; -1 if there is none
 
 	once    sync.Once
 	buildID string
@@ -29,41 +31,75 @@ func (p *Process) OpenMapping(m Mapping) (*File, error) {
 	if m.Inode == 0 {
 		return nil, fmt.Errorf("mapping %x-%x of process %d has no file: %w", m.Start, m.End, p.PID, fs.ErrNotExist)
 	}
-	path := p.path(fmt.Sprintf("map_files/%x-%x", m.Start, m.End))
-	fd, err := unix.Open(path, openFlags, 0)
+	path, deleted := strings.CutSuffix(m.Path, " (deleted)")
+	fd, err := unix.Open(p.path(fmt.Sprintf("map_files/%x-%x", m.Start, m.End)), openFlags, 0)
 	if err == nil {
-		return newFile(fd, path)
+		root, err := p.openRoot()
+		if err != nil {
+			root = -1 // the process has ended meanwhile; its file is open
+		}
+		return newFile(fd, path, root)
 	}
-	if strings.HasSuffix(m.Path, " (deleted)") {
+	if deleted {
 		return nil, fmt.Errorf("%s of process %d: %w", m.Path, p.PID, err)
 	}
-	return p.OpenInRoot(m.Path)
+	return p.OpenInRoot(path)
 }
 
 // OpenInRoot opens a regular file by its path in the process's root directory. Links are followed
 // as the process would follow them and never lead outside.
 func (p *Process) OpenInRoot(path string) (*File, error) {
+	root, err := p.openRoot()
+	if err != nil {
+		return nil, err
+	}
+	fd, err := openBelow(root, path)
+	if err != nil {
+		unix.Close(root)
+		return nil, err
+	}
+	return newFile(fd, path, root)
+}
+
+// OpenInRoot opens another regular file in the root directory of the process that this one was opened
+// of, also when that process has ended. From that one no further file can be opened.
+func (f *File) OpenInRoot(path string) (*File, error) {
+	if f.root < 0 {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	fd, err := openBelow(f.root, path)
+	if err != nil {
+		return nil, err
+	}
+	return newFile(fd, path, -1)
+}
+
+func (p *Process) openRoot() (int, error) {
 	root, err := unix.Open(p.path("root"), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: p.path("root"), Err: err}
+		return -1, &fs.PathError{Op: "open", Path: p.path("root"), Err: err}
 	}
-	defer unix.Close(root)
+	return root, nil
+}
+
+func openBelow(root int, path string) (int, error) {
 	fd, err := unix.Openat2(root, strings.TrimPrefix(path, "/"), &unix.OpenHow{
 		Flags:   openFlags,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		return -1, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return newFile(fd, path)
+	return fd, nil
 }
 
 // openFlags: O_NONBLOCK, for opening a FIFO that the target put there must not wait for a writer.
 const openFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 
-func newFile(fd int, path string) (*File, error) {
-	f := os.NewFile(uintptr(fd), path)
-	info, err := f.Stat()
+// newFile takes over both descriptors.
+func newFile(fd int, path string, root int) (*File, error) {
+	f := &File{f: os.NewFile(uintptr(fd), path), path: path, root: root}
+	info, err := f.f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is not a regular file", path)
 	}
@@ -71,7 +107,8 @@ func newFile(fd int, path string) (*File, error) {
 		f.Close()
 		return nil, err
 	}
-	return &File{f: f, size: info.Size()}, nil
+	f.size = info.Size()
+	return f, nil
 }
 
 // ReadAt reads at an offset, as io.ReaderAt.
@@ -85,8 +122,17 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 // Size is the file's size in bytes when it was opened.
 func (f *File) Size() int64 { return f.size }
 
+// Path is the file's path as the process sees it, without the mark of a deleted file.
+func (f *File) Path() string { return f.path }
+
 // Close closes the file; reading it afterwards is an error.
-func (f *File) Close() error { return f.f.Close() }
+func (f *File) Close() error {
+	if f.root >= 0 {
+		unix.Close(f.root)
+		f.root = -1
+	}
+	return f.f.Close()
+}
 
 // Key identifies the file among all that are open: the same for two openings of one file.
 func (f *File) Key() (dev, inode uint64, err error) {

@@ -2,10 +2,11 @@ package symbol
 
 import (
 	"bufio"
-	"cmp"
+	"bytes"
 	"debug/elf"
 	"io"
 	"slices"
+	"strings"
 )
 
 // Bounds on a symbol table: libLLVM has 60,000 symbols, chromium with symbols some 1.5 million.
@@ -13,122 +14,161 @@ const (
 	maxSymbols    = 4 << 20
 	maxSymbolName = 4 << 10
 	symbolSize    = 24 // of Elf64_Sym
-
-	// maxSymbolWork bounds the symbols that are read and the matches that are tried in one object, some
-	// seconds. A hostile one has many tables, or many symbols that cover all that was sampled.
-	maxSymbolWork = 32 << 20
 )
 
-// elfSymbol is the symbol that covers an address.
+// elfSymbol is a function of a symbol table.
 type elfSymbol struct {
-	value, size uint64
-	name        uint32
-	weak, local bool
+	start, end uint64
+	names      *elf.Section
+	name       uint32
+	local      bool
 }
 
-// nearestSymbols finds for each of the sorted addresses the function that covers it, in one pass over
-// .symtab and .dynsym: only what was sampled is kept, so a large table costs no memory.
-func nearestSymbols(f *elf.File, addresses []uint64) map[uint64]string {
-	names, work := map[uint64]string{}, maxSymbolWork
-	for _, kind := range []elf.SectionType{elf.SHT_SYMTAB, elf.SHT_DYNSYM} {
-		for _, s := range f.Sections {
-			if s.Type != kind || s.Link == 0 || int(s.Link) >= len(f.Sections) {
-				continue
+// symbolSearch finds the symbols that cover the sorted addresses. It keeps two candidates for each
+// address and nothing of the tables, and its time does not grow with what a symbol claims to cover.
+type symbolSearch struct {
+	addresses []uint64
+	sized     []elfSymbol // the nearest of those whose first address is this one, and that reach it
+	unsized   []elfSymbol
+	starts    []uint64 // where the nearest symbol of any kind begins
+}
+
+// nearestSymbols finds for each of the sorted addresses the function that covers it, in the .symtab and
+// .dynsym of all files. The files have the same addresses: an object and what was split off it.
+func nearestSymbols(files []*elf.File, addresses []uint64) map[uint64]string {
+	s := &symbolSearch{
+		addresses: addresses,
+		sized:     make([]elfSymbol, len(addresses)), unsized: make([]elfSymbol, len(addresses)),
+		starts: make([]uint64, len(addresses)),
+	}
+	for _, f := range files {
+		for _, section := range f.Sections {
+			if section.Type == elf.SHT_SYMTAB || section.Type == elf.SHT_DYNSYM {
+				s.scan(f, section)
 			}
-			for address, symbol := range scanSymbols(f, s, addresses, &work) {
-				if names[address] == "" {
-					names[address] = symbolName(f.Sections[s.Link], symbol.name)
-				}
+		}
+	}
+	return s.result()
+}
+
+// scan reads one symbol table.
+func (s *symbolSearch) scan(f *elf.File, table *elf.Section) {
+	if table.Link == 0 || uint64(table.Link) >= uint64(len(f.Sections)) || table.Flags&elf.SHF_COMPRESSED != 0 {
+		return
+	}
+	names := f.Sections[table.Link]
+	r := bufio.NewReaderSize(io.NewSectionReader(table, 0, int64(min(table.FileSize, maxSymbols*symbolSize))), 48<<10)
+	var raw [symbolSize]byte
+	for {
+		if _, err := io.ReadFull(r, raw[:]); err != nil {
+			return
+		}
+		kind, index := elf.ST_TYPE(raw[4]), uint64(f.ByteOrder.Uint16(raw[6:]))
+		if kind != elf.STT_FUNC && kind != elf.STT_NOTYPE && kind != elf.STT_GNU_IFUNC || index >= uint64(len(f.Sections)) {
+			continue
+		}
+		symbol := elfSymbol{
+			start: f.ByteOrder.Uint64(raw[8:]), names: names, name: f.ByteOrder.Uint32(raw[:]),
+			local: elf.ST_BIND(raw[4]) == elf.STB_LOCAL,
+		}
+		section, size := f.Sections[index], f.ByteOrder.Uint64(raw[16:])
+		within := symbol.start - section.Addr
+		if section.Flags&elf.SHF_EXECINSTR == 0 || within >= section.Size || symbol.name == 0 {
+			continue
+		}
+		symbol.end = symbol.start + min(size, section.Size-within)
+		if f.Machine == elf.EM_AARCH64 && kind == elf.STT_NOTYPE && strings.HasPrefix(symbol.text(), "$") {
+			continue // $x and $d mark code and data (ELF for the Arm 64-bit Architecture, "Mapping symbols")
+		}
+		if size == 0 {
+			symbol.end = section.Addr + section.Size
+		}
+		s.add(symbol, size > 0)
+	}
+}
+
+func (s *symbolSearch) add(symbol elfSymbol, sized bool) {
+	i, _ := slices.BinarySearch(s.addresses, symbol.start)
+	if i == len(s.addresses) {
+		return
+	}
+	s.starts[i] = max(s.starts[i], symbol.start)
+	if s.addresses[i] >= symbol.end {
+		return
+	}
+	best := &s.unsized[i]
+	if sized {
+		best = &s.sized[i]
+	}
+	if best.names == nil || symbol.start > best.start || symbol.start == best.start && symbol.better(*best) {
+		*best = symbol
+	}
+}
+
+// better chooses among several names of one function: "write" rather than "__libc_write".
+func (s elfSymbol) better(than elfSymbol) bool {
+	if s.local != than.local {
+		return than.local
+	}
+	return underscores(s.text()) < underscores(than.text())
+}
+
+func underscores(s string) int { return len(s) - len(strings.TrimLeft(s, "_")) }
+
+// maxNested bounds how far back a symbol is looked for that reaches beyond later ones.
+const maxNested = 16
+
+// result goes by the symbol that covers an address with its size; else by the last one without a size,
+// unless another one begins between.
+func (s *symbolSearch) result() map[uint64]string {
+	names := map[uint64]string{}
+	var sized []elfSymbol // of this address and those before it, nearest last
+	var unsized elfSymbol
+	start := uint64(0)
+	for i, a := range s.addresses {
+		start = max(start, s.starts[i])
+		if s.sized[i].names != nil {
+			sized = append(sized, s.sized[i])
+		}
+		if s.unsized[i].names != nil {
+			unsized = s.unsized[i]
+		}
+		found := elfSymbol{}
+		if unsized.start == start && a < unsized.end {
+			found = unsized
+		}
+		for _, symbol := range slices.Backward(sized[max(0, len(sized)-maxNested):]) {
+			if a < symbol.end {
+				found = symbol
+				break
 			}
+		}
+		if found.names == nil {
+			continue
+		}
+		if name := found.text(); name != "" {
+			names[a] = name
 		}
 	}
 	return names
 }
 
-// scanSymbols reads one table; it stops early when the work that is left is used up.
-func scanSymbols(f *elf.File, s *elf.Section, addresses []uint64, work *int) map[uint64]elfSymbol {
-	best := map[uint64]elfSymbol{}
-	if s.Flags&elf.SHF_COMPRESSED != 0 || s.Type == elf.SHT_NOBITS {
-		return best
-	}
-	size := min(s.FileSize, maxSymbols*symbolSize)
-	r := bufio.NewReaderSize(io.NewSectionReader(s, 0, int64(size)), 48<<10)
-	var raw [symbolSize]byte
-	for {
-		if _, err := io.ReadFull(r, raw[:]); err != nil || *work <= 0 {
-			return best
-		}
-		*work--
-		kind := elf.ST_TYPE(raw[4])
-		if kind != elf.STT_FUNC && kind != elf.STT_NOTYPE && kind != elf.STT_GNU_IFUNC {
-			continue
-		}
-		section := elf.SectionIndex(f.ByteOrder.Uint16(raw[6:]))
-		if section == elf.SHN_UNDEF || section == elf.SHN_ABS {
-			continue
-		}
-		symbol := elfSymbol{
-			name: f.ByteOrder.Uint32(raw[:]), value: f.ByteOrder.Uint64(raw[8:]), size: f.ByteOrder.Uint64(raw[16:]),
-			weak: elf.ST_BIND(raw[4]) == elf.STB_WEAK, local: elf.ST_BIND(raw[4]) == elf.STB_LOCAL,
-		}
-		if symbol.name == 0 || kind == elf.STT_NOTYPE && isMappingSymbol(f, s, symbol) {
-			continue
-		}
-		i, _ := slices.BinarySearch(addresses, symbol.value)
-		for ; i < len(addresses) && *work > 0; i++ {
-			*work--
-			if symbol.size > 0 && addresses[i] >= symbol.value+symbol.size {
-				break
-			}
-			known, ok := best[addresses[i]]
-			if ok && !better(symbol, known) {
-				if symbol.size == 0 && known.value > symbol.value {
-					break // the rest belongs to later symbols as well
-				}
-				continue
-			}
-			best[addresses[i]] = symbol
-		}
-	}
-}
-
-// isMappingSymbol: arm64 marks code and data by symbols called $x and $d (ELF for the Arm 64-bit
-// Architecture, "Mapping symbols").
-func isMappingSymbol(f *elf.File, s *elf.Section, symbol elfSymbol) bool {
-	if f.Machine != elf.EM_AARCH64 {
-		return false
-	}
-	name := symbolName(f.Sections[s.Link], symbol.name)
-	return len(name) > 0 && name[0] == '$'
-}
-
-// better prefers the symbol that begins nearer; of several at one place that with a size, then the
-// global one, then the strong one, then the first.
-func better(a, b elfSymbol) bool {
-	return cmp.Or(
-		cmp.Compare(a.value, b.value),
-		cmp.Compare(min(a.size, 1), min(b.size, 1)),
-		-cmp.Compare(boolean(a.local), boolean(b.local)),
-		-cmp.Compare(boolean(a.weak), boolean(b.weak)),
-	) > 0
-}
-
-func boolean(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// symbolName reads a string of a string table.
-func symbolName(s *elf.Section, offset uint32) string {
-	if s.Type != elf.SHT_STRTAB || uint64(offset) >= s.FileSize {
+// text reads the symbol's name.
+func (s elfSymbol) text() string {
+	if s.names.Type != elf.SHT_STRTAB || s.names.Flags&elf.SHF_COMPRESSED != 0 || uint64(s.name) >= s.names.FileSize {
 		return ""
 	}
-	text := make([]byte, min(maxSymbolName, s.FileSize-uint64(offset)))
-	n, _ := s.ReadAt(text, int64(offset))
-	if end := slices.Index(text[:n], 0); end >= 0 {
-		n = end
+	var text []byte
+	var chunk [64]byte
+	for len(text) < maxSymbolName {
+		n, err := s.names.ReadAt(chunk[:], int64(s.name)+int64(len(text)))
+		if end := bytes.IndexByte(chunk[:n], 0); end >= 0 {
+			return string(append(text, chunk[:end]...))
+		}
+		text = append(text, chunk[:n]...)
+		if err != nil {
+			break
+		}
 	}
-	return string(text[:n])
+	return ""
 }

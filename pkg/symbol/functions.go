@@ -23,7 +23,8 @@ func (t *functionTable) get(f frame) *profile.Function {
 		return fn
 	}
 	fn := &profile.Function{
-		ID: uint64(len(t.profile.Function) + 1), Name: f.name, SystemName: f.system, Filename: f.file, StartLine: int64(f.start),
+		ID: uint64(len(t.profile.Function) + 1), Name: clean(f.name), SystemName: clean(f.system), Filename: clean(f.file),
+		StartLine: int64(f.start),
 	}
 	t.known[key] = fn
 	t.profile.Function = append(t.profile.Function, fn)

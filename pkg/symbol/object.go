@@ -5,32 +5,34 @@ import (
 	"io"
 
 	"github.com/google/pprof/profile"
-	"github.com/ianlancetaylor/demangle"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol/gopclntab"
 )
 
-// demangledLength bounds a demangled name to 4 KiB. Mangled names refer back to parts of themselves, so
-// that 200 bytes can stand for gigabytes.
-var demangledLength = demangle.MaxLength(12)
-
 // object is an ELF file with what is known of its functions.
 type object struct {
-	elf     *elf.File
-	table   *gopclntab.Table  // nil if it is not Go
-	symbols map[uint64]string // ELF symbols of the addresses that were asked for
+	elf   *elf.File
+	table *gopclntab.Table   // nil if it is not Go
+	found map[uint64][]frame // of the addresses that were asked for and are not in Go's table
+	debug func() *proc.File  // opens the file with its symbols, if they are in another one
 }
 
 // openObject gives nil for a file that is not ELF.
-func openObject(f *proc.File) *object { return newObject(f) }
+func openObject(f *proc.File) *object {
+	o := newObject(f)
+	if o != nil {
+		o.debug = func() *proc.File { return openDebugFile(f, o.elf) }
+	}
+	return o
+}
 
 func newObject(r io.ReaderAt) *object {
 	e, err := elf.NewFile(r)
-	if err != nil {
+	if err != nil || e.Class != elf.ELFCLASS64 {
 		return nil
 	}
-	o := &object{elf: e, symbols: map[uint64]string{}}
+	o := &object{elf: e, found: map[uint64][]frame{}, debug: func() *proc.File { return nil }}
 	if table, err := gopclntab.Open(e, r); err == nil {
 		o.table = table
 	}
@@ -49,7 +51,8 @@ func (o *object) address(m *profile.Mapping, address uint64) uint64 {
 	return offset
 }
 
-// prepare looks up the ELF symbols of all sorted addresses that Go's table does not have.
+// prepare looks up those of the sorted addresses that Go's table does not have, all at once: symbols and
+// debugging information are read in one pass and not kept.
 func (o *object) prepare(addresses []uint64) {
 	var rest []uint64
 	for _, a := range addresses {
@@ -63,9 +66,49 @@ func (o *object) prepare(addresses []uint64) {
 	if len(rest) == 0 {
 		return
 	}
-	for address, name := range nearestSymbols(o.elf, rest) {
-		o.symbols[address] = name
+	files := []*elf.File{o.elf}
+	if debug := o.debug(); debug != nil {
+		defer debug.Close()
+		if e, err := elf.NewFile(debug); err == nil && e.Class == elf.ELFCLASS64 {
+			files = append(files, e)
+		}
 	}
+	if mini := miniDebugInfo(o.elf); mini != nil {
+		files = append(files, mini)
+	}
+	names := nearestSymbols(files, rest)
+	for _, f := range files {
+		// An error leaves what was found; names are there without it.
+		frames, _ := dwarfFrames(f, rest)
+		for a, found := range frames {
+			if len(o.found[a]) == 0 {
+				o.found[a] = found
+			}
+		}
+	}
+	for _, a := range rest {
+		o.name(a, names[a])
+	}
+}
+
+// name gives the outermost function of an address the name that the symbol table has: of C++'s static
+// functions debugging information has but the short one. What stays without any name is dropped.
+func (o *object) name(address uint64, symbol string) {
+	found := o.found[address]
+	if len(found) == 0 {
+		found = []frame{{}}
+	}
+	outer := &found[len(found)-1]
+	if symbol != "" {
+		outer.name, outer.system = demangled(symbol), symbol
+	}
+	for _, f := range found {
+		if f.name == "" {
+			delete(o.found, address)
+			return
+		}
+	}
+	o.found[address] = found
 }
 
 // frames gives the functions at an address, inlined ones first; none if it is unknown.
@@ -75,8 +118,5 @@ func (o *object) frames(address uint64) []frame {
 			return frames
 		}
 	}
-	if name := o.symbols[address]; name != "" {
-		return []frame{{name: demangle.Filter(name, demangledLength), system: name}}
-	}
-	return nil
+	return o.found[address]
 }

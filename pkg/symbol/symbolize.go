@@ -1,21 +1,21 @@
 // Package symbol gives addresses their functions, files and lines: from Go's own function table,
-// ELF symbols, and the kernel's list. Its one entry point is Symbolize. It must not know of BPF or
-// Kubernetes; the files that it reads are the target's and not trusted.
+// ELF symbols, debugging information and the kernel's list. Its one entry point is Symbolize. It must
+// not know of BPF or Kubernetes; the files that it reads are the target's and not trusted.
 package symbol
 
 import (
-	"fmt"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
-// kernelFile is the name by which the profile's kernel mapping is known.
-const kernelFile = "[kernel.kallsyms]"
+// Names of the profile's mappings that are no files.
+const (
+	kernelFile = "[kernel.kallsyms]"
+	vdsoFile   = "[vdso]"
+)
 
 // frame is one function at an address, as it will stand in the profile.
 type frame struct {
@@ -28,108 +28,113 @@ type frame struct {
 // mapping and gives nil where there is none. Code whose function cannot be found is called
 // [object+0xoffset]. An object that cannot be read leaves its code unknown and is no error.
 func Symbolize(p *profile.Profile, file func(*profile.Mapping) *proc.File) error {
-	locations := map[*profile.Mapping][]*profile.Location{}
-	for _, l := range p.Location {
-		if len(l.Line) == 0 && l.Mapping != nil {
-			locations[l.Mapping] = append(locations[l.Mapping], l)
-		}
+	s := &symbolizer{profile: p, functions: newFunctionTable(p), wrappers: map[*profile.Location]bool{}}
+	kernel, other, objects := group(p, file)
+	if len(kernel) > 0 {
+		s.kernel(kernel)
 	}
-	functions := newFunctionTable(p)
-	objects := map[*proc.File]*object{}
-	wrappers := map[*profile.Location]bool{}
-	for _, m := range p.Mapping { // in the profile's order, so that the same profile gives the same result
-		all := locations[m]
-		if len(all) == 0 {
-			continue
-		}
-		if m.File == kernelFile {
-			if err := symbolizeKernel(p, all, functions); err != nil {
-				return fmt.Errorf("read the kernel's symbols: %w", err)
-			}
-		} else {
-			o := vdso()
-			if m.File != "[vdso]" {
-				o = nil
-				if f := file(m); f != nil {
-					if objects[f] == nil {
-						objects[f] = openObject(f)
-					}
-					o = objects[f]
-				}
-			}
-			symbolizeMapping(m, all, o, functions, wrappers)
-		}
-		m.HasFunctions = true
+	s.locations(other, nil)
+	for _, o := range objects { // one after the other, for each may need megabytes
+		s.locations(o.locations, lookUp(o))
 	}
-	hideGoFrames(p, wrappers)
+	hideGoFrames(p, s.wrappers)
 	return p.CheckValid()
 }
 
-// symbolizeMapping names the locations of one mapping, and notes which are nothing but wrappers; o is
-// nil if its object cannot be read.
-func symbolizeMapping(m *profile.Mapping, locations []*profile.Location, o *object, functions *functionTable, wrappers map[*profile.Location]bool) {
-	if o != nil {
-		var addresses []uint64
-		for _, l := range locations {
-			addresses = append(addresses, o.address(m, l.Address))
+// codeOf is an object with all its sampled places, of all processes.
+type codeOf struct {
+	open      func() *object
+	locations []*profile.Location
+}
+
+// group sorts the locations without functions by what knows their names, in the profile's order, so
+// that the same profile gives the same result. Nothing knows those in other.
+func group(p *profile.Profile, file func(*profile.Mapping) *proc.File) (kernel, other []*profile.Location, objects []*codeOf) {
+	byMapping, byFile, none := map[*profile.Mapping]*codeOf{}, map[*proc.File]*codeOf{}, &codeOf{}
+	add := func(m *profile.Mapping, key *proc.File, open func() *object) {
+		if byFile[key] == nil {
+			byFile[key] = &codeOf{open: open}
+			objects = append(objects, byFile[key])
 		}
-		slices.Sort(addresses)
-		o.prepare(slices.Compact(addresses))
+		byMapping[m] = byFile[key]
 	}
-	for _, l := range locations {
-		var frames []frame
-		if o != nil {
-			frames = o.frames(o.address(m, l.Address))
+	for _, m := range p.Mapping {
+		if m.File == kernelFile {
+			continue
 		}
+		byMapping[m] = none
+		if m.File == vdsoFile {
+			add(m, nil, vdso)
+		} else if f := file(m); f != nil {
+			add(m, f, func() *object { return openObject(f) })
+		}
+	}
+	for _, l := range p.Location {
+		switch {
+		case len(l.Line) > 0:
+		case l.Mapping == nil:
+			other = append(other, l)
+		case l.Mapping.File == kernelFile:
+			kernel = append(kernel, l)
+		default:
+			byMapping[l.Mapping].locations = append(byMapping[l.Mapping].locations, l)
+		}
+	}
+	return kernel, append(other, none.locations...), objects
+}
+
+// lookUp finds the frames of an object's locations. The standard library's readers of ELF and DWARF are
+// not made for hostile files: should one panic, what was not found by then stays unknown.
+func lookUp(code *codeOf) (found map[*profile.Location][]frame) {
+	found = map[*profile.Location][]frame{}
+	defer func() { _ = recover() }()
+	if len(code.locations) == 0 {
+		return found
+	}
+	o := code.open()
+	if o == nil {
+		return found
+	}
+	var addresses []uint64
+	for _, l := range code.locations {
+		addresses = append(addresses, o.address(l.Mapping, l.Address))
+	}
+	sorted := slices.Clone(addresses)
+	slices.Sort(sorted)
+	o.prepare(slices.Compact(sorted))
+	for i, l := range code.locations {
+		found[l] = o.frames(addresses[i])
+	}
+	return found
+}
+
+// symbolizer writes what was found into the profile.
+type symbolizer struct {
+	profile   *profile.Profile
+	functions *functionTable
+	wrappers  map[*profile.Location]bool // locations that are nothing but wrappers
+}
+
+// locations writes the frames of locations; those of which none were found get one that says where
+// they are.
+func (s *symbolizer) locations(all []*profile.Location, found map[*profile.Location][]frame) {
+	for _, l := range all {
+		frames := found[l]
 		if len(frames) == 0 {
-			frames = []frame{unknown(m, l.Address)}
+			frames = []frame{unknown(l)}
 		}
 		for _, f := range frames {
-			l.Line = append(l.Line, profile.Line{Function: functions.get(f), Line: int64(f.line)})
-			if f.wrapper {
-				wrappers[l] = true
-			}
-			if f.line > 0 {
-				m.HasLineNumbers, m.HasFilenames = true, true
-			}
+			l.Line = append(l.Line, profile.Line{Function: s.functions.get(f), Line: int64(f.line)})
+			s.wrappers[l] = f.wrapper
 		}
-		if len(frames) > 1 {
-			m.HasInlineFrames = true
+		m := l.Mapping
+		if m == nil {
+			continue
+		}
+		m.HasFunctions = true
+		m.HasInlineFrames = m.HasInlineFrames || len(frames) > 1
+		if frames[0].line > 0 {
+			m.HasLineNumbers, m.HasFilenames = true, true
 		}
 	}
-}
-
-// unknown stands for code without a known function: the object and the offset in its file.
-func unknown(m *profile.Mapping, address uint64) frame {
-	name := path.Base(m.File)
-	if m.Limit == 0 || strings.HasPrefix(name, "[") {
-		// Code made at run time, or outside of any mapping: there is no file to which an offset belongs.
-		name = strings.Trim(name, "[]")
-		return frame{name: "[" + name + "]", system: name}
-	}
-	name = fmt.Sprintf("[%s+%#x]", name, address-m.Start+m.Offset)
-	return frame{name: name, system: name}
-}
-
-func symbolizeKernel(p *profile.Profile, locations []*profile.Location, functions *functionTable) error {
-	var addresses []uint64
-	for _, l := range locations {
-		addresses = append(addresses, l.Address)
-	}
-	slices.Sort(addresses)
-	symbols, err := kernelSymbols(slices.Compact(addresses))
-	if err != nil {
-		return err
-	}
-	if len(symbols) == 0 {
-		p.Comments = append(p.Comments, "kernel symbols: hidden by the sysctl kernel.kptr_restrict")
-	}
-	for _, l := range locations {
-		f := frame{name: "[kernel]", system: "[kernel]"}
-		if s, ok := symbols[l.Address]; ok {
-			f = frame{name: s.name, system: s.name, file: s.module}
-		}
-		l.Line = []profile.Line{{Function: functions.get(f), Line: int64(f.line)}}
-	}
-	return nil
 }

@@ -11,9 +11,17 @@ import (
 // maxVDSO bounds the vDSO's size: it has a few pages.
 const maxVDSO = 1 << 20
 
-// vdso is the code that the kernel puts into every process. All processes have the same, so our own
-// is read; nil if that fails.
-var vdso = sync.OnceValue(func() *object {
+// vdso is the code that the kernel puts into every process; nil if it cannot be read.
+func vdso() *object {
+	code := vdsoCode()
+	if code == nil {
+		return nil
+	}
+	return newObject(bytes.NewReader(code))
+}
+
+// vdsoCode reads our own vDSO, which is the same as everyone's.
+var vdsoCode = sync.OnceValue(func() []byte {
 	self, err := proc.Open(os.Getpid())
 	if err != nil {
 		return nil
@@ -23,7 +31,7 @@ var vdso = sync.OnceValue(func() *object {
 		return nil
 	}
 	for _, m := range mappings {
-		if m.Path != "[vdso]" || m.End-m.Start > maxVDSO {
+		if m.Path != vdsoFile || m.End-m.Start > maxVDSO {
 			continue
 		}
 		memory, err := os.Open("/proc/self/mem")
@@ -35,7 +43,7 @@ var vdso = sync.OnceValue(func() *object {
 		if _, err := memory.ReadAt(code, int64(m.Start)); err != nil {
 			return nil
 		}
-		return newObject(bytes.NewReader(code))
+		return code
 	}
 	return nil
 })
