@@ -65,12 +65,15 @@ func (b *profileBuilder) add(e *stackEntry) {
 	if e.generation.mappings == nil {
 		s.Location = append(s.Location, b.name(ProcessExited))
 	} else {
-		for i, address := range e.user {
-			s.Location = append(s.Location, b.user(e.generation, call(address, i)))
+		for _, address := range e.user {
+			s.Location = append(s.Location, b.user(e.generation, address))
 		}
 	}
-	if e.truncated {
+	switch e.end {
+	case truncated:
 		s.Location = append(s.Location, b.name(Truncated))
+	case broken:
+		s.Location = append(s.Location, b.name(BrokenStack))
 	}
 	if len(s.Location) == 0 {
 		s.Location = append(s.Location, b.name("[no stack]"))

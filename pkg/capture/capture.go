@@ -50,6 +50,8 @@ const (
 const (
 	// Truncated is the root of a stack that is deeper than what is recorded.
 	Truncated = "[truncated]"
+	// BrokenStack is the root of a stack whose callers could not be found; the profile's comments say why.
+	BrokenStack = "[broken stack]"
 	// ProcessExited is all that is known of a process that ended before its mappings were read.
 	ProcessExited = "[process exited]"
 )

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
@@ -30,12 +28,16 @@ const (
 type CPU struct {
 	options   Options
 	maps      bpf.CPUMaps
-	program   *ebpf.Program
+	program   *ebpf.Program // takes samples
+	unwinder  *ebpf.Program // that one's second half
 	events    *events
 	reader    *ringbuf.Reader
 	processes *processTable
 	stacks    *stackTable
-	callers   leafCallers
+	tables    *unwindTables
+	ranges    *processRanges
+	checker   *stackChecker
+	unranged  int // processes for whose mappings there was no room
 
 	started                   atomic.Int64 // Unix time in ns, 0 before Run
 	kept, lost, processesSeen atomic.Uint64
@@ -57,12 +59,24 @@ func NewCPU(o Options) (*CPU, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CPU{options: o, processes: newProcessTable(o.PIDs), stacks: newStackTable()}
+	c := &CPU{options: o, stacks: newStackTable()}
+	c.processes = newProcessTable(o.PIDs, c.mapped)
 	if err := c.load(t); err != nil {
 		c.Close()
 		return nil, err
 	}
+	for i := range t.tasks {
+		c.processes.of(&t.tasks[i])
+	}
 	return c, nil
+}
+
+// mapped tells the BPF program how to unwind a process. Where that cannot be done its stacks are walked by
+// frame pointers, and those are cut that code without them would spoil.
+func (c *CPU) mapped(p program, pid int, mappings []mapping) {
+	if c.ranges.set(p, pid, mappings) != nil {
+		c.unranged++
+	}
 }
 
 func (c *CPU) load(t *target) error {
@@ -90,7 +104,7 @@ func (c *CPU) load(t *target) error {
 	}); err != nil {
 		return err
 	}
-	if err := c.loadProgram(spec); err != nil {
+	if err := c.loadPrograms(spec); err != nil {
 		var v *ebpf.VerifierError
 		if errors.As(err, &v) {
 			err = fmt.Errorf("the kernel's verifier rejects it: %w", err)
@@ -104,24 +118,21 @@ func (c *CPU) load(t *target) error {
 	return err
 }
 
-// loadProgram loads the variant of the program that the kernel can run, with its maps.
-func (c *CPU) loadProgram(spec *ebpf.CollectionSpec) error {
-	if features.HaveProgramHelper(ebpf.PerfEvent, asm.FnLoop) == nil {
-		var o struct {
-			bpf.CPUMaps
-			Program *ebpf.Program `ebpf:"take_sample"`
-		}
-		err := spec.LoadAndAssign(&o, nil)
-		c.maps, c.program = o.CPUMaps, o.Program
-		return err
-	}
+// loadPrograms loads both halves of the program, with their maps.
+func (c *CPU) loadPrograms(spec *ebpf.CollectionSpec) error {
 	var o struct {
 		bpf.CPUMaps
-		Program *ebpf.Program `ebpf:"take_sample_bounded"`
+		TakeSample *ebpf.Program `ebpf:"take_sample"`
+		Unwind     *ebpf.Program `ebpf:"unwind"`
 	}
-	err := spec.LoadAndAssign(&o, nil)
-	c.maps, c.program = o.CPUMaps, o.Program
-	return err
+	if err := spec.LoadAndAssign(&o, nil); err != nil {
+		return err
+	}
+	c.maps, c.program, c.unwinder = o.CPUMaps, o.TakeSample, o.Unwind
+	c.tables = newUnwindTables(&c.maps, spec.Maps[bpf.CPUMapUnwindChunks].InnerMap)
+	c.ranges = newProcessRanges(&c.maps, c.tables)
+	c.checker = &stackChecker{callers: &leafCallers{}, tables: c.tables, astray: map[string]int64{}}
+	return c.maps.ProgramsByIndex.Put(uint32(0), c.unwinder)
 }
 
 // ringBytes sizes the ring buffer: 100 ms of samples at 999 Hz with stacks of 100 frames are 80 KiB
@@ -211,12 +222,12 @@ func (c *CPU) keep(raw []byte) {
 		c.stacks.dropped++
 		return
 	}
-	generation, wanted := c.processes.of(s)
+	generation, wanted := c.processes.of(&s)
 	if !wanted {
 		return
 	}
-	s.user = c.callers.repair(generation, s)
-	if c.stacks.add(generation, s) {
+	user, end := c.checker.check(generation, &s)
+	if c.stacks.add(generation, s.kernel, user, end) {
 		c.kept.Add(1)
 	}
 	c.processesSeen.Store(uint64(c.processes.count()))
@@ -253,7 +264,10 @@ func (c *CPU) Close() error {
 	if c.reader != nil {
 		errs = append(errs, c.reader.Close())
 	}
-	errs = append(errs, c.program.Close(), c.maps.Close(), c.processes.close())
+	if c.tables != nil {
+		errs = append(errs, c.tables.close())
+	}
+	errs = append(errs, c.program.Close(), c.unwinder.Close(), c.maps.Close(), c.processes.close())
 	return errors.Join(errs...)
 }
 
@@ -264,13 +278,27 @@ func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
 		return nil, err
 	}
 	b := newProfileBuilder(begin, duration, c.options.Frequency)
+	var ends [broken + 1]int64
 	for _, e := range c.stacks.sorted() {
 		b.add(e)
+		ends[e.end] += e.count
 	}
 	b.comment("frequency: %d Hz", c.options.Frequency)
 	b.comment("samples: %d", c.kept.Load())
 	b.comment("lost samples: %d", c.lost.Load())
 	b.comment("kernel: %s", release)
+	b.comment("truncated stacks: %d", ends[truncated])
+	b.comment("broken stacks: %d", ends[broken])
+	for _, a := range advice(c.checker.astray) {
+		b.comment("advice: %s", a)
+	}
+	b.comment("unwind tables: %d rows in %d KiB", c.tables.rows, c.tables.bytes()>>10)
+	if n := c.tables.refused; n > 0 {
+		b.comment("objects without room for their unwind tables: %d", n)
+	}
+	if n := c.unranged; n > 0 {
+		b.comment("processes without room for their unwind tables: %d", n)
+	}
 	if n := c.processes.unread; n > 0 {
 		b.comment("processes that ended before they could be read: %d", n)
 	}

@@ -3,7 +3,6 @@ package capture
 import (
 	"debug/elf"
 	"runtime"
-	"slices"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol/gopclntab"
@@ -26,37 +25,41 @@ type leafTable struct {
 // maxDeltas bounds the answers that are kept.
 const maxDeltas = 1 << 16
 
-// repair gives the user stack with the leaf's caller put in where it is missing.
-func (c *leafCallers) repair(g *generation, s sample) []uint64 {
+// hidden gives the leaf's caller where the stack that was walked does not have it.
+func (c *leafCallers) hidden(g *generation, s *sample) (caller uint64, missing bool) {
 	if len(s.user) == 0 {
-		return s.user
+		return 0, false
 	}
-	m := g.find(s.user[0])
+	leaf := s.user[0] &^ marks
+	m := g.find(leaf)
 	if m == nil || m.file == nil {
-		return s.user
+		return 0, false
 	}
 	t := c.tableOf(m.file)
 	if t.table == nil {
-		return s.user
+		return 0, false
 	}
-	delta := t.delta(s.user[0] - m.Start + m.Offset)
+	delta := t.delta(leaf - m.Start + m.Offset)
 	if delta < 0 {
-		return s.user
+		return 0, false
 	}
-	caller := returnAddress(s, delta)
-	if caller == 0 || len(s.user) > 1 && s.user[1] == caller {
-		return s.user
+	caller = returnAddress(s, delta)
+	if caller == 0 || len(s.user) > 1 && s.user[1]&^marks == caller {
+		return 0, false
 	}
 	// A word that is no return address into code of the same program was not the caller's.
-	if in := g.find(caller); in == nil || in.file != m.file {
-		return s.user
-	}
-	return slices.Insert(s.user, 1, caller)
+	in := g.find(caller)
+	return caller, in != nil && in.file == m.file
+}
+
+// isGo tells whether a mapping is of a Go program.
+func (c *leafCallers) isGo(m *mapping) bool {
+	return m.file != nil && c.tableOf(m.file).table != nil
 }
 
 // returnAddress finds what the call pushed: on amd64 onto the stack, on arm64 into the link register,
 // which a function that has a frame then saves together with the frame pointer.
-func returnAddress(s sample, delta int32) uint64 {
+func returnAddress(s *sample, delta int32) uint64 {
 	if runtime.GOARCH == "arm64" {
 		if delta == 0 {
 			return s.link

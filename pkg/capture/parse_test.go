@@ -55,11 +55,11 @@ func TestParseRelease(t *testing.T) {
 
 func TestParseSample(t *testing.T) {
 	kernel, user := []uint64{0xffffffff81000000}, []uint64{0x1000, 0x1020}
-	s, err := parseSample(rawSample(kernel, user, uint32(bpf.CPUSampleFlagSAMPLE_TRUNCATED)))
+	s, err := parseSample(rawSample(kernel, user, bpf.CPUWalkEndEND_TRUNCATED))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.tgid != 70 || s.tid != 71 || s.pid != 7 || s.comm != "web" || !s.truncated ||
+	if s.program.tgid != 70 || s.tid != 71 || s.pid != 7 || s.comm != "web" || s.end != bpf.CPUWalkEndEND_TRUNCATED ||
 		!slices.Equal(s.kernel, kernel) || !slices.Equal(s.user, user) {
 		t.Errorf("got %+v", s)
 	}

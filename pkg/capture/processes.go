@@ -6,6 +6,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
@@ -16,8 +17,7 @@ type generation struct {
 	process  *proc.Process
 	mappings []mapping // sorted by address; nil if they could not be read
 	read     time.Time
-	execs    uint32 // those of the samples that belong to it
-	started  uint64
+	program  program // that of the samples that belong to it
 }
 
 // mapping is an executable range of a process and the file behind it, nil if there is none.
@@ -43,39 +43,41 @@ type processTable struct {
 	ids     int
 	kept    int // mappings of all generations
 	unread  int // processes that ended before their mappings were read
+	// changed is told of a wanted process's mappings when they were read, and of none for others.
+	changed func(program, int, []mapping)
 	files   map[fileKey]*proc.File
 }
 
 type fileKey struct{ dev, inode uint64 }
 
-func newProcessTable(only []int) *processTable {
-	return &processTable{only: only, current: map[uint32]*generation{}, files: map[fileKey]*proc.File{}}
+func newProcessTable(only []int, changed func(program, int, []mapping)) *processTable {
+	return &processTable{only: only, changed: changed, current: map[uint32]*generation{}, files: map[fileKey]*proc.File{}}
 }
 
 // rereadAfter keeps code outside of any mapping from making us read them over and over.
 const rereadAfter = 200 * time.Millisecond
 
 // of gives the generation that a sample belongs to, and whether its process is wanted.
-func (t *processTable) of(s sample) (*generation, bool) {
-	g := t.current[s.tgid]
-	if g != nil && (g.execs != s.execs || g.started != s.started) {
+func (t *processTable) of(s *sample) (*generation, bool) {
+	g := t.current[s.program.tgid]
+	if g != nil && g.program != s.program {
 		g = nil // another program, at addresses that may be the same
 	}
 	if g == nil || g.process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > rereadAfter {
 		g = t.read(s, g)
-		t.current[s.tgid] = g
+		t.current[s.program.tgid] = g
 	}
 	return g, selects(t.only, g.process.NSPID)
 }
 
-// outside tells whether the leaf is in none of the known mappings: the process has mapped a
-// library since they were read, or executes another program.
-func (t *processTable) outside(g *generation, s sample) bool {
-	return len(s.user) > 0 && g.find(s.user[0]) == nil
+// outside tells whether the stack leads to code in none of the known mappings: the process has mapped a
+// library since they were read.
+func (t *processTable) outside(g *generation, s *sample) bool {
+	return s.end == bpf.CPUWalkEndEND_UNMAPPED || len(s.user) > 0 && g.find(s.user[0]&^marks) == nil
 }
 
 // read reads a process and its mappings. If it is gone, what was known stays.
-func (t *processTable) read(s sample, before *generation) *generation {
+func (t *processTable) read(s *sample, before *generation) *generation {
 	p, err := proc.Open(int(s.pid))
 	var mappings []proc.Mapping
 	if err == nil && s.pid != 0 {
@@ -93,13 +95,29 @@ func (t *processTable) read(s sample, before *generation) *generation {
 			before.read = time.Now()
 			return before
 		}
-		t.unread++
-		return t.add(&proc.Process{PID: int(s.pid), NSPID: int(s.pid), Name: s.comm}, nil, s)
+		return t.ended(s)
 	}
 	t.kept += len(mappings)
 	g := t.add(p, mappings, s)
 	for i := range g.mappings {
 		g.mappings[i].file = t.open(p, g.mappings[i].Mapping)
+	}
+	if selects(t.only, p.NSPID) {
+		t.changed(s.program, p.PID, g.mappings)
+	} else {
+		t.changed(s.program, p.PID, nil)
+	}
+	return g
+}
+
+// ended is a process that is gone before it could be read. If it was forked and has not executed another
+// program, it had what its parent has mapped.
+func (t *processTable) ended(s *sample) *generation {
+	g := t.add(&proc.Process{PID: int(s.pid), NSPID: int(s.pid), Name: s.comm}, nil, s)
+	if parent := t.current[s.parent.tgid]; parent != nil && parent.program == s.parent && s.parent.execs == s.program.execs {
+		g.mappings = parent.mappings
+	} else {
+		t.unread++
 	}
 	return g
 }
@@ -115,9 +133,9 @@ func (g *generation) has(mappings []proc.Mapping) bool {
 	return slices.EqualFunc(g.mappings, mappings, func(a mapping, b proc.Mapping) bool { return a.Mapping == b })
 }
 
-func (t *processTable) add(p *proc.Process, mappings []proc.Mapping, s sample) *generation {
+func (t *processTable) add(p *proc.Process, mappings []proc.Mapping, s *sample) *generation {
 	t.ids++
-	g := &generation{id: t.ids, process: p, read: time.Now(), execs: s.execs, started: s.started}
+	g := &generation{id: t.ids, process: p, read: time.Now(), program: s.program}
 	for _, m := range mappings {
 		g.mappings = append(g.mappings, mapping{Mapping: m})
 	}

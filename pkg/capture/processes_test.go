@@ -9,24 +9,29 @@ import (
 // Stacks of one PID belong to one reading of its mappings until it runs another program.
 func TestGenerations(t *testing.T) {
 	pid := uint32(os.Getpid())
-	first := sample{tgid: pid, pid: pid, execs: 5, started: 100}
+	of := func(execs uint32, started uint64) sample {
+		return sample{program: program{pid, execs, started}, pid: pid}
+	}
+	first := of(5, 100)
+	elsewhere := first
+	elsewhere.user = []uint64{8}
 	cases := []struct {
 		name string
 		s    sample
 		same bool // generation as the first
 	}{
-		{"same program", sample{tgid: pid, pid: pid, execs: 5, started: 100}, true},
-		{"code in no mapping, which have not changed", sample{tgid: pid, pid: pid, execs: 5, started: 100, user: []uint64{8}}, true},
-		{"execve", sample{tgid: pid, pid: pid, execs: 6, started: 100}, false},
-		{"another process got the PID", sample{tgid: pid, pid: pid, execs: 5, started: 200}, false},
+		{"same program", first, true},
+		{"code in no mapping, which have not changed", elsewhere, true},
+		{"execve", of(6, 100), false},
+		{"another process got the PID", of(5, 200), false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			table := newProcessTable(nil)
+			table := newProcessTable(nil, func(program, int, []mapping) {})
 			defer table.close()
-			before, _ := table.of(first)
+			before, _ := table.of(&first)
 			before.read = time.Now().Add(-time.Hour)
-			if after, _ := table.of(c.s); (after == before) != c.same {
+			if after, _ := table.of(&c.s); (after == before) != c.same {
 				t.Errorf("generation %d after %d, want the same: %v", after.id, before.id, c.same)
 			}
 		})
@@ -35,11 +40,11 @@ func TestGenerations(t *testing.T) {
 
 // A target that changes its mappings all the time does not fill our memory.
 func TestKeptMappingsAreBounded(t *testing.T) {
-	table := newProcessTable(nil)
+	table := newProcessTable(nil, func(program, int, []mapping) {})
 	defer table.close()
 	table.kept = maxKeptMappings
 	pid := uint32(os.Getpid())
-	g, _ := table.of(sample{tgid: pid, pid: pid})
+	g, _ := table.of(&sample{program: program{tgid: pid}, pid: pid})
 	if len(g.mappings) != 0 || table.unread != 1 {
 		t.Errorf("%d mappings were kept beyond the limit, %d processes are unread", len(g.mappings), table.unread)
 	}

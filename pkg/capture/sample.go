@@ -11,14 +11,16 @@ import (
 
 // sample is one sample as it came through the ring buffer. Its stacks are addresses, leaf first.
 type sample struct {
-	tgid, tid, pid uint32
-	truncated      bool
-	execs          uint32 // with started and tgid: which program of which process
-	started        uint64 // ns since boot
-	comm           string
-	kernel, user   []uint64
-	link           uint64   // link register, 0 on amd64
-	top            []uint64 // words at the stack pointer
+	program  program // of the process
+	parent   program // of its parent process
+	tid, pid uint32
+	end      bpf.CPUWalkEnd
+	known    bool // the process's unwind tables were there
+	comm     string
+	kernel   []uint64
+	user     []uint64 // with marks
+	link     uint64   // link register, 0 on amd64
+	top      []uint64 // words at the stack pointer
 }
 
 // sampleHeader is the size of struct sample before its stack.
@@ -35,9 +37,18 @@ func parseSample(raw []byte) (sample, error) {
 	kernel := int(order.Uint16(raw[unsafe.Offsetof(layout.KernelFrames):]))
 	user := int(order.Uint16(raw[unsafe.Offsetof(layout.UserFrames):]))
 	comm := raw[unsafe.Offsetof(layout.Comm):][:len(layout.Comm)]
+	programAt := func(offset uintptr) program {
+		p := layout.Program
+		return program{
+			tgid: at(offset + unsafe.Offsetof(p.Tgid)), execs: at(offset + unsafe.Offsetof(p.Execs)),
+			started: order.Uint64(raw[offset+unsafe.Offsetof(p.Started):]),
+		}
+	}
 	s := sample{
-		tgid: at(unsafe.Offsetof(layout.Tgid)), tid: at(unsafe.Offsetof(layout.Tid)), pid: at(unsafe.Offsetof(layout.Pid)),
-		truncated: at(unsafe.Offsetof(layout.Flags))&uint32(bpf.CPUSampleFlagSAMPLE_TRUNCATED) != 0,
+		program: programAt(unsafe.Offsetof(layout.Program)), parent: programAt(unsafe.Offsetof(layout.Parent)),
+		tid: at(unsafe.Offsetof(layout.Tid)), pid: at(unsafe.Offsetof(layout.Pid)),
+		end:   bpf.CPUWalkEnd(order.Uint16(raw[unsafe.Offsetof(layout.End):])),
+		known: order.Uint16(raw[unsafe.Offsetof(layout.Known):]) != 0,
 	}
 	if end := bytes.IndexByte(comm, 0); end >= 0 {
 		comm = comm[:end]
@@ -47,8 +58,6 @@ func parseSample(raw []byte) (sample, error) {
 	if len(stack) < 8*(kernel+user) {
 		return sample{}, fmt.Errorf("sample of %d bytes is too short for its %d frames", len(raw), kernel+user)
 	}
-	s.execs = at(unsafe.Offsetof(layout.Execs))
-	s.started = order.Uint64(raw[unsafe.Offsetof(layout.Started):])
 	s.link = order.Uint64(raw[unsafe.Offsetof(layout.Link):])
 	s.top = words(raw[unsafe.Offsetof(layout.Top):], len(layout.Top))
 	s.kernel = words(stack, kernel)

@@ -13,8 +13,8 @@ const maxStackBytes = 32 << 20
 // stackEntry is one distinct stack of one process.
 type stackEntry struct {
 	generation   *generation
-	kernel, user []uint64 // addresses, leaf first
-	truncated    bool
+	kernel, user []uint64 // addresses, leaf first; the user's are those of instructions
+	end          stackEnd
 	count        int64
 	first        int // order of arrival, so that a profile's order is stable
 }
@@ -30,14 +30,14 @@ type stackTable struct {
 func newStackTable() *stackTable { return &stackTable{entries: map[string]*stackEntry{}} }
 
 // add counts a sample; it gives false if the table is full.
-func (t *stackTable) add(g *generation, s sample) bool {
-	t.key = t.key[:0]
+func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd) bool {
+	t.key = append(t.key[:0], byte(end))
 	t.key = binary.NativeEndian.AppendUint32(t.key, uint32(g.id))
-	t.key = binary.NativeEndian.AppendUint16(t.key, uint16(len(s.kernel)))
-	for _, a := range s.kernel {
+	t.key = binary.NativeEndian.AppendUint16(t.key, uint16(len(kernel)))
+	for _, a := range kernel {
 		t.key = binary.NativeEndian.AppendUint64(t.key, a)
 	}
-	for _, a := range s.user {
+	for _, a := range user {
 		t.key = binary.NativeEndian.AppendUint64(t.key, a)
 	}
 	if e := t.entries[string(t.key)]; e != nil { // the conversion allocates nothing here
@@ -51,7 +51,7 @@ func (t *stackTable) add(g *generation, s sample) bool {
 	}
 	t.bytes += size
 	t.entries[string(t.key)] = &stackEntry{
-		generation: g, kernel: s.kernel, user: s.user, truncated: s.truncated, count: 1, first: len(t.entries),
+		generation: g, kernel: kernel, user: user, end: end, count: 1, first: len(t.entries),
 	}
 	return true
 }

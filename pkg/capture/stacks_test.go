@@ -32,7 +32,7 @@ func TestStacksAreCountedByIdentity(t *testing.T) {
 	}
 	table := newStackTable()
 	for _, c := range samples {
-		if !table.add(c.of, c.s) {
+		if !table.add(c.of, c.s.kernel, c.s.user, complete) {
 			t.Fatalf("%s: not kept", c.name)
 		}
 	}
@@ -59,7 +59,7 @@ func TestStackTableIsBounded(t *testing.T) {
 	for i := range samples {
 		user := make([]uint64, 1024)
 		user[0] = uint64(i)
-		if table.add(g, sample{user: user}) {
+		if table.add(g, nil, user, complete) {
 			kept++
 		}
 	}
@@ -69,7 +69,7 @@ func TestStackTableIsBounded(t *testing.T) {
 	if table.bytes > maxStackBytes {
 		t.Errorf("%d bytes are used, the limit is %d", table.bytes, maxStackBytes)
 	}
-	if known := (sample{user: make([]uint64, 1024)}); !table.add(g, known) {
+	if !table.add(g, nil, make([]uint64, 1024), complete) {
 		t.Error("a stack that is known was refused when the table was full")
 	}
 }
@@ -92,13 +92,13 @@ func TestProfileOfStacks(t *testing.T) {
 		entry stackEntry
 		want  []frame
 	}{
-		{"user", stackEntry{generation: g, user: []uint64{0x1010, 0x1020}}, []frame{{"/web", 0x1010}, {"/web", 0x101f}}},
+		{"user", stackEntry{generation: g, user: []uint64{0x1010, 0x1020}}, []frame{{"/web", 0x1010}, {"/web", 0x1020}}},
 		{"in a system call", stackEntry{generation: g, kernel: []uint64{kernel}, user: []uint64{0x1010}},
 			[]frame{{KernelMapping, kernel}, {"/web", 0x1010}}},
 		{"anonymous code", stackEntry{generation: g, user: []uint64{0x8000}}, []frame{{AnonymousMapping, 0x8000}}},
-		{"call is a mapping's last instruction", stackEntry{generation: g, user: []uint64{0x1010, 0x2000}}, []frame{{"/web", 0x1010}, {"/web", 0x1fff}}},
+		{"broken", stackEntry{generation: g, user: []uint64{0x1010}, end: broken}, []frame{{"/web", 0x1010}, {BrokenStack, 0}}},
 		{"no mapping", stackEntry{generation: g, user: []uint64{0x3000}}, []frame{{"[unmapped]", 0x3000}}},
-		{"truncated", stackEntry{generation: g, user: []uint64{0x1010}, truncated: true}, []frame{{"/web", 0x1010}, {Truncated, 0}}},
+		{"truncated", stackEntry{generation: g, user: []uint64{0x1010}, end: truncated}, []frame{{"/web", 0x1010}, {Truncated, 0}}},
 		{"ended before it was read", stackEntry{generation: gone, user: []uint64{0x1010}}, []frame{{ProcessExited, 0}}},
 	}
 	for _, c := range cases {
@@ -137,16 +137,16 @@ func nameOf(l *profile.Location) string {
 }
 
 // rawSample writes struct sample of bpf/cpu.bpf.c as the ring buffer has it.
-func rawSample(kernel, user []uint64, flags uint32) []byte {
+func rawSample(kernel, user []uint64, end bpf.CPUWalkEnd) []byte {
 	var s bpf.CPUSample
 	raw := make([]byte, sampleHeader)
 	order := binary.NativeEndian
-	order.PutUint32(raw[unsafe.Offsetof(s.Tgid):], 70)
+	order.PutUint32(raw[unsafe.Offsetof(s.Program)+unsafe.Offsetof(s.Program.Tgid):], 70)
 	order.PutUint32(raw[unsafe.Offsetof(s.Tid):], 71)
 	order.PutUint32(raw[unsafe.Offsetof(s.Pid):], 7)
 	order.PutUint16(raw[unsafe.Offsetof(s.KernelFrames):], uint16(len(kernel)))
 	order.PutUint16(raw[unsafe.Offsetof(s.UserFrames):], uint16(len(user)))
-	order.PutUint32(raw[unsafe.Offsetof(s.Flags):], flags)
+	order.PutUint16(raw[unsafe.Offsetof(s.End):], uint16(end))
 	copy(raw[unsafe.Offsetof(s.Comm):], "web\x00old")
 	for _, a := range append(slices.Clone(kernel), user...) {
 		raw = order.AppendUint64(raw, a)
@@ -173,7 +173,7 @@ func BenchmarkAggregate(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if !table.add(g, s) {
+				if !table.add(g, s.kernel, s.user, complete) {
 					b.Fatal("the table is full")
 				}
 			}

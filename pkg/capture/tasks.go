@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -17,10 +18,11 @@ import (
 
 // target is what the BPF programs must know to tell the container's tasks from others.
 type target struct {
-	cgroup        uint64 // id of the container's cgroup: the inode of its directory
-	unified       bool   // it is of the unified hierarchy (cgroup v2)
-	ownLevel      uint32 // depth of the PID namespace of our /proc
-	mayReadKernel bool   // bpf_probe_read_kernel is allowed
+	cgroup        uint64   // id of the container's cgroup: the inode of its directory
+	unified       bool     // it is of the unified hierarchy (cgroup v2)
+	ownLevel      uint32   // depth of the PID namespace of our /proc
+	mayReadKernel bool     // bpf_probe_read_kernel is allowed
+	tasks         []sample // the container's processes, as a sample of each would name them
 }
 
 // findTarget finds the container's cgroup: its processes are known from /proc, their cgroups' ids
@@ -117,6 +119,13 @@ func (t *target) choose(containerID string, processes []proc.Process, tasks []bp
 		return fmt.Errorf("container %.12s: none of its %d processes is in the kernel's list of tasks: %w", containerID, len(processes), proc.ErrNoContainer)
 	}
 	t.ownLevel = tasks[0].OwnLevel
+	for _, task := range tasks {
+		if task.Pid != 0 && slices.Contains(task.Cgroups[:], t.cgroup) {
+			t.tasks = append(t.tasks, sample{
+				program: program{task.Tgid, task.Execs, task.StartBoottime}, pid: task.Pid,
+			})
+		}
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package symbol
 
 import (
+	"bytes"
 	"debug/elf"
 	"io"
 
@@ -25,6 +26,15 @@ func openObject(f *proc.File) *object {
 		o.debug = func() *proc.File { return openDebugFile(f, o.elf) }
 	}
 	return o
+}
+
+// vdso is the code that the kernel puts into every process; nil if it cannot be read.
+func vdso() *object {
+	code := proc.VDSO()
+	if code == nil {
+		return nil
+	}
+	return newObject(bytes.NewReader(code))
 }
 
 func newObject(r io.ReaderAt) *object {

@@ -14,7 +14,7 @@ import (
 // Names of the profile's mappings that are no files.
 const (
 	kernelFile = "[kernel.kallsyms]"
-	vdsoFile   = "[vdso]"
+	vdsoFile   = proc.VDSOPath
 )
 
 // frame is one function at an address, as it will stand in the profile.

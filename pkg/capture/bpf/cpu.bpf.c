@@ -17,30 +17,29 @@ const volatile __u64 pidns_dev;     /* device and inode of that namespace */
 const volatile __u64 pidns_ino;
 const volatile __u32 wakeup_bytes;  /* user space is woken when this much waits in the ring buffer */
 
-/* Flags of a sample. */
-enum sample_flag {
-	SAMPLE_TRUNCATED = 1, /* the user stack is deeper than MAX_USER_FRAMES */
-};
+#define TOP_WORDS 8 /* of the stack that go with a sample */
 
 /* A sample as it goes through the ring buffer, cut after the frames that it has. */
 struct sample {
-	__u32 tgid;          /* in the kernel's first PID namespace: identifies the process */
-	__u32 tid;
-	__u32 pid;           /* of the process, in the PID namespace of our /proc; 0 if unknown */
-	__u16 kernel_frames; /* number of addresses, first in the stack */
-	__u16 user_frames;   /* number of addresses, after the kernel's */
-	__u32 flags;         /* enum sample_flag */
-	char comm[16];       /* of the thread */
-	__u32 execs;         /* how often the process and its ancestors called execve */
-	__u64 started;       /* when the process did, ns since boot: tells a PID that came again */
+	struct program program; /* of the process: identifies it, and the program that it runs */
+	struct program parent;  /* of its parent process: the same program, if it was forked and did not execute another */
+	__u32 tid;              /* in the kernel's first PID namespace */
+	__u32 pid;              /* of the process, in the PID namespace of our /proc; 0 if unknown */
+	__u16 kernel_frames;    /* number of addresses, first in the stack */
+	__u16 user_frames;      /* number of addresses, after the kernel's */
+	__u16 end;              /* enum walk_end: why the stack has no more */
+	__u16 known;            /* the process's unwind tables were there */
+	char comm[16];          /* of the thread */
 	/* What the leaf function returns to, if it keeps no frame pointer, is among these. */
 	__u64 link;           /* the link register; 0 on amd64 */
 	__u64 top[TOP_WORDS]; /* the words at the stack pointer; 0 if they cannot be read */
-	__u64 stack[MAX_KERNEL_FRAMES + MAX_USER_FRAMES]; /* leaf first */
+	__u64 stack[MAX_KERNEL_FRAMES + MAX_USER_FRAMES]; /* leaf first; enum address_mark in the user's */
 };
+
 /* These keep the types in the BTF, for bpf2go -type. */
 const struct sample *unused_sample __attribute__((unused));
-const enum sample_flag *unused_flag __attribute__((unused));
+const enum walk_end *unused_end __attribute__((unused));
+const enum address_mark *unused_mark __attribute__((unused));
 
 /* Resized by the loader: 1 to 4 MiB by the number of CPUs, 100 ms of samples at the highest rate. */
 struct {
@@ -85,32 +84,68 @@ static __always_inline __u32 pid_of(__u32 tgid)
 	return ns.tgid;
 }
 
-/* Unwinds into the scratch sample, behind its kernel frames. */
-static __always_inline void unwind_bounded(struct scratch *memory)
-{
-	__u64 *stack = &memory->sample.stack[memory->sample.kernel_frames & (MAX_KERNEL_FRAMES - 1)];
+/* The program that unwinds calls itself, so that the verifier has a bounded number of frames to look
+ * at: 32 calls (MAX_TAIL_CALL_CNT) of 32 frames. */
+#define FRAMES_A_CALL 32
 
-	for (__u32 i = 0; i < MAX_USER_FRAMES; i++)
-		if (step(i, stack, &memory->walk))
-			return;
-	memory->walk.frames = MAX_USER_FRAMES + 1;
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} programs_by_index SEC(".maps");
+
+static __always_inline void begin(struct walk *w, struct sample *s)
+{
+	struct unwind_process *p = bpf_map_lookup_elem(&unwind_processes, &s->program.tgid);
+
+	if (p && (p->started != s->program.started || p->execs != s->program.execs))
+		p = 0;
+	if (!p && s->parent.execs == s->program.execs) {
+		/* Forked since: it has what its parent had mapped. */
+		p = bpf_map_lookup_elem(&unwind_processes, &s->parent.tgid);
+		if (p && (p->started != s->parent.started || p->execs != s->parent.execs))
+			p = 0;
+	}
+	w->known = p != 0;
+	w->first_range = p ? p->first : 0;
+	w->ranges = p ? p->count : 0;
+	w->range.start = w->range.end = 0;
+	w->pc = w->regs.pc;
+	w->sp = w->regs.r[REG_SP];
+	w->fp = w->regs.r[REG_FP];
+	w->mark = 0;
+	w->exact = 1;
+	w->frames = w->descents = 0;
+	w->end = END_NONE;
+	w->window_bytes = 0;
 }
 
-static long step_of_loop(__u32 i, void *unused)
+static __always_inline void submit(struct scratch *memory)
 {
+	struct sample *s = &memory->sample;
+	__u32 kernel_frames = s->kernel_frames & (MAX_KERNEL_FRAMES - 1), user_frames = memory->walk.frames;
 	__u32 zero = 0;
-	struct scratch *memory = bpf_map_lookup_elem(&scratch, &zero);
 
-	if (!memory || i >= MAX_USER_FRAMES)
-		return 1;
-	if (step(i, &memory->sample.stack[memory->sample.kernel_frames & (MAX_KERNEL_FRAMES - 1)], &memory->walk))
-		return 1;
-	if (i == MAX_USER_FRAMES - 1)
-		memory->walk.frames = MAX_USER_FRAMES + 1;
-	return 0;
+	s->user_frames = user_frames;
+	s->end = memory->walk.end;
+	s->known = memory->walk.known;
+	__u64 size = __builtin_offsetof(struct sample, stack) + (kernel_frames + user_frames) * sizeof(__u64);
+	if (size > sizeof(*s)) /* never; tells the verifier */
+		return;
+	/* A process that is not known yet is to be read before it ends. */
+	__u64 waiting = bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA);
+	__u64 flags = waiting >= wakeup_bytes || !s->known ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+
+	if (bpf_ringbuf_output(&samples, s, size, flags)) {
+		__u64 *count = bpf_map_lookup_elem(&lost, &zero);
+		if (count)
+			*count += 1; /* our own CPU's; a perf event does not interrupt another */
+	}
 }
 
-static __always_inline int take(struct bpf_perf_event_data *ctx, int may_loop)
+SEC("perf_event")
+int take_sample(struct bpf_perf_event_data *ctx)
 {
 	if (has_typed_task()) {
 		if (!in_target_typed(bpf_get_current_task_btf(), target_cgroup))
@@ -118,67 +153,56 @@ static __always_inline int take(struct bpf_perf_event_data *ctx, int may_loop)
 	} else if (!in_target_probed((void *)bpf_get_current_task(), target_cgroup)) {
 		return 0;
 	}
-
 	__u32 zero = 0;
 	struct scratch *memory = bpf_map_lookup_elem(&scratch, &zero);
 	if (!memory)
 		return 0;
 	struct sample *s = &memory->sample;
-	__u64 id = bpf_get_current_pid_tgid();
-	s->tgid = id >> 32;
-	s->tid = id;
-	s->pid = pid_of(s->tgid);
-	s->flags = 0;
-	program_of(&s->started, &s->execs);
+	programs(&s->program, &s->parent);
+	s->tid = bpf_get_current_pid_tgid();
+	s->pid = pid_of(s->program.tgid);
 	bpf_get_current_comm(s->comm, sizeof(s->comm));
 
 	long bytes = bpf_get_stack(ctx, s->stack, (MAX_KERNEL_FRAMES - 1) * sizeof(__u64), 0);
 	__u32 kernel_frames = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
-	kernel_frames &= MAX_KERNEL_FRAMES - 1; /* a power of two, so this bounds it for the verifier */
-	s->kernel_frames = kernel_frames;
+	s->kernel_frames = kernel_frames & (MAX_KERNEL_FRAMES - 1);
 
-	struct user_registers regs = {};
-	__u32 user_frames = 0;
+	struct walk *walk = &memory->walk;
 	s->link = 0;
-	if (user_registers(ctx, &regs)) {
-		s->link = regs.lr;
-		if (bpf_probe_read_user(s->top, sizeof(s->top), (void *)regs.sp))
-			__builtin_memset(s->top, 0, sizeof(s->top));
-		begin(&memory->walk, &regs);
-		if (may_loop)
-			bpf_loop(MAX_USER_FRAMES, step_of_loop, 0, 0);
-		else
-			unwind_bounded(memory);
-		user_frames = memory->walk.frames;
-		if (user_frames > MAX_USER_FRAMES) {
-			user_frames = MAX_USER_FRAMES;
-			s->flags |= SAMPLE_TRUNCATED;
-		}
-	}
-	s->user_frames = user_frames;
-
-	__u64 size = __builtin_offsetof(struct sample, stack) + (kernel_frames + user_frames) * sizeof(__u64);
-	if (size > sizeof(*s)) /* never; tells the verifier */
+	if (!user_registers(ctx, &walk->regs)) { /* a thread of the kernel's */
+		walk->frames = 0;
+		walk->end = END_ROOT;
+		walk->known = 1;
+		submit(memory);
 		return 0;
-	__u64 waiting = bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA);
-	if (bpf_ringbuf_output(&samples, s, size, waiting >= wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
-		__u64 *count = bpf_map_lookup_elem(&lost, &zero);
-		if (count)
-			*count += 1; /* our own CPU's; a perf event does not interrupt another */
 	}
+#if defined(__TARGET_ARCH_arm64)
+	s->link = walk->regs.r[REG_LR];
+#endif
+	if (bpf_probe_read_user(s->top, sizeof(s->top), (void *)walk->regs.r[REG_SP]))
+		__builtin_memset(s->top, 0, sizeof(s->top));
+	begin(walk, s);
+	bpf_tail_call(ctx, &programs_by_index, 0);
+	return 0; /* not reached: the loader puts unwind there */
+}
+
+SEC("perf_event")
+int unwind(struct bpf_perf_event_data *ctx)
+{
+	__u32 zero = 0;
+	struct scratch *memory = bpf_map_lookup_elem(&scratch, &zero);
+	if (!memory)
+		return 0;
+	__u64 *stack = &memory->sample.stack[memory->sample.kernel_frames & (MAX_KERNEL_FRAMES - 1)];
+
+	for (int i = 0; i < FRAMES_A_CALL; i++)
+		if (step(&memory->walk, stack)) {
+			submit(memory);
+			return 0;
+		}
+	bpf_tail_call(ctx, &programs_by_index, 0);
+	/* No more calls are allowed. */
+	memory->walk.end = END_TRUNCATED;
+	submit(memory);
 	return 0;
-}
-
-/* The verifier goes once through a bpf_loop (Linux 5.17), and a thousand times through a bounded
- * loop, which takes it half a second: the first is loaded where the kernel has the helper. */
-SEC("perf_event")
-int take_sample(struct bpf_perf_event_data *ctx)
-{
-	return take(ctx, 1);
-}
-
-SEC("perf_event")
-int take_sample_bounded(struct bpf_perf_event_data *ctx)
-{
-	return take(ctx, 0);
 }

@@ -13,58 +13,168 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type CPUAddressMark uint64
+
+const (
+	CPUAddressMarkBY_FRAME_POINTER CPUAddressMark = 9223372036854775808
+	CPUAddressMarkEXACT_ADDRESS    CPUAddressMark = 4611686018427387904
+)
+
+type CPUCfaKind uint32
+
+const (
+	CPUCfaKindCFA_FRAME_POINTER CPUCfaKind = 0
+	CPUCfaKindCFA_REGISTER      CPUCfaKind = 1
+	CPUCfaKindCFA_DEREFERENCE   CPUCfaKind = 2
+	CPUCfaKindCFA_PLT           CPUCfaKind = 3
+	CPUCfaKindCFA_SIGNAL        CPUCfaKind = 4
+	CPUCfaKindCFA_ROOT          CPUCfaKind = 5
+	CPUCfaKindCFA_GO_CGOCALL    CPUCfaKind = 6
+	CPUCfaKindCFA_UNKNOWN       CPUCfaKind = 7
+)
+
 type CPUSample struct {
-	_            structs.HostLayout
-	Tgid         uint32
+	_       structs.HostLayout
+	Program struct {
+		_       structs.HostLayout
+		Started uint64
+		Execs   uint32
+		Tgid    uint32
+	}
+	Parent struct {
+		_       structs.HostLayout
+		Started uint64
+		Execs   uint32
+		Tgid    uint32
+	}
 	Tid          uint32
 	Pid          uint32
 	KernelFrames uint16
 	UserFrames   uint16
-	Flags        uint32
+	End          uint16
+	Known        uint16
 	Comm         [16]int8
-	Execs        uint32
-	Started      uint64
 	Link         uint64
 	Top          [8]uint64
 	Stack        [1152]uint64
 }
 
-type CPUSampleFlag uint32
+type CPUSavedKind uint32
 
 const (
-	CPUSampleFlagSAMPLE_TRUNCATED CPUSampleFlag = 1
+	CPUSavedKindSAVED_SAME     CPUSavedKind = 0
+	CPUSavedKindSAVED_AT_CFA   CPUSavedKind = 1
+	CPUSavedKindSAVED_AT_FP    CPUSavedKind = 2
+	CPUSavedKindSAVED_REGISTER CPUSavedKind = 3
 )
 
 type CPUScratch struct {
 	_    structs.HostLayout
 	Walk struct {
-		_        structs.HostLayout
-		Pc       uint64
-		Fp       uint64
-		Frames   uint32
-		Descents uint32
+		_    structs.HostLayout
+		Pc   uint64
+		Sp   uint64
+		Fp   uint64
+		Mark uint64
+		Regs struct {
+			_  structs.HostLayout
+			Pc uint64
+			R  [16]uint64
+		}
+		Range       CPUUnwindRange
+		FirstRange  uint32
+		Ranges      uint32
+		Known       uint32
+		Exact       uint32
+		Frames      uint32
+		Descents    uint32
+		End         uint32
+		WindowBytes uint32
+		WindowStart uint64
+		Window      [512]uint64
 	}
 	Sample CPUSample
 }
+
+type CPUUnwindBlock struct {
+	_       structs.HostLayout
+	Address [512]uint32
+	Rule    [512]uint16
+}
+
+type CPUUnwindProcess struct {
+	_       structs.HostLayout
+	Started uint64
+	Execs   uint32
+	First   uint32
+	Count   uint32
+	Pad     uint32
+}
+
+type CPUUnwindRange struct {
+	_     structs.HostLayout
+	Start uint64
+	End   uint64
+	Bias  uint64
+	Index uint32
+	Pad   uint32
+}
+
+type CPUUnwindRule struct {
+	_           structs.HostLayout
+	Cfa         uint8
+	CfaRegister uint8
+	Ra          uint8
+	Fp          uint8
+	CfaOffset   int32
+	CfaAdd      int32
+	RaOffset    int32
+	FpOffset    int32
+}
+
+type CPUWalkEnd uint32
+
+const (
+	CPUWalkEndEND_NONE          CPUWalkEnd = 0
+	CPUWalkEndEND_ROOT          CPUWalkEnd = 1
+	CPUWalkEndEND_NO_CALLER     CPUWalkEnd = 2
+	CPUWalkEndEND_TRUNCATED     CPUWalkEnd = 3
+	CPUWalkEndEND_UNREADABLE    CPUWalkEnd = 4
+	CPUWalkEndEND_UNMAPPED      CPUWalkEnd = 5
+	CPUWalkEndEND_NOT_RISING    CPUWalkEnd = 6
+	CPUWalkEndEND_NOT_DESCRIBED CPUWalkEnd = 7
+)
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	CPUMapLost               = "lost"
-	CPUMapSamples            = "samples"
-	CPUMapScratch            = "scratch"
-	CPUProgTakeSample        = "take_sample"
-	CPUProgTakeSampleBounded = "take_sample_bounded"
-	CPUVarMayReadKernel      = "may_read_kernel"
-	CPUVarOwnLevel           = "own_level"
-	CPUVarPidnsDev           = "pidns_dev"
-	CPUVarPidnsIno           = "pidns_ino"
-	CPUVarTargetCgroup       = "target_cgroup"
-	CPUVarUnified            = "unified"
-	CPUVarUnusedFlag         = "unused_flag"
-	CPUVarUnusedSample       = "unused_sample"
-	CPUVarWakeupBytes        = "wakeup_bytes"
+	CPUMapLost            = "lost"
+	CPUMapProgramsByIndex = "programs_by_index"
+	CPUMapSamples         = "samples"
+	CPUMapScratch         = "scratch"
+	CPUMapUnwindChunks    = "unwind_chunks"
+	CPUMapUnwindProcesses = "unwind_processes"
+	CPUMapUnwindRanges    = "unwind_ranges"
+	CPUMapUnwindRules     = "unwind_rules"
+	CPUProgTakeSample     = "take_sample"
+	CPUProgUnwind         = "unwind"
+	CPUVarMayReadKernel   = "may_read_kernel"
+	CPUVarOwnLevel        = "own_level"
+	CPUVarPidnsDev        = "pidns_dev"
+	CPUVarPidnsIno        = "pidns_ino"
+	CPUVarTargetCgroup    = "target_cgroup"
+	CPUVarUnified         = "unified"
+	CPUVarUnusedBlock     = "unused_block"
+	CPUVarUnusedCfaKind   = "unused_cfa_kind"
+	CPUVarUnusedEnd       = "unused_end"
+	CPUVarUnusedMark      = "unused_mark"
+	CPUVarUnusedProcess   = "unused_process"
+	CPUVarUnusedRange     = "unused_range"
+	CPUVarUnusedRule      = "unused_rule"
+	CPUVarUnusedSample    = "unused_sample"
+	CPUVarUnusedSavedKind = "unused_saved_kind"
+	CPUVarWakeupBytes     = "wakeup_bytes"
 )
 
 // LoadCPU returns the embedded CollectionSpec for CPU.
@@ -109,32 +219,44 @@ type CPUSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CPUProgramSpecs struct {
-	TakeSample        *ebpf.ProgramSpec `ebpf:"take_sample"`
-	TakeSampleBounded *ebpf.ProgramSpec `ebpf:"take_sample_bounded"`
+	TakeSample *ebpf.ProgramSpec `ebpf:"take_sample"`
+	Unwind     *ebpf.ProgramSpec `ebpf:"unwind"`
 }
 
 // CPUMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CPUMapSpecs struct {
-	Lost    *ebpf.MapSpec `ebpf:"lost"`
-	Samples *ebpf.MapSpec `ebpf:"samples"`
-	Scratch *ebpf.MapSpec `ebpf:"scratch"`
+	Lost            *ebpf.MapSpec `ebpf:"lost"`
+	ProgramsByIndex *ebpf.MapSpec `ebpf:"programs_by_index"`
+	Samples         *ebpf.MapSpec `ebpf:"samples"`
+	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
+	UnwindChunks    *ebpf.MapSpec `ebpf:"unwind_chunks"`
+	UnwindProcesses *ebpf.MapSpec `ebpf:"unwind_processes"`
+	UnwindRanges    *ebpf.MapSpec `ebpf:"unwind_ranges"`
+	UnwindRules     *ebpf.MapSpec `ebpf:"unwind_rules"`
 }
 
 // CPUVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CPUVariableSpecs struct {
-	MayReadKernel *ebpf.VariableSpec `ebpf:"may_read_kernel"`
-	OwnLevel      *ebpf.VariableSpec `ebpf:"own_level"`
-	PidnsDev      *ebpf.VariableSpec `ebpf:"pidns_dev"`
-	PidnsIno      *ebpf.VariableSpec `ebpf:"pidns_ino"`
-	TargetCgroup  *ebpf.VariableSpec `ebpf:"target_cgroup"`
-	Unified       *ebpf.VariableSpec `ebpf:"unified"`
-	UnusedFlag    *ebpf.VariableSpec `ebpf:"unused_flag"`
-	UnusedSample  *ebpf.VariableSpec `ebpf:"unused_sample"`
-	WakeupBytes   *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
+	MayReadKernel   *ebpf.VariableSpec `ebpf:"may_read_kernel"`
+	OwnLevel        *ebpf.VariableSpec `ebpf:"own_level"`
+	PidnsDev        *ebpf.VariableSpec `ebpf:"pidns_dev"`
+	PidnsIno        *ebpf.VariableSpec `ebpf:"pidns_ino"`
+	TargetCgroup    *ebpf.VariableSpec `ebpf:"target_cgroup"`
+	Unified         *ebpf.VariableSpec `ebpf:"unified"`
+	UnusedBlock     *ebpf.VariableSpec `ebpf:"unused_block"`
+	UnusedCfaKind   *ebpf.VariableSpec `ebpf:"unused_cfa_kind"`
+	UnusedEnd       *ebpf.VariableSpec `ebpf:"unused_end"`
+	UnusedMark      *ebpf.VariableSpec `ebpf:"unused_mark"`
+	UnusedProcess   *ebpf.VariableSpec `ebpf:"unused_process"`
+	UnusedRange     *ebpf.VariableSpec `ebpf:"unused_range"`
+	UnusedRule      *ebpf.VariableSpec `ebpf:"unused_rule"`
+	UnusedSample    *ebpf.VariableSpec `ebpf:"unused_sample"`
+	UnusedSavedKind *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
+	WakeupBytes     *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // CPUObjects contains all objects after they have been loaded into the kernel.
@@ -157,16 +279,26 @@ func (o *CPUObjects) Close() error {
 //
 // It can be passed to LoadCPUObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CPUMaps struct {
-	Lost    *ebpf.Map `ebpf:"lost"`
-	Samples *ebpf.Map `ebpf:"samples"`
-	Scratch *ebpf.Map `ebpf:"scratch"`
+	Lost            *ebpf.Map `ebpf:"lost"`
+	ProgramsByIndex *ebpf.Map `ebpf:"programs_by_index"`
+	Samples         *ebpf.Map `ebpf:"samples"`
+	Scratch         *ebpf.Map `ebpf:"scratch"`
+	UnwindChunks    *ebpf.Map `ebpf:"unwind_chunks"`
+	UnwindProcesses *ebpf.Map `ebpf:"unwind_processes"`
+	UnwindRanges    *ebpf.Map `ebpf:"unwind_ranges"`
+	UnwindRules     *ebpf.Map `ebpf:"unwind_rules"`
 }
 
 func (m *CPUMaps) Close() error {
 	return _CPUClose(
 		m.Lost,
+		m.ProgramsByIndex,
 		m.Samples,
 		m.Scratch,
+		m.UnwindChunks,
+		m.UnwindProcesses,
+		m.UnwindRanges,
+		m.UnwindRules,
 	)
 }
 
@@ -174,29 +306,36 @@ func (m *CPUMaps) Close() error {
 //
 // It can be passed to LoadCPUObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CPUVariables struct {
-	MayReadKernel *ebpf.Variable `ebpf:"may_read_kernel"`
-	OwnLevel      *ebpf.Variable `ebpf:"own_level"`
-	PidnsDev      *ebpf.Variable `ebpf:"pidns_dev"`
-	PidnsIno      *ebpf.Variable `ebpf:"pidns_ino"`
-	TargetCgroup  *ebpf.Variable `ebpf:"target_cgroup"`
-	Unified       *ebpf.Variable `ebpf:"unified"`
-	UnusedFlag    *ebpf.Variable `ebpf:"unused_flag"`
-	UnusedSample  *ebpf.Variable `ebpf:"unused_sample"`
-	WakeupBytes   *ebpf.Variable `ebpf:"wakeup_bytes"`
+	MayReadKernel   *ebpf.Variable `ebpf:"may_read_kernel"`
+	OwnLevel        *ebpf.Variable `ebpf:"own_level"`
+	PidnsDev        *ebpf.Variable `ebpf:"pidns_dev"`
+	PidnsIno        *ebpf.Variable `ebpf:"pidns_ino"`
+	TargetCgroup    *ebpf.Variable `ebpf:"target_cgroup"`
+	Unified         *ebpf.Variable `ebpf:"unified"`
+	UnusedBlock     *ebpf.Variable `ebpf:"unused_block"`
+	UnusedCfaKind   *ebpf.Variable `ebpf:"unused_cfa_kind"`
+	UnusedEnd       *ebpf.Variable `ebpf:"unused_end"`
+	UnusedMark      *ebpf.Variable `ebpf:"unused_mark"`
+	UnusedProcess   *ebpf.Variable `ebpf:"unused_process"`
+	UnusedRange     *ebpf.Variable `ebpf:"unused_range"`
+	UnusedRule      *ebpf.Variable `ebpf:"unused_rule"`
+	UnusedSample    *ebpf.Variable `ebpf:"unused_sample"`
+	UnusedSavedKind *ebpf.Variable `ebpf:"unused_saved_kind"`
+	WakeupBytes     *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // CPUPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadCPUObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CPUPrograms struct {
-	TakeSample        *ebpf.Program `ebpf:"take_sample"`
-	TakeSampleBounded *ebpf.Program `ebpf:"take_sample_bounded"`
+	TakeSample *ebpf.Program `ebpf:"take_sample"`
+	Unwind     *ebpf.Program `ebpf:"unwind"`
 }
 
 func (p *CPUPrograms) Close() error {
 	return _CPUClose(
 		p.TakeSample,
-		p.TakeSampleBounded,
+		p.Unwind,
 	)
 }
 

@@ -76,18 +76,35 @@ static __always_inline int in_target_probed(struct task_struct *task, __u64 id)
 }
 
 /* Which program a process runs: its PID may come again, and execve keeps it. */
-static __always_inline void program_of(__u64 *started, __u32 *execs)
+struct program {
+	__u64 started; /* the process, ns since boot */
+	__u32 execs;   /* how often it and its ancestors have called execve */
+	__u32 tgid;    /* in the kernel's first PID namespace */
+};
+
+/* That of the current task and that of its parent. */
+static __always_inline void programs(struct program *own, struct program *parent)
 {
 	if (has_typed_task()) {
 		struct task_struct *task = bpf_get_current_task_btf();
+		struct task_struct *above = task->group_leader->real_parent->group_leader;
 
-		*started = task->group_leader->start_boottime;
-		*execs = task->self_exec_id;
+		own->started = task->group_leader->start_boottime;
+		own->execs = task->self_exec_id;
+		own->tgid = task->tgid;
+		parent->started = above->start_boottime;
+		parent->execs = above->self_exec_id;
+		parent->tgid = above->tgid;
 	} else {
 		struct task_struct *task = (void *)bpf_get_current_task();
+		struct task_struct *above = BPF_CORE_READ(task, group_leader, real_parent, group_leader);
 
-		*started = BPF_CORE_READ(task, group_leader, start_boottime);
-		*execs = BPF_CORE_READ(task, self_exec_id);
+		own->started = BPF_CORE_READ(task, group_leader, start_boottime);
+		own->execs = BPF_CORE_READ(task, self_exec_id);
+		own->tgid = BPF_CORE_READ(task, tgid);
+		parent->started = BPF_CORE_READ(above, start_boottime);
+		parent->execs = BPF_CORE_READ(above, self_exec_id);
+		parent->tgid = BPF_CORE_READ(above, tgid);
 	}
 }
 

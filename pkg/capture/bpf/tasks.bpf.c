@@ -12,7 +12,7 @@ struct task_record {
 	__u32 tgid;                  /* in the kernel's first PID namespace */
 	__u32 pid;                   /* in the PID namespace of our /proc; 0 if it cannot be read */
 	__u32 own_level;             /* depth of that namespace, the first having 0 */
-	__u32 pad;
+	__u32 execs;                 /* how often it and its ancestors have called execve */
 };
 
 const struct task_record *unused_task_record __attribute__((unused)); /* keeps the type in the BTF, for bpf2go -type */
@@ -27,6 +27,7 @@ int list_processes(struct bpf_iter__task *ctx)
 		return 0;
 	r.tgid = task->tgid;
 	r.start_boottime = task->start_boottime;
+	r.execs = task->self_exec_id;
 
 	struct cgroup *cgroup = cgroup_of_typed(task);
 	for (int i = 0; i < CGROUP_LEVELS && cgroup; i++) {

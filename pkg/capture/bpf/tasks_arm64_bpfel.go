@@ -20,7 +20,7 @@ type TasksTaskRecord struct {
 	Tgid          uint32
 	Pid           uint32
 	OwnLevel      uint32
-	Pad           uint32
+	Execs         uint32
 }
 
 // Names of all BPF objects in the ELF.

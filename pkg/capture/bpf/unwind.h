@@ -1,128 +1,319 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* User stacks by frame pointers. amd64 and arm64 keep the same record: the caller's frame pointer at
- * the frame pointer, the return address 8 bytes above it. */
+/*
+ * The walk up a user stack. Each frame is left by the row of its object's unwind table, and where
+ * there is none by frame pointers. amd64 and arm64 keep the same frame record: the caller's frame
+ * pointer at the frame pointer, the return address 8 bytes above it.
+ */
 #pragma once
-
-#include "target.h"
+#include "registers.h"
+#include "tables.h"
 
 #define MAX_KERNEL_FRAMES 128 /* a power of two; kernel.perf_event_max_stack is 127 */
 #define MAX_USER_FRAMES 1024
-#define TOP_WORDS 8 /* of the stack that go with a sample */
+#define WINDOW_WORDS 512 /* of the stack that are read at once: 4 KiB cost little more than a word */
+#define BELOW_WINDOW 128 /* bytes before the first address asked for, for the next may lie lower */
 /* A stack rises towards its root, but for the steps from one stack to another: Go's systemstack, a
  * signal handler's own stack. A chain that goes down more often leads nowhere. */
 #define MAX_DESCENTS 8
-
-struct user_registers {
-	__u64 pc, fp, sp;
-	__u64 lr; /* the link register; 0 on amd64, which has none */
+/* Set in an address of a user stack; no user address has these bits. */
+enum address_mark {
+	BY_FRAME_POINTER = 1ULL << 63, /* found by a frame pointer rather than by a table: user space looks whether it follows a call */
+	EXACT_ADDRESS = 1ULL << 62,    /* no return address: a signal interrupted the frame there, or returns to it */
 };
 
-#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+/* Why a walk ended. */
+enum walk_end {
+	END_NONE,          /* it goes on, or has not begun */
+	END_ROOT,          /* at a place where a thread begins */
+	END_NO_CALLER,     /* a return address or frame pointer of zero: a root, if the code keeps frame pointers */
+	END_TRUNCATED,     /* more frames than are recorded */
+	END_UNREADABLE,    /* the stack cannot be read where the next frame should be */
+	END_UNMAPPED,      /* the return address is in no executable mapping */
+	END_NOT_RISING,    /* the next frame is not above this one */
+	END_NOT_DESCRIBED, /* the table's row is not understood, or wants a register that is not known */
+};
 
-/* The highest bit tells the kernel's addresses from a program's on both architectures. */
-static __always_inline int is_kernel_address(__u64 address)
-{
-	return (__s64)address < 0;
-}
-
-#if defined(__TARGET_ARCH_x86)
-#define REG_PC(r) ((r)->ip)
-#define REG_FP(r) ((r)->bp)
-#define REG_SP(r) ((r)->sp)
-#define REG_LR(r) 0
-#define SAVED_PC(r) ((r)->ip)
-#define SAVED_FP(r) ((r)->bp)
-#define SAVED_SP(r) ((r)->sp)
-#define SAVED_LR(r) 0
-#define THREAD_SIZE (4 * 4096) /* arch/x86/include/asm/page_64_types.h, without KASAN */
-#define STACK_TOP_PADDING 0
-#elif defined(__TARGET_ARCH_arm64)
-#define REG_PC(r) ((r)->pc)
-#define REG_FP(r) ((r)->regs[29])
-#define REG_SP(r) ((r)->sp)
-#define REG_LR(r) ((r)->regs[30])
-#define SAVED_PC(r) ((r)->user_regs.pc)
-#define SAVED_FP(r) ((r)->user_regs.regs[29])
-#define SAVED_SP(r) ((r)->user_regs.sp)
-#define SAVED_LR(r) ((r)->user_regs.regs[30])
-#define THREAD_SIZE (4 * 4096) /* arch/arm64/include/asm/memory.h, pages of 4 KiB without KASAN */
-#define STACK_TOP_PADDING 0
-#endif
-
-/* The registers with which the task left user mode: those of the event if it hit there, else those
- * saved on the kernel stack. Gives 0 for a kernel thread. */
-static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struct user_registers *out)
-{
-	if (!is_kernel_address(REG_PC(&ctx->regs))) {
-		out->pc = REG_PC(&ctx->regs);
-		out->fp = REG_FP(&ctx->regs);
-		out->sp = REG_SP(&ctx->regs);
-		out->lr = REG_LR(&ctx->regs);
-		return 1;
-	}
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
-		struct task_struct *task = bpf_get_current_task_btf();
-		struct pt_regs *saved;
-
-		if (task->flags & PF_KTHREAD)
-			return 0;
-		saved = (struct pt_regs *)bpf_task_pt_regs(task);
-		out->pc = SAVED_PC(saved);
-		out->fp = SAVED_FP(saved);
-		out->sp = SAVED_SP(saved);
-		out->lr = SAVED_LR(saved);
-	} else {
-		/* They stand at the top of the kernel stack: task_pt_regs in asm/processor.h. */
-		struct task_struct *task = (void *)bpf_get_current_task();
-		struct pt_regs *saved;
-
-		if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
-			return 0;
-		saved = BPF_CORE_READ(task, stack) + THREAD_SIZE - STACK_TOP_PADDING - bpf_core_type_size(struct pt_regs);
-#if defined(__TARGET_ARCH_x86)
-		out->pc = BPF_CORE_READ(saved, ip);
-		out->fp = BPF_CORE_READ(saved, bp);
-		out->sp = BPF_CORE_READ(saved, sp);
-#elif defined(__TARGET_ARCH_arm64)
-		out->pc = BPF_CORE_READ(saved, user_regs.pc);
-		out->sp = BPF_CORE_READ(saved, user_regs.sp);
-		bpf_core_read(&out->fp, sizeof(out->fp), &saved->user_regs.regs[29]);
-		bpf_core_read(&out->lr, sizeof(out->lr), &saved->user_regs.regs[30]);
-#endif
-	}
-	return !is_kernel_address(out->pc);
-}
-
-/* A walk up the stack. It is kept in a map and not in registers: to the verifier a value in a map is
- * any value, so that it need not follow the rest of the program once for each number of frames. */
+/* It is kept in a map and not in registers: to the verifier a value in a map is any value, so that it
+ * need not follow the rest of the program once for each number of frames. */
 struct walk {
-	__u64 pc, fp;   /* of the next frame */
-	__u32 frames;   /* MAX_USER_FRAMES + 1: there are more than fit */
-	__u32 descents;
+	__u64 pc, sp, fp;
+	__u64 mark;                 /* BY_FRAME_POINTER or EXACT_ADDRESS, of the pc */
+	struct user_registers regs; /* of the leaf */
+	struct unwind_range range;  /* that of the last frame, for the next is often in the same */
+	__u32 first_range, ranges;
+	__u32 known;                /* the process has ranges */
+	__u32 exact;                /* the pc is an interrupted one, and no return address */
+	__u32 frames, descents;
+	__u32 end;                  /* enum walk_end */
+	__u32 window_bytes;
+	__u64 window_start;
+	__u64 window[WINDOW_WORDS];
 };
 
-/* Takes one step, and gives 1 when it was the last. */
-static __always_inline int step(__u32 i, __u64 *stack, struct walk *w)
+/* Reads a word of the stack; gives 0 if it cannot be read. */
+static __always_inline int stack_word(struct walk *w, __u64 address, __u64 *out)
 {
-	struct {
-		__u64 fp, pc;
-	} frame;
+	__u64 at = address - w->window_start;
 
-	stack[i] = w->pc;
-	w->frames = i + 1;
-	if (w->fp & 7 || !w->fp || bpf_probe_read_user(&frame, sizeof(frame), (void *)w->fp) || !frame.pc)
+	if (address & 7)
+		return !bpf_probe_read_user(out, sizeof(*out), (void *)address);
+	if (at >= w->window_bytes) {
+		w->window_bytes = sizeof(w->window);
+		w->window_start = address - BELOW_WINDOW;
+		if (bpf_probe_read_user(w->window, sizeof(w->window), (void *)w->window_start)) {
+			/* Less than that up to the stack's end, or nothing below. */
+			w->window_bytes = 256;
+			w->window_start = address;
+			if (bpf_probe_read_user(w->window, 256, (void *)address)) {
+				w->window_bytes = 0;
+				return !bpf_probe_read_user(out, sizeof(*out), (void *)address);
+			}
+		}
+		at = address - w->window_start;
+	}
+	*out = w->window[(at / 8) & (WINDOW_WORDS - 1)];
+	return 1;
+}
+
+/* Gives 0 if the process has no executable mapping there. */
+static __always_inline int find_range(struct walk *w, __u64 address)
+{
+	struct unwind_range *r;
+	__u64 at = 0;
+	__u32 key;
+
+	if (address - w->range.start < w->range.end - w->range.start)
 		return 1;
-	if (frame.fp <= w->fp && ++w->descents > MAX_DESCENTS)
-		return 1;
-	w->pc = frame.pc;
-	w->fp = frame.fp;
+	for (__u32 half = MAX_RANGES / 2; half; half /= 2) {
+		__u64 next = at + half;
+
+		key = w->first_range + (next & below(next, w->ranges));
+		r = bpf_map_lookup_elem(&unwind_ranges, &key);
+		if (!r)
+			return 0;
+		at += half & below(next, w->ranges) & below(r->start, address + 1);
+	}
+	key = w->first_range + at;
+	r = bpf_map_lookup_elem(&unwind_ranges, &key);
+	if (!r || address - r->start >= r->end - r->start)
+		return 0;
+	w->range = *r;
+	return 1;
+}
+
+/* The rule of the range that was found; null where there is no table. */
+static __always_inline struct unwind_rule *find_rule(struct walk *w, __u64 address)
+{
+	__u32 relative = address - w->range.bias, rule;
+	struct unwind_block *b;
+
+	if (!w->range.index)
+		return 0;
+	b = block(w->range.index);
+	if (!b)
+		return 0;
+	b = block(w->range.index + 1 + find_row(b, relative));
+	if (!b)
+		return 0;
+	rule = b->rule[find_row(b, relative)];
+	return bpf_map_lookup_elem(&unwind_rules, &rule);
+}
+
+static __always_inline int ended(struct walk *w, enum walk_end why)
+{
+	w->end = why;
+	return 1;
+}
+
+/* A register as the frame has it: of a leaf all are known, later only these two. */
+static __always_inline int frame_register(struct walk *w, __u32 number, __u64 *out)
+{
+	if (number == REG_SP)
+		*out = w->sp;
+	else if (number == REG_FP)
+		*out = w->fp;
+	else if (w->frames == 1)
+		*out = w->regs.r[number & (REGISTERS - 1)];
+	else
+		return 0;
+	return 1;
+}
+
+/* Goes on to the caller whose frame is described. */
+static __always_inline int go_on(struct walk *w, __u64 pc, __u64 sp, __u64 fp, __u64 mark)
+{
+#if defined(__TARGET_ARCH_arm64)
+	pc &= (1ULL << 48) - 1; /* without a pointer authentication code */
+#endif
+	if (!pc)
+		return ended(w, END_NO_CALLER);
+	if (is_kernel_address(pc))
+		return ended(w, END_UNMAPPED);
+	w->pc = pc;
+	w->sp = sp;
+	w->fp = fp;
+	w->exact = 0;
+	w->mark = mark;
 	return 0;
 }
 
-static __always_inline void begin(struct walk *w, struct user_registers *regs)
+static __always_inline int step_by_frame_pointer(struct walk *w)
 {
-	w->pc = regs->pc;
-	w->fp = regs->fp;
-	w->frames = 0;
-	w->descents = 0;
+	__u64 pc, fp;
+
+	if (!w->fp)
+		return ended(w, END_NO_CALLER);
+	if (w->fp & 7 || !stack_word(w, w->fp, &fp) || !stack_word(w, w->fp + 8, &pc))
+		return ended(w, END_UNREADABLE);
+	if (fp <= w->fp && fp && ++w->descents > MAX_DESCENTS)
+		return ended(w, END_NOT_RISING);
+	return go_on(w, pc, w->fp + 16, fp, BY_FRAME_POINTER);
+}
+
+#if defined(__TARGET_ARCH_x86)
+/* struct ucontext at the stack pointer: struct rt_sigframe of arch/x86/include/asm/sigframe.h, whose
+ * first word the return took; the registers by struct sigcontext_64 of uapi/asm/sigcontext.h. */
+#define SIGNAL_FP 120
+#define SIGNAL_SP 160
+#define SIGNAL_PC 168
+#elif defined(__TARGET_ARCH_arm64)
+/* struct rt_sigframe of arch/arm64/kernel/signal.c: siginfo (128), then struct ucontext, whose
+ * registers begin at 184 (uapi/asm/ucontext.h, uapi/asm/sigcontext.h). */
+#define SIGNAL_REGS (128 + 184)
+#define SIGNAL_FP (SIGNAL_REGS + 8 * 29)
+#define SIGNAL_LR (SIGNAL_REGS + 8 * 30)
+#define SIGNAL_SP (SIGNAL_REGS + 8 * 31)
+#define SIGNAL_PC (SIGNAL_REGS + 8 * 32)
+#endif
+
+/* Goes on where the signal interrupted the thread. */
+static __always_inline int step_out_of_signal(struct walk *w)
+{
+	__u64 pc, sp, fp;
+
+	if (!stack_word(w, w->sp + SIGNAL_FP, &fp) || !stack_word(w, w->sp + SIGNAL_SP, &sp) ||
+	    !stack_word(w, w->sp + SIGNAL_PC, &pc))
+		return ended(w, END_UNREADABLE);
+#if defined(__TARGET_ARCH_arm64)
+	if (!stack_word(w, w->sp + SIGNAL_LR, &w->regs.r[REG_LR]))
+		return ended(w, END_UNREADABLE);
+#endif
+	if (sp <= w->sp && ++w->descents > MAX_DESCENTS)
+		return ended(w, END_NOT_RISING);
+	if (go_on(w, pc, sp, fp, EXACT_ADDRESS))
+		return 1;
+	w->exact = 1;
+	return 0;
+}
+
+/* runtime.asmcgocall left the goroutine's stack for the thread's own. It notes there, for its way back,
+ * the goroutine and how far below the top of its stack it was; where it was on the thread's stack already,
+ * zero and the stack pointer (runtime/asm_amd64.s and asm_arm64.s). */
+static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset)
+{
+	__u64 g, depth, top = 0, sp, pc, fp = w->fp;
+
+#if defined(__TARGET_ARCH_x86)
+	if (!stack_word(w, w->sp + offset, &depth) || !stack_word(w, w->sp + offset + 8, &g))
+		return ended(w, END_UNREADABLE);
+#elif defined(__TARGET_ARCH_arm64)
+	if (!stack_word(w, w->sp + offset, &g) || !stack_word(w, w->sp + offset + 8, &depth))
+		return ended(w, END_UNREADABLE);
+#endif
+	sp = depth;
+	if (g) {
+		/* g.stack.hi, at 8 in every version (runtime/runtime2.go) */
+		if (bpf_probe_read_user(&top, sizeof(top), (void *)(g + 8)))
+			return ended(w, END_UNREADABLE);
+		sp = top - depth;
+	}
+	if (!stack_word(w, sp, &pc))
+		return ended(w, END_UNREADABLE);
+#if defined(__TARGET_ARCH_x86)
+	return go_on(w, pc, sp + 8, fp, 0);
+#elif defined(__TARGET_ARCH_arm64)
+	if (!stack_word(w, sp - 8, &fp))
+		return ended(w, END_UNREADABLE);
+	return go_on(w, pc, sp + 16, fp, 0);
+#endif
+}
+
+static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule)
+{
+	__u64 cfa, pc, fp = w->fp;
+
+	switch (rule->cfa) {
+	case CFA_REGISTER:
+	case CFA_DEREFERENCE:
+		if (!frame_register(w, rule->cfa_register, &cfa))
+			return ended(w, END_NOT_DESCRIBED);
+		cfa += rule->cfa_offset;
+		if (rule->cfa == CFA_DEREFERENCE) {
+			if (!stack_word(w, cfa, &cfa))
+				return ended(w, END_UNREADABLE);
+			cfa += rule->cfa_add;
+		}
+		break;
+	case CFA_PLT:
+		cfa = w->sp + 8 + ((w->pc & 15) >= (__u32)rule->cfa_add ? 8 : 0);
+		break;
+	case CFA_SIGNAL:
+		return step_out_of_signal(w);
+	case CFA_ROOT:
+		return ended(w, END_ROOT);
+	case CFA_GO_CGOCALL:
+		return step_out_of_cgocall(w, rule->cfa_offset);
+	default:
+		return ended(w, END_NOT_DESCRIBED);
+	}
+	/* The frame pointer first, for it lies lower. */
+	if (rule->fp == SAVED_REGISTER) {
+		if (!frame_register(w, rule->fp_offset, &fp))
+			return ended(w, END_NOT_DESCRIBED);
+	} else if (rule->fp != SAVED_SAME) {
+		if (!stack_word(w, (rule->fp == SAVED_AT_CFA ? cfa : w->fp) + rule->fp_offset, &fp))
+			return ended(w, END_UNREADABLE);
+	}
+	if (rule->ra == SAVED_AT_CFA) {
+		if (!stack_word(w, cfa + rule->ra_offset, &pc))
+			return ended(w, END_UNREADABLE);
+	} else if (rule->ra == SAVED_REGISTER) {
+		if (!frame_register(w, rule->ra_offset, &pc))
+			return ended(w, END_NOT_DESCRIBED);
+#if defined(__TARGET_ARCH_arm64)
+	} else if (rule->ra == SAVED_SAME && w->exact) {
+		pc = w->regs.r[REG_LR];
+#endif
+	} else {
+		return ended(w, END_NOT_DESCRIBED);
+	}
+	/* A leaf may have nothing on the stack, if the return address is in a register. */
+	if (cfa < w->sp || (cfa == w->sp && !w->exact))
+		return ended(w, END_NOT_RISING);
+	return go_on(w, pc, cfa, fp, 0);
+}
+
+/* Records the frame and goes on to its caller. Gives 1 when the frame was the last, or there is none. */
+static __always_inline int step(struct walk *w, __u64 *stack)
+{
+	__u64 address = w->exact ? w->pc : w->pc - 1; /* in the call, which may be the last instruction of its function */
+	__u32 n = w->frames;
+	struct unwind_rule *rule = 0;
+
+	if (n >= MAX_USER_FRAMES)
+		return ended(w, END_TRUNCATED);
+	if (w->known && !find_range(w, address)) {
+		w->range.start = w->range.end = 0;
+		if (n) /* a leaf may be in code that was mapped just now */
+			return ended(w, END_UNMAPPED);
+	} else if (w->known) {
+		rule = find_rule(w, address);
+	}
+	if (rule && rule->cfa == CFA_SIGNAL)
+		w->mark = EXACT_ADDRESS;
+	stack[n] = w->pc | w->mark;
+	w->frames = n + 1;
+	if (rule && rule->cfa != CFA_FRAME_POINTER)
+		return step_by_rule(w, rule);
+	return step_by_frame_pointer(w);
 }

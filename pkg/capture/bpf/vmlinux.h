@@ -19,7 +19,11 @@ typedef __u32 __be32;
 typedef __u32 __wsum;
 
 enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
@@ -79,6 +83,7 @@ struct task_struct {
 	__u64 start_boottime; /* ns */
 	__u64 self_exec_id;   /* counts execve */
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
 	char comm[16];
 	void *stack;
 	struct pid *thread_pid;

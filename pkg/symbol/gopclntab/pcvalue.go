@@ -8,30 +8,37 @@ import (
 // pcvalue walks a table of values by address up to the one for pc: pairs of a zigzag difference of the
 // value and a difference of the address in quanta, the value starting at -1 (runtime/symtab.go, step).
 func (t *Table) pcvalue(offset uint32, f *function, pc uint64) (int32, error) {
+	value, _, err := t.pcvalueUntil(offset, f, pc)
+	return value, err
+}
+
+// pcvalueUntil also gives the address from which the value is another; 0 where there is no value.
+func (t *Table) pcvalueUntil(offset uint32, f *function, pc uint64) (value int32, end uint64, err error) {
 	if offset == 0 {
-		return -1, nil
+		return -1, 0, nil
 	}
 	r := pcReader{image: t.image, at: t.pcs + uint64(offset)}
-	value, address := int32(-1), f.entry
+	value = -1
+	address := f.entry
 	for first := true; r.used < maxPCValue; first = false {
 		v, err := r.uvarint()
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if v == 0 && !first {
-			return -1, nil // the end: there is no value for pc
+			return -1, 0, nil // the end: there is no value for pc
 		}
 		value += int32(-(v & 1) ^ (v >> 1))
 		d, err := r.uvarint()
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		address += uint64(d) * t.quantum
 		if pc < address {
-			return value, nil
+			return value, address, nil
 		}
 	}
-	return 0, errors.New("pc-value table has no end")
+	return 0, 0, errors.New("pc-value table has no end")
 }
 
 // pcReader reads variable-length numbers.

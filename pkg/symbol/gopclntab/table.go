@@ -82,6 +82,7 @@ type function struct {
 	start  int32  // line of its declaration, from Go 1.20
 	nfunc  uint8  // number of funcdata
 	id     uint8  // which function it is to the runtime
+	flag   uint8
 	tables uint64 // address of the pcdata offsets, the funcdata offsets behind them
 }
 
@@ -151,7 +152,7 @@ func (t *Table) function(at uint64) (*function, error) {
 	f := &function{
 		at: at, name: word(1), pcsp: word(4), pcfile: word(5), pcln: word(6), npc: word(7), unit: word(8), tables: at + uint64(size),
 	}
-	f.id, f.nfunc = raw[size-4], raw[size-1]
+	f.id, f.flag, f.nfunc = raw[size-4], raw[size-3], raw[size-1]
 	if t.magic != magic118 {
 		f.start = int32(word(9))
 	}

@@ -1,28 +1,20 @@
-package symbol
+package proc
 
 import (
-	"bytes"
 	"os"
 	"sync"
-
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
+
+// VDSOPath is the path that the vDSO's mapping has.
+const VDSOPath = "[vdso]"
 
 // maxVDSO bounds the vDSO's size: it has a few pages.
 const maxVDSO = 1 << 20
 
-// vdso is the code that the kernel puts into every process; nil if it cannot be read.
-func vdso() *object {
-	code := vdsoCode()
-	if code == nil {
-		return nil
-	}
-	return newObject(bytes.NewReader(code))
-}
-
-// vdsoCode reads our own vDSO, which is the same as everyone's.
-var vdsoCode = sync.OnceValue(func() []byte {
-	self, err := proc.Open(os.Getpid())
+// VDSO is the code that the kernel puts into every process: our own, which is the same as everyone's. It is
+// an ELF object; nil if it cannot be read.
+var VDSO = sync.OnceValue(func() []byte {
+	self, err := Open(os.Getpid())
 	if err != nil {
 		return nil
 	}
@@ -31,7 +23,7 @@ var vdsoCode = sync.OnceValue(func() []byte {
 		return nil
 	}
 	for _, m := range mappings {
-		if m.Path != vdsoFile || m.End-m.Start > maxVDSO {
+		if m.Path != VDSOPath || m.End-m.Start > maxVDSO {
 			continue
 		}
 		memory, err := os.Open("/proc/self/mem")

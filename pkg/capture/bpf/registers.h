@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The registers with which a task left user mode. */
+#pragma once
+#include "target.h"
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+/* The highest bit tells the kernel's addresses from a program's on both architectures. */
+static __always_inline int is_kernel_address(__u64 address)
+{
+	return (__s64)address < 0;
+}
+
+/* All registers, numbered as DWARF does: System V ABI for x86-64, figure 3.36, and "DWARF for the Arm
+ * 64-bit Architecture". */
+#if defined(__TARGET_ARCH_x86)
+#define REGISTERS 16
+#define REG_FP 6
+#define REG_SP 7
+#define EVENT_PC(ctx) ((ctx)->regs.ip)
+#define SAVED_REGISTERS(saved) (saved)
+#define THREAD_SIZE (4 * 4096) /* arch/x86/include/asm/page_64_types.h, without KASAN */
+#elif defined(__TARGET_ARCH_arm64)
+#define REGISTERS 32
+#define REG_FP 29
+#define REG_LR 30
+#define REG_SP 31
+#define EVENT_PC(ctx) ((ctx)->regs.pc)
+#define SAVED_REGISTERS(saved) (&(saved)->user_regs)
+#define THREAD_SIZE (4 * 4096) /* arch/arm64/include/asm/memory.h, pages of 4 KiB without KASAN */
+#endif
+
+struct user_registers {
+	__u64 pc;
+	__u64 r[REGISTERS];
+};
+
+/* A copy of struct pt_regs, whichever way it is read: its beginning is UAPI on both architectures. */
+#if defined(__TARGET_ARCH_x86)
+#define COPY_REGISTERS(out, from)                                                                  \
+	do {                                                                                       \
+		(out)->pc = (from)->ip;                                                            \
+		(out)->r[0] = (from)->ax;                                                          \
+		(out)->r[1] = (from)->dx;                                                          \
+		(out)->r[2] = (from)->cx;                                                          \
+		(out)->r[3] = (from)->bx;                                                          \
+		(out)->r[4] = (from)->si;                                                          \
+		(out)->r[5] = (from)->di;                                                          \
+		(out)->r[6] = (from)->bp;                                                          \
+		(out)->r[7] = (from)->sp;                                                          \
+		(out)->r[8] = (from)->r8;                                                          \
+		(out)->r[9] = (from)->r9;                                                          \
+		(out)->r[10] = (from)->r10;                                                        \
+		(out)->r[11] = (from)->r11;                                                        \
+		(out)->r[12] = (from)->r12;                                                        \
+		(out)->r[13] = (from)->r13;                                                        \
+		(out)->r[14] = (from)->r14;                                                        \
+		(out)->r[15] = (from)->r15;                                                        \
+	} while (0)
+#elif defined(__TARGET_ARCH_arm64)
+#define COPY_REGISTERS(out, from)                                                                  \
+	do {                                                                                       \
+		(out)->pc = (from)->pc;                                                            \
+		for (int i = 0; i < 31; i++)                                                       \
+			(out)->r[i] = (from)->regs[i];                                             \
+		(out)->r[REG_SP] = (from)->sp;                                                     \
+	} while (0)
+#endif
+
+/* The registers of the event if it hit user mode, else those saved on the kernel stack. Gives 0 for a
+ * kernel thread. */
+static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struct user_registers *out)
+{
+	if (!is_kernel_address(EVENT_PC(ctx))) {
+		COPY_REGISTERS(out, &ctx->regs);
+		return 1;
+	}
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		struct task_struct *task = bpf_get_current_task_btf();
+		struct pt_regs *saved;
+
+		if (task->flags & PF_KTHREAD)
+			return 0;
+		saved = (struct pt_regs *)bpf_task_pt_regs(task);
+		COPY_REGISTERS(out, SAVED_REGISTERS(saved));
+	} else {
+		/* They stand at the top of the kernel stack: task_pt_regs in asm/processor.h. */
+		struct task_struct *task = (void *)bpf_get_current_task();
+		struct bpf_user_regs copy;
+
+		if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+			return 0;
+		if (bpf_probe_read_kernel(&copy, sizeof(copy),
+					  BPF_CORE_READ(task, stack) + THREAD_SIZE - bpf_core_type_size(struct pt_regs)))
+			return 0;
+		COPY_REGISTERS(out, &copy);
+	}
+	return !is_kernel_address(out->pc);
+}

@@ -1,0 +1,122 @@
+package unwind
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+var errShort = errors.New("unwind information ends early")
+
+// reader reads the encodings of .eh_frame. After an error it gives zeros, and err says so.
+type reader struct {
+	data    []byte
+	at      int
+	address uint64 // of data[0], for addresses that are relative to their own place
+	err     error
+}
+
+func (r *reader) bytes(n uint64) []byte {
+	if r.err != nil || n > uint64(len(r.data)-r.at) {
+		r.err, r.at = errShort, len(r.data)
+		return nil
+	}
+	b := r.data[r.at : r.at+int(n)]
+	r.at += int(n)
+	return b
+}
+
+func (r *reader) more() bool { return r.err == nil && r.at < len(r.data) }
+
+func (r *reader) fixed(n uint64) uint64 {
+	var b [8]byte
+	copy(b[:], r.bytes(n))
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+func (r *reader) u8() byte { return byte(r.fixed(1)) }
+
+// uleb reads DWARF's unsigned LEB128, of which more than 64 bits are an error.
+func (r *reader) uleb() uint64 {
+	v := uint64(0)
+	for shift := 0; ; shift += 7 {
+		b := r.u8()
+		if shift > 63 {
+			r.err = errShort
+			return 0
+		}
+		v |= uint64(b&0x7f) << shift
+		if b&0x80 == 0 {
+			return v
+		}
+	}
+}
+
+func (r *reader) sleb() int64 {
+	v := int64(0)
+	for shift := 0; ; {
+		b := r.u8()
+		if shift > 63 {
+			r.err = errShort
+			return 0
+		}
+		v |= int64(b&0x7f) << shift
+		shift += 7
+		if b&0x80 == 0 {
+			if b&0x40 != 0 && shift < 64 {
+				v |= -1 << shift
+			}
+			return v
+		}
+	}
+}
+
+// Pointer encodings: Linux Standard Base, Core, 10.5.1 "DWARF Exception Header Encoding".
+const (
+	peAbsPtr  = 0x00
+	peULEB    = 0x01
+	peUData2  = 0x02
+	peUData4  = 0x03
+	peUData8  = 0x04
+	peSLEB    = 0x09
+	peSData2  = 0x0a
+	peSData4  = 0x0b
+	peSData8  = 0x0c
+	pePCRel   = 0x10
+	peOmit    = 0xff
+	peFormat  = 0x0f
+	peRelated = 0x70
+)
+
+var errEncoding = errors.New("unwind information has an unknown pointer encoding")
+
+// pointer reads an address; relative ones count from their own place, for nothing else is used in .eh_frame.
+func (r *reader) pointer(encoding byte) uint64 {
+	base := uint64(0)
+	switch encoding & peRelated {
+	case 0:
+	case pePCRel:
+		base = r.address + uint64(r.at)
+	default:
+		r.err = errEncoding
+	}
+	var v uint64
+	switch encoding & peFormat {
+	case peAbsPtr, peUData8, peSData8:
+		v = r.fixed(8)
+	case peULEB:
+		v = r.uleb()
+	case peSLEB:
+		v = uint64(r.sleb())
+	case peUData2:
+		v = r.fixed(2)
+	case peSData2:
+		v = uint64(int16(r.fixed(2)))
+	case peUData4:
+		v = r.fixed(4)
+	case peSData4:
+		v = uint64(int32(r.fixed(4)))
+	default:
+		r.err = errEncoding
+	}
+	return base + v
+}
