@@ -61,6 +61,7 @@ struct user_registers {
 #define COPY_REGISTERS(out, from)                                                                  \
 	do {                                                                                       \
 		(out)->pc = (from)->pc;                                                            \
+		_Pragma("clang loop unroll(full)") /* no pointer into a context may be computed */ \
 		for (int i = 0; i < 31; i++)                                                       \
 			(out)->r[i] = (from)->regs[i];                                             \
 		(out)->r[REG_SP] = (from)->sp;                                                     \

@@ -139,6 +139,7 @@ static __always_inline __u32 find_row(struct unwind_block *b, __u32 address)
 		__u64 next = (at + half) & (BLOCK_ROWS - 1);
 
 		at += half & below(b->address[next], (__u64)address + 1);
+		asm volatile("" : "+r"(at)); /* else clang makes an OR of it, whose result 6.1's verifier takes for any */
 	}
 	return at & (BLOCK_ROWS - 1);
 }

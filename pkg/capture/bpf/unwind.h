@@ -311,8 +311,9 @@ static __always_inline int step(struct walk *w, __u64 *stack)
 	}
 	if (rule && rule->cfa == CFA_SIGNAL)
 		w->mark = EXACT_ADDRESS;
-	stack[n] = w->pc | w->mark;
 	w->frames = n + 1;
+	asm volatile("" : "+r"(n)); /* the bound where it is used: until 6.3 the verifier forgets it on the stack */
+	stack[n & (MAX_USER_FRAMES - 1)] = w->pc | w->mark;
 	if (rule && rule->cfa != CFA_FRAME_POINTER)
 		return step_by_rule(w, rule);
 	return step_by_frame_pointer(w);

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/google/pprof/profile"
 	"golang.org/x/sys/unix"
 
@@ -56,6 +57,9 @@ func main() {
 	result := Result{Kernel: unix.ByteSliceToString(u.Release[:]), Stacks: map[string]int64{}}
 	if err := sample(&result); err != nil {
 		result.Error = err.Error()
+		if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
+			result.Error += fmt.Sprintf("; its log ends with %-60v", v)
+		}
 	}
 	line, err := json.Marshal(result)
 	fmt.Printf("\n%s%s\n", Marker, line)
