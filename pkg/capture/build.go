@@ -59,6 +59,9 @@ func (b *profileBuilder) add(e *stackEntry) {
 		Label:    map[string][]string{"process": {e.generation.process.Name}},
 		NumLabel: map[string][]int64{"pid": {int64(e.generation.process.NSPID)}},
 	}
+	for _, l := range e.labels {
+		s.Label[l.key] = append(s.Label[l.key], l.value)
+	}
 	for i, address := range e.kernel {
 		s.Location = append(s.Location, b.location(b.kernel(), call(address, i)))
 	}

@@ -37,6 +37,7 @@ type CPU struct {
 	tables    *unwindTables
 	ranges    *processRanges
 	checker   *stackChecker
+	labels    labelSets
 	unranged  int // processes for whose mappings there was no room
 
 	started                   atomic.Int64 // Unix time in ns, 0 before Run
@@ -217,6 +218,10 @@ func (c *CPU) drain(stop <-chan struct{}) error {
 
 // keep adds one sample to those with the same stack.
 func (c *CPU) keep(raw []byte) {
+	if kindOf(raw) == bpf.CPURecordKindRECORD_LABELS {
+		_ = c.labels.keep(raw) // else the sample has none
+		return
+	}
 	s, err := parseSample(raw)
 	if err != nil {
 		c.stacks.dropped++
@@ -227,7 +232,8 @@ func (c *CPU) keep(raw []byte) {
 		return
 	}
 	user, end := c.checker.check(generation, &s)
-	if c.stacks.add(generation, s.kernel, user, end) {
+	group, labels := c.labels.of(&s)
+	if c.stacks.add(generation, s.kernel, user, end, group, labels) {
 		c.kept.Add(1)
 	}
 	c.processesSeen.Store(uint64(c.processes.count()))

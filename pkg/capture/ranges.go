@@ -54,15 +54,20 @@ func newProcessRanges(maps *bpf.CPUMaps, tables *unwindTables) *processRanges {
 // stays unknown to the BPF program, which then follows frame pointers.
 func (r *processRanges) set(p program, pid int, mappings []mapping) error {
 	var all []bpf.CPUUnwindRange
+	var golang bpf.CPUGoLayout
 	for i := range mappings {
-		all = appendRanges(all, &mappings[i].Mapping, r.tables.of(&mappings[i]))
+		o := r.tables.of(&mappings[i])
+		all = appendRanges(all, &mappings[i].Mapping, o)
+		if golang.M_curg == 0 {
+			golang = o.golang
+		}
 	}
 	s, err := r.span(all)
 	if err != nil {
 		return err
 	}
 	if err := r.maps.UnwindProcesses.Put(p.tgid, bpf.CPUUnwindProcess{
-		Started: p.started, Execs: p.execs, First: uint32(s.first), Count: uint32(s.count),
+		Started: p.started, Execs: p.execs, First: uint32(s.first), Count: uint32(s.count), Go: golang,
 	}); err != nil {
 		return fmt.Errorf("unwind tables of process %d: %w", pid, err)
 	}

@@ -21,6 +21,7 @@ type sample struct {
 	user     []uint64 // with marks
 	link     uint64   // link register, 0 on amd64
 	top      []uint64 // words at the stack pointer
+	labelled bool     // the goroutine's labels came before it
 }
 
 // sampleHeader is the size of struct sample before its stack.
@@ -47,8 +48,9 @@ func parseSample(raw []byte) (sample, error) {
 	s := sample{
 		program: programAt(unsafe.Offsetof(layout.Program)), parent: programAt(unsafe.Offsetof(layout.Parent)),
 		tid: at(unsafe.Offsetof(layout.Tid)), pid: at(unsafe.Offsetof(layout.Pid)),
-		end:   bpf.CPUWalkEnd(order.Uint16(raw[unsafe.Offsetof(layout.End):])),
-		known: order.Uint16(raw[unsafe.Offsetof(layout.Known):]) != 0,
+		end:      bpf.CPUWalkEnd(order.Uint16(raw[unsafe.Offsetof(layout.End):])),
+		labelled: at(unsafe.Offsetof(layout.Labelled)) != 0,
+		known:    order.Uint16(raw[unsafe.Offsetof(layout.Known):]) != 0,
 	}
 	if end := bytes.IndexByte(comm, 0); end >= 0 {
 		comm = comm[:end]

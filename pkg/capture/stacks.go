@@ -15,6 +15,7 @@ type stackEntry struct {
 	generation   *generation
 	kernel, user []uint64 // addresses, leaf first; the user's are those of instructions
 	end          stackEnd
+	labels       []label
 	count        int64
 	first        int // order of arrival, so that a profile's order is stable
 }
@@ -29,9 +30,11 @@ type stackTable struct {
 
 func newStackTable() *stackTable { return &stackTable{entries: map[string]*stackEntry{}} }
 
-// add counts a sample; it gives false if the table is full.
-func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd) bool {
+// add counts a sample; it gives false if the table is full. Samples with other labels, of which group is
+// a key, are other stacks.
+func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd, group string, labels []label) bool {
 	t.key = append(t.key[:0], byte(end))
+	t.key = append(t.key, group...)
 	t.key = binary.NativeEndian.AppendUint32(t.key, uint32(g.id))
 	t.key = binary.NativeEndian.AppendUint16(t.key, uint16(len(kernel)))
 	for _, a := range kernel {
@@ -51,7 +54,7 @@ func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd) boo
 	}
 	t.bytes += size
 	t.entries[string(t.key)] = &stackEntry{
-		generation: g, kernel: kernel, user: user, end: end, count: 1, first: len(t.entries),
+		generation: g, kernel: kernel, user: user, end: end, labels: labels, count: 1, first: len(t.entries),
 	}
 	return true
 }

@@ -32,7 +32,7 @@ func TestStacksAreCountedByIdentity(t *testing.T) {
 	}
 	table := newStackTable()
 	for _, c := range samples {
-		if !table.add(c.of, c.s.kernel, c.s.user, complete) {
+		if !table.add(c.of, c.s.kernel, c.s.user, complete, "", nil) {
 			t.Fatalf("%s: not kept", c.name)
 		}
 	}
@@ -59,7 +59,7 @@ func TestStackTableIsBounded(t *testing.T) {
 	for i := range samples {
 		user := make([]uint64, 1024)
 		user[0] = uint64(i)
-		if table.add(g, nil, user, complete) {
+		if table.add(g, nil, user, complete, "", nil) {
 			kept++
 		}
 	}
@@ -69,7 +69,7 @@ func TestStackTableIsBounded(t *testing.T) {
 	if table.bytes > maxStackBytes {
 		t.Errorf("%d bytes are used, the limit is %d", table.bytes, maxStackBytes)
 	}
-	if !table.add(g, nil, make([]uint64, 1024), complete) {
+	if !table.add(g, nil, make([]uint64, 1024), complete, "", nil) {
 		t.Error("a stack that is known was refused when the table was full")
 	}
 }
@@ -173,7 +173,7 @@ func BenchmarkAggregate(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if !table.add(g, s.kernel, s.user, complete) {
+				if !table.add(g, s.kernel, s.user, complete, "", nil) {
 					b.Fatal("the table is full")
 				}
 			}

@@ -31,6 +31,7 @@ type unwindTables struct {
 type objectTable struct {
 	segments []elf.ProgHeader // executable ones
 	parts    []tablePart      // in the order of their addresses; none if the object has no table
+	golang   bpf.CPUGoLayout  // all zero if it is no Go program
 }
 
 // tablePart is as much of a table as one index block leads to.
@@ -59,7 +60,8 @@ func newUnwindTables(maps *bpf.CPUMaps, chunk *ebpf.MapSpec) *unwindTables {
 func (t *unwindTables) of(m *mapping) *objectTable {
 	if m.Path == proc.VDSOPath {
 		if t.vdso == nil {
-			t.vdso = t.make(func() (*elf.File, *unwind.Table, error) { return vdsoTable(t.rules) })
+			none := func(*elf.File) bpf.CPUGoLayout { return bpf.CPUGoLayout{} }
+			t.vdso = t.make(none, func() (*elf.File, *unwind.Table, error) { return vdsoTable(t.rules) })
 		}
 		return t.vdso
 	}
@@ -69,7 +71,8 @@ func (t *unwindTables) of(m *mapping) *objectTable {
 	if o := t.objects[m.file]; o != nil {
 		return o
 	}
-	o := t.make(func() (*elf.File, *unwind.Table, error) {
+	golang := func(f *elf.File) bpf.CPUGoLayout { return goLayoutOf(f, m.file) }
+	o := t.make(golang, func() (*elf.File, *unwind.Table, error) {
 		f, err := elf.NewFile(m.file)
 		if err != nil {
 			return nil, &unwind.Table{}, nil // not an object at all
@@ -83,7 +86,7 @@ func (t *unwindTables) of(m *mapping) *objectTable {
 
 // make compiles and loads a table. The standard library's reader of ELF is not made for hostile files:
 // should it panic, the object has no table.
-func (t *unwindTables) make(compile func() (*elf.File, *unwind.Table, error)) (o *objectTable) {
+func (t *unwindTables) make(golang func(*elf.File) bpf.CPUGoLayout, compile func() (*elf.File, *unwind.Table, error)) (o *objectTable) {
 	o = &objectTable{}
 	defer func() {
 		if recover() != nil {
@@ -98,6 +101,7 @@ func (t *unwindTables) make(compile func() (*elf.File, *unwind.Table, error)) (o
 				o.segments = append(o.segments, p.ProgHeader)
 			}
 		}
+		o.golang = golang(f)
 		err = t.load(o, table)
 	}
 	if err != nil {

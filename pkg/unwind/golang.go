@@ -47,12 +47,19 @@ func goFrame(a *arch, f gopclntab.Assembly, delta int32, landingPad bool) Rule {
 		// Where it notes the goroutine's stack: runtime/asm_amd64.s of Go 1.18 and, with the landing pad, of
 		// Go 1.21; runtime/asm_arm64.s.
 		if a == amd64 && !landingPad {
-			return Rule{CFA: GoCgocall, Offset: 40}
+			return Rule{CFA: GoCgocall, Offset: 40, Add: delta}
 		}
-		return Rule{CFA: GoCgocall}
+		return Rule{CFA: GoCgocall, Add: delta}
 	case "runtime.cgocallback", "runtime.cgocallback.abi0":
 		// It has gone over to the goroutine's stack; the frame pointer still leads to the C code that called it.
 		return Rule{CFA: FramePointer}
+	case "runtime.nanotime1", "runtime.nanotime1.abi0", "runtime.walltime", "runtime.walltime.abi0", "time.now", "time.now.abi0":
+		// They call the vDSO on the thread's own stack; the frame pointer leads back.
+		return Rule{CFA: FramePointer}
+	case "runtime.systemstack", "runtime.systemstack.abi0":
+		return Rule{CFA: GoSystemstack, Add: delta}
+	case "runtime.morestack", "runtime.morestack.abi0":
+		return Rule{CFA: GoMorestack}
 	case "crosscall2", "runtime.sigtramp", "runtime.sigtramp.abi0":
 		// They save the registers of C and leave the frame pointer alone.
 		if a == amd64 {

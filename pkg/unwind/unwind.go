@@ -28,6 +28,8 @@ const (
 	Signal                   // the kernel's signal frame is at the stack pointer
 	Root                     // a thread begins here
 	GoCgocall                // runtime.asmcgocall; the goroutine's stack is noted at sp + Offset
+	GoSystemstack            // runtime.systemstack; the goroutine's stack is noted in g.sched
+	GoMorestack              // runtime.morestack; likewise
 	Unknown                  // described in a way that is not understood
 )
 

@@ -19,11 +19,19 @@ const volatile __u32 wakeup_bytes;  /* user space is woken when this much waits 
 
 #define TOP_WORDS 8 /* of the stack that go with a sample */
 
+/* What a record in the ring buffer is. */
+enum record_kind {
+	RECORD_SAMPLE,
+	RECORD_LABELS, /* struct label_record */
+};
+
 /* A sample as it goes through the ring buffer, cut after the frames that it has. */
 struct sample {
+	__u32 kind;             /* enum record_kind */
+	__u32 tid;              /* in the kernel's first PID namespace */
 	struct program program; /* of the process: identifies it, and the program that it runs */
 	struct program parent;  /* of its parent process: the same program, if it was forked and did not execute another */
-	__u32 tid;              /* in the kernel's first PID namespace */
+	__u32 labelled;         /* the goroutine's labels went before it */
 	__u32 pid;              /* of the process, in the PID namespace of our /proc; 0 if unknown */
 	__u16 kernel_frames;    /* number of addresses, first in the stack */
 	__u16 user_frames;      /* number of addresses, after the kernel's */
@@ -37,6 +45,8 @@ struct sample {
 };
 
 /* These keep the types in the BTF, for bpf2go -type. */
+const enum record_kind *unused_record_kind __attribute__((unused));
+const struct label_record *unused_label_record __attribute__((unused));
 const struct sample *unused_sample __attribute__((unused));
 const enum walk_end *unused_end __attribute__((unused));
 const enum address_mark *unused_mark __attribute__((unused));
@@ -50,6 +60,7 @@ struct {
 struct scratch {
 	struct walk walk;
 	struct sample sample;
+	struct label_record labels;
 };
 
 /* One sample for each CPU, for 9 KB do not fit on a BPF program's stack of 512 bytes. */
@@ -108,6 +119,11 @@ static __always_inline void begin(struct walk *w, struct sample *s)
 			p = 0;
 	}
 	w->known = p != 0;
+	w->goroutine = 0;
+	if (p && p->go.m_curg) {
+		w->go = p->go;
+		w->goroutine = find_goroutine(&w->regs, &w->go);
+	}
 	w->first_range = p ? p->first : 0;
 	w->ranges = p ? p->count : 0;
 	w->range.start = w->range.end = 0;
@@ -144,6 +160,20 @@ static __always_inline void submit(struct scratch *memory)
 	}
 }
 
+static __always_inline void submit_labels(struct scratch *memory)
+{
+	struct label_record *l = &memory->labels;
+
+	read_labels(l, memory->walk.goroutine, &memory->walk.go);
+	__u32 count = l->count;
+	if (!count || count > MAX_LABELS)
+		return;
+	l->kind = RECORD_LABELS;
+	l->tid = memory->sample.tid;
+	__u64 size = __builtin_offsetof(struct label_record, label) + count * sizeof(struct label);
+	memory->sample.labelled = !bpf_ringbuf_output(&samples, l, size, BPF_RB_NO_WAKEUP);
+}
+
 SEC("perf_event")
 int take_sample(struct bpf_perf_event_data *ctx)
 {
@@ -158,6 +188,8 @@ int take_sample(struct bpf_perf_event_data *ctx)
 	if (!memory)
 		return 0;
 	struct sample *s = &memory->sample;
+	s->kind = RECORD_SAMPLE;
+	s->labelled = 0;
 	programs(&s->program, &s->parent);
 	s->tid = bpf_get_current_pid_tgid();
 	s->pid = pid_of(s->program.tgid);
@@ -182,6 +214,8 @@ int take_sample(struct bpf_perf_event_data *ctx)
 	if (bpf_probe_read_user(s->top, sizeof(s->top), (void *)walk->regs.r[REG_SP]))
 		__builtin_memset(s->top, 0, sizeof(s->top));
 	begin(walk, s);
+	if (walk->goroutine)
+		submit_labels(memory);
 	bpf_tail_call(ctx, &programs_by_index, 0);
 	return 0; /* not reached: the loader puts unwind there */
 }

@@ -23,18 +23,55 @@ const (
 type CPUCfaKind uint32
 
 const (
-	CPUCfaKindCFA_FRAME_POINTER CPUCfaKind = 0
-	CPUCfaKindCFA_REGISTER      CPUCfaKind = 1
-	CPUCfaKindCFA_DEREFERENCE   CPUCfaKind = 2
-	CPUCfaKindCFA_PLT           CPUCfaKind = 3
-	CPUCfaKindCFA_SIGNAL        CPUCfaKind = 4
-	CPUCfaKindCFA_ROOT          CPUCfaKind = 5
-	CPUCfaKindCFA_GO_CGOCALL    CPUCfaKind = 6
-	CPUCfaKindCFA_UNKNOWN       CPUCfaKind = 7
+	CPUCfaKindCFA_FRAME_POINTER  CPUCfaKind = 0
+	CPUCfaKindCFA_REGISTER       CPUCfaKind = 1
+	CPUCfaKindCFA_DEREFERENCE    CPUCfaKind = 2
+	CPUCfaKindCFA_PLT            CPUCfaKind = 3
+	CPUCfaKindCFA_SIGNAL         CPUCfaKind = 4
+	CPUCfaKindCFA_ROOT           CPUCfaKind = 5
+	CPUCfaKindCFA_GO_CGOCALL     CPUCfaKind = 6
+	CPUCfaKindCFA_GO_SYSTEMSTACK CPUCfaKind = 7
+	CPUCfaKindCFA_GO_MORESTACK   CPUCfaKind = 8
+	CPUCfaKindCFA_UNKNOWN        CPUCfaKind = 9
+)
+
+type CPUGoLayout struct {
+	_            structs.HostLayout
+	TlsOffset    int32
+	M_curg       uint16
+	M_gsignal    uint16
+	G_labels     uint16
+	SchedLr      uint16
+	SchedBp      uint16
+	LabelsAreMap uint16
+}
+
+type CPULabelRecord struct {
+	_     structs.HostLayout
+	Kind  uint32
+	Tid   uint32
+	Count uint32
+	Pad   uint32
+	Label [8]struct {
+		_          structs.HostLayout
+		KeyBytes   uint32
+		ValueBytes uint32
+		Key        [48]int8
+		Value      [80]int8
+	}
+}
+
+type CPURecordKind uint32
+
+const (
+	CPURecordKindRECORD_SAMPLE CPURecordKind = 0
+	CPURecordKindRECORD_LABELS CPURecordKind = 1
 )
 
 type CPUSample struct {
 	_       structs.HostLayout
+	Kind    uint32
+	Tid     uint32
 	Program struct {
 		_       structs.HostLayout
 		Started uint64
@@ -47,7 +84,7 @@ type CPUSample struct {
 		Execs   uint32
 		Tgid    uint32
 	}
-	Tid          uint32
+	Labelled     uint32
 	Pid          uint32
 	KernelFrames uint16
 	UserFrames   uint16
@@ -82,6 +119,8 @@ type CPUScratch struct {
 			R  [16]uint64
 		}
 		Range       CPUUnwindRange
+		Go          CPUGoLayout
+		Goroutine   uint64
 		FirstRange  uint32
 		Ranges      uint32
 		Known       uint32
@@ -94,6 +133,7 @@ type CPUScratch struct {
 		Window      [512]uint64
 	}
 	Sample CPUSample
+	Labels CPULabelRecord
 }
 
 type CPUUnwindBlock struct {
@@ -109,6 +149,7 @@ type CPUUnwindProcess struct {
 	First   uint32
 	Count   uint32
 	Pad     uint32
+	Go      CPUGoLayout
 }
 
 type CPUUnwindRange struct {
@@ -149,32 +190,35 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	CPUMapLost            = "lost"
-	CPUMapProgramsByIndex = "programs_by_index"
-	CPUMapSamples         = "samples"
-	CPUMapScratch         = "scratch"
-	CPUMapUnwindChunks    = "unwind_chunks"
-	CPUMapUnwindProcesses = "unwind_processes"
-	CPUMapUnwindRanges    = "unwind_ranges"
-	CPUMapUnwindRules     = "unwind_rules"
-	CPUProgTakeSample     = "take_sample"
-	CPUProgUnwind         = "unwind"
-	CPUVarMayReadKernel   = "may_read_kernel"
-	CPUVarOwnLevel        = "own_level"
-	CPUVarPidnsDev        = "pidns_dev"
-	CPUVarPidnsIno        = "pidns_ino"
-	CPUVarTargetCgroup    = "target_cgroup"
-	CPUVarUnified         = "unified"
-	CPUVarUnusedBlock     = "unused_block"
-	CPUVarUnusedCfaKind   = "unused_cfa_kind"
-	CPUVarUnusedEnd       = "unused_end"
-	CPUVarUnusedMark      = "unused_mark"
-	CPUVarUnusedProcess   = "unused_process"
-	CPUVarUnusedRange     = "unused_range"
-	CPUVarUnusedRule      = "unused_rule"
-	CPUVarUnusedSample    = "unused_sample"
-	CPUVarUnusedSavedKind = "unused_saved_kind"
-	CPUVarWakeupBytes     = "wakeup_bytes"
+	CPUMapLost              = "lost"
+	CPUMapProgramsByIndex   = "programs_by_index"
+	CPUMapSamples           = "samples"
+	CPUMapScratch           = "scratch"
+	CPUMapUnwindChunks      = "unwind_chunks"
+	CPUMapUnwindProcesses   = "unwind_processes"
+	CPUMapUnwindRanges      = "unwind_ranges"
+	CPUMapUnwindRules       = "unwind_rules"
+	CPUProgTakeSample       = "take_sample"
+	CPUProgUnwind           = "unwind"
+	CPUVarMayReadKernel     = "may_read_kernel"
+	CPUVarOwnLevel          = "own_level"
+	CPUVarPidnsDev          = "pidns_dev"
+	CPUVarPidnsIno          = "pidns_ino"
+	CPUVarTargetCgroup      = "target_cgroup"
+	CPUVarUnified           = "unified"
+	CPUVarUnusedBlock       = "unused_block"
+	CPUVarUnusedCfaKind     = "unused_cfa_kind"
+	CPUVarUnusedEnd         = "unused_end"
+	CPUVarUnusedGoLayout    = "unused_go_layout"
+	CPUVarUnusedLabelRecord = "unused_label_record"
+	CPUVarUnusedMark        = "unused_mark"
+	CPUVarUnusedProcess     = "unused_process"
+	CPUVarUnusedRange       = "unused_range"
+	CPUVarUnusedRecordKind  = "unused_record_kind"
+	CPUVarUnusedRule        = "unused_rule"
+	CPUVarUnusedSample      = "unused_sample"
+	CPUVarUnusedSavedKind   = "unused_saved_kind"
+	CPUVarWakeupBytes       = "wakeup_bytes"
 )
 
 // LoadCPU returns the embedded CollectionSpec for CPU.
@@ -241,22 +285,25 @@ type CPUMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CPUVariableSpecs struct {
-	MayReadKernel   *ebpf.VariableSpec `ebpf:"may_read_kernel"`
-	OwnLevel        *ebpf.VariableSpec `ebpf:"own_level"`
-	PidnsDev        *ebpf.VariableSpec `ebpf:"pidns_dev"`
-	PidnsIno        *ebpf.VariableSpec `ebpf:"pidns_ino"`
-	TargetCgroup    *ebpf.VariableSpec `ebpf:"target_cgroup"`
-	Unified         *ebpf.VariableSpec `ebpf:"unified"`
-	UnusedBlock     *ebpf.VariableSpec `ebpf:"unused_block"`
-	UnusedCfaKind   *ebpf.VariableSpec `ebpf:"unused_cfa_kind"`
-	UnusedEnd       *ebpf.VariableSpec `ebpf:"unused_end"`
-	UnusedMark      *ebpf.VariableSpec `ebpf:"unused_mark"`
-	UnusedProcess   *ebpf.VariableSpec `ebpf:"unused_process"`
-	UnusedRange     *ebpf.VariableSpec `ebpf:"unused_range"`
-	UnusedRule      *ebpf.VariableSpec `ebpf:"unused_rule"`
-	UnusedSample    *ebpf.VariableSpec `ebpf:"unused_sample"`
-	UnusedSavedKind *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
-	WakeupBytes     *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
+	MayReadKernel     *ebpf.VariableSpec `ebpf:"may_read_kernel"`
+	OwnLevel          *ebpf.VariableSpec `ebpf:"own_level"`
+	PidnsDev          *ebpf.VariableSpec `ebpf:"pidns_dev"`
+	PidnsIno          *ebpf.VariableSpec `ebpf:"pidns_ino"`
+	TargetCgroup      *ebpf.VariableSpec `ebpf:"target_cgroup"`
+	Unified           *ebpf.VariableSpec `ebpf:"unified"`
+	UnusedBlock       *ebpf.VariableSpec `ebpf:"unused_block"`
+	UnusedCfaKind     *ebpf.VariableSpec `ebpf:"unused_cfa_kind"`
+	UnusedEnd         *ebpf.VariableSpec `ebpf:"unused_end"`
+	UnusedGoLayout    *ebpf.VariableSpec `ebpf:"unused_go_layout"`
+	UnusedLabelRecord *ebpf.VariableSpec `ebpf:"unused_label_record"`
+	UnusedMark        *ebpf.VariableSpec `ebpf:"unused_mark"`
+	UnusedProcess     *ebpf.VariableSpec `ebpf:"unused_process"`
+	UnusedRange       *ebpf.VariableSpec `ebpf:"unused_range"`
+	UnusedRecordKind  *ebpf.VariableSpec `ebpf:"unused_record_kind"`
+	UnusedRule        *ebpf.VariableSpec `ebpf:"unused_rule"`
+	UnusedSample      *ebpf.VariableSpec `ebpf:"unused_sample"`
+	UnusedSavedKind   *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
+	WakeupBytes       *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // CPUObjects contains all objects after they have been loaded into the kernel.
@@ -306,22 +353,25 @@ func (m *CPUMaps) Close() error {
 //
 // It can be passed to LoadCPUObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CPUVariables struct {
-	MayReadKernel   *ebpf.Variable `ebpf:"may_read_kernel"`
-	OwnLevel        *ebpf.Variable `ebpf:"own_level"`
-	PidnsDev        *ebpf.Variable `ebpf:"pidns_dev"`
-	PidnsIno        *ebpf.Variable `ebpf:"pidns_ino"`
-	TargetCgroup    *ebpf.Variable `ebpf:"target_cgroup"`
-	Unified         *ebpf.Variable `ebpf:"unified"`
-	UnusedBlock     *ebpf.Variable `ebpf:"unused_block"`
-	UnusedCfaKind   *ebpf.Variable `ebpf:"unused_cfa_kind"`
-	UnusedEnd       *ebpf.Variable `ebpf:"unused_end"`
-	UnusedMark      *ebpf.Variable `ebpf:"unused_mark"`
-	UnusedProcess   *ebpf.Variable `ebpf:"unused_process"`
-	UnusedRange     *ebpf.Variable `ebpf:"unused_range"`
-	UnusedRule      *ebpf.Variable `ebpf:"unused_rule"`
-	UnusedSample    *ebpf.Variable `ebpf:"unused_sample"`
-	UnusedSavedKind *ebpf.Variable `ebpf:"unused_saved_kind"`
-	WakeupBytes     *ebpf.Variable `ebpf:"wakeup_bytes"`
+	MayReadKernel     *ebpf.Variable `ebpf:"may_read_kernel"`
+	OwnLevel          *ebpf.Variable `ebpf:"own_level"`
+	PidnsDev          *ebpf.Variable `ebpf:"pidns_dev"`
+	PidnsIno          *ebpf.Variable `ebpf:"pidns_ino"`
+	TargetCgroup      *ebpf.Variable `ebpf:"target_cgroup"`
+	Unified           *ebpf.Variable `ebpf:"unified"`
+	UnusedBlock       *ebpf.Variable `ebpf:"unused_block"`
+	UnusedCfaKind     *ebpf.Variable `ebpf:"unused_cfa_kind"`
+	UnusedEnd         *ebpf.Variable `ebpf:"unused_end"`
+	UnusedGoLayout    *ebpf.Variable `ebpf:"unused_go_layout"`
+	UnusedLabelRecord *ebpf.Variable `ebpf:"unused_label_record"`
+	UnusedMark        *ebpf.Variable `ebpf:"unused_mark"`
+	UnusedProcess     *ebpf.Variable `ebpf:"unused_process"`
+	UnusedRange       *ebpf.Variable `ebpf:"unused_range"`
+	UnusedRecordKind  *ebpf.Variable `ebpf:"unused_record_kind"`
+	UnusedRule        *ebpf.Variable `ebpf:"unused_rule"`
+	UnusedSample      *ebpf.Variable `ebpf:"unused_sample"`
+	UnusedSavedKind   *ebpf.Variable `ebpf:"unused_saved_kind"`
+	WakeupBytes       *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // CPUPrograms contains all programs after they have been loaded into the kernel.

@@ -18,6 +18,8 @@ static __always_inline int is_kernel_address(__u64 address)
 #define REG_FP 6
 #define REG_SP 7
 #define EVENT_PC(ctx) ((ctx)->regs.ip)
+#define TYPED_THREAD_POINTER(task) ((task)->thread.fsbase)
+#define PROBED_THREAD_POINTER(task) BPF_CORE_READ(task, thread.fsbase)
 #define SAVED_REGISTERS(saved) (saved)
 #define THREAD_SIZE (4 * 4096) /* arch/x86/include/asm/page_64_types.h, without KASAN */
 #elif defined(__TARGET_ARCH_arm64)
@@ -26,6 +28,8 @@ static __always_inline int is_kernel_address(__u64 address)
 #define REG_LR 30
 #define REG_SP 31
 #define EVENT_PC(ctx) ((ctx)->regs.pc)
+#define TYPED_THREAD_POINTER(task) ((task)->thread.uw.tp_value)
+#define PROBED_THREAD_POINTER(task) BPF_CORE_READ(task, thread.uw.tp_value)
 #define SAVED_REGISTERS(saved) (&(saved)->user_regs)
 #define THREAD_SIZE (4 * 4096) /* arch/arm64/include/asm/memory.h, pages of 4 KiB without KASAN */
 #endif

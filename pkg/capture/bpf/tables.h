@@ -23,6 +23,8 @@ enum cfa_kind {
 	CFA_SIGNAL,          /* the stack pointer is at a signal frame with all registers */
 	CFA_ROOT,            /* a thread begins here */
 	CFA_GO_CGOCALL,      /* runtime.asmcgocall: the goroutine's stack is noted at sp + offset */
+	CFA_GO_SYSTEMSTACK,  /* runtime.systemstack: the goroutine's stack is noted in g.sched */
+	CFA_GO_MORESTACK,    /* runtime.morestack: likewise, as at the entry of the function that wanted more */
 	CFA_UNKNOWN,         /* described in a way that is not understood here */
 };
 
@@ -60,6 +62,17 @@ struct unwind_range {
 	__u32 pad;
 };
 
+/* Offsets in Go's runtime that differ between versions; all zero for other programs. */
+struct go_layout {
+	__s32 tls_offset;     /* of the g of a thread, from its thread pointer */
+	__u16 m_curg;         /* m.curg */
+	__u16 m_gsignal;      /* m.gsignal */
+	__u16 g_labels;       /* g.labels */
+	__u16 sched_lr;       /* g.sched.lr */
+	__u16 sched_bp;       /* g.sched.bp */
+	__u16 labels_are_map; /* and no slice */
+};
+
 /* A process with its ranges, sorted by address, as they were when this program was executed. */
 struct unwind_process {
 	__u64 started; /* with execs: see program_of */
@@ -67,11 +80,13 @@ struct unwind_process {
 	__u32 first;   /* in the map of ranges */
 	__u32 count;
 	__u32 pad;
+	struct go_layout go;
 };
 
 const struct unwind_rule *unused_rule __attribute__((unused));
 const struct unwind_block *unused_block __attribute__((unused));
 const struct unwind_range *unused_range __attribute__((unused));
+const struct go_layout *unused_go_layout __attribute__((unused));
 const struct unwind_process *unused_process __attribute__((unused));
 const enum cfa_kind *unused_cfa_kind __attribute__((unused));
 const enum saved_kind *unused_saved_kind __attribute__((unused));

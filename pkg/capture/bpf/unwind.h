@@ -5,8 +5,7 @@
  * pointer at the frame pointer, the return address 8 bytes above it.
  */
 #pragma once
-#include "registers.h"
-#include "tables.h"
+#include "go.h"
 
 #define MAX_KERNEL_FRAMES 128 /* a power of two; kernel.perf_event_max_stack is 127 */
 #define MAX_USER_FRAMES 1024
@@ -40,6 +39,8 @@ struct walk {
 	__u64 mark;                 /* BY_FRAME_POINTER or EXACT_ADDRESS, of the pc */
 	struct user_registers regs; /* of the leaf */
 	struct unwind_range range;  /* that of the last frame, for the next is often in the same */
+	struct go_layout go;        /* if the process is of Go */
+	__u64 goroutine;            /* that the thread runs; 0 if none is known */
 	__u32 first_range, ranges;
 	__u32 known;                /* the process has ranges */
 	__u32 exact;                /* the pc is an interrupted one, and no return address */
@@ -206,12 +207,32 @@ static __always_inline int step_out_of_signal(struct walk *w)
 	return 0;
 }
 
+/* Goes on from a function that has left the goroutine's stack at this stack pointer, after it had pushed so
+ * many bytes there: on amd64 nothing or the frame pointer, on arm64 the frame record. */
+static __always_inline int step_to_goroutine(struct walk *w, __u64 sp, __s32 pushed)
+{
+	__u64 pc, fp = w->fp;
+
+#if defined(__TARGET_ARCH_x86)
+	if (pushed && !stack_word(w, sp, &fp))
+		return ended(w, END_UNREADABLE);
+	sp += pushed;
+	if (!stack_word(w, sp, &pc))
+		return ended(w, END_UNREADABLE);
+	return go_on(w, pc, sp + 8, fp, 0);
+#elif defined(__TARGET_ARCH_arm64)
+	if (!stack_word(w, sp - 8, &fp) || !stack_word(w, sp, &pc))
+		return ended(w, END_UNREADABLE);
+	return go_on(w, pc, sp + 16, fp, 0);
+#endif
+}
+
 /* runtime.asmcgocall left the goroutine's stack for the thread's own. It notes there, for its way back,
  * the goroutine and how far below the top of its stack it was; where it was on the thread's stack already,
  * zero and the stack pointer (runtime/asm_amd64.s and asm_arm64.s). */
-static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset)
+static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset, __s32 pushed)
 {
-	__u64 g, depth, top = 0, sp, pc, fp = w->fp;
+	__u64 g, depth, top = 0, sp;
 
 #if defined(__TARGET_ARCH_x86)
 	if (!stack_word(w, w->sp + offset, &depth) || !stack_word(w, w->sp + offset + 8, &g))
@@ -227,18 +248,45 @@ static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset)
 			return ended(w, END_UNREADABLE);
 		sp = top - depth;
 	}
-	if (!stack_word(w, sp, &pc))
+	return step_to_goroutine(w, sp, pushed);
+}
+
+/* runtime.systemstack left the goroutine's stack for the thread's own; g.sched has where. */
+static __always_inline int step_out_of_systemstack(struct walk *w, __s32 pushed)
+{
+	__u64 sp;
+
+	if (!w->goroutine) /* the version's layout is not known: its caller stays hidden */
+		return step_by_frame_pointer(w);
+	if (!read_word(w->goroutine + G_SCHED_SP, &sp))
 		return ended(w, END_UNREADABLE);
+	return step_to_goroutine(w, sp, pushed);
+}
+
+/* runtime.morestack was called at the entry of a function, which it will go back to by g.sched. As
+ * runtime/pprof does, the function is recorded in its place. */
+static __always_inline int step_out_of_morestack(struct walk *w, __u64 *frame)
+{
+	__u64 sp, pc, fp, caller;
+
+	if (!w->goroutine)
+		return step_by_frame_pointer(w);
+	if (!read_word(w->goroutine + G_SCHED_SP, &sp) || !read_word(w->goroutine + G_SCHED_PC, &pc) ||
+	    !read_word(w->goroutine + w->go.sched_bp, &fp))
+		return ended(w, END_UNREADABLE);
+	*frame = pc;
 #if defined(__TARGET_ARCH_x86)
-	return go_on(w, pc, sp + 8, fp, 0);
-#elif defined(__TARGET_ARCH_arm64)
-	if (!stack_word(w, sp - 8, &fp))
+	if (!stack_word(w, sp, &caller))
 		return ended(w, END_UNREADABLE);
-	return go_on(w, pc, sp + 16, fp, 0);
+	return go_on(w, caller, sp + 8, fp, 0);
+#elif defined(__TARGET_ARCH_arm64)
+	if (!read_word(w->goroutine + w->go.sched_lr, &caller))
+		return ended(w, END_UNREADABLE);
+	return go_on(w, caller, sp, fp, 0);
 #endif
 }
 
-static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule)
+static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule, __u64 *frame)
 {
 	__u64 cfa, pc, fp = w->fp;
 
@@ -262,7 +310,11 @@ static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule
 	case CFA_ROOT:
 		return ended(w, END_ROOT);
 	case CFA_GO_CGOCALL:
-		return step_out_of_cgocall(w, rule->cfa_offset);
+		return step_out_of_cgocall(w, rule->cfa_offset, rule->cfa_add);
+	case CFA_GO_SYSTEMSTACK:
+		return step_out_of_systemstack(w, rule->cfa_add);
+	case CFA_GO_MORESTACK:
+		return step_out_of_morestack(w, frame);
 	default:
 		return ended(w, END_NOT_DESCRIBED);
 	}
@@ -315,6 +367,6 @@ static __always_inline int step(struct walk *w, __u64 *stack)
 	asm volatile("" : "+r"(n)); /* the bound where it is used: until 6.3 the verifier forgets it on the stack */
 	stack[n & (MAX_USER_FRAMES - 1)] = w->pc | w->mark;
 	if (rule && rule->cfa != CFA_FRAME_POINTER)
-		return step_by_rule(w, rule);
+		return step_by_rule(w, rule, &stack[n & (MAX_USER_FRAMES - 1)]);
 	return step_by_frame_pointer(w);
 }

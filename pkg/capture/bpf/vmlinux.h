@@ -76,6 +76,18 @@ struct pid {
 	struct upid numbers[1];
 };
 
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct thread_struct {
+	struct {
+		unsigned long tp_value;
+	} uw;
+};
+#endif
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -88,6 +100,7 @@ struct task_struct {
 	void *stack;
 	struct pid *thread_pid;
 	struct css_set *cgroups;
+	struct thread_struct thread;
 };
 
 struct seq_file;

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Go's scheduler as far as a sample needs it: the goroutine that runs on a thread, for its labels and for the
+ * place at which its stack was left for the thread's own. Layouts: runtime/runtime2.go; those that differ
+ * between versions come from user space.
+ */
+#pragma once
+#include "registers.h"
+#include "tables.h"
+
+/* Equal in all versions from 1.18 to 1.26. */
+#define G_M 48        /* g.m */
+#define G_SCHED_SP 56 /* g.sched.sp */
+#define G_SCHED_PC 64
+#define M_G0 0 /* m.g0 */
+
+#define MAX_LABELS 8
+#define MAX_LABEL_KEY 48   /* bytes */
+#define MAX_LABEL_VALUE 80
+
+static __always_inline int read_word(__u64 address, __u64 *out)
+{
+	return address && !bpf_probe_read_user(out, sizeof(*out), (void *)address);
+}
+
+/* The base of the thread's local storage. */
+static __always_inline __u64 thread_pointer(void)
+{
+	if (has_typed_task())
+		return TYPED_THREAD_POINTER(bpf_get_current_task_btf());
+	return PROBED_THREAD_POINTER((struct task_struct *)bpf_get_current_task());
+}
+
+/* The goroutine that the thread runs, if this is its g or that of the thread's own stack; else 0. */
+static __always_inline __u64 goroutine_of(__u64 g, struct go_layout *go)
+{
+	__u64 m, g0, curg;
+
+	if (!read_word(g + G_M, &m) || !read_word(m + M_G0, &g0) || !read_word(m + go->m_curg, &curg))
+		return 0;
+	if (g != g0 && g != curg) {
+		__u64 of_signals; /* m.gsignal */
+
+		if (!read_word(m + go->m_gsignal, &of_signals) || g != of_signals)
+			return 0;
+	}
+	return curg;
+}
+
+/* Gives 0 if no goroutine runs, as in the scheduler, or none can be found. */
+static __always_inline __u64 find_goroutine(struct user_registers *regs, struct go_layout *go)
+{
+	__u64 g;
+
+#if defined(__TARGET_ARCH_arm64)
+	/* Go code keeps it there; without cgo it is nowhere else (runtime/tls_arm64.s). */
+	__u64 curg = goroutine_of(regs->r[28], go);
+
+	if (curg)
+		return curg;
+#endif
+	if (!read_word(thread_pointer() + go->tls_offset, &g))
+		return 0;
+	return goroutine_of(g, go);
+}
+
+/* A label of runtime/pprof; what is longer than its room is cut, the lengths tell. */
+struct label {
+	__u32 key_bytes, value_bytes;
+	char key[MAX_LABEL_KEY];
+	char value[MAX_LABEL_VALUE];
+};
+
+/* A goroutine's labels as they go through the ring buffer, before the sample of the same thread to which they
+ * belong, cut after the labels that there are. */
+struct label_record {
+	__u32 kind; /* enum record_kind */
+	__u32 tid;
+	__u32 count;
+	__u32 pad;
+	struct label label[MAX_LABELS];
+};
+
+struct go_string {
+	__u64 data, length;
+};
+
+static __always_inline int read_label(struct label *out, struct go_string *key, struct go_string *value)
+{
+	__u32 k = key->length < MAX_LABEL_KEY ? key->length : MAX_LABEL_KEY;
+	__u32 v = value->length < MAX_LABEL_VALUE ? value->length : MAX_LABEL_VALUE;
+
+	out->key_bytes = key->length;
+	out->value_bytes = value->length;
+	asm volatile("" : "+r"(k));
+	if (k > MAX_LABEL_KEY)
+		k = MAX_LABEL_KEY;
+	if (bpf_probe_read_user(out->key, k, (void *)key->data))
+		return 0;
+	asm volatile("" : "+r"(v));
+	if (v > MAX_LABEL_VALUE)
+		v = MAX_LABEL_VALUE;
+	return !v || !bpf_probe_read_user(out->value, v, (void *)value->data);
+}
+
+/* From Go 1.24 a pointer to a slice of pairs of strings (internal/runtime/pprof/label; runtime/pprof/label.go). */
+static __always_inline void read_label_slice(struct label_record *out, __u64 labels)
+{
+	struct go_string header; /* a slice begins as a string does */
+	struct {
+		struct go_string key, value;
+	} pair;
+
+	if (bpf_probe_read_user(&header, sizeof(header), (void *)labels))
+		return;
+	for (__u32 i = 0; i < MAX_LABELS && i < header.length; i++) {
+		if (bpf_probe_read_user(&pair, sizeof(pair), (void *)(header.data + i * sizeof(pair))) ||
+		    !read_label(&out->label[i], &pair.key, &pair.value))
+			return;
+		out->count = i + 1;
+	}
+}
+
+/* Up to Go 1.23 a pointer to a map of strings (runtime/map.go). One with up to 8 entries is a single bucket. */
+#define HMAP_B 9
+#define HMAP_BUCKETS 16
+#define BUCKET_KEYS 8
+#define BUCKET_VALUES (BUCKET_KEYS + 8 * 16)
+#define MIN_TOP_HASH 5
+
+static __always_inline void read_label_map(struct label_record *out, __u64 labels)
+{
+	__u64 map, bucket;
+	struct go_string key, value;
+	__u8 log2_buckets, top[8];
+
+	if (!read_word(labels, &map) || !read_word(map + HMAP_BUCKETS, &bucket) ||
+	    bpf_probe_read_user(&log2_buckets, 1, (void *)(map + HMAP_B)) || log2_buckets ||
+	    bpf_probe_read_user(top, sizeof(top), (void *)bucket))
+		return;
+	for (__u32 i = 0; i < 8; i++) {
+		if (top[i] < MIN_TOP_HASH) /* free, and so are those that follow: nothing is deleted from labels */
+			return;
+		if (bpf_probe_read_user(&key, sizeof(key), (void *)(bucket + BUCKET_KEYS + 16 * i)) ||
+		    bpf_probe_read_user(&value, sizeof(value), (void *)(bucket + BUCKET_VALUES + 16 * i)) ||
+		    !read_label(&out->label[i & (MAX_LABELS - 1)], &key, &value))
+			return;
+		out->count = i + 1;
+	}
+}
+
+static __always_inline void read_labels(struct label_record *out, __u64 goroutine, struct go_layout *go)
+{
+	__u64 labels;
+
+	out->count = 0;
+	if (!go->g_labels || !read_word(goroutine + go->g_labels, &labels) || !labels)
+		return;
+	if (go->labels_are_map)
+		read_label_map(out, labels);
+	else
+		read_label_slice(out, labels);
+}
