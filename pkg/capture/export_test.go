@@ -1,4 +1,7 @@
 package capture
 
-// NewTestCgroup makes a cgroup with a container's name; it is for the tests of package capture_test.
-var NewTestCgroup = newCgroup
+// For the tests of package capture_test.
+var (
+	NeedRoot  = needRoot
+	NewCgroup = newCgroup
+)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -20,12 +19,7 @@ import (
 // C code without frame pointers is unwound whole, through the C library, signal handlers and the vDSO; where
 // that cannot be done the stack says so and has no frames that are not true.
 func TestNativeStacks(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("PPROF_TEST_ALL") != "" {
-			t.Fatal("this test needs root")
-		}
-		t.Skip("left out: it needs root")
-	}
+	needRoot(t)
 	program := compileC(t, "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-Wno-unused-result")
 	static := compileC(t, "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-static")
 	cases := []struct {
@@ -69,6 +63,8 @@ func TestNativeStacks(t *testing.T) {
 	}
 }
 
+var needRoot, newCgroup = capture.NeedRoot, capture.NewCgroup
+
 func names(s *profile.Sample) string {
 	var b strings.Builder
 	for _, l := range s.Location {
@@ -93,7 +89,7 @@ func compileC(t *testing.T, source string, flags ...string) string {
 func profileOf(t *testing.T, cmd *exec.Cmd, hz int, d time.Duration) *profile.Profile {
 	t.Helper()
 	id := fmt.Sprintf("%064x", time.Now().UnixNano())
-	dir := capture.NewTestCgroup(t, id)
+	dir := newCgroup(t, id)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	script := exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, dir + "/cgroup.procs"}, cmd.Args...)...)

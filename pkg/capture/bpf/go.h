@@ -9,6 +9,8 @@
 #include "tables.h"
 
 /* Equal in all versions from 1.18 to 1.26. */
+#define G_STACK_LOW 0 /* g.stack.lo */
+#define G_STACK_HIGH 8
 #define G_M 48        /* g.m */
 #define G_SCHED_SP 56 /* g.sched.sp */
 #define G_SCHED_PC 64

@@ -243,8 +243,7 @@ static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset, __s
 #endif
 	sp = depth;
 	if (g) {
-		/* g.stack.hi, at 8 in every version (runtime/runtime2.go) */
-		if (bpf_probe_read_user(&top, sizeof(top), (void *)(g + 8)))
+		if (!read_word(g + G_STACK_HIGH, &top))
 			return ended(w, END_UNREADABLE);
 		sp = top - depth;
 	}
@@ -254,12 +253,15 @@ static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset, __s
 /* runtime.systemstack left the goroutine's stack for the thread's own; g.sched has where. */
 static __always_inline int step_out_of_systemstack(struct walk *w, __s32 pushed)
 {
-	__u64 sp;
+	__u64 sp, low, high;
 
 	if (!w->goroutine) /* the version's layout is not known: its caller stays hidden */
 		return step_by_frame_pointer(w);
-	if (!read_word(w->goroutine + G_SCHED_SP, &sp))
+	if (!read_word(w->goroutine + G_STACK_LOW, &low) || !read_word(w->goroutine + G_STACK_HIGH, &high) ||
+	    !read_word(w->goroutine + G_SCHED_SP, &sp))
 		return ended(w, END_UNREADABLE);
+	if (w->sp >= low && w->sp < high) /* not yet, or not any more */
+		sp = w->sp;
 	return step_to_goroutine(w, sp, pushed);
 }
 
