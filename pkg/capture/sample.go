@@ -14,6 +14,7 @@ type sample struct {
 	program  program // of the process
 	parent   program // of its parent process
 	tid, pid uint32
+	ownTID   uint32 // in the thread's own PID namespace, 0 if unknown
 	end      bpf.CPUWalkEnd
 	known    bool // the process's unwind tables were there
 	comm     string
@@ -48,6 +49,7 @@ func parseSample(raw []byte) (sample, error) {
 	s := sample{
 		program: programAt(unsafe.Offsetof(layout.Program)), parent: programAt(unsafe.Offsetof(layout.Parent)),
 		tid: at(unsafe.Offsetof(layout.Tid)), pid: at(unsafe.Offsetof(layout.Pid)),
+		ownTID:   at(unsafe.Offsetof(layout.OwnTid)),
 		end:      bpf.CPUWalkEnd(order.Uint16(raw[unsafe.Offsetof(layout.End):])),
 		labelled: at(unsafe.Offsetof(layout.Labelled)) != 0,
 		known:    order.Uint16(raw[unsafe.Offsetof(layout.Known):]) != 0,

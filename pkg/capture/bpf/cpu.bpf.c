@@ -33,6 +33,7 @@ struct sample {
 	struct program parent;  /* of its parent process: the same program, if it was forked and did not execute another */
 	__u32 labelled;         /* the goroutine's labels went before it */
 	__u32 pid;              /* of the process, in the PID namespace of our /proc; 0 if unknown */
+	__u32 own_tid;          /* of the thread, in its own, innermost PID namespace; 0 if unknown */
 	__u16 kernel_frames;    /* number of addresses, first in the stack */
 	__u16 user_frames;      /* number of addresses, after the kernel's */
 	__u16 end;              /* enum walk_end: why the stack has no more */
@@ -85,14 +86,28 @@ static __always_inline __u32 pid_of(__u32 tgid)
 		return tgid;
 	if (may_read_kernel) {
 		if (has_typed_task())
-			return pid_at_level(bpf_get_current_task_btf(), own_level);
-		return pid_at_level((void *)bpf_get_current_task(), own_level);
+			return pid_at_level(bpf_get_current_task_btf()->group_leader, own_level);
+		return pid_at_level(BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader), own_level);
 	}
 	/* Under lockdown, tasks in namespaces below our own stay unknown. */
 	struct bpf_pidns_info ns = {};
 	if (bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ns, sizeof(ns)))
 		return 0;
 	return ns.tgid;
+}
+
+static __always_inline __u32 innermost_tid(void)
+{
+	struct bpf_pidns_info ns = {};
+
+	if (may_read_kernel) {
+		struct task_struct *task = (void *)bpf_get_current_task();
+		return pid_at_level(task, BPF_CORE_READ(task, thread_pid, level));
+	}
+	/* Under lockdown it is known where the innermost namespace is our own. */
+	if (bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ns, sizeof(ns)))
+		return 0;
+	return ns.pid;
 }
 
 /* The program that unwinds calls itself, so that the verifier has a bounded number of frames to look
@@ -193,6 +208,7 @@ int take_sample(struct bpf_perf_event_data *ctx)
 	programs(&s->program, &s->parent);
 	s->tid = bpf_get_current_pid_tgid();
 	s->pid = pid_of(s->program.tgid);
+	s->own_tid = innermost_tid();
 	bpf_get_current_comm(s->comm, sizeof(s->comm));
 
 	long bytes = bpf_get_stack(ctx, s->stack, (MAX_KERNEL_FRAMES - 1) * sizeof(__u64), 0);
