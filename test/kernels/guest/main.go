@@ -119,7 +119,7 @@ func sample(result *Result) error {
 	if err != nil {
 		return err
 	}
-	if err := symbol.Symbolize(r.Profile, r.File); err != nil {
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
 		return err
 	}
 	result.Lost = c.Progress().Lost
