@@ -18,6 +18,7 @@ type profileBuilder struct {
 	mappings  map[mappingKey]*profile.Mapping
 	locations map[locationKey]*profile.Location
 	named     map[string]*profile.Location
+	perfMaps  map[*profile.Mapping]*perfMap
 }
 
 // mappingKey tells mappings of different processes, and of different times, apart.
@@ -46,6 +47,7 @@ func newProfileBuilder(begin time.Time, duration time.Duration, frequency int) *
 		mappings:  map[mappingKey]*profile.Mapping{},
 		locations: map[locationKey]*profile.Location{},
 		named:     map[string]*profile.Location{},
+		perfMaps:  map[*profile.Mapping]*perfMap{},
 	}
 }
 
@@ -106,7 +108,9 @@ func (b *profileBuilder) user(g *generation, address uint64) *profile.Location {
 	if key.path == "" {
 		key.path = AnonymousMapping
 	}
-	return b.location(b.mapping(key, m.file), address)
+	in := b.mapping(key, m.file)
+	b.perfMaps[in] = g.perfMap
+	return b.location(in, address)
 }
 
 func (b *profileBuilder) kernel() *profile.Mapping {

@@ -41,6 +41,9 @@ type Result struct {
 	// File gives the file behind a mapping of the profile, opened when the process was first seen and
 	// open until the capture is closed; nil where there is none.
 	File func(*profile.Mapping) *proc.File
+	// PerfMap gives the list of code made at run time that a mapping's process has written for perf, as it is
+	// now, open until the capture is closed; nil where there is none.
+	PerfMap func(*profile.Mapping) *proc.File
 }
 
 // Names of mappings that have no file, as perf and google/pprof know them.

@@ -239,7 +239,10 @@ func (c *CPU) keep(raw []byte) {
 	if c.stacks.add(generation, s.kernel, user, end, group, labels) {
 		c.kept.Add(1)
 	}
-	c.processesSeen.Store(uint64(c.processes.count()))
+	if !generation.sampled {
+		generation.sampled = true
+		c.processesSeen.Add(1)
+	}
 }
 
 func (c *CPU) countLost() error {
@@ -317,8 +320,11 @@ func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
 	if err := b.profile.CheckValid(); err != nil {
 		return nil, fmt.Errorf("the captured profile is not valid: %w", err)
 	}
-	files := b.files
-	return &Result{Profile: b.profile, File: func(m *pprofMapping) *proc.File { return files[m] }}, nil
+	return &Result{
+		Profile: b.profile,
+		File:    func(m *pprofMapping) *proc.File { return b.files[m] },
+		PerfMap: func(m *pprofMapping) *proc.File { return b.perfMaps[m].open() },
+	}, nil
 }
 
 // selects tells whether a process is among those asked for.

@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"debug/elf"
 	"runtime"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
@@ -77,7 +76,7 @@ func (c *leafCallers) tableOf(f *proc.File) *leafTable {
 		return t
 	}
 	t := &leafTable{deltas: map[uint64]int32{}}
-	if e, err := elf.NewFile(f); err == nil {
+	if e, err := proc.OpenELF(f); err == nil {
 		t.table, _ = gopclntab.Open(e, f) // not Go: then nothing is to be repaired
 	}
 	if c.tables == nil {

@@ -113,7 +113,7 @@ func profileOf(t *testing.T, cmd *exec.Cmd, hz int, d time.Duration) *profile.Pr
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := symbol.Symbolize(r.Profile, r.File); err != nil {
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
 		t.Fatal(err)
 	}
 	return r.Profile

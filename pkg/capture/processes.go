@@ -17,7 +17,9 @@ type generation struct {
 	process  *proc.Process
 	mappings []mapping // sorted by address; nil if they could not be read
 	read     time.Time
-	program  program // that of the samples that belong to it
+	program  program  // that of the samples that belong to it
+	perfMap  *perfMap // nil if it makes no code at run time
+	sampled  bool     // a sample of it was kept
 }
 
 // mapping is an executable range of a process and the file behind it, nil if there is none.
@@ -46,6 +48,8 @@ type processTable struct {
 	// changed is told of a wanted process's mappings when they were read, and of none for others.
 	changed func(program, int, []mapping)
 	files   map[fileKey]*proc.File
+
+	perfMaps []*perfMap // of all processes
 }
 
 type fileKey struct{ dev, inode uint64 }
@@ -61,6 +65,7 @@ const rereadAfter = 200 * time.Millisecond
 func (t *processTable) of(s *sample) (*generation, bool) {
 	g := t.current[s.program.tgid]
 	if g != nil && g.program != s.program {
+		g.perfMap.replaced()
 		g = nil // another program, at addresses that may be the same
 	}
 	if g == nil || g.process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > rereadAfter {
@@ -99,7 +104,12 @@ func (t *processTable) read(s *sample, before *generation) *generation {
 	}
 	t.kept += len(mappings)
 	g := t.add(p, mappings, s)
+	g.perfMap = t.perfMapOf(before, g)
+	until := time.Now().Add(openPatience)
 	for i := range g.mappings {
+		if time.Now().After(until) {
+			break // their file system hardly answers, and meanwhile samples get lost
+		}
 		g.mappings[i].file = t.open(p, g.mappings[i].Mapping)
 	}
 	if selects(t.only, p.NSPID) {
@@ -115,12 +125,15 @@ func (t *processTable) read(s *sample, before *generation) *generation {
 func (t *processTable) ended(s *sample) *generation {
 	g := t.add(&proc.Process{PID: int(s.pid), NSPID: int(s.pid), Name: s.comm}, nil, s)
 	if parent := t.current[s.parent.tgid]; parent != nil && parent.program == s.parent && s.parent.execs == s.program.execs {
-		g.mappings = parent.mappings
+		g.mappings, g.perfMap = parent.mappings, parent.perfMap
 	} else {
 		t.unread++
 	}
 	return g
 }
+
+// openPatience bounds how long the files of one process are opened.
+const openPatience = 2 * time.Second
 
 // maxKeptMappings bounds the memory, some 200 bytes each, for mappings that a target changes all the
 // time: a process may have 65,530 of them (vm.max_map_count), and each reading is kept.
@@ -158,11 +171,7 @@ func (t *processTable) open(p *proc.Process, m proc.Mapping) *proc.File {
 	if err != nil {
 		return nil
 	}
-	dev, inode, err := f.Key()
-	if err != nil {
-		f.Close()
-		return nil
-	}
+	dev, inode := f.Key()
 	if known := t.files[fileKey{dev, inode}]; known != nil {
 		f.Close()
 		return known
@@ -174,13 +183,15 @@ func (t *processTable) open(p *proc.Process, m proc.Mapping) *proc.File {
 // maxFiles bounds the files that a target can make us hold open.
 const maxFiles = 4096
 
-func (t *processTable) count() int { return len(t.current) }
-
 func (t *processTable) close() error {
 	var errs []error
 	for _, f := range t.files {
 		errs = append(errs, f.Close())
 	}
 	t.files = map[fileKey]*proc.File{}
+	for _, m := range t.perfMaps {
+		errs = append(errs, m.close())
+	}
+	t.perfMaps = nil
 	return errors.Join(errs...)
 }

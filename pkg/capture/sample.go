@@ -40,10 +40,10 @@ func parseSample(raw []byte) (sample, error) {
 	user := int(order.Uint16(raw[unsafe.Offsetof(layout.UserFrames):]))
 	comm := raw[unsafe.Offsetof(layout.Comm):][:len(layout.Comm)]
 	programAt := func(offset uintptr) program {
-		p := layout.Program
 		return program{
-			tgid: at(offset + unsafe.Offsetof(p.Tgid)), execs: at(offset + unsafe.Offsetof(p.Execs)),
-			started: order.Uint64(raw[offset+unsafe.Offsetof(p.Started):]),
+			tgid:    at(offset + unsafe.Offsetof(layout.Program.Tgid)),
+			execs:   at(offset + unsafe.Offsetof(layout.Program.Execs)),
+			started: order.Uint64(raw[offset+unsafe.Offsetof(layout.Program.Started):]),
 		}
 	}
 	s := sample{

@@ -73,7 +73,7 @@ func (t *unwindTables) of(m *mapping) *objectTable {
 	}
 	golang := func(f *elf.File) bpf.CPUGoLayout { return goLayoutOf(f, m.file) }
 	o := t.make(golang, func() (*elf.File, *unwind.Table, error) {
-		f, err := elf.NewFile(m.file)
+		f, err := proc.OpenELF(m.file)
 		if err != nil {
 			return nil, &unwind.Table{}, nil // not an object at all
 		}

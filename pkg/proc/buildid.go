@@ -20,7 +20,7 @@ const (
 
 // buildID reads the notes in an object's PT_NOTE segments.
 func buildID(r io.ReaderAt) string {
-	f, err := elf.NewFile(r)
+	f, err := OpenELF(r)
 	if err != nil {
 		return ""
 	}

@@ -26,25 +26,49 @@ type Mapping struct {
 	Exec       bool
 }
 
-// Mappings lists the executable mappings in the order of their addresses.
-func (p *Process) Mappings() ([]Mapping, error) {
-	f, err := os.Open(p.path("maps"))
-	if err != nil {
-		return nil, err
+// Anonymous tells whether the mapping is memory that is no file's, shared memory included, but none of
+// the kernel's own: such code was made at run time.
+func (m Mapping) Anonymous() bool {
+	for _, shared := range []string{"/memfd:", "/dev/zero", "/SYSV"} { // proc_pid_maps(5), shmem.c of Linux
+		if strings.HasPrefix(m.Path, shared) {
+			return true
+		}
 	}
-	defer f.Close()
-	return parseMappings(f)
+	return m.Inode == 0 && m.Path != "[vdso]" && m.Path != "[vsyscall]" && m.Path != "[uprobes]"
 }
 
-// parseMappings reads the format of proc_pid_maps(5), and keeps the executable mappings.
-func parseMappings(r io.Reader) ([]Mapping, error) {
-	var all []Mapping
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, maxLine), maxLine)
-	for lines.Scan() {
-		m, err := parseMapping(lines.Text())
+// Mappings lists the executable mappings in the order of their addresses. The kernel makes us wait while
+// the process changes them, or while it waits for a file's page with them locked: an error wraps
+// os.ErrDeadlineExceeded after a second.
+func (p *Process) Mappings() ([]Mapping, error) {
+	return within(openPatience, p.path("maps"), func() ([]Mapping, error) {
+		f, err := os.Open(p.path("maps"))
 		if err != nil {
 			return nil, err
+		}
+		defer f.Close()
+		return parseMappings(f)
+	}, nil)
+}
+
+// parseMappings reads the format of proc_pid_maps(5), and keeps the executable mappings. A path that
+// is longer than any can be opened by, for the kernel writes a newline in it as four bytes, is cut.
+func parseMappings(r io.Reader) ([]Mapping, error) {
+	var all []Mapping
+	lines := bufio.NewReaderSize(r, maxLine)
+	for {
+		line, more, err := lines.ReadLine()
+		if err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		m, err := parseMapping(string(line))
+		if err != nil {
+			return nil, err
+		}
+		for more && err == nil {
+			_, more, err = lines.ReadLine()
 		}
 		if !m.Exec {
 			continue
@@ -54,7 +78,6 @@ func parseMappings(r io.Reader) ([]Mapping, error) {
 		}
 		all = append(all, m)
 	}
-	return all, lines.Err()
 }
 
 // parseMapping reads "start-end perms offset dev inode    path".

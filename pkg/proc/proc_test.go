@@ -83,9 +83,39 @@ func TestParseMappings(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got[i], want[i])
 		}
 	}
-	for _, bad := range []string{"x", "1-2 r-xp", "2-1 r-xp 0 0:0 0", "1-2 rx 0 0:0 0", "1-2 r-xp zz 0:0 0", strings.Repeat("a", 10_000)} {
+	for _, bad := range []string{"x", "1-2 r-xp", "2-1 r-xp 0 0:0 0", "1-2 rx 0 0:0 0", "1-2 r-xp zz 0:0 0", strings.Repeat("a", 10_000) + "\n" + "1-2 r-xp 0 0:0 0 /a"} {
 		if _, err := parseMappings(strings.NewReader(bad)); err == nil {
 			t.Errorf("%.40q was accepted", bad)
+		}
+	}
+}
+
+// A path that is too long costs its end, and no other mapping.
+func TestParseMappingsWithALongPath(t *testing.T) {
+	const first = "1000-2000 r-xp 00000000 fe:00 7 /"
+	long := first + strings.Repeat(`\012`, 4000)
+	got, err := parseMappings(strings.NewReader(long + "\n2000-3000 r-xp 00000000 fe:00 8 /b\n"))
+	if err != nil || len(got) != 2 {
+		t.Fatalf("got %d mappings, %v", len(got), err)
+	}
+	if got[0].Inode != 7 || len(got[0].Path) != maxLine-len(first)+1 || got[1].Path != "/b" {
+		t.Errorf("got inode %d with %d bytes of path, then %+v", got[0].Inode, len(got[0].Path), got[1])
+	}
+}
+
+func TestAnonymous(t *testing.T) {
+	for path, want := range map[string]bool{
+		"": true, "[heap]": true, "[anon:v8]": true, "//anon": true, "[vdso]": false, "[vsyscall]": false, "[uprobes]": false,
+	} {
+		if got := (Mapping{Path: path}).Anonymous(); got != want {
+			t.Errorf("%q: got %v", path, got)
+		}
+	}
+	for path, want := range map[string]bool{
+		"/memfd:doublemapper (deleted)": true, "/dev/zero (deleted)": true, "/SYSV00000000 (deleted)": true, "/app/memfd:x": false,
+	} {
+		if got := (Mapping{Path: path, Inode: 7}).Anonymous(); got != want {
+			t.Errorf("%q: got %v", path, got)
 		}
 	}
 }
@@ -230,5 +260,6 @@ func FuzzReaders(f *testing.F) {
 		innermostPID(string(data), 1)
 		buildIDsIn(data, binary.LittleEndian)
 		buildID(bytes.NewReader(data))
+		parseMappings(bytes.NewReader(bytes.Repeat(data, 300)))
 	})
 }

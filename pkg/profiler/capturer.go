@@ -71,7 +71,7 @@ func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
 	}
 	r.symbolizing.Store(true)
 	p := result.Profile
-	if err := symbol.Symbolize(p, result.File); err != nil {
+	if err := symbol.Symbolize(p, result.File, result.PerfMap); err != nil {
 		return nil, fmt.Errorf("name the functions of the profile: %w", err)
 	}
 	// DeadlineExceeded is the planned end of the sampling.

@@ -76,6 +76,12 @@ type container struct {
 
 func startContainer(t *testing.T, command ...string) container {
 	t.Helper()
+	return startContainerUntil(t, command[0], command...)
+}
+
+// startContainerUntil is for a command that executes the given program after some preparation.
+func startContainerUntil(t *testing.T, program string, command ...string) container {
+	t.Helper()
 	raw := make([]byte, 32)
 	rand.Read(raw)
 	c := container{id: hex.EncodeToString(raw)}
@@ -107,7 +113,7 @@ func startContainer(t *testing.T, command ...string) container {
 			return err
 		}
 		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", c.pid))
-		if err == nil && exe != command[0] {
+		if err == nil && exe != program {
 			err = fmt.Errorf("it runs %s yet", exe)
 		}
 		return err

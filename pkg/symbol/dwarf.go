@@ -3,11 +3,13 @@ package symbol
 import (
 	"debug/dwarf"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Bounds on debugging information. Package debug/dwarf wants it in memory as a whole, and the profiler
@@ -15,6 +17,8 @@ import (
 const (
 	maxDWARF = 40 << 20 // bytes, unpacked
 	maxSteps = 8 << 20  // entries, ranges and lines that are looked at in one object
+
+	maxDWARFTime = 10 * time.Second // in one object, for a step may be a long one
 )
 
 // errTooLong ends the reading of an object that claims to have more than maxSteps of something.
@@ -25,12 +29,12 @@ var errTooLong = errors.New("debugging information is too long")
 // were found before it.
 func dwarfFrames(f *elf.File, addresses []uint64) (map[uint64][]frame, error) {
 	found := map[uint64][]frame{}
-	data, err := loadDWARF(f)
+	loaded, err := loadDWARF(f)
 	if err != nil {
 		return found, err
 	}
-	s := &dwarfSearch{data: data, found: found, names: map[dwarf.Offset]frame{}}
-	r := data.Reader()
+	s := &dwarfSearch{dwarfData: loaded, found: found, names: map[dwarf.Offset]frame{}, deadline: time.Now().Add(maxDWARFTime)}
+	r := s.data.Reader()
 	for {
 		unit, err := r.Next()
 		if err != nil || unit == nil {
@@ -51,8 +55,15 @@ func dwarfFrames(f *elf.File, addresses []uint64) (map[uint64][]frame, error) {
 	}
 }
 
+// dwarfData is the debugging information of an object, with what is needed to check more of it when it is used.
+type dwarfData struct {
+	data     *dwarf.Data
+	sections map[string][]byte
+	order    binary.ByteOrder
+}
+
 // loadDWARF reads the sections, unpacked if they are compressed.
-func loadDWARF(f *elf.File) (*dwarf.Data, error) {
+func loadDWARF(f *elf.File) (*dwarfData, error) {
 	names := []string{"abbrev", "info", "line", "ranges", "str", "addr", "line_str", "rnglists", "str_offsets"}
 	sections, total := map[string][]byte{}, uint64(0)
 	for _, name := range names {
@@ -60,18 +71,23 @@ func loadDWARF(f *elf.File) (*dwarf.Data, error) {
 		if s == nil || s.Type == elf.SHT_NOBITS {
 			continue
 		}
-		// s.Size is what a compressed section claims to have unpacked; Data reads no more.
+		// s.Size is what a compressed section claims to have unpacked; no more is read.
 		if total += s.Size; s.Size > maxDWARF || total > maxDWARF {
 			return nil, fmt.Errorf("more than %d bytes of debugging information", maxDWARF)
 		}
-		data, err := s.Data()
-		if err != nil {
+		data := make([]byte, s.Size) // Data would grow it step by step, up to twice of this
+		if _, err := io.ReadFull(s.Open(), data); err != nil {
 			return nil, fmt.Errorf("section .debug_%s: %w", name, err)
 		}
 		sections[name] = data
 	}
 	if len(sections["info"]) == 0 {
 		return nil, errors.New("no debugging information")
+	}
+	if err := errors.Join(
+		checkUnits(sections["info"], sections["abbrev"], f.ByteOrder), checkTexts(sections["str"]), checkTexts(sections["line_str"]),
+	); err != nil {
+		return nil, err
 	}
 	data, err := dwarf.New(sections["abbrev"], nil, nil, sections["info"], sections["line"], nil, sections["ranges"], sections["str"])
 	if err != nil {
@@ -82,19 +98,20 @@ func loadDWARF(f *elf.File) (*dwarf.Data, error) {
 			return nil, err
 		}
 	}
-	return data, nil
+	return &dwarfData{data, sections, f.ByteOrder}, nil
 }
 
 // dwarfSearch is the search in one object.
 type dwarfSearch struct {
-	data  *dwarf.Data
-	found map[uint64][]frame
-	names map[dwarf.Offset]frame // functions that were looked up by the place of their entry
-	steps int
+	*dwarfData
+	found    map[uint64][]frame
+	names    map[dwarf.Offset]frame // functions that were looked up by the place of their entry
+	steps    int
+	deadline time.Time
 }
 
 func (s *dwarfSearch) step() error {
-	if s.steps++; s.steps > maxSteps {
+	if s.steps++; s.steps > maxSteps || time.Now().After(s.deadline) {
 		return errTooLong
 	}
 	return nil
@@ -102,6 +119,9 @@ func (s *dwarfSearch) step() error {
 
 // covered gives those of the sorted addresses that are in an entry's ranges.
 func (s *dwarfSearch) covered(e *dwarf.Entry, addresses []uint64) ([]uint64, error) {
+	if err := s.step(); err != nil {
+		return nil, err
+	}
 	ranges, err := s.data.Ranges(e)
 	if err != nil {
 		return nil, err
@@ -174,6 +194,12 @@ func framesOf(line dwarf.LineEntry, calls []inlinedAt) []frame {
 // lines reads the unit's line table once and keeps the rows of the addresses.
 func (s *dwarfSearch) lines(unit *dwarf.Entry, addresses []uint64) (map[uint64]dwarf.LineEntry, []*dwarf.LineFile, error) {
 	rows := map[uint64]dwarf.LineEntry{}
+	if offset, ok := unit.Val(dwarf.AttrStmtList).(int64); ok {
+		texts := map[uint64][]byte{formStrp: s.sections["str"], formLineStrp: s.sections["line_str"]}
+		if checkLines(s.sections["line"], offset, s.order, texts) != nil {
+			return rows, nil, nil // the functions are there without lines
+		}
+	}
 	r, err := s.data.LineReader(unit)
 	if err != nil || r == nil {
 		return rows, nil, err
@@ -270,6 +296,7 @@ func (s *dwarfSearch) function(e *dwarf.Entry, depth int) frame {
 	var f frame
 	for _, attribute := range []dwarf.Attr{dwarf.AttrLinkageName, attrMIPSLinkageName, dwarf.AttrName} {
 		if name, _ := e.Val(attribute).(string); name != "" && f.system == "" {
+			name = strings.Clone(name[:min(len(name), maxSymbolName)])
 			f.system, f.name = name, demangled(name)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/ulikunitz/xz/lzma"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
 // Bounds on a compressed symbol table: those of Fedora's largest libraries unpack to some 10 MiB.
@@ -29,8 +31,8 @@ func miniDebugInfo(f *elf.File) *elf.File {
 	if err != nil {
 		return nil
 	}
-	mini, err := elf.NewFile(bytes.NewReader(unpacked))
-	if err != nil || mini.Class != elf.ELFCLASS64 {
+	mini, err := proc.OpenELF(bytes.NewReader(unpacked))
+	if err != nil {
 		return nil
 	}
 	return mini

@@ -10,7 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
 // A C++ program with calls that are inlined in each other and a function that only .symtab knows.
@@ -196,4 +199,73 @@ func TestForeignDebugFile(t *testing.T) {
 	if frames := o.frames(address); len(frames) != 0 {
 		t.Errorf("got %+v from the debug file of another program", frames)
 	}
+}
+
+// Symbols that distributions keep by build ID are found in the target's root, and in no other.
+func TestDebugFileByBuildID(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("PPROF_TEST_ALL") != "" {
+			t.Fatal("this test needs root to change a process's root")
+		}
+		t.Skip("left out: needs root to change a process's root")
+	}
+	for name, damage := range map[string]func(t *testing.T, debug string){
+		"as it should be": nil,
+		"of another build": func(t *testing.T, debug string) {
+			run(t, "objcopy", "--only-keep-debug", compile(t, "-g", "-DOTHER", "-O1"), debug)
+		},
+		"not there": func(t *testing.T, debug string) { os.Remove(debug) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			program := compile(t, "-g")
+			address := functionRange(t, program, "hidden")[0]
+			id := openPath(t, program).BuildID()
+			debug := filepath.Join(root, "usr/lib/debug/.build-id", id[:2], id[2:]+".debug")
+			if err := os.MkdirAll(filepath.Dir(debug), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			run(t, "objcopy", "--only-keep-debug", program, debug)
+			run(t, "strip", "-o", filepath.Join(root, "shapes"), program)
+			if damage != nil {
+				damage(t, debug)
+			}
+			f, err := processIn(t, root).OpenInRoot("/shapes")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			o := openObject(f)
+			o.prepare([]uint64{address})
+			frames := o.frames(address)
+			found := len(frames) > 0 && frames[len(frames)-1].name == "hidden(int)" && frames[0].line > 0
+			if found != (damage == nil) {
+				t.Errorf("got %+v", frames)
+			}
+		})
+	}
+}
+
+// processIn starts a process that has the directory as its root.
+func processIn(t *testing.T, root string) *proc.Process {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", filepath.Join(root, "sleeper"), "../proc/testdata/sleeper")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command("/sleeper")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	p, err := proc.Open(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

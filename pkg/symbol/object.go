@@ -13,10 +13,11 @@ import (
 
 // object is an ELF file with what is known of its functions.
 type object struct {
-	elf   *elf.File
-	table *gopclntab.Table   // nil if it is not Go
-	found map[uint64][]frame // of the addresses that were asked for and are not in Go's table
-	debug func() *proc.File  // opens the file with its symbols, if they are in another one
+	elf    *elf.File
+	table  *gopclntab.Table   // nil if it is not Go
+	found  map[uint64][]frame // of the addresses that were asked for and are not in Go's table
+	starts map[uint64]uint64  // first addresses of functions, by addresses without any frames
+	debug  func() *proc.File  // opens the file with its symbols, if they are in another one
 }
 
 // openObject gives nil for a file that is not ELF.
@@ -38,8 +39,8 @@ func vdso() *object {
 }
 
 func newObject(r io.ReaderAt) *object {
-	e, err := elf.NewFile(r)
-	if err != nil || e.Class != elf.ELFCLASS64 {
+	e, err := proc.OpenELF(r)
+	if err != nil {
 		return nil
 	}
 	o := &object{elf: e, found: map[uint64][]frame{}, debug: func() *proc.File { return nil }}
@@ -79,7 +80,7 @@ func (o *object) prepare(addresses []uint64) {
 	files := []*elf.File{o.elf}
 	if debug := o.debug(); debug != nil {
 		defer debug.Close()
-		if e, err := elf.NewFile(debug); err == nil && e.Class == elf.ELFCLASS64 {
+		if e, err := proc.OpenELF(debug); err == nil {
 			files = append(files, e)
 		}
 	}
@@ -96,9 +97,18 @@ func (o *object) prepare(addresses []uint64) {
 			}
 		}
 	}
+	stubs := stubTargets(o.elf, rest)
+	var unknown []uint64
 	for _, a := range rest {
-		o.name(a, names[a])
+		if target := stubs[a]; target != "" {
+			o.found[a] = []frame{{name: demangled(target) + "@plt", system: target + "@plt"}} // as objdump has it
+			continue
+		}
+		if o.name(a, names[a]); len(o.found[a]) == 0 {
+			unknown = append(unknown, a)
+		}
 	}
+	o.starts = functionStarts(o.elf, unknown)
 }
 
 // name gives the outermost function of an address the name that the symbol table has: of C++'s static

@@ -30,8 +30,11 @@ var goBuilds = []goBuild{
 	{"stripped cgo PIE", "local", true, []string{"-buildmode=pie", "-ldflags=-s -w"}},
 	{"Go 1.18 stripped", "go1.18.10", false, []string{"-ldflags=-s -w"}},
 	{"Go 1.20 stripped PIE", "go1.20.14", false, []string{"-buildmode=pie", "-ldflags=-s -w"}},
+	{"Go 1.19 stripped cgo PIE", "go1.19.13", true, []string{"-buildmode=pie", "-ldflags=-s -w"}},
 	{"Go 1.22 stripped cgo PIE", "go1.22.12", true, []string{"-buildmode=pie", "-ldflags=-s -w"}},
 	{"Go 1.24 stripped", "go1.24.13", false, []string{"-ldflags=-s -w"}},
+	{"Go 1.25 stripped PIE", "go1.25.7", false, []string{"-buildmode=pie", "-ldflags=-s -w"}},
+	{"Go 1.25 stripped cgo PIE", "go1.25.7", true, []string{"-buildmode=pie", "-ldflags=-s -w"}},
 }
 
 // A program profiles itself with runtime/pprof. Its profile without functions, symbolized by us from the
@@ -48,7 +51,7 @@ func TestAgreesWithRuntimePprof(t *testing.T) {
 				l.Line = nil
 			}
 			got.Function = nil
-			if err := Symbolize(got, filesOf(t)); err != nil {
+			if err := Symbolize(got, filesOf(t), noPerfMap); err != nil {
 				t.Fatal(err)
 			}
 			if len(got.Sample) < 20 {

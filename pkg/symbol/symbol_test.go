@@ -95,7 +95,7 @@ func TestSymbolizeGo(t *testing.T) {
 		addresses = append(addresses, uint64(pc)-1)
 	}
 	p := profileAt(m, addresses...)
-	if err := Symbolize(p, file); err != nil {
+	if err := Symbolize(p, file, noPerfMap); err != nil {
 		t.Fatal(err)
 	}
 	frame, _ := runtime.CallersFrames(pcs).Next()
@@ -144,7 +144,7 @@ func TestSymbolizeC(t *testing.T) {
 			}
 		}
 		p := profileAt(m, m.Start+offset+1)
-		if err := Symbolize(p, func(*profile.Mapping) *proc.File { return f }); err != nil {
+		if err := Symbolize(p, func(*profile.Mapping) *proc.File { return f }, noPerfMap); err != nil {
 			t.Fatal(err)
 		}
 		if got := names(p); !reflect.DeepEqual(got, []string{name}) {
@@ -186,7 +186,7 @@ func openPath(t *testing.T, path string) *proc.File {
 func TestUnknownCode(t *testing.T) {
 	m := &profile.Mapping{ID: 1, Start: 0x1000, Limit: 0x5000, Offset: 0x2000, File: "/usr/lib/libfoo.so"}
 	p := profileAt(m, 0x1234)
-	if err := Symbolize(p, func(*profile.Mapping) *proc.File { return nil }); err != nil {
+	if err := Symbolize(p, func(*profile.Mapping) *proc.File { return nil }, noPerfMap); err != nil {
 		t.Fatal(err)
 	}
 	if got := names(p); got[0] != "[libfoo.so+0x2234]" {
@@ -246,3 +246,5 @@ func FuzzSymbolizeELF(f *testing.F) {
 		}
 	})
 }
+
+func noPerfMap(*profile.Mapping) *proc.File { return nil }

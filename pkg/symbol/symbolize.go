@@ -4,7 +4,9 @@
 package symbol
 
 import (
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/pprof/profile"
 
@@ -24,18 +26,39 @@ type frame struct {
 	wrapper            bool // made by Go's compiler, not to be shown
 }
 
+// maxTime bounds the reading of objects, of which a hostile target may have thousands. A container of 100
+// processes and libraries takes some seconds.
+const maxTime = 60 * time.Second
+
 // Symbolize fills in the functions of all locations that have none. file opens the object of a
-// mapping and gives nil where there is none. Code whose function cannot be found is called
-// [object+0xoffset]. An object that cannot be read leaves its code unknown and is no error.
-func Symbolize(p *profile.Profile, file func(*profile.Mapping) *proc.File) error {
-	s := &symbolizer{profile: p, functions: newFunctionTable(p), wrappers: map[*profile.Location]bool{}}
-	kernel, other, objects := group(p, file)
+// mapping, perfMap the list of code made at run time of a mapping's process; they give nil where there is
+// none. Code whose function cannot be found is called [object+0xoffset], where the offset is that of the
+// function's beginning if that is known. An object that cannot be read leaves its code unknown and is no error.
+func Symbolize(p *profile.Profile, file, perfMap func(*profile.Mapping) *proc.File) error {
+	s := &symbolizer{
+		profile: p, functions: newFunctionTable(p),
+		wrappers: map[*profile.Location]bool{}, starts: map[*profile.Location]uint64{},
+	}
+	kernel, rest, objects := group(p, file)
 	if len(kernel) > 0 {
 		s.kernel(kernel)
 	}
-	s.locations(other, nil)
+	began, late := time.Now(), 0
 	for _, o := range objects { // one after the other, for each may need megabytes
-		s.locations(o.locations, lookUp(o))
+		var found map[*profile.Location][]frame
+		if time.Since(began) < maxTime {
+			found = s.lookUp(o)
+		} else if len(o.locations) > 0 {
+			late++
+		}
+		rest = append(rest, s.locations(o.locations, found)...)
+	}
+	if late > 0 {
+		p.Comments = append(p.Comments, fmt.Sprintf("symbols: none of %d files, for the others took longer than %v", late, maxTime))
+	}
+	rest = s.locations(rest, perfMaps(rest, perfMap))
+	for _, l := range rest {
+		s.write(l, []frame{unknown(l, s.starts)})
 	}
 	hideGoFrames(p, s.wrappers)
 	return p.CheckValid()
@@ -83,9 +106,10 @@ func group(p *profile.Profile, file func(*profile.Mapping) *proc.File) (kernel, 
 	return kernel, append(other, none.locations...), objects
 }
 
-// lookUp finds the frames of an object's locations. The standard library's readers of ELF and DWARF are
-// not made for hostile files: should one panic, what was not found by then stays unknown.
-func lookUp(code *codeOf) (found map[*profile.Location][]frame) {
+// lookUp finds the frames of an object's locations, and where the functions begin of which it finds none.
+// The standard library's readers of ELF and DWARF are not made for hostile files: should one panic, what
+// was not found by then stays unknown.
+func (s *symbolizer) lookUp(code *codeOf) (found map[*profile.Location][]frame) {
 	found = map[*profile.Location][]frame{}
 	defer func() { _ = recover() }()
 	if len(code.locations) == 0 {
@@ -103,7 +127,12 @@ func lookUp(code *codeOf) (found map[*profile.Location][]frame) {
 	slices.Sort(sorted)
 	o.prepare(slices.Compact(sorted))
 	for i, l := range code.locations {
-		found[l] = o.frames(addresses[i])
+		if found[l] = o.frames(addresses[i]); len(found[l]) > 0 {
+			continue
+		}
+		if start, ok := o.starts[addresses[i]]; ok {
+			s.starts[l] = l.Address - l.Mapping.Start + l.Mapping.Offset - (addresses[i] - start)
+		}
 	}
 	return found
 }
@@ -112,29 +141,35 @@ func lookUp(code *codeOf) (found map[*profile.Location][]frame) {
 type symbolizer struct {
 	profile   *profile.Profile
 	functions *functionTable
-	wrappers  map[*profile.Location]bool // locations that are nothing but wrappers
+	wrappers  map[*profile.Location]bool   // locations that are nothing but wrappers
+	starts    map[*profile.Location]uint64 // where in its file the unknown function of a location begins
 }
 
-// locations writes the frames of locations; those of which none were found get one that says where
-// they are.
-func (s *symbolizer) locations(all []*profile.Location, found map[*profile.Location][]frame) {
+// locations writes the frames of locations and gives those of which none were found.
+func (s *symbolizer) locations(all []*profile.Location, found map[*profile.Location][]frame) (rest []*profile.Location) {
 	for _, l := range all {
 		frames := found[l]
 		if len(frames) == 0 {
-			frames = []frame{unknown(l)}
+			rest = append(rest, l)
+			continue
 		}
-		for _, f := range frames {
-			l.Line = append(l.Line, profile.Line{Function: s.functions.get(f), Line: int64(f.line)})
-			s.wrappers[l] = f.wrapper
-		}
+		s.write(l, frames)
 		m := l.Mapping
 		if m == nil {
 			continue
 		}
-		m.HasFunctions = true
+		m.HasFunctions = true // where there are none, pprof will look for them itself
 		m.HasInlineFrames = m.HasInlineFrames || len(frames) > 1
 		if frames[0].line > 0 {
 			m.HasLineNumbers, m.HasFilenames = true, true
 		}
+	}
+	return rest
+}
+
+func (s *symbolizer) write(l *profile.Location, frames []frame) {
+	for _, f := range frames {
+		l.Line = append(l.Line, profile.Line{Function: s.functions.get(f), Line: int64(f.line)})
+		s.wrappers[l] = f.wrapper
 	}
 }

@@ -6,20 +6,28 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
-// unknown stands for code without a known function: the object and the offset in its file. Code made at
-// run time, or outside of any mapping, has no file to which an offset belongs.
-func unknown(l *profile.Location) frame {
+// unknown stands for code without a known function: the object and the offset in its file where the
+// function begins, so that all of it is one, or that of the location itself if no start is known. Code
+// made at run time, or outside of any mapping, has no file to which an offset belongs.
+func unknown(l *profile.Location, starts map[*profile.Location]uint64) frame {
 	m := l.Mapping
 	if m == nil || m.File == "" {
 		return frame{name: "[unknown]", system: "[unknown]"}
 	}
-	name := path.Base(m.File)
-	if m.Limit == 0 || strings.HasPrefix(name, "[") {
-		name = "[" + strings.Trim(name, "[]") + "]"
+	name := strings.TrimSuffix(m.File, " (deleted)")
+	anonymous := proc.Mapping{Path: m.File, Inode: 1}.Anonymous() || strings.HasPrefix(name, "[") || strings.HasPrefix(name, "//")
+	if m.Limit == 0 || anonymous {
+		name = "[" + strings.Trim(name, "/[]") + "]"
 	} else {
-		name = fmt.Sprintf("[%s+%#x]", name, l.Address-m.Start+m.Offset)
+		start, ok := starts[l]
+		if !ok {
+			start = l.Address - m.Start + m.Offset
+		}
+		name = fmt.Sprintf("[%s+%#x]", path.Base(name), start)
 	}
 	return frame{name: name, system: name}
 }

@@ -105,7 +105,7 @@ func (s *state) rule() Rule {
 	if s.fp.kind == isUndefined { // what it holds is not the caller's, and the caller does not need it
 		r.FP, r.FPOffset = Same, 0
 	}
-	if s.ra.kind == isUnknown || s.fp.kind == isUnknown || r.CFA == FramePointer {
+	if s.ra.kind == isUnknown || s.fp.kind == isUnknown || r.CFA == FramePointer || r.CFA == Unknown {
 		return Rule{CFA: Unknown}
 	}
 	return r

@@ -1,6 +1,10 @@
 package unwind
 
-import "github.com/kubectl-pprof/kubectl-pprof/pkg/symbol/gopclntab"
+import (
+	"strings"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol/gopclntab"
+)
 
 // goFunctions describes Go's assembly. What Go's compiler makes keeps frame pointers and needs no rows;
 // assembly may use that register for something else, or have no frame at all.
@@ -42,33 +46,29 @@ func goFrame(a *arch, f gopclntab.Assembly, delta int32, landingPad bool) Rule {
 	if isSigreturn(f.Name) {
 		return Rule{CFA: Signal}
 	}
-	switch f.Name {
-	case "runtime.asmcgocall", "runtime.asmcgocall.abi0":
+	switch strings.TrimSuffix(f.Name, ".abi0") {
+	case "runtime.asmcgocall":
 		// Where it notes the goroutine's stack: runtime/asm_amd64.s of Go 1.18 and, with the landing pad, of
 		// Go 1.21; runtime/asm_arm64.s.
 		if a == amd64 && !landingPad {
 			return Rule{CFA: GoCgocall, Offset: 40, Add: delta}
 		}
 		return Rule{CFA: GoCgocall, Add: delta}
-	case "runtime.cgocallback", "runtime.cgocallback.abi0":
-		// It has gone over to the goroutine's stack; the frame pointer still leads to the C code that called it.
-		return Rule{CFA: FramePointer}
-	case "runtime.nanotime1", "runtime.nanotime1.abi0", "runtime.walltime", "runtime.walltime.abi0", "time.now", "time.now.abi0":
-		// They call the vDSO on the thread's own stack; the frame pointer leads back.
-		return Rule{CFA: FramePointer}
-	case "runtime.systemstack", "runtime.systemstack.abi0":
+	case "runtime.systemstack":
 		return Rule{CFA: GoSystemstack, Add: delta}
-	case "runtime.morestack", "runtime.morestack.abi0":
+	case "runtime.morestack":
 		return Rule{CFA: GoMorestack}
-	case "crosscall2", "runtime.sigtramp", "runtime.sigtramp.abi0":
+	case "runtime.cgocallback", "runtime.nanotime1", "runtime.walltime", "time.now":
+		// They change the stack pointer to another stack's; the frame pointer still leads to their caller.
+		if a == amd64 {
+			return Rule{CFA: FramePointer}
+		}
+	case "crosscall2", "runtime.sigtramp":
 		// They save the registers of C and leave the frame pointer alone.
 		if a == amd64 {
 			return a.frameless(delta)
 		}
-		if f.Name == "crosscall2" { // runtime/cgo/asm_arm64.s: 24 words, the 23rd and 24th the frame record
-			if delta == 0 {
-				return a.frameless(0)
-			}
+		if f.Name == "crosscall2" && delta > 0 { // runtime/cgo/asm_arm64.s: 24 words, the last two the frame record
 			return Rule{CFA: Register, Reg: uint8(a.sp), Offset: delta, RA: AtCFA, RAOffset: -8, FP: AtCFA, FPOffset: -16}
 		}
 	default:
@@ -82,15 +82,13 @@ func goFrame(a *arch, f gopclntab.Assembly, delta int32, landingPad bool) Rule {
 	if a == amd64 { // return address, frame pointer, locals (cmd/internal/obj/x86/obj6.go)
 		return Rule{CFA: Register, Reg: uint8(a.sp), Offset: delta + 8, RA: AtCFA, RAOffset: -8, FP: AtCFA, FPOffset: -16}
 	}
-	// The link register is at the stack pointer and the frame pointer below it (cmd/internal/obj/arm64/obj7.go).
-	return Rule{CFA: Register, Reg: uint8(a.sp), Offset: delta, RA: AtCFA, RAOffset: -delta, FP: AtCFA, FPOffset: -delta - 8}
+	// The link register is at the stack pointer and the caller's frame pointer below, where the frame pointer
+	// leads (cmd/internal/obj/arm64/obj7.go). A step by frame pointers does not tell the stack pointer there.
+	return Rule{CFA: Register, Reg: uint8(a.fp), Offset: delta + 8, RA: AtCFA, RAOffset: -delta, FP: AtCFA, FPOffset: -delta - 8}
 }
 
 // isSigreturn tells the function to which the kernel lets a signal handler return; it was renamed in Go 1.21.
 func isSigreturn(name string) bool {
-	switch name {
-	case "runtime.sigreturn", "runtime.sigreturn.abi0", "runtime.sigreturn__sigaction", "runtime.sigreturn__sigaction.abi0":
-		return true
-	}
-	return false
+	name = strings.TrimSuffix(name, ".abi0")
+	return name == "runtime.sigreturn" || name == "runtime.sigreturn__sigaction"
 }

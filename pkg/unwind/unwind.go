@@ -21,16 +21,16 @@ type Kind uint8
 
 // The values are those of enum cfa_kind in pkg/capture/bpf/tables.h.
 const (
-	FramePointer Kind = iota // nothing is known but that code mostly keeps frame pointers
-	Register                 // Reg + Offset
-	Dereference              // the word at Reg + Offset, + Add
-	PLT                      // sp + 8, and 8 more from byte Add of a 16-byte PLT entry on
-	Signal                   // the kernel's signal frame is at the stack pointer
-	Root                     // a thread begins here
-	GoCgocall                // runtime.asmcgocall; the goroutine's stack is noted at sp + Offset
-	GoSystemstack            // runtime.systemstack; the goroutine's stack is noted in g.sched
-	GoMorestack              // runtime.morestack; likewise
-	Unknown                  // described in a way that is not understood
+	FramePointer  Kind = iota // nothing is known but that code mostly keeps frame pointers
+	Register                  // Reg + Offset
+	Dereference               // the word at Reg + Offset, + Add
+	PLT                       // sp + 8, and 8 more from byte Add of a 16-byte PLT entry on
+	Signal                    // the kernel's signal frame is at the stack pointer
+	Root                      // a thread begins here
+	GoCgocall                 // runtime.asmcgocall; the goroutine's stack is noted at sp + Offset
+	GoSystemstack             // runtime.systemstack; the goroutine's stack is noted in g.sched
+	GoMorestack               // runtime.morestack; likewise
+	Unknown                   // described in a way that is not understood
 )
 
 // Saved is where the return address or the caller's frame pointer is.

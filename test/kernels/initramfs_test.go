@@ -18,9 +18,13 @@ func buildInitramfs(t *testing.T, arch string) string {
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "init"), "./guest")
 	build.Env = append(os.Environ(), "GOARCH="+arch, "GOOS=linux", "CGO_ENABLED=0")
 	run(t, build)
-	// Unoptimized, for gcc leaves the frame pointer out of optimized leaf functions whatever it is told.
+	// Frame pointers and no unwind tables. Unoptimized, for gcc leaves the frame pointer out of optimized leaf
+	// functions whatever it is told.
 	run(t, exec.Command(compilers[arch], "-static", "-O0", "-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer",
-		"-o", filepath.Join(dir, "spin"), "guest/spin.c"))
+		"-fno-asynchronous-unwind-tables", "-o", filepath.Join(dir, "spin"), "guest/spin.c"))
+	// Unwind tables and no frame pointers.
+	run(t, exec.Command(compilers[arch], "-static", "-O2", "-fomit-frame-pointer", "-fasynchronous-unwind-tables", "-pthread",
+		"-o", filepath.Join(dir, "native"), "../../pkg/capture/testdata/native.c"))
 
 	path := filepath.Join(dir, "initramfs")
 	f, err := os.Create(path)
@@ -34,7 +38,7 @@ func buildInitramfs(t *testing.T, arch string) string {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"init", "spin"} {
+	for _, name := range []string{"init", "spin", "native"} {
 		content, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -53,11 +53,20 @@ func TestKernels(t *testing.T) {
 	}
 }
 
-// expectStacks: both programs with their callers, nothing of the one outside the cgroup, and PIDs as
-// the programs' own namespaces number them.
+// expectStacks: all programs with their callers, nothing of the one outside the cgroup, and PIDs as the
+// programs' own namespaces number them.
 func expectStacks(t *testing.T, r result) {
 	t.Helper()
-	for _, chain := range []string{"main.hotGo,main.callerGo,main.main,runtime.main,", "main.step,main.hotGo,main.callerGo,", "hot_c,caller_c,main,"} {
+	for _, chain := range []string{
+		"main.hotGo,main.callerGo,", "main.step,main.hotGo,main.callerGo,", ",request=slow,", // labels
+		"runtime.newstack,main.grow,main.grow,",         // from the thread's stack to the goroutine's
+		"hot_c,caller_c,main,",                          // frame pointers
+		"burn,link1,link2,link3,link4,link5,deep,main,", // unwind tables
+		"burn,compare,",                                 // through the C library
+		"burn,link1,link2,handler,",                     // in a signal handler
+		",interrupted,by_signal,main,",                  // and below it
+		"burn,burn_for_asm,undescribed,[broken stack],", // where nothing is known
+	} {
 		n := int64(0)
 		for stack, count := range r.Stacks {
 			if strings.Contains(stack, chain) {
@@ -67,6 +76,17 @@ func expectStacks(t *testing.T, r result) {
 		if n < 5 {
 			t.Errorf("%d samples have the frames %s in %v", n, chain, r.Stacks)
 		}
+	}
+	total, bad := int64(0), int64(0)
+	for stack, count := range r.Stacks {
+		total += count
+		if strings.Contains(stack, "[broken stack]") && !strings.Contains(stack, ",undescribed,") {
+			bad += count
+			t.Logf("%d times broken: %s", count, stack)
+		}
+	}
+	if float64(bad) > max(2, 0.01*float64(total)) {
+		t.Errorf("%d of %d stacks are broken", bad, total)
 	}
 	for stack := range r.Stacks {
 		if strings.Contains(stack, "main.outsider") {

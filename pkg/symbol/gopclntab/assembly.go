@@ -32,12 +32,12 @@ const maxDeltaRows = 256
 func (t *Table) EachAssembly(visit func(Assembly)) error {
 	var next [8]byte
 	if err := t.image.read(next[:], t.funcs); err != nil {
-		return fmt.Errorf("Go function table: %w", err)
+		return fmt.Errorf("function table of Go: %w", err)
 	}
 	for i := range t.functions {
 		entry, record := t.order.Uint32(next[:]), t.order.Uint32(next[4:])
 		if err := t.image.read(next[:], t.funcs+8*uint64(i+1)); err != nil {
-			return fmt.Errorf("Go function table: %w", err)
+			return fmt.Errorf("function table of Go: %w", err)
 		}
 		f, err := t.function(t.funcs + uint64(record))
 		if err != nil || f.flag&flagAssembly == 0 {

@@ -11,11 +11,9 @@ import (
 	"strings"
 )
 
-// Bounds on what is searched in a file.
-const (
-	maxScan        = 256 << 20 // bytes of data for the table or for what points to it
-	maxRelocations = 64 << 20  // bytes of relocation entries
-)
+// maxScan bounds the bytes that are searched through for the table and for what points to it, all
+// searches together: a program of 500 MB with cgo and PIE has this much.
+const maxScan = 1 << 30
 
 // Open finds the function table of a Go program or shared object. The error wraps ErrNotGo if there
 // is none.
@@ -88,9 +86,12 @@ func parts(f *elf.File, names ...string) []part {
 // past the cache of pages, which it would only flush.
 func (p part) search(im *image, pattern []byte, visit func(address uint64) bool) {
 	buf := make([]byte, 64<<10)
-	for done := uint64(0); done < min(p.size, maxScan); done += uint64(len(buf)) {
+	for done := uint64(0); done < p.size; done += uint64(len(buf)) {
 		chunk := buf[:min(uint64(len(buf)), p.size-done)]
 		n := im.readThrough(chunk, p.start+done)
+		if n == 0 {
+			return
+		}
 		for i := 0; i+8 <= n; {
 			hit := bytes.Index(chunk[i:n], pattern)
 			if hit < 0 {
@@ -110,7 +111,9 @@ func (im *image) readThrough(b []byte, address uint64) int {
 	for _, s := range im.segments {
 		if address >= s.Vaddr && address-s.Vaddr < s.Filesz {
 			within := address - s.Vaddr
-			n, _ := im.r.ReadAt(b[:min(uint64(len(b)), s.Filesz-within)], int64(s.Off+within))
+			b = b[:min(uint64(len(b)), s.Filesz-within, im.unread)]
+			im.unread -= uint64(len(b))
+			n, _ := im.r.ReadAt(b, int64(s.Off+within))
 			return n
 		}
 	}
@@ -190,7 +193,7 @@ func (t *Table) findModuledata(f *elf.File) (moduledata, error) {
 // findRelocated searches R_*_RELATIVE relocations: offset, type, addend, each 8 bytes.
 func (t *Table) findRelocated(f *elf.File) (moduledata, error) {
 	var starts []uint64
-	err := eachRelative(f, func(offset, value uint64) {
+	err := t.image.eachRelative(f, func(offset, value uint64) {
 		if value == t.base && len(starts) < 64 {
 			starts = append(starts, offset)
 		}
@@ -199,7 +202,7 @@ func (t *Table) findRelocated(f *elf.File) (moduledata, error) {
 		return moduledata{}, errors.Join(fmt.Errorf("%w: its module data was not found", ErrNotGo), err)
 	}
 	words := map[uint64]uint64{}
-	err = eachRelative(f, func(offset, value uint64) {
+	err = t.image.eachRelative(f, func(offset, value uint64) {
 		for _, start := range starts {
 			if offset >= start && offset < start+moduleTextAndAll {
 				words[offset] = value
@@ -214,7 +217,7 @@ func (t *Table) findRelocated(f *elf.File) (moduledata, error) {
 	return moduledata{}, fmt.Errorf("%w: its module data was not found", ErrNotGo)
 }
 
-func eachRelative(f *elf.File, visit func(offset, value uint64)) error {
+func (im *image) eachRelative(f *elf.File, visit func(offset, value uint64)) error {
 	relative := uint64(elf.R_X86_64_RELATIVE)
 	if f.Machine == elf.EM_AARCH64 {
 		relative = uint64(elf.R_AARCH64_RELATIVE)
@@ -223,7 +226,9 @@ func eachRelative(f *elf.File, visit func(offset, value uint64)) error {
 		if s.Type != elf.SHT_RELA || !strings.HasPrefix(s.Name, ".rela") || s.Flags&elf.SHF_ALLOC == 0 {
 			continue
 		}
-		r := io.NewSectionReader(s, 0, int64(min(s.FileSize, maxRelocations)))
+		size := min(s.FileSize, im.unread)
+		im.unread -= size
+		r := io.NewSectionReader(s, 0, int64(size))
 		buf := make([]byte, 24<<10)
 		for {
 			n, err := io.ReadFull(r, buf)

@@ -11,6 +11,7 @@ type image struct {
 	r        io.ReaderAt
 	segments []elf.ProgHeader
 	pages    map[uint64][]byte
+	unread   uint64 // bytes that may still be searched through
 }
 
 const (
@@ -19,7 +20,7 @@ const (
 )
 
 func newImage(f *elf.File, r io.ReaderAt) *image {
-	im := &image{r: r, pages: map[uint64][]byte{}}
+	im := &image{r: r, pages: map[uint64][]byte{}, unread: maxScan}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_LOAD && p.Filesz > 0 {
 			im.segments = append(im.segments, p.ProgHeader)

@@ -57,14 +57,13 @@ func (t *Table) frame(f *function, pc uint64, name uint32, id uint8, start int32
 		return Frame{}, err
 	}
 	frame := Frame{Name: text, StartLine: max(0, int(start)), Wrapper: isWrapper(id, text)}
+	// The function is right also where its tables are not.
 	if frame.File, err = t.file(f, pc); err != nil {
-		return Frame{}, err
+		return frame, nil
 	}
-	line, err := t.pcvalue(f.pcln, f, pc)
-	if err != nil {
-		return Frame{}, err
+	if line, err := t.pcvalue(f.pcln, f, pc); err == nil {
+		frame.Line = max(0, int(line))
 	}
-	frame.Line = max(0, int(line))
 	return frame, nil
 }
 

@@ -18,9 +18,10 @@ func (t *Table) pcvalueUntil(offset uint32, f *function, pc uint64) (value int32
 		return -1, 0, nil
 	}
 	r := pcReader{image: t.image, at: t.pcs + uint64(offset)}
+	defer func() { t.walked += r.used }()
 	value = -1
 	address := f.entry
-	for first := true; r.used < maxPCValue; first = false {
+	for first := true; r.used < maxPCValue && t.walked+r.used < maxWalked; first = false {
 		v, err := r.uvarint()
 		if err != nil {
 			return 0, 0, err
@@ -38,7 +39,7 @@ func (t *Table) pcvalueUntil(offset uint32, f *function, pc uint64) (value int32
 			return value, address, nil
 		}
 	}
-	return 0, 0, errors.New("pc-value table has no end")
+	return 0, 0, errors.New("pc-value tables have no end")
 }
 
 // pcReader reads variable-length numbers.

@@ -27,6 +27,7 @@ const (
 	maxName      = 4 << 10 // bytes; generic names reach some hundreds
 	maxInline    = 256     // inlined calls at one address
 	maxPCValue   = 1 << 20 // bytes of one pc-value table that are walked
+	maxWalked    = 1 << 28 // bytes of all of them together, some 10,000 lookups of the largest functions known
 )
 
 // Table is the function table of one Go program.
@@ -37,6 +38,7 @@ type Table struct {
 	magic     uint32
 	quantum   uint64 // size of the smallest instruction: 1 on amd64, 4 on arm64
 	functions uint32
+	walked    int // bytes of pc-value tables
 
 	names, units, files, pcs, funcs uint64 // addresses of the sub-tables
 
@@ -79,9 +81,9 @@ type function struct {
 	pcln   uint32
 	npc    uint32 // number of pcdata
 	unit   uint32
-	start  int32  // line of its declaration, from Go 1.20
-	nfunc  uint8  // number of funcdata
-	id     uint8  // which function it is to the runtime
+	start  int32 // line of its declaration, from Go 1.20
+	nfunc  uint8 // number of funcdata
+	id     uint8 // which function it is to the runtime
 	flag   uint8
 	tables uint64 // address of the pcdata offsets, the funcdata offsets behind them
 }

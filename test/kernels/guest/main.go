@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -29,7 +30,7 @@ type Result struct {
 	Error   string
 	Samples int64
 	Lost    uint64
-	Stacks  map[string]int64 // functions from the leaf to the root, by comma
+	Stacks  map[string]int64 // functions from the leaf to the root and the label "request", by commas
 	PIDs    []int64
 }
 
@@ -48,7 +49,8 @@ func main() {
 		}
 		fmt.Println(err)
 	case os.Args[1] == "target":
-		callerGo()
+		go growStacks()
+		pprof.Do(context.Background(), pprof.Labels("request", "slow"), func(context.Context) { callerGo() })
 	case os.Args[1] == "outsider":
 		outsider()
 	}
@@ -95,7 +97,9 @@ func sample(result *Result) error {
 	if err := exec.Command("/init", "outsider").Start(); err != nil {
 		return err
 	}
-	for _, command := range [][]string{{"/init", "target"}, {"/spin"}} {
+	for _, command := range [][]string{
+		{"/init", "target"}, {"/spin"}, {"/native", "deep"}, {"/native", "callback"}, {"/native", "signal"}, {"/native", "undescribed"},
+	} {
 		cmd := exec.Command(command[0], command[1:]...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{
 			Cloneflags: syscall.CLONE_NEWPID, UseCgroupFD: true, CgroupFD: int(cgroup.Fd()),
@@ -115,7 +119,7 @@ func sample(result *Result) error {
 	if err != nil {
 		return err
 	}
-	if err := symbol.Symbolize(r.Profile, r.File); err != nil {
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
 		return err
 	}
 	result.Lost = c.Progress().Lost
@@ -133,12 +137,34 @@ func summarize(p *profile.Profile, result *Result) {
 				stack += line.Function.Name + ","
 			}
 		}
+		for _, value := range s.Label["request"] {
+			stack += "request=" + value + ","
+		}
 		result.Stacks[stack] += s.Value[0]
 		pids[s.NumLabel["pid"][0]] = true
 	}
 	for pid := range pids {
 		result.PIDs = append(result.PIDs, pid)
 	}
+}
+
+//go:noinline
+func growStacks() {
+	for {
+		done := make(chan int)
+		go func() { done <- grow(100) }()
+		<-done
+	}
+}
+
+//go:noinline
+func grow(n int) int {
+	var room [256]byte
+	room[n] = 1
+	if n == 0 {
+		return int(room[0])
+	}
+	return grow(n-1) + int(room[n])
 }
 
 //go:noinline

@@ -1,0 +1,133 @@
+package unwind
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"testing"
+)
+
+// section makes an .eh_frame at address 0 with one CIE, as gcc writes it for amd64, and one FDE for the
+// addresses 0x1000 to 0x1100.
+func section(augmentation string, instructions ...byte) []byte {
+	body := append([]byte{0, 0, 0, 0, 1}, augmentation...) // no CIE's offset: it is one; version
+	body = append(body, 0, 1, 0x78, 16, 1, 0x00)           // alignments 1 and -8, return address 16, absolute addresses
+	body = append(body, cfaDefCFA, 7, 8, cfaOffset|16, 1)
+	data := entry(nil, body)
+	fde := binary.LittleEndian.AppendUint32(nil, uint32(len(data)+4))
+	fde = binary.LittleEndian.AppendUint64(fde, 0x1000)
+	fde = binary.LittleEndian.AppendUint64(fde, 0x100)
+	fde = append(append(fde, 0), instructions...)
+	return entry(data, fde)
+}
+
+func entry(data, body []byte) []byte {
+	data = binary.LittleEndian.AppendUint32(data, uint32(len(body)))
+	return append(data, body...)
+}
+
+func TestInstructions(t *testing.T) {
+	sp := func(offset int32) Rule {
+		return Rule{CFA: Register, Reg: 7, Offset: offset, RA: AtCFA, RAOffset: -8}
+	}
+	saved := sp(16)
+	saved.FP, saved.FPOffset = AtCFA, -16
+	framed := saved
+	framed.Reg = 6
+	aligned := Rule{CFA: Dereference, Reg: 6, Offset: -8, RA: AtCFA, RAOffset: -8, FP: AtFP}
+	inRegister := sp(0)
+	inRegister.RA, inRegister.RAOffset = InRegister, 5
+	type row struct {
+		address uint64
+		rule    Rule
+	}
+	cases := []struct {
+		name         string
+		augmentation string
+		instructions []byte
+		want         []row // but for the end
+	}{
+		{"none", "zR", nil, []row{{0x1000, sp(8)}}},
+		{"frame pointer", "zR", []byte{cfaAdvanceLoc | 1, cfaDefCFAOffset, 16, cfaOffset | 6, 2, cfaAdvanceLoc1, 3, cfaDefCFARegister, 6},
+			[]row{{0x1000, sp(8)}, {0x1001, saved}, {0x1004, framed}}},
+		{"remembered", "zR", []byte{cfaRememberState, cfaAdvanceLoc | 4, cfaDefCFAOffset, 64, cfaAdvanceLoc | 4, cfaRestoreState},
+			[]row{{0x1000, sp(8)}, {0x1004, sp(64)}, {0x1008, sp(8)}}},
+		{"restored", "zR", []byte{cfaDefCFAOffset, 16, cfaOffset | 6, 2, cfaAdvanceLoc | 2, cfaRestore | 6},
+			[]row{{0x1000, saved}, {0x1002, sp(16)}}},
+		{"other registers change nothing", "zR", []byte{cfaAdvanceLoc | 1, cfaOffset | 3, 4}, []row{{0x1000, sp(8)}}},
+		{"the thread's first function", "zR", []byte{cfaUndefined, 16}, []row{{0x1000, Rule{CFA: Root}}}},
+		{"aligned stack", "zR", []byte{cfaDefCFAExpression, 3, 0x76, 0x78, opDeref, cfaExpression, 6, 2, 0x76, 0}, []row{{0x1000, aligned}}},
+		{"PLT", "zR", []byte{cfaDefCFAExpression, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22},
+			[]row{{0x1000, Rule{CFA: PLT, Add: 11, RA: AtCFA, RAOffset: -8}}}},
+		{"stack pointer kept on the stack", "zR", []byte{cfaDefCFAExpression, 6, 0x77, 0x88, 0x01, opDeref, opPlusUconst, 8},
+			[]row{{0x1000, Rule{CFA: Dereference, Reg: 7, Offset: 136, Add: 8, RA: AtCFA, RAOffset: -8}}}},
+		{"return address in a register, as in vfork", "zR", []byte{cfaDefCFAOffset, 0, cfaRegister, 16, 5}, []row{{0x1000, inRegister}}},
+		{"signal trampoline", "zRS", []byte{cfaDefCFAExpression, 1, opDeref}, []row{{0x1000, Rule{CFA: Signal}}}},
+		{"arguments and signed addresses", "zR", []byte{cfaGNUArgsSize, 16, cfaNegateRAState}, []row{{0x1000, sp(8)}}},
+		{"expression that is not understood", "zR", []byte{cfaDefCFAExpression, 2, 0x30, 0x31}, []row{{0x1000, Rule{CFA: Unknown}}}},
+		{"unknown instruction", "zR", []byte{cfaAdvanceLoc | 1, 0x3c}, []row{{0x1000, Rule{CFA: Unknown}}}},
+		{"restore of what was never remembered", "zR", []byte{cfaRestoreState}, []row{{0x1000, Rule{CFA: Unknown}}}},
+		{"operand is missing", "zR", []byte{cfaDefCFAOffset}, []row{{0x1000, Rule{CFA: Unknown}}}},
+		{"beyond the function", "zR", []byte{cfaAdvanceLoc2, 0, 2, cfaDefCFAOffset, 16}, []row{{0x1000, sp(8)}}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			rules := NewRuleSet()
+			table, err := compile(functions(section(c.augmentation, c.instructions...), 0, amd64), rules)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []row
+			for _, r := range table.Rows {
+				got = append(got, row{table.Base + uint64(r.Address), rules.All()[r.Rule]})
+			}
+			if want := append(c.want, row{0x1100, Rule{}}); !slices.Equal(got, want) {
+				t.Errorf("got %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+// A section that was cut anywhere gives what is whole and nothing else.
+func TestSectionThatIsCut(t *testing.T) {
+	data := section("zR", cfaAdvanceLoc|1, cfaDefCFAOffset, 16)
+	for n := range data {
+		if all := functions(data[:n], 0, amd64); len(all) != 0 {
+			t.Errorf("%d of %d bytes gave %d functions", n, len(data), len(all))
+		}
+	}
+}
+
+// An object cannot make us keep more rows than are allowed.
+func TestRowsAreBounded(t *testing.T) {
+	var all []function
+	for i := range uint64(3) {
+		start := i << 30
+		all = append(all, function{start, start + 1<<30, func(emit func(uint64, Rule)) error {
+			for n := range uint64(maxRows) {
+				emit(start+n, Rule{CFA: Register, Offset: int32(n % 2)})
+			}
+			return nil
+		}})
+	}
+	if _, err := compile(all, NewRuleSet()); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
+}
+
+// With too many distinct rules, what is new is unknown; what is known stays.
+func TestRulesAreBounded(t *testing.T) {
+	s := NewRuleSet()
+	for i := range int32(2 * MaxRules) {
+		s.number(Rule{CFA: Register, Offset: i})
+	}
+	if n := len(s.All()); n != MaxRules {
+		t.Errorf("%d rules, the limit is %d", n, MaxRules)
+	}
+	if n := s.number(Rule{CFA: Register, Offset: 2 * MaxRules}); s.All()[n].CFA != Unknown {
+		t.Errorf("a rule without room became %+v", s.All()[n])
+	}
+	if n := s.number(Rule{CFA: Register, Offset: 5}); s.All()[n].Offset != 5 {
+		t.Errorf("a known rule became %+v", s.All()[n])
+	}
+}

@@ -1,0 +1,73 @@
+package unwind
+
+import (
+	"bytes"
+	"debug/elf"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// FuzzFrames feeds the reader of .eh_frame: whatever stands there, rows are sorted and within bounds.
+func FuzzFrames(f *testing.F) {
+	f.Add(section("zR", cfaAdvanceLoc|1, cfaDefCFAOffset, 16))
+	f.Add(section("zPLR", cfaDefCFAExpression, 3, 0x76, 0x78, opDeref))
+	f.Add(section("zRS"))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, a := range []*arch{amd64, arm64} {
+			table, err := compile(functions(data, 0x2000, a), NewRuleSet())
+			if err != nil {
+				continue
+			}
+			for i := 1; i < len(table.Rows); i++ {
+				if table.Rows[i].Address <= table.Rows[i-1].Address {
+					t.Fatalf("row %d at %#x is not after the one at %#x", i, table.Rows[i].Address, table.Rows[i-1].Address)
+				}
+			}
+		}
+	})
+}
+
+// FuzzObject feeds whole objects, with a real one as the seed.
+func FuzzObject(f *testing.F) {
+	if data, err := os.ReadFile("/bin/true"); err == nil {
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		object, err := elf.NewFile(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		_, _ = Compile(object, bytes.NewReader(data), NewRuleSet())
+	})
+}
+
+// BenchmarkCompile makes the tables of a C library and, where it is, of libLLVM, which has the most rows known.
+func BenchmarkCompile(b *testing.B) {
+	large, _ := filepath.Glob("/usr/lib/llvm-*/lib/libLLVM*.so.*")
+	for _, path := range append([]string{"/lib/x86_64-linux-gnu/libc.so.6"}, large[:min(1, len(large))]...) {
+		file, err := os.Open(path)
+		if err != nil {
+			b.Logf("left out: %v", err)
+			continue
+		}
+		defer file.Close()
+		object, err := elf.NewFile(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(filepath.Base(path), func(b *testing.B) {
+			b.ReportAllocs()
+			rows := 0
+			for b.Loop() {
+				t, err := Compile(object, file, NewRuleSet())
+				if err != nil {
+					b.Fatal(err)
+				}
+				rows = len(t.Rows)
+			}
+			b.ReportMetric(float64(rows), "rows")
+		})
+	}
+}
