@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// program is one that is profiled.
+type program struct {
+	name   string
+	golang bool
+	args   []string // of the program, if it is of Go
+	build  []string // command that makes it; %s is where
+}
+
+const (
+	goSource = "./test/workloads/accuracy/golang"
+	native   = "test/workloads/accuracy/native/busy"
+)
+
+var programs = []program{
+	{"Go plain", true, []string{"-kind=plain"}, []string{"go", "build", "-o", "%s", goSource}},
+	{"Go stripped", true, []string{"-kind=plain"}, []string{"go", "build", "-ldflags=-s -w", "-o", "%s", goSource}},
+	{"Go PIE", true, []string{"-kind=plain"}, []string{"go", "build", "-buildmode=pie", "-ldflags=-s -w", "-o", "%s", goSource}},
+	{"Go cgo", true, nil, []string{"env", "CGO_ENABLED=1", "go", "build", "-ldflags=-s -w", "-o", "%s", "./test/workloads/accuracy/cgo"}},
+	{"Go deep recursion", true, []string{"-kind=recursion"}, []string{"go", "build", "-o", "%s", goSource}},
+	{"Go generics", true, []string{"-kind=generics"}, []string{"go", "build", "-o", "%s", goSource}},
+	{"Go inlining", true, []string{"-kind=inlining"}, []string{"go", "build", "-o", "%s", goSource}},
+	{"Go cryptography", true, []string{"-kind=crypto"}, []string{"go", "build", "-o", "%s", goSource}},
+	{"C", false, nil, []string{"gcc", "-O2", "-fomit-frame-pointer", "-pthread", "-o", "%s", native + ".c"}},
+	// The unwinder of exceptions has its symbols in the static library only.
+	{"C++", false, nil, []string{"g++", "-O2", "-fomit-frame-pointer", "-pthread", "-static-libstdc++", "-static-libgcc", "-o", "%s", native + ".cc"}},
+	{"Rust", false, nil, []string{"rustc", "-O", "-o", "%s", native + ".rs"}},
+}
+
+// make builds the program and gives its path; none if there is no compiler for it at hand.
+func (p program) make(ctx context.Context, o options) (string, error) {
+	if _, err := exec.LookPath(p.build[0]); err != nil {
+		return "", err
+	}
+	path, err := filepath.Abs(filepath.Join(o.out, "accuracy", strings.ReplaceAll(p.name, " ", "-")))
+	if err != nil {
+		return "", err
+	}
+	args := append([]string(nil), p.build...)
+	for i := range args {
+		if args[i] == "%s" {
+			args[i] = path
+		}
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return path, nil
+}

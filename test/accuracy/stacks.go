@@ -1,0 +1,65 @@
+package main
+
+import (
+	"path"
+	"strings"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/test/accuracy/compare"
+)
+
+// crossings are functions that lie between a goroutine's stack and that of its thread or of C. runtime/pprof,
+// which knows nothing of C's frames, leaves some of them out and puts in others.
+var crossings = map[string]bool{
+	"runtime.asmcgocall": true, "runtime.asmcgocall.abi0": true, "runtime.asmcgocall_landingpad": true, "crosscall2": true,
+	"runtime.systemstack_switch": true,
+}
+
+// goStacks takes from a profile what runtime/pprof knows: user code of Go.
+func goStacks(p *profile.Profile) []compare.Stack {
+	var all []compare.Stack
+	for _, s := range p.Sample {
+		stack := compare.Stack{Count: s.Value[0]}
+		for _, l := range s.Location {
+			if l.Mapping != nil && l.Mapping.File == capture.KernelMapping {
+				continue
+			}
+			for _, line := range l.Line {
+				isGo := strings.HasSuffix(line.Function.Filename, ".go") || strings.HasSuffix(line.Function.Filename, ".s")
+				if (isGo || line.Function.Filename == "_cgo_gotypes.go") && !crossings[line.Function.Name] {
+					stack.Frames = append(stack.Frames, compare.Frame{Function: line.Function.Name, Line: line.Line})
+				}
+			}
+		}
+		all = append(all, stack)
+	}
+	return all
+}
+
+// nativeStacks takes what perf shows: the functions of user code as the symbol tables have them.
+func nativeStacks(p *profile.Profile, program string) []compare.Stack {
+	var all []compare.Stack
+	for _, s := range p.Sample {
+		stack := compare.Stack{Count: s.Value[0]}
+		for _, l := range s.Location {
+			if l.Mapping == nil || l.Mapping.File == capture.KernelMapping {
+				continue
+			}
+			stack.Frames = append(stack.Frames, nativeFrame(l.Line[len(l.Line)-1].Function.SystemName, l.Mapping.File, program))
+		}
+		all = append(all, stack)
+	}
+	return all
+}
+
+// nativeFrame is compared by its function in the program itself, and by its object elsewhere: a library's
+// function may have several names, of which each profiler takes one.
+func nativeFrame(function, object, program string) compare.Frame {
+	if object != program {
+		return compare.Frame{Function: "in " + path.Base(object)}
+	}
+	name, _, _ := strings.Cut(function, "@@") // without a symbol's version
+	return compare.Frame{Function: name}
+}
