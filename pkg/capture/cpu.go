@@ -304,6 +304,9 @@ func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
 	b.comment("kernel: %s", release)
 	b.comment("truncated stacks: %d", ends[truncated])
 	b.comment("broken stacks: %d", ends[broken])
+	if n := c.checker.early; n > 0 {
+		b.comment("broken stacks of programs that had just begun: %d", n)
+	}
 	for _, a := range advice(c.checker.astray) {
 		b.comment("advice: %s", a)
 	}

@@ -86,13 +86,13 @@ type CPUSample struct {
 	}
 	Labelled     uint32
 	Pid          uint32
+	OwnPid       uint32
 	OwnTid       uint32
 	KernelFrames uint16
 	UserFrames   uint16
 	End          uint16
 	Known        uint16
 	Comm         [16]int8
-	_            [4]byte
 	Link         uint64
 	Top          [8]uint64
 	Stack        [1152]uint64
