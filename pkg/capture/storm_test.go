@@ -1,13 +1,10 @@
 package capture_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +30,7 @@ func TestForkStorm(t *testing.T) {
 		{"processes shorter than a period", 999, 5, 200 * time.Microsecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := startStorm(t, program, c.seconds*rate, rate, c.work)
+			s := startWithPipes(t, program, fmt.Sprint(c.seconds*rate), fmt.Sprint(rate), fmt.Sprint(c.work.Nanoseconds()))
 			capturer, err := capture.NewCPU(capture.Options{ContainerID: s.id, Frequency: c.hz})
 			if err != nil {
 				t.Fatal(err)
@@ -42,7 +39,7 @@ func TestForkStorm(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			used := make(chan time.Duration, 1)
 			go func() {
-				used <- s.run(t)
+				used <- runStorm(t, s)
 				stop()
 			}()
 			r, err := capturer.Run(ctx)
@@ -85,42 +82,8 @@ func TestForkStorm(t *testing.T) {
 	}
 }
 
-// storm is a program that will start many others.
-type storm struct {
-	id     string // of its container
-	stdin  io.WriteCloser
-	stdout *bufio.Reader
-}
-
-func startStorm(t *testing.T, program string, processes, rate int, work time.Duration) *storm {
-	t.Helper()
-	s := &storm{id: fmt.Sprintf("%064x", time.Now().UnixNano())}
-	dir := newCgroup(t, s.id)
-	cmd := exec.Command("/bin/sh", "-c", `echo $$ > "$0" && exec "$@"`, dir+"/cgroup.procs",
-		program, fmt.Sprint(processes), fmt.Sprint(rate), fmt.Sprint(work.Nanoseconds()))
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	s.stdin, s.stdout = stdin, bufio.NewReader(stdout)
-	time.Sleep(100 * time.Millisecond) // past its own start
-	return s
-}
-
-// run lets the storm begin and gives the CPU time that all of its processes used.
-func (s *storm) run(t *testing.T) time.Duration {
+// runStorm lets the storm begin and gives the CPU time that all of its processes used.
+func runStorm(t *testing.T, s *target) time.Duration {
 	if _, err := io.WriteString(s.stdin, "begin\n"); err != nil {
 		t.Error(err)
 	}
