@@ -66,6 +66,10 @@ test: deps lint build image workloads ## everything: lint, unit, kernel and clus
 bench: build image workloads ## measure on the cluster; a table and out/bench.json
 	test/with-cluster go run ./test/bench
 
+.PHONY: accuracy
+accuracy: deps ## compare profiles with runtime/pprof and perf; a table and out/accuracy.json
+	go run ./test/accuracy
+
 .PHONY: deps
 deps: ## install the Debian packages that the tests need
 	test/deps

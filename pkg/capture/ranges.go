@@ -56,6 +56,9 @@ func (r *processRanges) set(p program, pid int, mappings []mapping) error {
 	var all []bpf.CPUUnwindRange
 	var golang bpf.CPUGoLayout
 	for i := range mappings {
+		if mappings[i].Start >= kernelHalf { // the page [vsyscall], where no program's code runs any more
+			continue
+		}
 		o := r.tables.of(&mappings[i])
 		all = appendRanges(all, &mappings[i].Mapping, o)
 		if golang.M_curg == 0 {
@@ -112,7 +115,10 @@ func (o *objectTable) bias(m *proc.Mapping) (uint64, bool) {
 	return 0, false
 }
 
-const pageSize = 4096
+const (
+	pageSize   = 4096
+	kernelHalf = 1 << 63 // the BPF program compares addresses below it
+)
 
 // span gives entries with these ranges.
 func (r *processRanges) span(all []bpf.CPUUnwindRange) (*span, error) {

@@ -26,7 +26,7 @@ var programs = []program{
 	{"Go plain", true, []string{"-kind=plain"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"Go stripped", true, []string{"-kind=plain"}, []string{"go", "build", "-ldflags=-s -w", "-o", "%s", goSource}},
 	{"Go PIE", true, []string{"-kind=plain"}, []string{"go", "build", "-buildmode=pie", "-ldflags=-s -w", "-o", "%s", goSource}},
-	{"Go cgo", true, nil, []string{"env", "CGO_ENABLED=1", "go", "build", "-ldflags=-s -w", "-o", "%s", "./test/workloads/accuracy/cgo"}},
+	{"Go cgo", true, nil, []string{"env", "CGO_ENABLED=1", "go", "build", "-o", "%s", "./test/workloads/accuracy/cgo"}},
 	{"Go deep recursion", true, []string{"-kind=recursion"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"Go generics", true, []string{"-kind=generics"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"Go inlining", true, []string{"-kind=inlining"}, []string{"go", "build", "-o", "%s", goSource}},

@@ -17,6 +17,10 @@ var crossings = map[string]bool{
 	"runtime.systemstack_switch": true,
 }
 
+// preempted is called by the signal that ends a goroutine's turn. runtime/pprof's own signal comes with the same
+// tick of the kernel's clock and then finds it, before its first instruction, in the place of what was interrupted.
+const preempted = "runtime.asyncPreempt"
+
 // goStacks takes from a profile what runtime/pprof knows: user code of Go.
 func goStacks(p *profile.Profile) []compare.Stack {
 	var all []compare.Stack
@@ -27,10 +31,17 @@ func goStacks(p *profile.Profile) []compare.Stack {
 				continue
 			}
 			for _, line := range l.Line {
-				isGo := strings.HasSuffix(line.Function.Filename, ".go") || strings.HasSuffix(line.Function.Filename, ".s")
-				if (isGo || line.Function.Filename == "_cgo_gotypes.go") && !crossings[line.Function.Name] {
-					stack.Frames = append(stack.Frames, compare.Frame{Function: line.Function.Name, Line: line.Line})
+				name := line.Function.Name
+				// Go's names have a package, but for what cgo makes to be called by C.
+				isGo := strings.Contains(name, ".") || strings.HasPrefix(name, "_cgoexp_")
+				if !isGo || crossings[name] || len(stack.Frames) == 0 && name == preempted {
+					continue
 				}
+				frame := compare.Frame{Function: name, Line: line.Line}
+				if name == "runtime.cgocall" { // runtime/pprof has the line before that of the call, where it left Go
+					frame.Line = 0
+				}
+				stack.Frames = append(stack.Frames, frame)
 			}
 		}
 		all = append(all, stack)

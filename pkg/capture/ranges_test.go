@@ -1,0 +1,52 @@
+package capture
+
+import (
+	"debug/elf"
+	"slices"
+	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+)
+
+// A mapping is cut where its object's table begins, ends and goes over to another index block.
+func TestRangesOfAMapping(t *testing.T) {
+	type r struct {
+		start, end, bias uint64
+		index            uint32
+	}
+	segment := elf.ProgHeader{Type: elf.PT_LOAD, Flags: elf.PF_X, Off: 0x1000, Vaddr: 0x401000, Filesz: 0x3000}
+	part := tablePart{start: 0x401100, end: 0x402000, base: 0x401100, index: 7}
+	next := tablePart{start: 0x402000, end: 0x403000, base: 0x401100, index: 20}
+	mapped := proc.Mapping{Start: 0x7f0000001000, End: 0x7f0000004000, Offset: 0x1000}
+	const load = 0x7f0000000000 - 0x400000
+	cases := []struct {
+		name    string
+		mapping proc.Mapping
+		table   objectTable
+		want    []r
+	}{
+		{"no table", mapped, objectTable{}, []r{{mapped.Start, mapped.End, 0, 0}}},
+		{"one part", mapped, objectTable{segments: []elf.ProgHeader{segment}, parts: []tablePart{part}}, []r{
+			{0x7f0000001000, 0x7f0000001100, 0, 0}, {0x7f0000001100, 0x7f0000002000, 0x401100 + load, 7}, {0x7f0000002000, 0x7f0000004000, 0, 0},
+		}},
+		{"two parts", mapped, objectTable{segments: []elf.ProgHeader{segment}, parts: []tablePart{part, next}}, []r{
+			{0x7f0000001000, 0x7f0000001100, 0, 0}, {0x7f0000001100, 0x7f0000002000, 0x401100 + load, 7},
+			{0x7f0000002000, 0x7f0000003000, 0x401100 + load, 20}, {0x7f0000003000, 0x7f0000004000, 0, 0},
+		}},
+		{"half of a table", proc.Mapping{Start: 0x7f0000002000, End: 0x7f0000002800, Offset: 0x2000},
+			objectTable{segments: []elf.ProgHeader{segment}, parts: []tablePart{part, next}}, []r{{0x7f0000002000, 0x7f0000002800, 0x401100 + load, 20}}},
+		{"mapping of another segment", proc.Mapping{Start: 0x7f0000001000, End: 0x7f0000002000, Offset: 0x9000},
+			objectTable{segments: []elf.ProgHeader{segment}, parts: []tablePart{part}}, []r{{0x7f0000001000, 0x7f0000002000, 0, 0}}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got := appendRanges(nil, &c.mapping, &c.table)
+			if !slices.EqualFunc(got, c.want, func(a bpf.CPUUnwindRange, b r) bool {
+				return a.Start == b.start && a.End == b.end && a.Bias == b.bias && a.Index == b.index
+			}) {
+				t.Errorf("got %x\nwant %x", got, c.want)
+			}
+		})
+	}
+}
