@@ -66,6 +66,10 @@ test: deps lint build image workloads ## everything: lint, unit, kernel and clus
 bench: build image workloads ## measure on the cluster; a table and out/bench.json
 	test/with-cluster go run ./test/bench
 
+.PHONY: realprograms
+realprograms: build image ## profile Debian's servers and the control plane; a table and out/realprograms.json
+	test/with-cluster go run ./test/realprograms $(PROGRAMS)
+
 .PHONY: deps
 deps: ## install the Debian packages that the tests need
 	test/deps
