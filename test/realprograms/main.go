@@ -57,13 +57,15 @@ func run(ctx context.Context, names []string) error {
 
 	runner := &programs.Runner{Client: client, Namespace: ns, Plugin: os.Getenv("PPROF_PLUGIN"), Image: image}
 	var reports []*programs.Report
+	var failed error
 	for _, p := range programs.All {
 		if len(names) > 0 && !slices.Contains(names, p.Name) {
 			continue
 		}
 		r, err := runner.Run(ctx, p)
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		reports = append(reports, r)
 	}
@@ -74,7 +76,7 @@ func run(ctx context.Context, names []string) error {
 	if err := os.WriteFile(filepath.Join("out", "realprograms.json"), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	return show(reports)
+	return errors.Join(failed, show(reports))
 }
 
 // newNamespace gives a namespace in which pods can be created.

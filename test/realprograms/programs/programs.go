@@ -21,6 +21,9 @@ type Program struct {
 // ServerContainer is the name of the container to profile.
 const ServerContainer = "server"
 
+// pgbin has the programs themselves; those of the same names in /usr/bin are scripts that need perl.
+const pgbin = "/usr/lib/postgresql/15/bin/"
+
 // All are the programs, with and without frame pointers, interpreted, compiled at run time, and Go.
 var All = []Program{
 	{
@@ -51,10 +54,10 @@ var All = []Program{
 	},
 	{
 		Name: "postgres",
-		Server: "PATH=$PATH:/usr/lib/postgresql/15/bin; initdb -D /tmp/data -A trust -U postgres --locale=C --no-sync && " +
-			"exec postgres -D /tmp/data -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off",
-		Ready: "pgbench -h 127.0.0.1 -U postgres -q -i -s 2 postgres",
-		Load:  "pgbench -h 127.0.0.1 -U postgres -c 4 -T 60 postgres",
+		Server: pgbin + "initdb -D /tmp/data -A trust -U postgres --locale=C --no-sync && " +
+			"exec " + pgbin + "postgres -D /tmp/data -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off",
+		Ready: pgbin + "pgbench -h 127.0.0.1 -U postgres -q -i -s 2 postgres",
+		Load:  pgbin + "pgbench -h 127.0.0.1 -U postgres -c 4 -T 60 postgres",
 		Hot:   []string{"main", "PostmasterMain", "PostgresMain", "PortalRun", "standard_ExecutorRun", "heap_update"},
 	},
 	{
