@@ -12,7 +12,8 @@ import (
 
 // packages have the programs, and what the commands of the containers are written with.
 var packages = []string{
-	"redis-server", "redis-tools", "nginx-light", "apache2-utils", "python3", "nodejs", "postgresql-15", "openssl", "dash", "coreutils",
+	"redis-server", "redis-tools", "nginx-light", "apache2-utils", "curl", "python3", "nodejs", "postgresql-15",
+	"openssl", "dash", "coreutils",
 }
 
 // unused is what nothing here reads: documentation, translations, and the compiler that PostgreSQL

@@ -14,9 +14,13 @@ type Program struct {
 
 	// Hot are functions that this load is known to run: each must be in 1 % of the samples.
 	Hot []string
-	// Roots are functions besides those of C programs that a thread or goroutine begins with.
-	Roots []string
+	// Own is the scheme and port at which a Go program serves runtime/pprof's profile of itself; empty
+	// for others. What is hot, and where goroutines begin, then is in that profile of the same time.
+	Own Own
 }
+
+// Own is where a program serves /debug/pprof/profile.
+type Own struct{ Scheme, Port string }
 
 // ServerContainer is the name of the container to profile.
 const ServerContainer = "server"
@@ -36,7 +40,7 @@ var All = []Program{
 	{
 		Name:   "nginx",
 		Server: "exec nginx -e stderr -c /etc/realprograms/nginx.conf",
-		Ready:  "ab -n 1 http://127.0.0.1:8080/json/decoder.py",
+		Ready:  "curl -fso /dev/null http://127.0.0.1:8080/argparse.py",
 		Load:   "ab -q -k -c 8 -n 100000 -H 'Accept-Encoding: gzip' http://127.0.0.1:8080/argparse.py",
 		Hot:    []string{"main", "ngx_master_process_cycle", "ngx_process_events_and_timers", "ngx_http_output_filter", "deflate"},
 	},
@@ -48,7 +52,7 @@ var All = []Program{
 	{
 		Name:   "node",
 		Server: "exec node --perf-basic-prof /etc/realprograms/server.js",
-		Ready:  "ab -n 1 http://127.0.0.1:8080/",
+		Ready:  "curl -fso /dev/null http://127.0.0.1:8080/",
 		Load:   "ab -q -k -c 8 -n 100000 http://127.0.0.1:8080/",
 		Hot:    []string{"main", "node::Start(int, char**)", "uv_run", "answerRequest", "rankRecords", "countWords"},
 	},
@@ -61,23 +65,25 @@ var All = []Program{
 		Hot:   []string{"main", "PostmasterMain", "PostgresMain", "PortalRun", "standard_ExecutorRun", "heap_update"},
 	},
 	{
-		Name:   "etcd",
-		Server: "exec /controlplane etcd --data-dir /tmp/etcd --unsafe-no-fsync",
-		Ready:  "ab -n 1 http://127.0.0.1:2379/health",
-		Load:   "ab -q -k -c 8 -n 20000 -p /etc/realprograms/put.json -T application/json http://127.0.0.1:2379/v3/kv/put",
-		Hot:    []string{"net/http.(*conn).serve"},
+		Name: "etcd",
+		Server: "exec /controlplane etcd --data-dir /tmp/etcd --unsafe-no-fsync --enable-pprof --listen-client-urls http://0.0.0.0:2379 " +
+			"--advertise-client-urls http://127.0.0.1:2379",
+		Ready: "curl -fso /dev/null http://127.0.0.1:2379/health",
+		Load:  "ab -q -k -c 8 -n 20000 -p /etc/realprograms/put.json -T application/json http://127.0.0.1:2379/v3/kv/put",
+		Own:   Own{"http", "2379"},
 	},
 	{
 		Name: "kube-apiserver",
-		Server: "cd /tmp && openssl genrsa -out key 2048 && echo secret,admin,0,system:masters > tokens && " +
-			"exec /controlplane kube-apiserver --etcd-servers http://127.0.0.1:2379 --bind-address 127.0.0.1 --cert-dir /tmp/pki " +
-			"--token-auth-file tokens --authorization-mode RBAC --service-account-issuer https://kubernetes.default.svc " +
-			"--service-account-key-file key --service-account-signing-key-file key --service-cluster-ip-range 10.99.0.0/24 " +
+		// The policy lets everybody do everything; this server's pod is all that it can be reached from.
+		Server: "cd /tmp && openssl genrsa -out key 2048 && " +
+			"exec /controlplane kube-apiserver --etcd-servers http://127.0.0.1:2379 --cert-dir /tmp/pki " +
+			"--authorization-mode RBAC,ABAC --authorization-policy-file /etc/realprograms/abac.jsonl " +
+			"--service-account-issuer https://kubernetes.default.svc --service-account-key-file key " +
+			"--service-account-signing-key-file key --service-cluster-ip-range 10.99.0.0/24 " +
 			"--advertise-address 192.0.2.1 --endpoint-reconciler-type none",
 		Beside: "exec /controlplane etcd --data-dir /tmp/etcd --unsafe-no-fsync",
-		Ready:  "ab -n 1 -H 'Authorization: Bearer secret' https://127.0.0.1:6443/readyz",
-		Load: "ab -q -k -c 8 -n 20000 -H 'Authorization: Bearer secret' " +
-			"https://127.0.0.1:6443/apis/rbac.authorization.k8s.io/v1/clusterroles",
-		Hot: []string{"net/http.(*conn).serve"},
+		Ready:  "curl -fsko /dev/null https://127.0.0.1:6443/readyz",
+		Load:   "ab -q -k -c 8 -n 20000 https://127.0.0.1:6443/apis/rbac.authorization.k8s.io/v1/clusterroles",
+		Own:    Own{"https", "6443"},
 	},
 }

@@ -80,7 +80,8 @@ const kernelMapping = "[kernel.kallsyms]"
 // linker, and libc's clone. Debian's libc has no name for clone3, see startsThread.
 var threadStarts = []string{"_start", "_dl_start", "__libc_start_main", "__libc_start_call_main", "clone", "__clone", "clone3", "__clone3"}
 
-func judge(p Program, prof *profile.Profile, root string) *Report {
+func judge(p Program, prof, own *profile.Profile, root string) *Report {
+	reference := summarize(own)
 	r := &Report{Program: p.Name}
 	flat, cumulative, roots := map[string]int64{}, map[string]int64{}, map[string]int64{}
 	var complete, rooted, frames, named int64
@@ -113,7 +114,7 @@ func judge(p Program, prof *profile.Profile, root string) *Report {
 			continue
 		}
 		roots[last] += n
-		if slices.Contains(threadStarts, last) || slices.Contains(p.Roots, last) || afterClone(root, outermost) {
+		if slices.Contains(threadStarts, last) || reference.roots[last] > 0 || afterClone(root, outermost) {
 			rooted += n
 		}
 	}

@@ -2,6 +2,7 @@ package programs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,8 +25,8 @@ type Runner struct {
 
 // frequency of the samples, in Hz, and duration of a profile: a thousand samples of a busy thread.
 const (
-	frequency = "199"
-	duration  = "5s"
+	frequency = 199
+	seconds   = 5
 )
 
 // Run starts a program, profiles it once its load has begun, and removes its pod.
@@ -38,6 +39,20 @@ func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
 	if err := r.ready(ctx, p.Name); err != nil {
 		return nil, err
 	}
+	own := make(chan ownProfile, 1)
+	go func() {
+		own <- r.own(ctx, p)
+	}()
+	ours, err := r.profile(ctx, p)
+	reference := <-own
+	if err := errors.Join(err, reference.err); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return judge(p, ours, reference.profile, r.Image.Root), nil
+}
+
+// profile runs the plugin.
+func (r *Runner) profile(ctx context.Context, p Program) (*profile.Profile, error) {
 	dir, err := os.MkdirTemp("", "realprograms-")
 	if err != nil {
 		return nil, err
@@ -45,19 +60,33 @@ func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "profile.pb.gz")
 	if err := command(ctx, "", r.Plugin, "--ephemeral", "-n", r.Namespace, p.Name, "-c", ServerContainer,
-		"-d", duration, "--frequency", frequency, "-f", "pprof", "-o", file); err != nil {
+		"-d", fmt.Sprintf("%ds", seconds), "--frequency", fmt.Sprint(frequency), "-f", "pprof", "-o", file); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(file)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	prof, err := profile.Parse(f)
-	if err != nil {
-		return nil, fmt.Errorf("the profile of %s: %w", p.Name, err)
+	return profile.ParseData(data)
+}
+
+type ownProfile struct {
+	profile *profile.Profile // nil if the program makes none
+	err     error
+}
+
+// own asks a program for its profile of itself, which then is of the same time but for a second.
+func (r *Runner) own(ctx context.Context, p Program) ownProfile {
+	if p.Own == (Own{}) {
+		return ownProfile{}
 	}
-	return judge(p, prof, r.Image.Root), nil
+	data, err := r.Client.CoreV1().Pods(r.Namespace).ProxyGet(p.Own.Scheme, p.Name, p.Own.Port, "debug/pprof/profile",
+		map[string]string{"seconds": fmt.Sprint(seconds)}).DoRaw(ctx)
+	if err != nil {
+		return ownProfile{err: fmt.Errorf("its own profile: %w", err)}
+	}
+	prof, err := profile.ParseData(data)
+	return ownProfile{prof, err}
 }
 
 // pod has the server, what it needs beside it, and its load.
