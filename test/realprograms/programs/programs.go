@@ -31,7 +31,7 @@ var All = []Program{
 		Server: "exec redis-server --save '' --dir /tmp",
 		Ready:  "redis-cli ping",
 		Load:   "redis-benchmark -q -c 20 -P 8 -n 200000 -r 10000 -t set,get,lpush,sadd,zadd,lrange_100",
-		Hot:    []string{"main", "aeProcessEvents", "readQueryFromClient", "processCommand", "call"},
+		Hot:    []string{"main", "readQueryFromClient", "processCommand", "call"},
 	},
 	{
 		Name:   "nginx",
@@ -43,14 +43,14 @@ var All = []Program{
 	{
 		Name:   "python3",
 		Server: "exec python3 /etc/realprograms/burn.py",
-		Hot:    []string{"Py_BytesMain", "_PyEval_EvalFrameDefault", "PyObject_Vectorcall", "deflate"},
+		Hot:    []string{"Py_BytesMain", "_PyEval_EvalFrameDefault", "deflate"},
 	},
 	{
 		Name:   "node",
 		Server: "exec node --perf-basic-prof /etc/realprograms/server.js",
 		Ready:  "curl -fso /dev/null http://127.0.0.1:8080/",
 		Load:   "ab -q -k -c 8 -n 100000 http://127.0.0.1:8080/",
-		Hot:    []string{"main", "node::Start(int, char**)", "uv_run", "answerRequest", "rankRecords", "countWords"},
+		Hot:    []string{"node::Start(int, char**)", "uv_run", "answerRequest"},
 	},
 	{
 		Name: "postgres",
@@ -67,7 +67,7 @@ var All = []Program{
 		Ready: "curl -fso /dev/null http://127.0.0.1:2379/health",
 		Load:  "ab -q -k -c 8 -n 20000 -p /etc/realprograms/put.json -T application/json http://127.0.0.1:2379/v3/kv/put",
 		Go:    true,
-		Hot:   []string{"runtime.mcall", "net/http.(*conn).serve", "google.golang.org/grpc.(*Server).processUnaryRPC", "go.etcd.io/etcd/server/v3/etcdserver.(*EtcdServer).run"},
+		Hot:   []string{"runtime.mcall", "net/http.(*conn).serve", "google.golang.org/grpc.(*Server).processUnaryRPC"},
 	},
 	{
 		Name: "kube-apiserver",
@@ -82,6 +82,6 @@ var All = []Program{
 		Ready:  "curl -fsko /dev/null https://127.0.0.1:6443/readyz",
 		Load:   "ab -q -k -c 8 -n 20000 https://127.0.0.1:6443/apis/rbac.authorization.k8s.io/v1/clusterroles",
 		Go:     true,
-		Hot:    []string{"runtime.mcall", "net/http.(*http2serverConn).runHandler", "k8s.io/apiserver/pkg/endpoints/handlers.ListResource.func1"},
+		Hot:    []string{"runtime.mcall", "net/http.(*conn).serve", "k8s.io/apiserver/pkg/endpoints/handlers.ListResource.func1"},
 	},
 }
