@@ -36,7 +36,11 @@ type Request struct {
 	Duration  time.Duration // of sampling, at most MaxDuration
 	Frequency int           // samples per second and CPU, 1…MaxFrequency
 	PIDs      []int         // in the target's PID namespace; none means all processes of the container
+	By        string        // ByThread, or empty: by process only
 }
+
+// ByThread asks for samples that name their thread.
+const ByThread = "thread"
 
 // State is how far a capture has come.
 type State string

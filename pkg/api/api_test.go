@@ -59,7 +59,7 @@ func TestProfilePassesTheRequestOn(t *testing.T) {
 	_, dial := serve(t, f, nil)
 	c := NewClient(dial)
 	defer c.Close()
-	want := Request{Type: "cpu", Capture: NewCaptureID(), Duration: 30 * time.Millisecond, Frequency: 499, PIDs: []int{7, 9}}
+	want := Request{Type: "cpu", Capture: NewCaptureID(), Duration: 30 * time.Millisecond, Frequency: 499, PIDs: []int{7, 9}, By: ByThread}
 	if _, err := c.Profile(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +135,7 @@ func TestRefusals(t *testing.T) {
 		"duration too long":  {request: with(func(r *Request) { r.Duration = 2 * time.Hour }), status: 400, reason: ReasonBadRequest, text: "seconds"},
 		"frequency too high": {request: with(func(r *Request) { r.Frequency = 1001 }), status: 400, reason: ReasonBadRequest, text: "from 1 to 1000"},
 		"negative PID":       {request: with(func(r *Request) { r.PIDs = []int{-1} }), status: 400, reason: ReasonBadRequest, text: "pid"},
+		"by unknown":         {request: with(func(r *Request) { r.By = "color" }), status: 400, reason: ReasonBadRequest, text: "must be thread"},
 		"bad capture ID":     {request: with(func(r *Request) { r.Capture = "../x" }), status: 400, reason: ReasonBadRequest, text: "capture ID"},
 		"capturer refuses": {capturer: &fakeCapturer{startErr: &Error{Status: 501, Reason: "no_btf", Message: "no type information"}},
 			request: good, status: 501, reason: "no_btf", text: "no type information"},

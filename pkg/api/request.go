@@ -39,6 +39,9 @@ func (r Request) query() url.Values {
 	if r.Capture != "" {
 		q.Set("capture", r.Capture)
 	}
+	if r.By != "" {
+		q.Set("by", r.By)
+	}
 	for _, pid := range r.PIDs {
 		q.Add("pid", strconv.Itoa(pid))
 	}
@@ -67,6 +70,9 @@ func parseRequest(typ string, q url.Values) (Request, error) {
 			return Request{}, badRequest("frequency=%.20q must be a whole number from 1 to %d", s, MaxFrequency)
 		}
 		r.Frequency = hertz
+	}
+	if r.By = q.Get("by"); r.By != "" && r.By != ByThread {
+		return Request{}, badRequest("by=%.20q must be %s", r.By, ByThread)
 	}
 	if len(q["pid"]) > MaxPIDs {
 		return Request{}, badRequest("%d PIDs were given, at most %d can be", len(q["pid"]), MaxPIDs)

@@ -62,6 +62,10 @@ func (b *profileBuilder) add(e *stackEntry) {
 		NumLabel: map[string][]int64{"pid": {int64(e.generation.process.NSPID)}},
 	}
 	for _, l := range e.labels {
+		if l.number != 0 {
+			s.NumLabel[l.key] = append(s.NumLabel[l.key], l.number)
+			continue
+		}
 		s.Label[l.key] = append(s.Label[l.key], l.value)
 	}
 	for i, address := range e.kernel {

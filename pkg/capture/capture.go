@@ -20,6 +20,9 @@ type Options struct {
 	PIDs []int
 	// Frequency is the number of samples per second of CPU time, 1 to 1000.
 	Frequency int
+	// ByThread keeps the samples of threads apart; each then has the label "thread" (name) and, where it can be
+	// read, the number "tid" (in the target's own PID namespace).
+	ByThread bool
 }
 
 // Progress is what has been captured so far.

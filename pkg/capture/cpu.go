@@ -233,6 +233,9 @@ func (c *CPU) keep(raw []byte) {
 	}
 	user, end := c.checker.check(generation, &s)
 	group, labels := c.labels.of(&s)
+	if c.options.ByThread {
+		group, labels = addThread(&s, group, labels)
+	}
 	if c.stacks.add(generation, s.kernel, user, end, group, labels) {
 		c.kept.Add(1)
 	}
@@ -293,11 +296,17 @@ func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
 		ends[e.end] += e.count
 	}
 	b.comment("frequency: %d Hz", c.options.Frequency)
+	if c.options.ByThread {
+		b.comment("by: thread")
+	}
 	b.comment("samples: %d", c.kept.Load())
 	b.comment("lost samples: %d", c.lost.Load())
 	b.comment("kernel: %s", release)
 	b.comment("truncated stacks: %d", ends[truncated])
 	b.comment("broken stacks: %d", ends[broken])
+	if n := c.checker.early; n > 0 {
+		b.comment("broken stacks of programs that had just begun: %d", n)
+	}
 	for _, a := range advice(c.checker.astray) {
 		b.comment("advice: %s", a)
 	}

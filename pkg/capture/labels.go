@@ -9,8 +9,11 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
 )
 
-// label is one that a goroutine has from runtime/pprof.Do or SetGoroutineLabels.
-type label struct{ key, value string }
+// label is one that a goroutine has from runtime/pprof.Do or SetGoroutineLabels, or that of a thread.
+type label struct {
+	key, value string
+	number     int64 // of a label that has one instead of a value
+}
 
 // labelSets keeps what came before the sample to which it belongs. Equal sets are one, for a target can
 // make ever new ones.
@@ -49,7 +52,7 @@ func (l *labelSets) keep(raw []byte) error {
 		k := text(one[unsafe.Offsetof(layout.Label[0].Key):][:len(layout.Label[0].Key)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].KeyBytes):]))
 		v := text(one[unsafe.Offsetof(layout.Label[0].Value):][:len(layout.Label[0].Value)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].ValueBytes):]))
 		if k != "" {
-			all = append(all, label{k, v})
+			all = append(all, label{key: k, value: v})
 			fmt.Fprintf(&key, "%q%q", k, v)
 		}
 	}

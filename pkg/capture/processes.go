@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
@@ -17,6 +18,7 @@ type generation struct {
 	process  *proc.Process
 	mappings []mapping // sorted by address; nil if they could not be read
 	read     time.Time
+	readings int      // before that one, of the same program
 	program  program  // that of the samples that belong to it
 	perfMap  *perfMap // nil if it makes no code at run time
 	sampled  bool     // a sample of it was kept
@@ -58,8 +60,11 @@ func newProcessTable(only []int, changed func(program, int, []mapping)) *process
 	return &processTable{only: only, changed: changed, current: map[uint32]*generation{}, files: map[fileKey]*proc.File{}}
 }
 
-// rereadAfter keeps code outside of any mapping from making us read them over and over.
-const rereadAfter = 200 * time.Millisecond
+// rereadAfter keeps code outside of any mapping from making us read them over and over. A program maps most
+// of its libraries when it has just begun, so it is read again soon then, and ever later.
+func (g *generation) rereadAfter() time.Duration {
+	return min(time.Millisecond<<min(g.readings, 8), 200*time.Millisecond)
+}
 
 // of gives the generation that a sample belongs to, and whether its process is wanted.
 func (t *processTable) of(s *sample) (*generation, bool) {
@@ -68,7 +73,7 @@ func (t *processTable) of(s *sample) (*generation, bool) {
 		g.perfMap.replaced()
 		g = nil // another program, at addresses that may be the same
 	}
-	if g == nil || g.process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > rereadAfter {
+	if g == nil || g.process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > g.rereadAfter() {
 		g = t.read(s, g)
 		t.current[s.program.tgid] = g
 	}
@@ -88,8 +93,15 @@ func (t *processTable) read(s *sample, before *generation) *generation {
 	if err == nil && s.pid != 0 {
 		mappings, err = p.Mappings()
 	}
+	if err == nil && len(mappings) == 0 {
+		err = errEnded // it is a zombie, or about to become one
+	}
+	if err == nil && before == nil && t.executedSince(s, mappings) {
+		return t.ended(s)
+	}
 	if before != nil && err == nil && s.pid != 0 && before.has(mappings) {
 		before.read = time.Now()
+		before.readings++
 		return before
 	}
 	if err == nil && t.kept+len(mappings) > maxKeptMappings {
@@ -104,6 +116,9 @@ func (t *processTable) read(s *sample, before *generation) *generation {
 	}
 	t.kept += len(mappings)
 	g := t.add(p, mappings, s)
+	if before != nil {
+		g.readings = before.readings + 1
+	}
 	g.perfMap = t.perfMapOf(before, g)
 	until := time.Now().Add(openPatience)
 	for i := range g.mappings {
@@ -120,16 +135,36 @@ func (t *processTable) read(s *sample, before *generation) *generation {
 	return g
 }
 
-// ended is a process that is gone before it could be read. If it was forked and has not executed another
-// program, it had what its parent has mapped.
+// ended is a program that is gone before it could be read. If it was forked and did not execute another one,
+// it had what its parent has mapped.
 func (t *processTable) ended(s *sample) *generation {
-	g := t.add(&proc.Process{PID: int(s.pid), NSPID: int(s.pid), Name: s.comm}, nil, s)
-	if parent := t.current[s.parent.tgid]; parent != nil && parent.program == s.parent && s.parent.execs == s.program.execs {
+	g := t.add(&proc.Process{PID: int(s.pid), NSPID: int(s.ownPID), Name: strings.ToValidUTF8(s.comm, "\uFFFD")}, nil, s)
+	if parent := t.parent(s); parent != nil {
 		g.mappings, g.perfMap = parent.mappings, parent.perfMap
 	} else {
 		t.unread++
 	}
 	return g
+}
+
+// parent gives what a sample's process was forked from, nil if it or its parent has executed another program.
+func (t *processTable) parent(s *sample) *generation {
+	if p := t.current[s.parent.tgid]; p != nil && p.program == s.parent && s.parent.execs == s.program.execs {
+		return p
+	}
+	return nil
+}
+
+// executedSince tells whether a process has executed another program since the sample was taken: its code was
+// where its parent has some, and there is none now.
+func (t *processTable) executedSince(s *sample, now []proc.Mapping) bool {
+	parent := t.parent(s)
+	if parent == nil || len(s.user) == 0 {
+		return false
+	}
+	leaf := s.user[0] &^ marks
+	in := func(m proc.Mapping) bool { return m.Start <= leaf && leaf < m.End }
+	return parent.find(leaf) != nil && !slices.ContainsFunc(now, in)
 }
 
 // openPatience bounds how long the files of one process are opened.
@@ -138,6 +173,8 @@ const openPatience = 2 * time.Second
 // maxKeptMappings bounds the memory, some 200 bytes each, for mappings that a target changes all the
 // time: a process may have 65,530 of them (vm.max_map_count), and each reading is kept.
 const maxKeptMappings = 1 << 17
+
+var errEnded = errors.New("the process has ended")
 
 var errTooManyMappings = errors.New("too many mappings to keep")
 

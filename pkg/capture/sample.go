@@ -12,16 +12,18 @@ import (
 // sample is one sample as it came through the ring buffer. Its stacks are addresses, leaf first.
 type sample struct {
 	program  program // of the process
-	parent   program // of its parent process
+	parent   program // from which it was forked, if neither has executed another; else its tgid is 0
 	tid, pid uint32
-	end      bpf.CPUWalkEnd
-	known    bool // the process's unwind tables were there
-	comm     string
-	kernel   []uint64
-	user     []uint64 // with marks
-	link     uint64   // link register, 0 on amd64
-	top      []uint64 // words at the stack pointer
-	labelled bool     // the goroutine's labels came before it
+	// In the task's own, innermost PID namespace, 0 if unknown.
+	ownPID, ownTID uint32
+	end            bpf.CPUWalkEnd
+	known          bool // the process's unwind tables were there
+	comm           string
+	kernel         []uint64
+	user           []uint64 // with marks
+	link           uint64   // link register, 0 on amd64
+	top            []uint64 // words at the stack pointer
+	labelled       bool     // the goroutine's labels came before it
 }
 
 // sampleHeader is the size of struct sample before its stack.
@@ -48,6 +50,7 @@ func parseSample(raw []byte) (sample, error) {
 	s := sample{
 		program: programAt(unsafe.Offsetof(layout.Program)), parent: programAt(unsafe.Offsetof(layout.Parent)),
 		tid: at(unsafe.Offsetof(layout.Tid)), pid: at(unsafe.Offsetof(layout.Pid)),
+		ownPID: at(unsafe.Offsetof(layout.OwnPid)), ownTID: at(unsafe.Offsetof(layout.OwnTid)),
 		end:      bpf.CPUWalkEnd(order.Uint16(raw[unsafe.Offsetof(layout.End):])),
 		labelled: at(unsafe.Offsetof(layout.Labelled)) != 0,
 		known:    order.Uint16(raw[unsafe.Offsetof(layout.Known):]) != 0,

@@ -22,12 +22,16 @@ type stackChecker struct {
 	callers *leafCallers
 	tables  *unwindTables
 	calls   callSites
+	early   int64            // broken stacks for which there was a table, but not yet in the kernel
 	astray  map[string]int64 // broken stacks, by the mapping in which the walk lost its way
 }
 
 // check gives a sample's user stack as the addresses of its instructions, leaf first: of callers one
 // within the call. It says how the stack ends.
 func (c *stackChecker) check(g *generation, s *sample) ([]uint64, stackEnd) {
+	if g.mappings == nil {
+		return nil, complete // the process has ended: that is all that is known
+	}
 	stack := s.user
 	end := c.end(g, s)
 	for i := 1; i < len(stack); i++ {
@@ -37,7 +41,7 @@ func (c *stackChecker) check(g *generation, s *sample) ([]uint64, stackEnd) {
 		}
 	}
 	if end == broken && len(stack) > 0 {
-		c.note(g.find(instruction(stack, len(stack)-1)))
+		c.note(s, g.find(instruction(stack, len(stack)-1)))
 	}
 	caller, hidden := c.callers.hidden(g, s)
 	addresses := make([]uint64, 0, len(stack)+1)
@@ -97,8 +101,12 @@ func (c *stackChecker) follows(g *generation, s *sample, i int) bool {
 	return caller != nil && c.calls.follows(caller, s.user[i]&^marks)
 }
 
-// note counts a broken stack.
-func (c *stackChecker) note(m *mapping) {
+// note counts a broken stack, by its reason.
+func (c *stackChecker) note(s *sample, m *mapping) {
+	if (!s.known || s.end == bpf.CPUWalkEndEND_UNMAPPED) && m != nil && len(c.tables.of(m).parts) > 0 {
+		c.early++
+		return
+	}
 	path := AnonymousMapping
 	if m != nil && m.Path != "" {
 		path = m.Path

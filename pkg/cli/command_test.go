@@ -35,6 +35,7 @@ func TestWrongUsage(t *testing.T) {
 		"too long a duration":     {"web -d 2h", "--duration 2h0m0s: it must be above 0"},
 		"frequency too high":      {"web --frequency 1001", "--frequency 1001: it must be from 1 to 1000"},
 		"frequency too low":       {"web --frequency 0", "--frequency 0: it must be from 1 to 1000"},
+		"no such level":           {"web --by color", "--by color: it can be thread"},
 		"no such process":         {"web --pid 0", "--pid [0]: process IDs are above 0"},
 		"negative keep":           {"web --keep -1s", "--keep -1s: it must not be below 0"},
 		"no timeout":              {"web --timeout 0s", "--timeout 0s: it must be above 0"},

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
 )
 
@@ -59,6 +60,7 @@ func (o *Options) addFlagCompletion(cmd *cobra.Command) {
 	for flag, complete := range map[string]cobra.CompletionFunc{
 		"type":              fixed(types()...),
 		"format":            fixed(formats()...),
+		"by":                fixed(api.ByThread),
 		"image-pull-policy": fixed(string(corev1.PullAlways), string(corev1.PullIfNotPresent), string(corev1.PullNever)),
 		"duration":          fixed("10s", "30s", "1m", "5m"),
 		"container":         o.completeContainer,

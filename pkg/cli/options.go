@@ -76,6 +76,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.StringVar(&o.request.Type, "type", o.request.Type, "`type` of the profile: "+strings.Join(types(), ", "))
 	f.IntVar(&o.request.Frequency, "frequency", o.request.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
 	f.IntSliceVar(&o.request.PIDs, "pid", nil, "profile only these `processes`, numbered as inside the container")
+	f.StringVar(&o.request.By, "by", "", "`level` to add below the process: "+api.ByThread)
 	f.BoolVar(&o.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: a Job where that is refused")
 	f.BoolVar(&o.job, "job", false, "use a Job")
 	f.StringVarP(&o.launch.Image, "image", "i", o.launch.Image, "`image` of the profiler; also from $"+imageVariable)
@@ -180,6 +181,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--pid %v: process IDs are above 0", o.request.PIDs)
 	case len(o.request.PIDs) > api.MaxPIDs:
 		return fmt.Errorf("--pid: at most %d processes", api.MaxPIDs)
+	case o.request.By != "" && o.request.By != api.ByThread:
+		return fmt.Errorf("--by %s: it can be %s", o.request.By, api.ByThread)
 	case o.launch.Keep < 0:
 		return fmt.Errorf("--keep %v: it must not be below 0", o.launch.Keep)
 	case o.launch.Timeout <= 0:

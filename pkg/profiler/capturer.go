@@ -44,7 +44,9 @@ func (c capturer) Start(r api.Request) (api.Capture, error) {
 			"the profiler ends at %s, before a profile of %v would: ask for a shorter one or start another profiler",
 			c.deadline.UTC().Format(time.RFC3339), r.Duration)}
 	}
-	s, err := samplers[r.Type](capture.Options{ContainerID: c.containerID, PIDs: r.PIDs, Frequency: r.Frequency})
+	s, err := samplers[r.Type](capture.Options{
+		ContainerID: c.containerID, PIDs: r.PIDs, Frequency: r.Frequency, ByThread: r.By == api.ByThread,
+	})
 	if err != nil {
 		return nil, refusal(err)
 	}

@@ -26,6 +26,7 @@ type recordOptions struct {
 	duration    time.Duration
 	frequency   int
 	pids        []int
+	by          string
 	format      string
 }
 
@@ -45,6 +46,7 @@ func newRecordCommand(s Streams) *cobra.Command {
 	f.DurationVarP(&o.duration, "duration", "d", 10*time.Second, "how long to sample")
 	f.IntVar(&o.frequency, "frequency", 99, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
 	f.IntSliceVar(&o.pids, "pid", nil, "only these processes of the container")
+	f.StringVar(&o.by, "by", "", "with "+api.ByThread+" show each process's threads by name")
 	f.StringVarP(&o.format, "format", "f", "", "one of "+formatNames()+" (default: a table on a terminal, else svg)")
 	return cmd
 }
@@ -67,6 +69,9 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 	}
 	if o.frequency < 1 || o.frequency > api.MaxFrequency {
 		return fmt.Errorf("--frequency %d must be from 1 to %d", o.frequency, api.MaxFrequency)
+	}
+	if o.by != "" && o.by != api.ByThread {
+		return fmt.Errorf("--by %q is unknown; it can be %s", o.by, api.ByThread)
 	}
 	if uid := os.Geteuid(); uid != 0 {
 		return fmt.Errorf("the profiler runs as user %d and needs root: the pod or the image says so; "+
@@ -92,7 +97,7 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 // record makes the profile; the end of ctx ends the sampling early.
 func (o *recordOptions) record(ctx context.Context) (*profile.Profile, error) {
 	c, err := capturer{containerID: o.containerID}.Start(api.Request{
-		Type: "cpu", Duration: o.duration, Frequency: o.frequency, PIDs: o.pids,
+		Type: "cpu", Duration: o.duration, Frequency: o.frequency, PIDs: o.pids, By: o.by,
 	})
 	if err != nil {
 		return nil, err

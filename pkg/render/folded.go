@@ -14,10 +14,10 @@ import (
 // space, the number of samples. A semicolon in a name would be read as a border between frames,
 // so it becomes a colon.
 func writeFolded(w io.Writer, p *profile.Profile) error {
-	lines, byProcess := map[string]int64{}, processes(p) > 1
+	lines, above := map[string]int64{}, levelsOf(p)
 	for _, s := range p.Sample {
 		var names []string
-		for _, f := range stack(s, byProcess) {
+		for _, f := range stack(s, above) {
 			names = append(names, strings.ReplaceAll(f.name, ";", ":"))
 		}
 		lines[strings.Join(names, ";")] += s.Value[0]

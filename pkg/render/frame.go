@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"path"
 	"strings"
 	"unicode"
@@ -15,12 +14,14 @@ type frame struct {
 	kind kind
 }
 
-// stack gives a sample's frames, root first; inlined calls are frames like others. With byProcess
-// the process is the root.
-func stack(s *profile.Sample, byProcess bool) []frame {
-	frames := make([]frame, 0, len(s.Location)+1)
-	if byProcess {
+// stack gives a sample's frames, root first, below the given levels; inlined calls are frames like others.
+func stack(s *profile.Sample, above levels) []frame {
+	frames := make([]frame, 0, len(s.Location)+2)
+	if above.process {
 		frames = append(frames, frame{processOf(s), kindProcess})
+	}
+	if above.thread {
+		frames = append(frames, frame{threadOf(s), kindThread})
 	}
 	for i := len(s.Location) - 1; i >= 0; i-- {
 		l := s.Location[i]
@@ -52,31 +53,6 @@ func unknownName(l *profile.Location) string {
 		return "[unknown]"
 	}
 	return "[" + printable(path.Base(l.Mapping.File)) + "]"
-}
-
-func processOf(s *profile.Sample) string {
-	name := "process"
-	if v := s.Label["process"]; len(v) > 0 {
-		name = printable(v[0])
-	}
-	return fmt.Sprintf("%s (%d)", name, pidOf(s))
-}
-
-// pidOf is the sample's process, 0 if the profile does not say.
-func pidOf(s *profile.Sample) int64 {
-	if v := s.NumLabel["pid"]; len(v) > 0 {
-		return v[0]
-	}
-	return 0
-}
-
-// processes counts the processes that have samples.
-func processes(p *profile.Profile) int {
-	pids := map[int64]bool{}
-	for _, s := range p.Sample {
-		pids[pidOf(s)] = true
-	}
-	return len(pids)
 }
 
 // printable replaces what must not reach a terminal or an XML file: control characters, which XML

@@ -17,6 +17,7 @@ const (
 	kindNative
 	kindKernel
 	kindProcess
+	kindThread
 	kinds
 )
 
@@ -34,6 +35,7 @@ var kindLook = [kinds]struct {
 	kindNative:     {"native", 22, 0.62, 0.76},
 	kindKernel:     {"kernel", 324, 0.42, 0.78},
 	kindProcess:    {"process", 0, 0, 0.85},
+	kindThread:     {"thread", 0, 0, 0.91},
 }
 
 // kindOf classifies a function. Go's are known by their source files: only Go functions have

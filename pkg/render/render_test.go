@@ -99,7 +99,19 @@ func several() *profile.Profile {
 	return b.Profile
 }
 
-var profiles = map[string]func() *profile.Profile{"shop": shop, "hostile": hostile, "empty": empty, "several": several}
+// threaded has a pool of threads of one name in one of two processes, and goroutine labels that are no threads.
+func threaded() *profile.Profile {
+	b := newBuilder()
+	b.Comments = append(b.Comments, "by: thread")
+	for i, name := range []string{"worker", "worker", "", "acceptor"} {
+		b.add(int64(1+i/3), int64(3+i), "main.main;main.work")
+		s := b.Sample[i]
+		s.Label["thread"], s.NumLabel["tid"] = []string{name, "of the goroutine"}, []int64{int64(10 + i)}
+	}
+	return b.Profile
+}
+
+var profiles = map[string]func() *profile.Profile{"shop": shop, "hostile": hostile, "empty": empty, "several": several, "threaded": threaded}
 
 func TestGoldenFiles(t *testing.T) {
 	for name, make := range profiles {

@@ -41,7 +41,7 @@ func Summarize(p *profile.Profile, n int) Summary {
 		value := sample.Value[index]
 		s.Samples += sample.Value[0]
 		s.Total += value
-		frames := stack(sample, false)
+		frames := stack(sample, levels{})
 		seen := make(map[string]bool, len(frames))
 		for i, f := range frames {
 			e := entry(f.name)

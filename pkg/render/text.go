@@ -29,6 +29,13 @@ func writeText(w io.Writer, p *profile.Profile) error {
 		fmt.Fprintf(out, "%10s %5.1f%% %10s %5.1f%%  %s\n",
 			Quantity(e.Flat, s.Unit), percent(e.Flat, s.Total), Quantity(e.Cum, s.Unit), percent(e.Cum, s.Total), e.Name)
 	}
+	if levelsOf(p).thread {
+		fmt.Fprintf(out, "\n%10s %6s  threads of the name\n", "total", "total%")
+		names := threads(p)
+		for _, e := range names[:min(len(names), textRows)] {
+			fmt.Fprintf(out, "%10s %5.1f%%  %s\n", Quantity(e.Flat, s.Unit), percent(e.Flat, s.Total), e.Name)
+		}
+	}
 	return out.Flush()
 }
 

@@ -14,16 +14,15 @@ type node struct {
 	children    []*node
 }
 
-// newTree merges a profile's stacks; byProcess is set when there are several processes. It takes
-// time linear in the number of frames of all stacks, plus sorting siblings by name: an order that
-// does not change from one profile of a program to the next.
+// newTree merges a profile's stacks. It takes time linear in the number of frames of all stacks, plus
+// sorting siblings by name: an order that does not change from one profile of a program to the next.
 func newTree(p *profile.Profile) *node {
 	type edge struct {
 		parent *node
 		frame  frame
 	}
 	root := &node{frame: frame{"all", kindProcess}}
-	nodes, index, byProcess := map[edge]*node{}, valueIndex(p), processes(p) > 1
+	nodes, index, above := map[edge]*node{}, valueIndex(p), levelsOf(p)
 	for _, s := range p.Sample {
 		value := s.Value[index]
 		if value == 0 {
@@ -31,7 +30,7 @@ func newTree(p *profile.Profile) *node {
 		}
 		at := root
 		at.total += value
-		for _, f := range stack(s, byProcess) {
+		for _, f := range stack(s, above) {
 			child := nodes[edge{at, f}]
 			if child == nil {
 				child = &node{frame: f}

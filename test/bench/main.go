@@ -1,6 +1,6 @@
 // Command bench measures on a cluster what the README claims, prints a table and writes it to
 // out/bench.json. `make bench` runs it with the environment of test/with-cluster. Each measure is one
-// function in the table below.
+// function in the table below; arguments choose some by name.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -22,31 +23,45 @@ type row struct {
 	Met     bool    `json:"met"`
 }
 
+type measure struct {
+	name string
+	take func(context.Context, *bench) ([]row, error)
+}
+
 // measures in the order of the table; each gives one or more rows.
-var measures = []func(context.Context, *bench) ([]row, error){
-	helpTime, imageSize, wallTime, slowdown, peakMemory,
+var measures = []measure{
+	{"help", helpTime}, {"image", imageSize}, {"walltime", wallTime}, {"slowdown", slowdown}, {"slowdown-deep", slowdownDeep},
+	{"counts", counts}, {"memory", etcdMemory},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, chosen []string) error {
+	for _, name := range chosen {
+		if !slices.ContainsFunc(measures, func(m measure) bool { return m.name == name }) {
+			return fmt.Errorf("no measure is called %q", name)
+		}
+	}
 	b, err := newBench(ctx)
 	if err != nil {
 		return err
 	}
 	defer b.close()
 	var rows []row
-	for _, measure := range measures {
-		r, err := measure(ctx, b)
+	for _, m := range measures {
+		if len(chosen) > 0 && !slices.Contains(chosen, m.name) {
+			continue
+		}
+		r, err := m.take(ctx, b)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		rows = append(rows, r...)
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,11 +13,11 @@ import (
 
 const etcdImage = "kubectl-pprof/etcd:test"
 
-// peakMemory profiles a target of 130 MB, the test cluster's own control plane running as a busy etcd,
+// etcdMemory profiles a target of 130 MB, the test cluster's own control plane running as a busy etcd,
 // and reads the profiler's peak from the node. So it needs the test cluster of this machine.
-func peakMemory(ctx context.Context, b *bench) ([]row, error) {
-	if os.Getenv("PPROF_TEST_CLUSTER") == "" {
-		return nil, errors.New("the profiler's memory can be read only on the test cluster of this machine: run without KUBECONFIG")
+func etcdMemory(ctx context.Context, b *bench) ([]row, error) {
+	if err := needNode(); err != nil {
+		return nil, err
 	}
 	program, err := loadEtcd(ctx)
 	if err != nil {
@@ -41,18 +39,20 @@ func peakMemory(ctx context.Context, b *bench) ([]row, error) {
 		done <- err
 	}()
 	peak := 0.0
-	for {
-		if p, ok := peakOf(id); ok {
+	look := func() {
+		if pid, ok := profilerOf(id); ok {
+			p, _ := peakMemory(pid)
 			peak = max(peak, p)
 		}
+	}
+	for {
+		look()
 		select {
 		case err := <-done:
 			if err != nil {
 				return nil, failed(cmd, err)
 			}
-			if p, ok := peakOf(id); ok {
-				peak = max(peak, p)
-			}
+			look()
 			if peak == 0 {
 				return nil, errors.New("the profiler's process was not found on this machine")
 			}
@@ -91,26 +91,4 @@ func loadEtcd(ctx context.Context) (program string, err error) {
 		}
 	}
 	return found[0], nil
-}
-
-// peakOf reads VmHWM, in MB, of the profiler of a container.
-func peakOf(containerID string) (float64, bool) {
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, f := range files {
-		line, err := os.ReadFile(f)
-		if err != nil || !bytes.HasPrefix(line, []byte("/profiler\x00")) || !bytes.Contains(line, []byte(containerID)) {
-			continue
-		}
-		status, err := os.ReadFile(filepath.Join(filepath.Dir(f), "status"))
-		if err != nil {
-			continue
-		}
-		for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
-			var kilobytes float64
-			if n, _ := fmt.Sscanf(lines.Text(), "VmHWM: %f kB", &kilobytes); n == 1 {
-				return kilobytes * 1024 / 1e6, true
-			}
-		}
-	}
-	return 0, false
 }

@@ -30,9 +30,11 @@ struct sample {
 	__u32 kind;             /* enum record_kind */
 	__u32 tid;              /* in the kernel's first PID namespace */
 	struct program program; /* of the process: identifies it, and the program that it runs */
-	struct program parent;  /* of its parent process: the same program, if it was forked and did not execute another */
+	struct program parent;  /* from which it was forked, if neither has executed another; else its tgid is 0 */
 	__u32 labelled;         /* the goroutine's labels went before it */
 	__u32 pid;              /* of the process, in the PID namespace of our /proc; 0 if unknown */
+	__u32 own_pid;          /* of the process, in its own, innermost PID namespace; 0 if unknown */
+	__u32 own_tid;          /* of the thread, in that namespace; 0 if unknown */
 	__u16 kernel_frames;    /* number of addresses, first in the stack */
 	__u16 user_frames;      /* number of addresses, after the kernel's */
 	__u16 end;              /* enum walk_end: why the stack has no more */
@@ -85,14 +87,32 @@ static __always_inline __u32 pid_of(__u32 tgid)
 		return tgid;
 	if (may_read_kernel) {
 		if (has_typed_task())
-			return pid_at_level(bpf_get_current_task_btf(), own_level);
-		return pid_at_level((void *)bpf_get_current_task(), own_level);
+			return pid_at_level(bpf_get_current_task_btf()->group_leader, own_level);
+		return pid_at_level(BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader), own_level);
 	}
 	/* Under lockdown, tasks in namespaces below our own stay unknown. */
 	struct bpf_pidns_info ns = {};
 	if (bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ns, sizeof(ns)))
 		return 0;
 	return ns.tgid;
+}
+
+/* Sets the numbers in the task's own, innermost PID namespace. */
+static __always_inline void own_numbers(struct sample *s)
+{
+	struct bpf_pidns_info ns = {};
+
+	if (may_read_kernel) {
+		struct task_struct *task = (void *)bpf_get_current_task();
+		__u32 level = BPF_CORE_READ(task, thread_pid, level);
+		s->own_pid = pid_at_level(BPF_CORE_READ(task, group_leader), level);
+		s->own_tid = pid_at_level(task, level);
+		return;
+	}
+	/* Under lockdown they are known where that namespace is ours too; else they stay 0. */
+	bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ns, sizeof(ns));
+	s->own_pid = ns.tgid;
+	s->own_tid = ns.pid;
 }
 
 /* The program that unwinds calls itself, so that the verifier has a bounded number of frames to look
@@ -193,6 +213,7 @@ int take_sample(struct bpf_perf_event_data *ctx)
 	programs(&s->program, &s->parent);
 	s->tid = bpf_get_current_pid_tgid();
 	s->pid = pid_of(s->program.tgid);
+	own_numbers(s);
 	bpf_get_current_comm(s->comm, sizeof(s->comm));
 
 	long bytes = bpf_get_stack(ctx, s->stack, (MAX_KERNEL_FRAMES - 1) * sizeof(__u64), 0);

@@ -86,6 +86,8 @@ type CPUSample struct {
 	}
 	Labelled     uint32
 	Pid          uint32
+	OwnPid       uint32
+	OwnTid       uint32
 	KernelFrames uint16
 	UserFrames   uint16
 	End          uint16

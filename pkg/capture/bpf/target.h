@@ -82,7 +82,9 @@ struct program {
 	__u32 tgid;    /* in the kernel's first PID namespace */
 };
 
-/* That of the current task and that of its parent. */
+/* That of the current task and that from which it was forked; the latter's tgid is 0 if either has called
+ * execve since. To compare self_exec_id is not enough: of `sh -c "helper & exec server"` both have executed as
+ * often. */
 static __always_inline void programs(struct program *own, struct program *parent)
 {
 	if (has_typed_task()) {
@@ -94,7 +96,7 @@ static __always_inline void programs(struct program *own, struct program *parent
 		own->tgid = task->tgid;
 		parent->started = above->start_boottime;
 		parent->execs = above->self_exec_id;
-		parent->tgid = above->tgid;
+		parent->tgid = task->parent_exec_id == task->self_exec_id ? above->tgid : 0;
 	} else {
 		struct task_struct *task = (void *)bpf_get_current_task();
 		struct task_struct *above = BPF_CORE_READ(task, group_leader, real_parent, group_leader);
@@ -104,7 +106,7 @@ static __always_inline void programs(struct program *own, struct program *parent
 		own->tgid = BPF_CORE_READ(task, tgid);
 		parent->started = BPF_CORE_READ(above, start_boottime);
 		parent->execs = BPF_CORE_READ(above, self_exec_id);
-		parent->tgid = BPF_CORE_READ(above, tgid);
+		parent->tgid = BPF_CORE_READ(task, parent_exec_id) == BPF_CORE_READ(task, self_exec_id) ? BPF_CORE_READ(above, tgid) : 0;
 	}
 }
 

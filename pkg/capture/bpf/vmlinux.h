@@ -94,6 +94,7 @@ struct task_struct {
 	unsigned int flags;
 	__u64 start_boottime; /* ns */
 	__u64 self_exec_id;   /* counts execve */
+	__u64 parent_exec_id; /* that of its parent when it was forked */
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	char comm[16];

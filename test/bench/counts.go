@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/pprof/profile"
+)
+
+// counts compares the number of samples with the CPU time that the target used, and measures what the
+// profiler itself uses meanwhile, for all of these.
+var (
+	countFrequencies = []int{19, 99, 499, 999} // Hz
+	countThreads     = []int{1, 2, 8, 64}
+)
+
+// countWindow is longer where there are few samples. While other programs use the CPUs too, it is by chance
+// whether the target is met: of n samples the chance is about √n, so that a busy machine misses what is asked.
+func countWindow(hz int) time.Duration {
+	if hz < 50 {
+		return 10 * time.Second
+	}
+	return 4 * time.Second
+}
+
+func counts(ctx context.Context, b *bench) ([]row, error) {
+	if err := needNode(); err != nil {
+		return nil, err
+	}
+	restore, err := timeBPF()
+	if err != nil {
+		return nil, err
+	}
+	defer restore()
+	var accuracy, cpu, program, memory []row
+	maps := 0.0
+	for _, threads := range countThreads {
+		name := fmt.Sprintf("spin-%d", threads)
+		pod, err := b.start(ctx, name, os.Getenv("PPROF_WORKLOADS_IMAGE"), []string{"/spin", "-threads", strconv.Itoa(threads)})
+		if err != nil {
+			return nil, err
+		}
+		_, id, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
+		for _, hz := range countFrequencies {
+			c, err := b.count(ctx, name, id, hz)
+			if err != nil {
+				return nil, err
+			}
+			at := fmt.Sprintf("%d Hz, %d busy threads", hz, threads)
+			want := c.used.Seconds() * float64(hz)
+			accuracy = append(accuracy, row{
+				Measure: fmt.Sprintf("%s: %.0f samples, CPU time × frequency is %.0f, off by", at, c.samples, want), Unit: "%",
+				Value: 100 * math.Abs(c.samples-want) / want, Limit: math.Ceil(max(200, 100*100*3/want)) / 100,
+			})
+			cpu = append(cpu, row{Measure: at + ": profiler's own CPU time while sampling", Unit: "% of a core", Value: 100 * c.own})
+			program = append(program, row{Measure: at + ": BPF program, a sample", Unit: "µs", Value: c.perSample})
+			memory = append(memory, row{Measure: at + ": profiler's peak memory, BPF maps not included", Unit: "MB", Value: c.peak})
+			maps = max(maps, c.maps)
+		}
+		if err := b.remove(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	rows := append(append(append(accuracy, cpu...), program...), memory...)
+	return append(rows, row{Measure: "memory of the BPF maps, largest of the above", Unit: "MB", Value: maps}), nil
+}
+
+// count is one profile with what was used while it was sampled.
+type count struct {
+	samples   float64
+	used      time.Duration // CPU time of the target
+	own       float64       // CPU time of the profiler, by the wall time
+	perSample float64       // µs in the BPF program, those included in which it met other programs' threads
+	peak      float64       // MB
+	maps      float64       // MB of BPF maps
+}
+
+// count takes a profile while it watches target and profiler. The profile says when sampling began and
+// ended; what was used then lies between two looks.
+func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*count, error) {
+	target, ok := targetOf(containerID, "/spin")
+	if !ok {
+		return nil, fmt.Errorf("the process of pod %s is not on this machine", name)
+	}
+	if profiler, ok := profilerOf(containerID); ok {
+		if err := forgetPeak(profiler); err != nil {
+			return nil, err
+		}
+	}
+	var text []byte
+	cmd := b.plugin(ctx, "--ephemeral", name, "-d", countWindow(hz).String(), "--frequency", strconv.Itoa(hz), "--keep", "5m")
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		text, err = cmd.Output()
+		done <- err
+	}()
+	var targetUse, ownUse useOverTime
+	var bpf bpfUse
+	profiler, running := 0, true
+	for running {
+		targetUse.add(cpuTime(target))
+		if profiler == 0 {
+			profiler, _ = profilerOf(containerID)
+		} else {
+			ownUse.add(cpuTime(profiler))
+			if now := bpfOf(profiler); now.maps > 0 { // the capture has not yet closed
+				bpf = now
+			}
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				return nil, failed(cmd, err)
+			}
+			running = false
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	p, err := profile.Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Unix(0, p.TimeNanos)
+	end := begin.Add(time.Duration(p.DurationNanos))
+	c := &count{used: targetUse.between(begin, end), maps: bpf.maps}
+	c.own = ownUse.between(begin, end).Seconds() / end.Sub(begin).Seconds()
+	for _, s := range p.Sample {
+		c.samples += float64(s.Value[0])
+	}
+	c.perSample = float64(bpf.time.Microseconds()) / max(c.samples, 1)
+	if c.peak, ok = peakMemory(profiler); !ok {
+		return nil, fmt.Errorf("the profiler of pod %s is not on this machine", name)
+	}
+	return c, nil
+}
+
+// useOverTime is the CPU time that a process had used at several times.
+type useOverTime struct {
+	at   []time.Time
+	used []time.Duration
+}
+
+func (u *useOverTime) add(used time.Duration) {
+	u.at, u.used = append(u.at, time.Now()), append(u.used, used)
+}
+
+func (u *useOverTime) between(begin, end time.Time) time.Duration {
+	return u.until(end) - u.until(begin)
+}
+
+// until interpolates.
+func (u *useOverTime) until(t time.Time) time.Duration {
+	for i := 1; i < len(u.at); i++ {
+		if u.at[i].After(t) {
+			part := t.Sub(u.at[i-1]).Seconds() / u.at[i].Sub(u.at[i-1]).Seconds()
+			return u.used[i-1] + time.Duration(part*float64(u.used[i]-u.used[i-1]))
+		}
+	}
+	if len(u.used) == 0 {
+		return 0
+	}
+	return u.used[len(u.used)-1]
+}
