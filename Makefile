@@ -70,6 +70,10 @@ bench: build image workloads ## measure on the cluster; a table and out/bench.js
 accuracy: deps ## compare profiles with runtime/pprof and perf; a table and out/accuracy.json
 	go run ./test/accuracy
 
+.PHONY: realprograms
+realprograms: build image ## profile Debian's servers and the control plane; a table and out/realprograms.json
+	test/with-cluster go run ./test/realprograms $(PROGRAMS)
+
 .PHONY: deps
 deps: ## install the Debian packages that the tests need
 	test/deps

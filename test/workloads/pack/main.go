@@ -1,10 +1,11 @@
 // Command pack puts static programs into one FROM-scratch image, written as a tar that
 // `ctr image import` reads: pack -tag NAME -o FILE PROGRAM... Each program lands at /<base name>.
+// With -root DIR the image has all that is in the directory too.
 package main
 
 import (
 	"archive/tar"
-	"bytes"
+	"compress/gzip"
 	"flag"
 	"fmt"
 	"io"
@@ -22,25 +23,32 @@ import (
 func main() {
 	tag := flag.String("tag", "", "name of the image")
 	out := flag.String("o", "", "file to write")
+	root := flag.String("root", "", "directory that the image's root directory is a copy of")
 	flag.Parse()
-	if err := pack(*tag, *out, flag.Args()); err != nil {
+	if err := pack(*tag, *out, *root, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
 		os.Exit(1)
 	}
 }
 
-func pack(tag, out string, programs []string) error {
+func pack(tag, out, root string, programs []string) error {
 	ref, err := name.NewTag(tag)
 	if err != nil {
 		return err
 	}
-	files, err := tarOf(programs)
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	files, err := os.CreateTemp(filepath.Dir(out), "layer-")
 	if err != nil {
 		return err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(files)), nil
-	})
+	defer os.Remove(files.Name())
+	defer files.Close()
+	if err := writeTar(files, root, programs); err != nil {
+		return err
+	}
+	layer, err := tarball.LayerFromFile(files.Name(), tarball.WithCompressionLevel(gzip.BestSpeed))
 	if err != nil {
 		return err
 	}
@@ -50,9 +58,6 @@ func pack(tag, out string, programs []string) error {
 	}
 	img, err = mutate.ConfigFile(img, configOf(img))
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return err
 	}
 	return tarball.WriteToFile(out, ref, img)
@@ -70,25 +75,38 @@ func configOf(img v1.Image) *v1.ConfigFile {
 	return config
 }
 
-func tarOf(programs []string) ([]byte, error) {
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	for _, dir := range []string{"tmp/"} {
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o1777}); err != nil {
-			return nil, err
+// writeTar writes what is in root, a /tmp for everybody, and the programs.
+func writeTar(to io.Writer, root string, programs []string) error {
+	w := tar.NewWriter(to)
+	if root != "" {
+		if err := w.AddFS(os.DirFS(root)); err != nil {
+			return err
 		}
+	}
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}); err != nil {
+		return err
 	}
 	for _, p := range programs {
-		content, err := os.ReadFile(p)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.WriteHeader(&tar.Header{Name: filepath.Base(p), Mode: 0o755, Size: int64(len(content))}); err != nil {
-			return nil, err
-		}
-		if _, err := w.Write(content); err != nil {
-			return nil, err
+		if err := writeProgram(w, p); err != nil {
+			return err
 		}
 	}
-	return buf.Bytes(), w.Close()
+	return w.Close()
+}
+
+func writeProgram(w *tar.Writer, program string) error {
+	f, err := os.Open(program)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := w.WriteHeader(&tar.Header{Name: filepath.Base(program), Mode: 0o755, Size: info.Size()}); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, f)
+	return err
 }

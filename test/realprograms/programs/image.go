@@ -1,0 +1,148 @@
+package programs
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+//go:embed files
+var files embed.FS
+
+// passwd names the user that pack gives an image: PostgreSQL wants a name, and not root.
+const passwd = "root:x:0:0:root:/root:/bin/sh\nprograms:x:65532:65532::/tmp:/bin/sh\n"
+
+// Image is the programs' image in the test cluster, and the directory that it was packed from.
+type Image struct {
+	Name string
+	Root string
+}
+
+// Load makes the image if the user's cache has none that is current, and imports it into the test
+// cluster of this machine if its node has it not yet.
+func Load(ctx context.Context, client kubernetes.Interface) (Image, error) {
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return Image{}, fmt.Errorf("the programs' image is packed by tools of this repository, run this in a checkout: %w", err)
+	}
+	checkout := strings.TrimSpace(string(module))
+	caches, err := os.UserCacheDir()
+	if err != nil {
+		return Image{}, err
+	}
+	found, _ := filepath.Glob(filepath.Join(caches, "kubectl-pprof-cluster", "*", "controlplane"))
+	if len(found) != 1 {
+		return Image{}, fmt.Errorf("%d control-plane programs in the cache, one is needed: start the test cluster first", len(found))
+	}
+	cache := filepath.Join(caches, "kubectl-pprof-realprograms")
+	key := cacheKey(found[0])
+	image := Image{Name: "kubectl-pprof/realprograms:" + key, Root: filepath.Join(cache, key, "root")}
+	tar := filepath.Join(cache, key, "image.tar")
+	if _, err := os.Stat(tar); err != nil {
+		if err := build(ctx, checkout, cache, key, image.Name, found[0]); err != nil {
+			return Image{}, err
+		}
+	}
+	if there, err := onNode(ctx, client, image.Name); there || err != nil {
+		return image, err
+	}
+	return image, command(ctx, filepath.Join(checkout, "test", "cluster"), "go", "run", ".", "load", tar)
+}
+
+// cacheKey names everything that goes into the image but the versions of Debian's packages.
+func cacheKey(controlplane string) string {
+	h := sha256.New()
+	fmt.Fprintln(h, runtime.GOARCH, packages, unused, sources, passwd, filepath.Base(filepath.Dir(controlplane)))
+	for _, name := range fileNames() {
+		content, _ := files.ReadFile(name) // embedded, so it is there
+		fmt.Fprintf(h, "%s %d\n%s", name, len(content), content)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+func fileNames() []string {
+	names, _ := fs.Glob(files, "files/*") // fails only for a wrong pattern
+	return names
+}
+
+// build makes the directory of a key, which then is complete or not there, and removes those of others.
+func build(ctx context.Context, checkout, cache, key, tag, controlplane string) error {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
+	}
+	partial, err := os.MkdirTemp(cache, "partial-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(partial)
+	root := filepath.Join(partial, "root")
+	if err := unpack(ctx, filepath.Join(partial, "apt"), root); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Join(partial, "apt")); err != nil {
+		return err
+	}
+	if err := addFiles(root); err != nil {
+		return err
+	}
+	if err := command(ctx, checkout, "go", "run", "./test/workloads/pack", "-tag", tag, "-root", root,
+		"-o", filepath.Join(partial, "image.tar"), controlplane); err != nil {
+		return err
+	}
+	others, err := filepath.Glob(filepath.Join(cache, "*"))
+	for _, dir := range others {
+		if !strings.HasPrefix(filepath.Base(dir), "partial-") {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return errors.Join(err, os.Rename(partial, filepath.Join(cache, key)))
+}
+
+// addFiles adds the scripts and configurations of the programs, and the user that runs them.
+func addFiles(root string) error {
+	dir := filepath.Join(root, "etc", "realprograms")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, name := range fileNames() {
+		content, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(root, "etc", "passwd"), []byte(passwd), 0o644)
+}
+
+// onNode says whether a node of the cluster reports the image as present. A node reports with a
+// delay, and only some of its images; then the image is imported again, which does no harm.
+func onNode(ctx context.Context, client kubernetes.Interface, name string) (bool, error) {
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return false, err
+	}
+	for _, n := range nodes.Items {
+		for _, i := range n.Status.Images {
+			for _, have := range i.Names {
+				if strings.HasSuffix(have, "/"+name) {
+					return true, nil
+				}
+			}
+		}
+	}
+	return false, nil
+}

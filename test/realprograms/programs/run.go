@@ -1,0 +1,132 @@
+package programs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/google/pprof/profile"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// Runner runs programs in a namespace.
+type Runner struct {
+	Client    kubernetes.Interface
+	Namespace string
+	Plugin    string // path of kubectl-pprof
+	Image     Image
+}
+
+// frequency of the samples, in Hz, and duration of a profile: a thousand samples of a busy thread.
+const (
+	frequency = 199
+	seconds   = 5
+)
+
+// Run starts a program, profiles it once its load has begun, and removes its pod.
+func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
+	pods := r.Client.CoreV1().Pods(r.Namespace)
+	if _, err := pods.Create(ctx, p.pod(r.Image.Name), metav1.CreateOptions{}); err != nil {
+		return nil, err
+	}
+	defer pods.Delete(context.WithoutCancel(ctx), p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
+	if err := r.ready(ctx, p.Name); err != nil {
+		return nil, err
+	}
+	profile, err := r.profile(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return judge(p, profile, r.Image.Root), nil
+}
+
+// profile runs the plugin.
+func (r *Runner) profile(ctx context.Context, p Program) (*profile.Profile, error) {
+	dir, err := os.MkdirTemp("", "realprograms-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "profile.pb.gz")
+	if err := command(ctx, "", r.Plugin, "--ephemeral", "-n", r.Namespace, p.Name, "-c", ServerContainer,
+		"-d", fmt.Sprintf("%ds", seconds), "--frequency", fmt.Sprint(frequency), "-f", "pprof", "-o", file); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return profile.ParseData(data)
+}
+
+// pod has the server, what it needs beside it, and its load.
+func (p Program) pod(image string) *corev1.Pod {
+	// Nothing shows at first whether a load runs; so its container is ready after the script says so.
+	load := fmt.Sprintf("until %s; do sleep 0.2; done; touch /tmp/ready; while :; do %s || sleep 1; done", p.Ready, p.Load)
+	spec := corev1.PodSpec{
+		RestartPolicy:                 corev1.RestartPolicyNever,
+		TerminationGracePeriodSeconds: new(int64),
+	}
+	for _, c := range []struct{ name, command, ready string }{
+		{ServerContainer, p.Server, ""}, {"beside", p.Beside, ""}, {"load", load, "/tmp/ready"},
+	} {
+		if c.command == "" || c.name == "load" && p.Load == "" {
+			continue
+		}
+		container := corev1.Container{
+			Name: c.name, Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Command: []string{"/bin/sh", "-c", c.command},
+		}
+		if c.ready != "" {
+			container.ReadinessProbe = &corev1.Probe{
+				ProbeHandler:  corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"/usr/bin/test", "-e", c.ready}}},
+				PeriodSeconds: 1,
+			}
+		}
+		spec.Containers = append(spec.Containers, container)
+	}
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: p.Name}, Spec: spec}
+}
+
+// ready waits for the pod. On failure it says what was last seen, and the end of each container's log.
+func (r *Runner) ready(ctx context.Context, name string) error {
+	pods := r.Client.CoreV1().Pods(r.Namespace)
+	for deadline := time.Now().Add(time.Minute); ; {
+		pod, err := pods.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		}) {
+			return nil
+		}
+		failed := slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.State.Terminated != nil })
+		if failed || time.Now().After(deadline) {
+			return fmt.Errorf("pod %s is not ready; its containers' logs end with:%s", name, r.logs(ctx, pod))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func (r *Runner) logs(ctx context.Context, pod *corev1.Pod) string {
+	var all string
+	for _, c := range pod.Spec.Containers {
+		log, err := r.Client.CoreV1().Pods(r.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
+			Container: c.Name, TailLines: new(int64(10)),
+		}).DoRaw(ctx)
+		if err != nil {
+			log = []byte(err.Error())
+		}
+		all += fmt.Sprintf("\n%s: %s", c.Name, log)
+	}
+	return all
+}
