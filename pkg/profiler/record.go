@@ -46,7 +46,7 @@ func newRecordCommand(s Streams) *cobra.Command {
 	f.DurationVarP(&o.duration, "duration", "d", 10*time.Second, "how long to sample")
 	f.IntVar(&o.frequency, "frequency", 99, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
 	f.IntSliceVar(&o.pids, "pid", nil, "only these processes of the container")
-	f.StringVar(&o.by, "by", "", "with "+api.ByThread+" show each process's threads by name")
+	f.StringVar(&o.by, "by", "", "level to add below the process: "+api.ByThread)
 	f.StringVarP(&o.format, "format", "f", "", "one of "+formatNames()+" (default: a table on a terminal, else svg)")
 	return cmd
 }
