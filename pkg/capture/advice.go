@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 )
@@ -25,11 +24,10 @@ func advice(astray map[string]int64) []string {
 }
 
 func remedy(file string) string {
-	name := path.Base(file)
 	switch {
 	case file == AnonymousMapping:
 		return "code made at run time that keeps no frame pointers; Java: -XX:+PreserveFramePointer, .NET and Node keep them"
-	case strings.HasPrefix(name, "ld-musl-") || strings.HasPrefix(name, "libc.musl-"):
+	case strings.Contains(file, "musl"):
 		return "musl is built without unwind tables and frame pointers; use an image with glibc, or musl built with -fasynchronous-unwind-tables"
 	}
 	return "it has neither unwind tables nor frame pointers there; build it with -fasynchronous-unwind-tables or -fno-omit-frame-pointer"

@@ -310,6 +310,9 @@ func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
 	for _, a := range advice(c.checker.astray) {
 		b.comment("advice: %s", a)
 	}
+	if n := c.labels.cut; n > 0 {
+		b.comment("samples with more goroutine labels than are read: %d", n)
+	}
 	b.comment("unwind tables: %d rows in %d KiB", c.tables.rows, c.tables.bytes()>>10)
 	if n := c.tables.refused; n > 0 {
 		b.comment("objects without room for their unwind tables: %d", n)

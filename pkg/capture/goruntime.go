@@ -33,10 +33,7 @@ func goLayoutOf(f *elf.File, r io.ReaderAt) (layout bpf.CPUGoLayout) {
 	if !ok {
 		return layout
 	}
-	layout.TlsOffset, ok = tlsOffset(f)
-	if !ok {
-		return bpf.CPUGoLayout{}
-	}
+	layout.TlsOffset = tlsOffset(f)
 	return layout
 }
 
@@ -59,7 +56,8 @@ const maxSymtab = 32 << 20
 
 // tlsOffset is where a program's thread-local variable for the current g is, from the thread pointer (ELF
 // Handling For Thread-Local Storage, sections 3.4.6 and 3.4.3). It mostly is the only one; else its symbol is needed.
-func tlsOffset(f *elf.File) (int32, bool) {
+// 0 if it cannot be found: g is then known only where Go's own code has it in a register.
+func tlsOffset(f *elf.File) int32 {
 	var tls *elf.Prog
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_TLS {
@@ -70,15 +68,18 @@ func tlsOffset(f *elf.File) (int32, bool) {
 	if tls == nil {
 		// Go's own linker: the word below the thread pointer (runtime·settls, runtime/sys_linux_amd64.s). On arm64
 		// g is in a register only.
-		return -word, true
+		if f.Machine == elf.EM_AARCH64 {
+			return 0
+		}
+		return -word
 	}
 	if tls.Memsz > 1<<20 || tls.Align > pageSize {
-		return 0, false
+		return 0
 	}
 	within := uint64(0)
 	if tls.Memsz != word {
 		if s := f.SectionByType(elf.SHT_SYMTAB); s == nil || s.Size > maxSymtab {
-			return 0, false
+			return 0
 		}
 		symbols, _ := f.Symbols()
 		found := false
@@ -88,13 +89,13 @@ func tlsOffset(f *elf.File) (int32, bool) {
 			}
 		}
 		if !found || within > tls.Memsz-word {
-			return 0, false
+			return 0
 		}
 	}
 	align := max(tls.Align, 1)
 	if f.Machine == elf.EM_AARCH64 { // variant I: behind two words of the thread library
-		return int32((2*word+align-1)/align*align + within), true
+		return int32((2*word+align-1)/align*align + within)
 	}
 	size := (tls.Memsz + align - 1) / align * align // variant II: below the thread pointer
-	return int32(within) - int32(size), true
+	return int32(within) - int32(size)
 }

@@ -12,7 +12,10 @@ import (
 )
 
 // Layouts in Go's runtime and its assembly change, so programs built with several versions are sampled.
-var goVersions = []string{"go1.20.14", "go1.21.13", "go1.22.12", "go1.23.12", "go1.24.13", "go1.25.7", "local"}
+var goVersions = []struct{ name, flags string }{
+	{"go1.20.14", ""}, {"go1.21.13", ""}, {"go1.22.12", ""}, {"go1.23.12", ""}, {"go1.24.13", ""}, {"go1.25.7", "-buildmode=pie"},
+	{"local", "-buildmode=pie"}, {"local", ""},
+}
 
 // Stacks of Go programs go on where they cross from a goroutine's stack to that of its thread or of C and
 // back, and carry the goroutine's labels.
@@ -38,17 +41,21 @@ func TestGoStacks(t *testing.T) {
 		{"gostacks", "labelled", []check{
 			{"main.burn,main.labelled.func1,", "runtime/pprof.Do, request=slow tenant=a-name-that-is-rather-long-but-has-room"},
 			{"main.burn,main.labelled.func2,", "runtime/pprof.Do,main.labelled,main.main,runtime.main, request=fast"},
-			{"main.burn,main.labelled,", "main.burn,main.labelled,main.main,runtime.main, "},
+			{"main.burn,main.labelled,", "main.burn,main.labelled,main.main,runtime.main,  end"},
 		}},
 		{"cgostacks", "", []check{
-			{"c_burn,", "c_burn,c_work,runtime.asmcgocall,runtime.cgocall,main._Cfunc_c_work,main.viaC,main.main,runtime.main,"},
+			{"c_burn,", "c_burn,c_work,runtime.asmcgocall,runtime.cgocall,main._Cfunc_c_work,main.viaC,main.labelled.func1,runtime/pprof.Do,main.labelled,main.main,runtime.main,"},
 			{"main.burnGo,", "main.goCallback,"},
+			{"c_burn,", " request=cgo end"},
 			{"main.burnGo,", ",runtime.cgocallback,crosscall2,goCallback,c_call_back,runtime.asmcgocall,runtime.cgocall,main._Cfunc_c_call_back,main.viaCallback,main.main,runtime.main,"},
 		}},
 	}
 	for _, version := range versions {
-		t.Run(version, func(t *testing.T) {
-			programs := map[string]string{"gostacks": buildGo(t, version, "gostacks"), "cgostacks": buildGo(t, version, "cgostacks")}
+		t.Run(version.name+version.flags, func(t *testing.T) {
+			programs := map[string]string{}
+			for _, source := range []string{"gostacks", "cgostacks"} {
+				programs[source] = buildGo(t, version.name, version.flags, source)
+			}
 			for _, c := range cases {
 				name := c.source + "/" + c.workload
 				t.Run(strings.TrimSuffix(name, "/"), func(t *testing.T) {
@@ -70,7 +77,7 @@ func (c check) of(t *testing.T, p *profile.Profile) {
 	with, right := int64(0), int64(0)
 	var wrong string
 	for _, s := range p.Sample {
-		stack := names(s) + " " + labels(s)
+		stack := names(s) + " " + labels(s) + " end"
 		switch {
 		case !strings.Contains(stack, c.part):
 		case strings.Contains(stack, c.whole):
@@ -113,7 +120,7 @@ func labels(s *profile.Sample) string {
 }
 
 // buildGo builds testdata's program with a version of Go; "local" is the one that runs this test.
-func buildGo(t *testing.T, version, source string) string {
+func buildGo(t *testing.T, version, flags, source string) string {
 	t.Helper()
 	dir := t.TempDir()
 	text, err := os.ReadFile(filepath.Join("testdata", source, "main.go.txt"))
@@ -132,7 +139,7 @@ func buildGo(t *testing.T, version, source string) string {
 	if source == "cgostacks" {
 		cgo = "1"
 	}
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "CGO_ENABLED="+cgo, "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "CGO_ENABLED="+cgo, "GOFLAGS="+flags)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s with %s: %v\n%s", source, version, err, text)
 	}

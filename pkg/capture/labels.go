@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
@@ -20,10 +21,15 @@ type label struct {
 type labelSets struct {
 	pending map[uint32]string // by thread
 	known   map[string][]label
+	bytes   int    // of known
+	cut     uint64 // samples that have more labels than they are given
 }
 
-// maxLabelSets bounds the distinct sets; samples with others have none.
-const maxLabelSets = 1 << 14
+// Bounds on what a target can make us keep; samples beyond have no labels.
+const (
+	maxLabelBytes = 4 << 20
+	maxPending    = 1 << 14
+)
 
 // kindOf tells what a record in the ring buffer is.
 func kindOf(raw []byte) bpf.CPURecordKind {
@@ -46,26 +52,36 @@ func (l *labelSets) keep(raw []byte) error {
 		return fmt.Errorf("labels of %d bytes are too short for %d", len(raw), count)
 	}
 	var all []label
-	var key strings.Builder
+	var key []byte
 	for i := range int(count) {
 		one := raw[int(header)+i*int(each):][:each]
 		k := text(one[unsafe.Offsetof(layout.Label[0].Key):][:len(layout.Label[0].Key)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].KeyBytes):]))
 		v := text(one[unsafe.Offsetof(layout.Label[0].Value):][:len(layout.Label[0].Value)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].ValueBytes):]))
 		if k != "" {
 			all = append(all, label{key: k, value: v})
-			fmt.Fprintf(&key, "%q%q", k, v)
+			for _, s := range []string{k, v} {
+				key = append(binary.AppendUvarint(key, uint64(len(s))), s...)
+			}
 		}
 	}
 	if l.known == nil {
 		l.known, l.pending = map[string][]label{}, map[uint32]string{}
 	}
-	if _, ok := l.known[key.String()]; !ok && len(l.known) < maxLabelSets {
-		l.known[key.String()] = all
+	if order.Uint32(raw[unsafe.Offsetof(layout.More):]) != 0 {
+		l.cut++
 	}
-	if len(l.pending) >= maxLabelSets {
-		clear(l.pending)
+	if _, ok := l.known[string(key)]; !ok {
+		if l.bytes += 2*len(key) + 64*len(all); l.bytes > maxLabelBytes {
+			l.bytes -= 2*len(key) + 64*len(all)
+			l.cut++
+			return nil
+		}
+		l.known[string(key)] = all
 	}
-	l.pending[order.Uint32(raw[unsafe.Offsetof(layout.Tid):])] = key.String()
+	if len(l.pending) >= maxPending {
+		clear(l.pending) // of threads that ended before their sample came
+	}
+	l.pending[order.Uint32(raw[unsafe.Offsetof(layout.Tid):])] = string(key)
 	return nil
 }
 
@@ -83,6 +99,12 @@ func (l *labelSets) of(s *sample) (key string, all []label) {
 func text(raw []byte, length uint32) string {
 	if int64(length) <= int64(len(raw)) {
 		return strings.ToValidUTF8(string(raw[:length]), "\uFFFD")
+	}
+	for range utf8.UTFMax - 1 { // it may have been cut within a character
+		if r, size := utf8.DecodeLastRune(raw); r != utf8.RuneError || size != 1 {
+			break
+		}
+		raw = raw[:len(raw)-1]
 	}
 	return strings.ToValidUTF8(string(raw), "\uFFFD") + "…"
 }

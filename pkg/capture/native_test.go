@@ -22,6 +22,8 @@ func TestNativeStacks(t *testing.T) {
 	needRoot(t)
 	program := compileC(t, "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-Wno-unused-result")
 	static := compileC(t, "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-static")
+	// Debian's musl has neither unwind tables nor frame pointers.
+	musl := compileWith(t, "musl-gcc", "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-fasynchronous-unwind-tables")
 	cases := []struct {
 		name, program, workload string
 		chain                   string // in stacks from the leaf to the root, by commas
@@ -34,6 +36,7 @@ func TestNativeStacks(t *testing.T) {
 		{"signal handler", program, "signal", "burn,link1,link2,handler,__restore_rt,interrupted,by_signal,main,", false},
 		{"aligned stack", program, "aligned", "burn,link1,aligned,main,", false},
 		{"vDSO", program, "vdso", ",vdso,main,", false},
+		{"through musl", musl, "callback", "burn,compare,[libc.so+", true},
 		{"undescribed code", program, "undescribed", "burn,burn_for_asm,undescribed,[broken stack],", true},
 	}
 	for _, c := range cases {
@@ -52,6 +55,9 @@ func TestNativeStacks(t *testing.T) {
 				} else {
 					t.Logf("%d times %s", n, stack)
 				}
+			}
+			if advised := strings.Contains(strings.Join(p.Comments, "\n"), "advice: "); advised != c.broken {
+				t.Errorf("advice given: %v; %q", advised, p.Comments)
 			}
 			if total < 100 || float64(ended) < 0.99*float64(total) || float64(right) < 0.9*float64(total) {
 				for _, s := range p.Sample[:min(10, len(p.Sample))] {
@@ -77,10 +83,15 @@ func names(s *profile.Sample) string {
 
 func compileC(t *testing.T, source string, flags ...string) string {
 	t.Helper()
+	return compileWith(t, "gcc", source, flags...)
+}
+
+func compileWith(t *testing.T, compiler, source string, flags ...string) string {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(source), ".c"))
-	cmd := exec.Command("gcc", append(flags, "-o", out, source)...)
+	cmd := exec.Command(compiler, append(flags, "-o", out, source)...)
 	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("compile %s (`make deps` installs gcc): %v\n%s", source, err, text)
+		t.Fatalf("compile %s (`make deps` installs the compilers): %v\n%s", source, err, text)
 	}
 	return out
 }

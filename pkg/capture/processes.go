@@ -17,6 +17,7 @@ type generation struct {
 	id       int
 	process  *proc.Process
 	mappings []mapping // sorted by address; nil if they could not be read
+	last     *mapping  // that was found, for frames that follow each other are mostly in the same
 	read     time.Time
 	readings int      // before that one, of the same program
 	program  program  // that of the samples that belong to it
@@ -32,9 +33,13 @@ type mapping struct {
 
 // find gives the mapping of an address, nil if it is in none.
 func (g *generation) find(address uint64) *mapping {
+	if m := g.last; m != nil && m.Start <= address && address < m.End {
+		return m
+	}
 	i := sort.Search(len(g.mappings), func(i int) bool { return g.mappings[i].End > address })
 	if i < len(g.mappings) && g.mappings[i].Start <= address {
-		return &g.mappings[i]
+		g.last = &g.mappings[i]
+		return g.last
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ func TestForkStorm(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := startWithPipes(t, program, fmt.Sprint(c.seconds*rate), fmt.Sprint(rate), fmt.Sprint(c.work.Nanoseconds()))
+			time.Sleep(100 * time.Millisecond) // past its own start: its children have what it has mapped when it is read
 			capturer, err := capture.NewCPU(capture.Options{ContainerID: s.id, Frequency: c.hz})
 			if err != nil {
 				t.Fatal(err)

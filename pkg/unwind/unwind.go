@@ -1,6 +1,7 @@
-// Package unwind makes unwind tables: for each address of an ELF object, how to find the caller. Its one
-// entry point is Compile, which reads .eh_frame and what Go's function table says of assembly. It must
-// not know of BPF or processes; the objects that it reads are the target's and not trusted.
+// Package unwind makes unwind tables: for each address of an ELF object, how to find the caller. Its
+// entry point is Compile, which reads .eh_frame and what Go's function table says of assembly; CompileVDSO does
+// so for the kernel's code. It must not know of BPF or processes; the objects that it reads are the target's and
+// not trusted.
 package unwind
 
 import (
@@ -110,7 +111,7 @@ func compile(all []function, rules *RuleSet) (*Table, error) {
 	end := t.Base // of what is described so far
 	for i := range all {
 		f := &all[i]
-		if f.start < end { // the second description of a place is ignored
+		if f.start < end || f.end <= f.start { // the second description of a place is ignored
 			continue
 		}
 		if f.end-t.Base >= math.MaxUint32 {

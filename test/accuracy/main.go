@@ -21,8 +21,8 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.only, "only", "", "run only programs whose name has this in it")
-	flag.DurationVar(&o.goDuration, "go-duration", 45*time.Second, "of a Go program's profiles: its timers give 500 samples/s at most")
-	flag.DurationVar(&o.nativeDuration, "native-duration", 12*time.Second, "of a native program's profiles")
+	flag.DurationVar(&o.goDuration, "go-duration", 60*time.Second, "of a Go program's profiles: its two threads' timers give 500 samples/s at most")
+	flag.DurationVar(&o.nativeDuration, "native-duration", 16*time.Second, "of a native program's profiles")
 	flag.StringVar(&o.out, "out", "out", "directory for programs and results")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

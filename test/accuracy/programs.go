@@ -31,6 +31,7 @@ var programs = []program{
 	{"Go generics", true, []string{"-kind=generics"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"Go inlining", true, []string{"-kind=inlining"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"Go cryptography", true, []string{"-kind=crypto"}, []string{"go", "build", "-o", "%s", goSource}},
+	{"Go labels", true, []string{"-kind=labels"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"C", false, nil, []string{"gcc", "-O2", "-fomit-frame-pointer", "-pthread", "-o", "%s", native + ".c"}},
 	// The unwinder of exceptions has its symbols in the static library only.
 	{"C++", false, nil, []string{"g++", "-O2", "-fomit-frame-pointer", "-pthread", "-static-libstdc++", "-static-libgcc", "-o", "%s", native + ".cc"}},

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -44,7 +47,21 @@ func goStacks(p *profile.Profile) []compare.Stack {
 				stack.Frames = append(stack.Frames, frame)
 			}
 		}
+		if len(stack.Frames) > 0 {
+			stack.Frames = slices.Insert(stack.Frames, 1, labels(s)...)
+		}
 		all = append(all, stack)
+	}
+	return all
+}
+
+// labels gives a goroutine's labels as if they were frames, so that their shares are compared too.
+func labels(s *profile.Sample) []compare.Frame {
+	var all []compare.Frame
+	for _, key := range slices.Sorted(maps.Keys(s.Label)) {
+		if key != "process" {
+			all = append(all, compare.Frame{Function: fmt.Sprintf("label %s=%s", key, s.Label[key])})
+		}
 	}
 	return all
 }

@@ -186,7 +186,7 @@ static __always_inline void submit_labels(struct scratch *memory)
 
 	read_labels(l, memory->walk.goroutine, &memory->walk.go);
 	__u32 count = l->count;
-	if (!count || count > MAX_LABELS)
+	if ((!count && !l->more) || count > MAX_LABELS)
 		return;
 	l->kind = RECORD_LABELS;
 	l->tid = memory->sample.tid;

@@ -51,7 +51,7 @@ type CPULabelRecord struct {
 	Kind  uint32
 	Tid   uint32
 	Count uint32
-	Pad   uint32
+	More  uint32
 	Label [8]struct {
 		_          structs.HostLayout
 		KeyBytes   uint32

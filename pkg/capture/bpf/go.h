@@ -16,6 +16,13 @@
 #define G_SCHED_PC 64
 #define M_G0 0 /* m.g0 */
 
+/* Where Go's own code has g: cmd/compile/abi-internal.md. On arm64 without cgo it is nowhere else. */
+#if defined(__TARGET_ARCH_x86)
+#define REG_G 14
+#elif defined(__TARGET_ARCH_arm64)
+#define REG_G 28
+#endif
+
 #define MAX_LABELS 8
 #define MAX_LABEL_KEY 48   /* bytes */
 #define MAX_LABEL_VALUE 80
@@ -52,18 +59,14 @@ static __always_inline __u64 goroutine_of(__u64 g, struct go_layout *go)
 /* Gives 0 if no goroutine runs, as in the scheduler, or none can be found. */
 static __always_inline __u64 find_goroutine(struct user_registers *regs, struct go_layout *go)
 {
-	__u64 g;
+	__u64 g, curg;
 
-#if defined(__TARGET_ARCH_arm64)
-	/* Go code keeps it there; without cgo it is nowhere else (runtime/tls_arm64.s). */
-	__u64 curg = goroutine_of(regs->r[28], go);
-
-	if (curg)
-		return curg;
-#endif
-	if (!read_word(thread_pointer() + go->tls_offset, &g))
-		return 0;
-	return goroutine_of(g, go);
+	if (go->tls_offset && read_word(thread_pointer() + go->tls_offset, &g)) {
+		curg = goroutine_of(g, go);
+		if (curg)
+			return curg;
+	}
+	return goroutine_of(regs->r[REG_G], go);
 }
 
 /* A label of runtime/pprof; what is longer than its room is cut, the lengths tell. */
@@ -79,7 +82,7 @@ struct label_record {
 	__u32 kind; /* enum record_kind */
 	__u32 tid;
 	__u32 count;
-	__u32 pad;
+	__u32 more; /* there are labels that were not read */
 	struct label label[MAX_LABELS];
 };
 
@@ -115,6 +118,7 @@ static __always_inline void read_label_slice(struct label_record *out, __u64 lab
 
 	if (bpf_probe_read_user(&header, sizeof(header), (void *)labels))
 		return;
+	out->more = header.length > MAX_LABELS;
 	for (__u32 i = 0; i < MAX_LABELS && i < header.length; i++) {
 		if (bpf_probe_read_user(&pair, sizeof(pair), (void *)(header.data + i * sizeof(pair))) ||
 		    !read_label(&out->label[i], &pair.key, &pair.value))
@@ -137,8 +141,10 @@ static __always_inline void read_label_map(struct label_record *out, __u64 label
 	__u8 log2_buckets, top[8];
 
 	if (!read_word(labels, &map) || !read_word(map + HMAP_BUCKETS, &bucket) ||
-	    bpf_probe_read_user(&log2_buckets, 1, (void *)(map + HMAP_B)) || log2_buckets ||
-	    bpf_probe_read_user(top, sizeof(top), (void *)bucket))
+	    bpf_probe_read_user(&log2_buckets, 1, (void *)(map + HMAP_B)))
+		return;
+	out->more = log2_buckets != 0;
+	if (log2_buckets || bpf_probe_read_user(top, sizeof(top), (void *)bucket))
 		return;
 	for (__u32 i = 0; i < 8; i++) {
 		if (top[i] < MIN_TOP_HASH) /* free, and so are those that follow: nothing is deleted from labels */
@@ -155,7 +161,7 @@ static __always_inline void read_labels(struct label_record *out, __u64 goroutin
 {
 	__u64 labels;
 
-	out->count = 0;
+	out->count = out->more = 0;
 	if (!go->g_labels || !read_word(goroutine + go->g_labels, &labels) || !labels)
 		return;
 	if (go->labels_are_map)

@@ -64,7 +64,7 @@ struct unwind_range {
 
 /* Offsets in Go's runtime that differ between versions; all zero for other programs. */
 struct go_layout {
-	__s32 tls_offset;     /* of the g of a thread, from its thread pointer */
+	__s32 tls_offset;     /* of the g of a thread, from its thread pointer; 0 if unknown */
 	__u16 m_curg;         /* m.curg */
 	__u16 m_gsignal;      /* m.gsignal */
 	__u16 g_labels;       /* g.labels */

@@ -17,6 +17,7 @@ import (
 // kinds are the works; each is a round of some milliseconds that is repeated.
 var kinds = map[string]func(){
 	"plain": plain, "recursion": recursion, "generics": generics, "inlining": inlining, "crypto": cryptography,
+	"labels": labels,
 }
 
 // sink keeps results from being optimized away.
