@@ -162,7 +162,7 @@ func (r *processRanges) room(count int) (int, error) {
 		if s.first-at >= count {
 			return at, nil
 		}
-		at = s.first + s.count
+		at = max(at, s.first+s.count) // one without entries begins where another does
 	}
 	if int(r.maps.UnwindRanges.MaxEntries())-at < count || len(r.processes) >= int(r.maps.UnwindProcesses.MaxEntries()) {
 		return 0, errRangesFull

@@ -2,8 +2,12 @@ package capture
 
 import (
 	"debug/elf"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/cilium/ebpf"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
@@ -48,5 +52,39 @@ func TestRangesOfAMapping(t *testing.T) {
 				t.Errorf("got %x\nwant %x", got, c.want)
 			}
 		})
+	}
+}
+
+// Entries in use are never given to another process, whatever comes, ends and comes again.
+func TestRoomForRanges(t *testing.T) {
+	needRoot(t)
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	r := newProcessRanges(&bpf.CPUMaps{UnwindRanges: m, UnwindProcesses: m}, nil)
+	random := rand.New(rand.NewPCG(1, 2))
+	full := 0
+	for i := range 10_000 {
+		if content := fmt.Sprint(random.IntN(i + 1)); random.IntN(2) == 0 {
+			delete(r.spans, content)
+		}
+		count := random.IntN(12)
+		first, err := r.room(count)
+		if err != nil {
+			full++
+			clear(r.spans)
+			continue
+		}
+		for _, s := range r.spans {
+			if first < s.first+s.count && s.first < first+count {
+				t.Fatalf("entries %d to %d were given again, of which %d to %d are in use", first, first+count, s.first, s.first+s.count)
+			}
+		}
+		r.spans[fmt.Sprint(i)] = &span{first: first, count: count}
+	}
+	if full == 0 {
+		t.Error("64 entries were never full")
 	}
 }

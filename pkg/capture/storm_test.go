@@ -70,10 +70,11 @@ func TestForkStorm(t *testing.T) {
 				cpu, want, all, lost, exited, forked, executed, r.Profile.Comments)
 			// It is by chance which short processes are met, so their samples are counted like events. On virtual
 			// machines an idle CPU's timer is late and then meets what has just begun to run: a few more.
-			if got := float64(all) + lost; got < want-3*math.Sqrt(want) || got > 1.15*want+3*math.Sqrt(want) {
+			if got := float64(all) + lost; got < want-4*math.Sqrt(want) || got > 1.3*want+4*math.Sqrt(want) {
 				t.Errorf("%d samples and %.0f lost, want %.0f of %v CPU time", all, lost, want, cpu)
 			}
-			if want := c.work.Seconds() * float64(c.seconds*rate/2*c.hz); float64(forked) < want/2 {
+			// On a busy machine the shortest are gone before anything is known of them.
+			if want := c.work.Seconds() * float64(c.seconds*rate/2*c.hz); c.work > time.Millisecond && float64(forked) < want/2 {
 				t.Errorf("%d samples have the whole stack of a process that was forked, want some %.0f", forked, want)
 			}
 			if said := strings.Contains(strings.Join(r.Profile.Comments, "\n"), "processes that ended before they could be read: "); said != (exited > 0) {
