@@ -56,8 +56,8 @@ func TestNativeStacks(t *testing.T) {
 					t.Logf("%d times %s", n, stack)
 				}
 			}
-			if advised := strings.Contains(strings.Join(p.Comments, "\n"), "advice: "); advised != c.broken {
-				t.Errorf("advice given: %v; %q", advised, p.Comments)
+			if advised := strings.Contains(strings.Join(p.Comments, "\n"), "advice: "); c.broken && !advised {
+				t.Errorf("no advice is given; %q", p.Comments)
 			}
 			if total < 100 || float64(ended) < 0.99*float64(total) || float64(right) < 0.9*float64(total) {
 				for _, s := range p.Sample[:min(10, len(p.Sample))] {

@@ -38,7 +38,7 @@ struct sample {
 	__u16 kernel_frames;    /* number of addresses, first in the stack */
 	__u16 user_frames;      /* number of addresses, after the kernel's */
 	__u16 end;              /* enum walk_end: why the stack has no more */
-	__u16 known;            /* the process's unwind tables were there */
+	__u16 known;            /* the process's unwind tables were there, that of the leaf too */
 	char comm[16];          /* of the thread */
 	/* What the leaf function returns to, if it keeps no frame pointer, is among these. */
 	__u64 link;           /* the link register; 0 on amd64 */
@@ -169,7 +169,7 @@ static __always_inline void submit(struct scratch *memory)
 	__u64 size = __builtin_offsetof(struct sample, stack) + (kernel_frames + user_frames) * sizeof(__u64);
 	if (size > sizeof(*s)) /* never; tells the verifier */
 		return;
-	/* A process that is not known yet is to be read before it ends. */
+	/* A process whose mappings are not known yet is to be read before it ends. */
 	__u64 waiting = bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA);
 	__u64 flags = waiting >= wakeup_bytes || !s->known ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 

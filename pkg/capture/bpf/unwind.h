@@ -358,8 +358,9 @@ static __always_inline int step(struct walk *w, __u64 *stack)
 		return ended(w, END_TRUNCATED);
 	if (w->known && !find_range(w, address)) {
 		w->range.start = w->range.end = 0;
-		if (n) /* a leaf may be in code that was mapped just now */
+		if (n)
 			return ended(w, END_UNMAPPED);
+		w->known = 0; /* the leaf is in code that was mapped just now */
 	} else if (w->known) {
 		rule = find_rule(w, address);
 	}
