@@ -41,7 +41,7 @@ func TestGoStacks(t *testing.T) {
 		{"gostacks", "hash", []check{{"sha256.block", "main.hash,main.main,runtime.main,"}}},
 		{"gostacks", "clock", []check{{"clock_gettime,", "main.clock,main.main,runtime.main,"}}},
 		{"gostacks", "labelled", []check{
-			{"main.burn,main.labelled.func1,", "runtime/pprof.Do, request=slow tenant=a-name-that-is-rather-long-but-has-room"},
+			{"main.burn,main.labelled.func1,", "runtime/pprof.Do, request=slow tenant=a-name-that-is-rather-long-but-has-room type=ELF"},
 			{"main.burn,main.labelled.func2,", "runtime/pprof.Do,main.labelled,main.main,runtime.main, request=fast"},
 			{"main.burn,main.labelled,", "main.burn,main.labelled,main.main,runtime.main,  end"},
 		}},
@@ -113,7 +113,7 @@ func expectComplete(t *testing.T, p *profile.Profile) {
 // labels shows a sample's labels but for those that every sample has.
 func labels(s *profile.Sample) string {
 	var all []string
-	for _, key := range []string{"request", "tenant"} {
+	for _, key := range []string{"request", "tenant", "type"} {
 		if v := s.Label[key]; len(v) > 0 {
 			all = append(all, key+"="+strings.Join(v, "|"))
 		}

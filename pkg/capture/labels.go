@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
 // label is one that a goroutine has from runtime/pprof.Do or SetGoroutineLabels, or that of a thread.
@@ -51,13 +52,19 @@ func (l *labelSets) keep(raw []byte) error {
 	if count > uint32(len(layout.Label)) || len(raw) < int(header)+int(count)*int(each) {
 		return fmt.Errorf("labels of %d bytes are too short for %d", len(raw), count)
 	}
+	pid := int(order.Uint32(raw[unsafe.Offsetof(layout.Pid):]))
+	cut := order.Uint32(raw[unsafe.Offsetof(layout.More):]) != 0
 	var all []label
 	var key []byte
 	for i := range int(count) {
-		one := raw[int(header)+i*int(each):][:each]
-		k := text(one[unsafe.Offsetof(layout.Label[0].Key):][:len(layout.Label[0].Key)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].KeyBytes):]))
-		v := text(one[unsafe.Offsetof(layout.Label[0].Value):][:len(layout.Label[0].Value)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].ValueBytes):]))
-		if k != "" {
+		one, field := raw[int(header)+i*int(each):][:each], &layout.Label[0]
+		k, ok := text(pid, order.Uint64(one[unsafe.Offsetof(field.KeyAt):]),
+			one[unsafe.Offsetof(field.Key):][:len(field.Key)], order.Uint32(one[unsafe.Offsetof(field.KeyBytes):]))
+		v, _ := text(pid, order.Uint64(one[unsafe.Offsetof(field.ValueAt):]),
+			one[unsafe.Offsetof(field.Value):][:len(field.Value)], order.Uint32(one[unsafe.Offsetof(field.ValueBytes):]))
+		if !ok {
+			cut = true
+		} else if k != "" {
 			all = append(all, label{key: k, value: v})
 			for _, s := range []string{k, v} {
 				key = append(binary.AppendUvarint(key, uint64(len(s))), s...)
@@ -67,7 +74,7 @@ func (l *labelSets) keep(raw []byte) error {
 	if l.known == nil {
 		l.known, l.pending = map[string][]label{}, map[uint32]string{}
 	}
-	if order.Uint32(raw[unsafe.Offsetof(layout.More):]) != 0 {
+	if cut {
 		l.cut++
 	}
 	if _, ok := l.known[string(key)]; !ok {
@@ -95,16 +102,24 @@ func (l *labelSets) of(s *sample) (key string, all []label) {
 	return key, l.known[key]
 }
 
-// text is a string of the target of which only a beginning may be here; then it ends with an ellipsis.
-func text(raw []byte, length uint32) string {
-	if int64(length) <= int64(len(raw)) {
-		return strings.ToValidUTF8(string(raw[:length]), "\uFFFD")
+// text is a string of the target of which only a beginning may be in its room; then it ends with an ellipsis. One
+// that has an address was not in the target's memory yet when the sample was taken: it is fetched, and is an
+// ellipsis alone and not ok if it cannot be.
+func text(pid int, address uint64, room []byte, length uint32) (s string, ok bool) {
+	if address != 0 {
+		room = make([]byte, min(len(room), int(length)))
+		if pid == 0 || proc.ReadMemory(pid, address, room) != nil {
+			return "…", false
+		}
+	}
+	if int64(length) <= int64(len(room)) {
+		return strings.ToValidUTF8(string(room[:length]), "\uFFFD"), true
 	}
 	for range utf8.UTFMax - 1 { // it may have been cut within a character
-		if r, size := utf8.DecodeLastRune(raw); r != utf8.RuneError || size != 1 {
+		if r, size := utf8.DecodeLastRune(room); r != utf8.RuneError || size != 1 {
 			break
 		}
-		raw = raw[:len(raw)-1]
+		room = room[:len(room)-1]
 	}
-	return strings.ToValidUTF8(string(raw), "\uFFFD") + "…"
+	return strings.ToValidUTF8(string(room), "\uFFFD") + "…", true
 }

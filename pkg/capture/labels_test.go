@@ -3,6 +3,7 @@ package capture
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,49 @@ func TestLabels(t *testing.T) {
 				t.Errorf("got %+v, want %+v", all, c.want)
 			}
 		})
+	}
+}
+
+// What does not move in memory.
+var coldKey, coldValue = [...]byte{'r', 'e', 'q', 'u', 'e', 's', 't'}, [...]byte{'s', 'l', 'o', 'w'}
+
+// A string that was not in memory when the sample was taken, which its address tells, is read afterwards.
+func TestLabelsAreFetched(t *testing.T) {
+	var layout bpf.CPULabelRecord
+	record := func() []byte {
+		raw := rawLabels(7, strings.Repeat("-", len(coldKey)), strings.Repeat("-", len(coldValue)))
+		binary.NativeEndian.PutUint32(raw[unsafe.Offsetof(layout.Pid):], uint32(os.Getpid()))
+		return raw
+	}
+	address := func(raw []byte, field uintptr, at uintptr) {
+		binary.NativeEndian.PutUint64(raw[unsafe.Offsetof(layout.Label)+field:], uint64(at))
+	}
+	keyAt, valueAt := unsafe.Offsetof(layout.Label[0].KeyAt), unsafe.Offsetof(layout.Label[0].ValueAt)
+	const unmapped = 8
+	key, value := uintptr(unsafe.Pointer(&coldKey)), uintptr(unsafe.Pointer(&coldValue))
+
+	both, lostValue, lostKey := record(), record(), record()
+	address(both, keyAt, key)
+	address(both, valueAt, value)
+	address(lostValue, keyAt, key)
+	address(lostValue, valueAt, unmapped)
+	address(lostKey, keyAt, unmapped)
+	for _, c := range []struct {
+		raw  []byte
+		want []label
+		cut  uint64
+	}{
+		{both, []label{{key: "request", value: "slow"}}, 0},
+		{lostValue, []label{{key: "request", value: "…"}}, 0},
+		{lostKey, nil, 1},
+	} {
+		var sets labelSets
+		if err := sets.keep(c.raw); err != nil {
+			t.Fatal(err)
+		}
+		if _, all := sets.of(&sample{tid: 7, labelled: true}); !slices.Equal(all, c.want) || sets.cut != c.cut {
+			t.Errorf("got %+v and %d cut, want %+v and %d", all, sets.cut, c.want, c.cut)
+		}
 	}
 }
 

@@ -190,6 +190,7 @@ static __always_inline void submit_labels(struct scratch *memory)
 		return;
 	l->kind = RECORD_LABELS;
 	l->tid = memory->sample.tid;
+	l->pid = memory->sample.pid;
 	__u64 size = __builtin_offsetof(struct label_record, label) + count * sizeof(struct label);
 	memory->sample.labelled = !bpf_ringbuf_output(&samples, l, size, BPF_RB_NO_WAKEUP);
 }

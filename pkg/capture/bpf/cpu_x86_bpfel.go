@@ -50,10 +50,14 @@ type CPULabelRecord struct {
 	_     structs.HostLayout
 	Kind  uint32
 	Tid   uint32
+	Pid   uint32
 	Count uint32
 	More  uint32
+	_     [4]byte
 	Label [8]struct {
 		_          structs.HostLayout
+		KeyAt      uint64
+		ValueAt    uint64
 		KeyBytes   uint32
 		ValueBytes uint32
 		Key        [48]int8

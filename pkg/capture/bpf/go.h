@@ -69,8 +69,10 @@ static __always_inline __u64 find_goroutine(struct user_registers *regs, struct 
 	return goroutine_of(regs->r[REG_G], go);
 }
 
-/* A label of runtime/pprof; what is longer than its room is cut, the lengths tell. */
+/* A label of runtime/pprof; what is longer than its room is cut, the lengths tell. A string that is on a page that
+ * the process does not have in memory yet, as constants may be, is left to user space: its address tells. */
 struct label {
+	__u64 key_at, value_at; /* 0: the string is here */
 	__u32 key_bytes, value_bytes;
 	char key[MAX_LABEL_KEY];
 	char value[MAX_LABEL_VALUE];
@@ -81,6 +83,7 @@ struct label {
 struct label_record {
 	__u32 kind; /* enum record_kind */
 	__u32 tid;
+	__u32 pid;  /* as in the sample */
 	__u32 count;
 	__u32 more; /* there are labels that were not read */
 	struct label label[MAX_LABELS];
@@ -90,7 +93,7 @@ struct go_string {
 	__u64 data, length;
 };
 
-static __always_inline int read_label(struct label *out, struct go_string *key, struct go_string *value)
+static __always_inline void read_label(struct label *out, struct go_string *key, struct go_string *value)
 {
 	__u32 k = key->length < MAX_LABEL_KEY ? key->length : MAX_LABEL_KEY;
 	__u32 v = value->length < MAX_LABEL_VALUE ? value->length : MAX_LABEL_VALUE;
@@ -100,12 +103,11 @@ static __always_inline int read_label(struct label *out, struct go_string *key, 
 	asm volatile("" : "+r"(k));
 	if (k > MAX_LABEL_KEY)
 		k = MAX_LABEL_KEY;
-	if (bpf_probe_read_user(out->key, k, (void *)key->data))
-		return 0;
+	out->key_at = k && bpf_probe_read_user(out->key, k, (void *)key->data) ? key->data : 0;
 	asm volatile("" : "+r"(v));
 	if (v > MAX_LABEL_VALUE)
 		v = MAX_LABEL_VALUE;
-	return !v || !bpf_probe_read_user(out->value, v, (void *)value->data);
+	out->value_at = v && bpf_probe_read_user(out->value, v, (void *)value->data) ? value->data : 0;
 }
 
 /* From Go 1.24 a pointer to a slice of pairs of strings (internal/runtime/pprof/label; runtime/pprof/label.go). */
@@ -120,9 +122,9 @@ static __always_inline void read_label_slice(struct label_record *out, __u64 lab
 		return;
 	out->more = header.length > MAX_LABELS;
 	for (__u32 i = 0; i < MAX_LABELS && i < header.length; i++) {
-		if (bpf_probe_read_user(&pair, sizeof(pair), (void *)(header.data + i * sizeof(pair))) ||
-		    !read_label(&out->label[i], &pair.key, &pair.value))
+		if (bpf_probe_read_user(&pair, sizeof(pair), (void *)(header.data + i * sizeof(pair))))
 			return;
+		read_label(&out->label[i], &pair.key, &pair.value);
 		out->count = i + 1;
 	}
 }
@@ -150,9 +152,9 @@ static __always_inline void read_label_map(struct label_record *out, __u64 label
 		if (top[i] < MIN_TOP_HASH) /* free, and so are those that follow: nothing is deleted from labels */
 			return;
 		if (bpf_probe_read_user(&key, sizeof(key), (void *)(bucket + BUCKET_KEYS + 16 * i)) ||
-		    bpf_probe_read_user(&value, sizeof(value), (void *)(bucket + BUCKET_VALUES + 16 * i)) ||
-		    !read_label(&out->label[i & (MAX_LABELS - 1)], &key, &value))
+		    bpf_probe_read_user(&value, sizeof(value), (void *)(bucket + BUCKET_VALUES + 16 * i)))
 			return;
+		read_label(&out->label[i & (MAX_LABELS - 1)], &key, &value);
 		out->count = i + 1;
 	}
 }
