@@ -57,11 +57,11 @@ func (l *labelSets) keep(raw []byte) error {
 	var all []label
 	var key []byte
 	for i := range int(count) {
-		one, field := raw[int(header)+i*int(each):][:each], &layout.Label[0]
-		k, ok := text(pid, order.Uint64(one[unsafe.Offsetof(field.KeyAt):]),
-			one[unsafe.Offsetof(field.Key):][:len(field.Key)], order.Uint32(one[unsafe.Offsetof(field.KeyBytes):]))
-		v, _ := text(pid, order.Uint64(one[unsafe.Offsetof(field.ValueAt):]),
-			one[unsafe.Offsetof(field.Value):][:len(field.Value)], order.Uint32(one[unsafe.Offsetof(field.ValueBytes):]))
+		one := raw[int(header)+i*int(each):][:each]
+		k, ok := text(pid, order.Uint64(one[unsafe.Offsetof(layout.Label[0].KeyAt):]),
+			one[unsafe.Offsetof(layout.Label[0].Key):][:len(layout.Label[0].Key)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].KeyBytes):]))
+		v, _ := text(pid, order.Uint64(one[unsafe.Offsetof(layout.Label[0].ValueAt):]),
+			one[unsafe.Offsetof(layout.Label[0].Value):][:len(layout.Label[0].Value)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].ValueBytes):]))
 		if !ok {
 			cut = true
 		} else if k != "" {
