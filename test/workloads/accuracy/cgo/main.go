@@ -6,13 +6,13 @@ package main
 #cgo CFLAGS: -O2 -fomit-frame-pointer
 extern long goCallback(long);
 
-static volatile unsigned long sink;
-
 __attribute__((noinline)) static long c_burn(long n)
 {
+	volatile unsigned long sum = 0; // of this thread alone: see labels in ../golang
+
 	for (long i = 0; i < 20000; i++)
-		sink += i ^ n;
-	return sink;
+		sum += i ^ n;
+	return sum;
 }
 
 __attribute__((noinline)) static long c_work(long n)
