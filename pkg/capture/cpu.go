@@ -182,9 +182,9 @@ func (c *CPU) Run(ctx context.Context) (*Result, error) {
 	return c.result(begin, duration)
 }
 
-// drainEvery bounds how old a sample becomes in the ring buffer: a process's mappings are read when its
-// first sample is, so a shorter one loses fewer short-lived processes.
-const drainEvery = 50 * time.Millisecond
+// drainEvery bounds how old a sample becomes in the ring buffer. A process whose mappings are to be read does not
+// wait for it: its samples wake us. Each time costs more than the samples do, for Go's runtime wakes its monitor too.
+const drainEvery = 250 * time.Millisecond
 
 // drain reads samples until stop is closed, and then what is left in the ring buffer.
 func (c *CPU) drain(stop <-chan struct{}) error {
