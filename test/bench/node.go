@@ -50,6 +50,19 @@ func findProcess(is func(dir string, commandLine []byte) bool) (pid int, ok bool
 	return 0, false
 }
 
+// cpuTimes is what all programs have used on all CPUs, and what a hypervisor has taken away meanwhile; it stays 0 if
+// it cannot be read (proc_stat(5)).
+func cpuTimes() (busy, stolen time.Duration) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0
+	}
+	var user, nice, system, idle, iowait, irq, softirq, steal int64
+	fmt.Sscanf(string(text), "cpu %d %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &iowait, &irq, &softirq, &steal)
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on all architectures that we know
+	return time.Duration(user+nice+system) * tick, time.Duration(steal) * tick
+}
+
 // cpuTime is what the threads that a process has now have used.
 func cpuTime(pid int) time.Duration {
 	var total time.Duration
