@@ -53,6 +53,9 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	if !time.Now().Before(deadline) {
 		return errDeadline(deadline)
 	}
+	if err := checkRoom(); err != nil {
+		return err
+	}
 	if err := behave(); err != nil {
 		return err
 	}

@@ -254,3 +254,33 @@ func profileWeb(ctx context.Context, dir, ns, mode, duration string) error {
 	}
 	return fmt.Errorf("no sample in main.priceCart among %d", len(p.Sample))
 }
+
+// A few capabilities suffice instead of all privileges, for the kernel's functions too.
+func TestCapabilities(t *testing.T) {
+	for _, mode := range []string{"--ephemeral", "--job"} {
+		t.Run(mode, func(t *testing.T) {
+			ns := namespace(t, "")
+			start(t, podOf(ns, "web", restricted(shop())))
+			p, r := profileOf(t, mode, "--capabilities", "-n", ns, "web", "-d", "5s")
+			expectFunctions(t, p, []string{"main.priceCart", "runtime.main"}, nil)
+			expectComment(t, p, "lost samples: 0")
+			named := 0
+			for _, l := range p.Location {
+				if l.Mapping != nil && strings.Contains(l.Mapping.File, "kernel") && !strings.HasPrefix(l.Line[0].Function.Name, "[") {
+					named++
+				}
+			}
+			if named == 0 {
+				t.Errorf("no function of the kernel has a name: %v", r)
+			}
+		})
+	}
+}
+
+// Where the pod has no room for it, the profiler says so instead of being killed or killing.
+func TestNoRoomForTheProfiler(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "hog", guaranteed(container("hog", "/hog", "-mb=150"), "500m", "170Mi")))
+	refuse(t, []string{"--ephemeral", "-n", ns, "hog", "-d", "1s"}, "MiB of memory left", "--job")
+	succeed(t, "--job", "-n", ns, "hog", "-d", "1s")
+}
