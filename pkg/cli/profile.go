@@ -28,7 +28,7 @@ func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, 
 		client = link.newClient(session.Ref)
 	}
 	client.Broken = func(ctx context.Context, err error) bool {
-		ui.step("the connection broke, trying again: %v", err)
+		ui.interrupted(err)
 		why, err := session.Ended(ctx)
 		return err == nil && why != ""
 	}

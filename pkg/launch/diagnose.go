@@ -52,8 +52,11 @@ func (s *Session) Ended(ctx context.Context) (why string, err error) {
 // TargetEnded tells how the target has ended or why its pod is gone; "" if it runs as before.
 func (s *Session) TargetEnded(ctx context.Context) (why string, err error) {
 	pod, err := s.client.CoreV1().Pods(s.target.Namespace()).Get(ctx, s.target.Pod.Name, metav1.GetOptions{})
-	if why := goneOrNot(s.target.Pod, pod, err); why != "" || err != nil {
-		return why, err
+	if why := goneOrNot(s.target.Pod, pod, err); why != "" {
+		return why, nil
+	}
+	if err != nil {
+		return "", err
 	}
 	return targetEnded(pod, s.target.Container, s.target.ContainerID), nil
 }

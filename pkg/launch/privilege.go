@@ -13,7 +13,6 @@ var capabilities = []corev1.Capability{
 	"DAC_READ_SEARCH",    // to read files of other users
 	"SYSLOG",             // to name the kernel's functions
 	"CHECKPOINT_RESTORE", // to open what is mapped and was deleted since
-	"SYS_RESOURCE",       // before Linux 5.11, to lock the maps' memory
 }
 
 // securityContext is root with everything, or with no more than it takes. The pod's runAsUser and runAsNonRoot would

@@ -140,7 +140,7 @@ func TestPrintedRulesSuffice(t *testing.T) {
 				if created, err = client.RbacV1().Roles(ns).Update(t.Context(), created, metav1.UpdateOptions{}); err != nil {
 					t.Fatal(err)
 				}
-				refuse(t, []string{"--kubeconfig", user, "--" + mode, "web", "-d", "2s"}, "you may not ", role.Rules[i].Resources[0])
+				refuse(t, []string{"--kubeconfig", user, "--" + mode, "web", "-d", "2s"}, role.Rules[i].Resources[0])
 			}
 		})
 	}
