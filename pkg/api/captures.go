@@ -6,16 +6,20 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/pprof/profile"
 )
 
 const (
-	maxRunning  = 4               // captures at once; each costs the target's node CPU time
-	maxFinished = 4               // results kept at once; each is at most some MB
-	resultKept  = 2 * time.Minute // how long a finished result waits to be fetched
+	maxRunning  = 4 // captures at once; each costs the target's node CPU time
+	maxFinished = 4 // results kept at once; each is at most some MB
 )
+
+// UnattendedTime is how long a profiler keeps a finished result, and how long it waits for a client that has fallen
+// silent to come back.
+const UnattendedTime = 2 * time.Minute
 
 // Capturer makes profiles.
 type Capturer interface {
@@ -31,6 +35,9 @@ type Capture interface {
 	// Progress may be called at any time, while Run goes on too. The states Done and Failed are
 	// not its business.
 	Progress() Progress
+	// Slice makes a profile of what was sampled since the last one, or since the beginning; nil when
+	// sampling has ended. It may be called while Run goes on, but not twice at once.
+	Slice() (*profile.Profile, error)
 }
 
 // captures owns the captures of a profiler, running and finished.
@@ -52,9 +59,12 @@ type job struct {
 	result   *result
 	err      *Error
 	finished time.Time
+	fetched  atomic.Bool // somebody was sent the result
 
 	mu      sync.Mutex
 	capture Capture // nil until started
+
+	slices sliceMaker
 }
 
 func newCaptures(c Capturer) *captures {
@@ -118,7 +128,7 @@ func (c *captures) keep(j *job) {
 		}
 		delete(c.byID, oldest.id)
 	}
-	time.AfterFunc(resultKept, func() { c.forget(j) })
+	time.AfterFunc(UnattendedTime, func() { c.forget(j) })
 }
 
 func (c *captures) forget(j *job) {
@@ -127,6 +137,17 @@ func (c *captures) forget(j *job) {
 	if c.byID[j.id] == j {
 		delete(c.byID, j.id)
 	}
+}
+
+// wanted tells what there is of which nobody was sent the result yet.
+func (c *captures) wanted() (running, finished bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, j := range c.byID {
+		running = running || !j.isDone()
+		finished = finished || j.isDone() && !j.fetched.Load()
+	}
+	return running, finished
 }
 
 // abandon stops all captures and forgets their results.
@@ -158,24 +179,19 @@ func (j *job) run(c Capturer, r Request) {
 	}
 }
 
-func (j *job) profile(c Capturer, r Request) (_ *result, err error) {
-	// A fault in reading what the target contains must not take the profiler, and with it the
-	// captures of others, down.
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("the profiler has a bug: %v", v)
+func (j *job) profile(c Capturer, r Request) (*result, error) {
+	p, err := recovered(func() (*profile.Profile, error) {
+		capture, err := c.Start(r)
+		if err != nil {
+			return nil, err
 		}
-	}()
-	capture, err := c.Start(r)
-	if err != nil {
-		return nil, err
-	}
-	j.mu.Lock()
-	j.capture = capture
-	j.mu.Unlock()
-	ctx, cancel := context.WithTimeout(j.stopped, r.Duration)
-	defer cancel()
-	p, err := capture.Run(ctx)
+		j.mu.Lock()
+		j.capture = capture
+		j.mu.Unlock()
+		ctx, cancel := context.WithTimeout(j.stopped, r.Duration)
+		defer cancel()
+		return capture.Run(ctx)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -183,11 +199,8 @@ func (j *job) profile(c Capturer, r Request) (_ *result, err error) {
 }
 
 func (j *job) progress() Progress {
-	j.mu.Lock()
-	capture := j.capture
-	j.mu.Unlock()
 	p := Progress{State: Starting}
-	if capture != nil {
+	if capture := j.started(); capture != nil {
 		p = capture.Progress()
 	}
 	if j.isDone() {

@@ -21,6 +21,10 @@ type Client struct {
 	conn      *http.ClientConn
 	closed    bool
 	pause     time.Duration // before the second attempt
+
+	// Broken is told of each failed attempt, the second and later ones without progress in between; it says whether
+	// there is no use in trying again. It may be called by several goroutines at once; nil if nobody knows.
+	Broken func(ctx context.Context, err error) (hopeless bool)
 }
 
 // NewClient makes a client that gets its connections from dial. The end of dial's ctx must not end
@@ -163,14 +167,19 @@ func readError(resp *http.Response) *Error {
 const dialTimeout = 15 * time.Second
 
 const (
-	maxAttempts = 5                      // in a row that brought nothing
-	firstPause  = 200 * time.Millisecond // between two attempts, doubled each time: 3 s in all
+	firstPause = 200 * time.Millisecond // between two attempts, doubled each time
+	maxPause   = 5 * time.Second
+	// maxSilence is how long attempts may bring nothing: as long as the profiler keeps what it has.
+	maxSilence = UnattendedTime
+	// maxDamaged is how often in a row something may arrive damaged: then it is no accident.
+	maxDamaged = 3
 )
 
-// retry calls try until it succeeds, is refused, ctx is done, or maxAttempts failed in a row
-// without progress.
+// retry calls try until it succeeds, is refused, ctx is done, nothing has come for maxSilence, or Broken says that
+// there is no hope.
 func (c *Client) retry(ctx context.Context, try func() (progress bool, err error)) error {
-	for attempt, pause := 1, c.pause; ; attempt, pause = attempt+1, 2*pause {
+	pause, since, failed := c.pause, time.Now(), 0
+	for {
 		progress, err := try()
 		var refusal *Error
 		if err == nil || errors.As(err, &refusal) || errors.Is(err, errClosed) {
@@ -179,10 +188,10 @@ func (c *Client) retry(ctx context.Context, try func() (progress bool, err error
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if progress {
-			attempt, pause = 1, c.pause
+		if failed++; progress {
+			pause, since, failed = c.pause, time.Now(), 1
 		}
-		if attempt == maxAttempts {
+		if time.Since(since) > maxSilence || failed >= maxDamaged && errors.Is(err, ErrDamaged) || failed > 1 && c.Broken != nil && c.Broken(ctx, err) {
 			return err
 		}
 		select {
@@ -190,5 +199,6 @@ func (c *Client) retry(ctx context.Context, try func() (progress bool, err error
 			return ctx.Err()
 		case <-time.After(pause):
 		}
+		pause = min(2*pause, maxPause)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/google/pprof/profile"
 )
@@ -30,8 +31,30 @@ func (c *Client) Profile(ctx context.Context, r Request) (*profile.Profile, erro
 	if r.Capture == "" {
 		r.Capture = NewCaptureID() // else a second attempt would be a second capture
 	}
-	d := download{client: c, path: path, query: r.query()}
-	if err := c.retry(ctx, func() (bool, error) { return d.attempt(ctx) }); err != nil {
+	p, err := c.download(ctx, path, r.query())
+	if p == nil && err == nil {
+		err = errors.New("the profiler sent no profile")
+	}
+	return p, err
+}
+
+// Slices calls add for each slice of a capture in the making, in their order and as they come, until sampling has
+// ended or ctx is done. Together they are the profile of what was sampled up to at most 2 s before, but for the
+// comments: those of the last one tell of all. It may be called before Profile has reached the profiler.
+func (c *Client) Slices(ctx context.Context, capture string, add func(*profile.Profile)) error {
+	for number := 1; ; number++ {
+		p, err := c.download(ctx, "/slice", url.Values{"capture": {capture}, "number": {strconv.Itoa(number)}})
+		if p == nil || err != nil {
+			return err
+		}
+		add(p)
+	}
+}
+
+// download fetches a profile; nil if the profiler says that there is none.
+func (c *Client) download(ctx context.Context, path string, query url.Values) (*profile.Profile, error) {
+	d := download{client: c, path: path, query: query}
+	if err := c.retry(ctx, func() (bool, error) { return d.attempt(ctx) }); err != nil || d.none {
 		return nil, err
 	}
 	p, err := profile.ParseData(d.data.Bytes())
@@ -51,6 +74,7 @@ type download struct {
 	size   int64  // of the whole; known when etag is
 	etag   string // "" until an answer began
 	digest [sha256.Size]byte
+	none   bool // the answer was that there is nothing
 }
 
 // attempt fetches what is missing, and reports whether anything came.
@@ -65,6 +89,10 @@ func (d *download) attempt(ctx context.Context) (progress bool, err error) {
 		return false, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNoContent {
+		d.none = true
+		return true, nil
+	}
 	if err := d.begin(resp); err != nil {
 		return false, err
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ type fakeCapturer struct {
 
 	mu       sync.Mutex
 	requests []Request
+
+	slices atomic.Int32 // that were made
 }
 
 func (f *fakeCapturer) Start(r Request) (Capture, error) {
@@ -45,6 +48,11 @@ type fakeCapture struct {
 
 func (f *fakeCapture) Progress() Progress {
 	return Progress{State: Sampling, ElapsedMs: 1500, Samples: 7, Lost: 1, Processes: 2}
+}
+
+func (f *fakeCapture) Slice() (*profile.Profile, error) {
+	f.slices.Add(1)
+	return fakeProfile(f.functions), nil
 }
 
 func (f *fakeCapture) Run(ctx context.Context) (*profile.Profile, error) {

@@ -31,10 +31,14 @@ func NewHandler(c Capturer, v Version, exit func(force bool) bool) *Handler {
 		h.mux.HandleFunc("GET "+t.Path, func(w http.ResponseWriter, req *http.Request) { h.serveProfile(w, req, t) })
 	}
 	h.mux.HandleFunc("GET /progress", h.serveProgress)
+	h.mux.HandleFunc("GET /slice", h.serveSlice)
 	h.mux.HandleFunc("POST /stop", h.serveStop)
 	h.mux.HandleFunc("POST /exit", h.serveExit)
 	return h
 }
+
+// Wanted tells whether there are captures of which nobody was sent the result yet, running or finished.
+func (h *Handler) Wanted() (running, finished bool) { return h.captures.wanted() }
 
 // Abandon stops all captures and forgets their results, for nobody is there to fetch them.
 func (h *Handler) Abandon() { h.captures.abandon() }
@@ -67,6 +71,7 @@ func (h *Handler) serveProfile(w http.ResponseWriter, req *http.Request, t Profi
 		return
 	case <-j.done:
 	}
+	defer j.fetched.Store(true)
 	if j.err != nil {
 		writeError(w, j.err)
 		return

@@ -7,11 +7,15 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/pprof/profile"
 )
 
 // A transfer cut again and again arrives whole, from one capture.
@@ -81,14 +85,22 @@ func TestResumeSendsOnlyTheRest(t *testing.T) {
 	}
 }
 
+// An API server may be away for a while; the profiler waits as long as we try.
 func TestGivesUpWhenNothingComes(t *testing.T) {
-	attempts := 0
 	broken := errors.New("no route")
-	c := NewClient(func(context.Context) (net.Conn, error) { attempts++; return nil, broken })
-	c.pause = time.Millisecond
-	_, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Second, Frequency: 99})
-	if !errors.Is(err, broken) || attempts != maxAttempts {
-		t.Errorf("got %v after %d attempts, want %v after %d", err, attempts, broken, maxAttempts)
+	for name, hopelessAfter := range map[string]time.Duration{"nobody knows": time.Hour, "the target has ended": 20 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin, attempts := time.Now(), 0
+				c := NewClient(func(context.Context) (net.Conn, error) { attempts++; return nil, broken })
+				c.Broken = func(context.Context, error) bool { return time.Since(begin) >= hopelessAfter }
+				_, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Second, Frequency: 99})
+				want := min(UnattendedTime, hopelessAfter)
+				if took := time.Since(begin); !errors.Is(err, broken) || took < want || took > want+maxPause || attempts > 40 {
+					t.Errorf("got %v after %d attempts in %v", err, attempts, took)
+				}
+			})
+		})
 	}
 }
 
@@ -141,4 +153,61 @@ func (f *flipper) Write(p []byte) (int, error) {
 	q := bytes.Clone(p)
 	q[len(q)/2] ^= 1
 	return f.ResponseWriter.Write(q)
+}
+
+// A slice that got lost on its way comes again, and the next one only when it is asked for.
+func TestSlicesAreResumed(t *testing.T) {
+	f := &fakeCapturer{functions: 20_000}
+	_, dial := serve(t, f, nil)
+	var dials atomic.Int32
+	c := NewClient(func(ctx context.Context) (net.Conn, error) {
+		conn, err := dial(ctx)
+		if dials.Add(1) == 1 {
+			return &cutConn{conn, 100_000}, err
+		}
+		return conn, err
+	})
+	defer c.Close()
+	c.pause = time.Millisecond
+	id := NewCaptureID()
+	var got []int
+	done := make(chan error)
+	go func() {
+		done <- c.Slices(t.Context(), id, func(p *profile.Profile) {
+			got = append(got, len(p.Sample))
+			if len(got) == 2 {
+				c.Stop(t.Context(), id)
+			}
+		})
+	}()
+	if _, err := c.Profile(t.Context(), Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil || !slices.Equal(got, []int{20_000, 20_000}) || f.slices.Load() != 2 || dials.Load() < 2 {
+		t.Errorf("got slices of %v samples, %v; %d were made, over %d connections", got, err, f.slices.Load(), dials.Load())
+	}
+}
+
+func TestSlicesAreAskedForInTheirOrder(t *testing.T) {
+	h, _ := serve(t, &fakeCapturer{functions: 1}, nil)
+	j, err := h.captures.join(Request{Type: "cpu", Capture: "a", Duration: time.Minute, Frequency: 99})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Abandon()
+	if _, err := j.slice(t.Context(), 2); err == nil {
+		t.Error("the second slice came before the first")
+	}
+	first, err := j.slice(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := j.slice(t.Context(), 1); err != nil || again != first {
+		t.Errorf("asked again for the first slice, got %v, %v", again, err)
+	}
+	j.stop()
+	<-j.done
+	if r, err := j.slice(t.Context(), 2); r != nil || err != nil {
+		t.Errorf("a slice after the end: %v, %v", r, err)
+	}
 }

@@ -55,9 +55,10 @@ func (b *profileBuilder) comment(format string, args ...any) {
 	b.profile.Comments = append(b.profile.Comments, fmt.Sprintf(format, args...))
 }
 
-func (b *profileBuilder) add(e *stackEntry) {
+// add adds a stack that was sampled so many times.
+func (b *profileBuilder) add(e *stackEntry, count int64) {
 	s := &profile.Sample{
-		Value:    []int64{e.count, e.count * b.profile.Period},
+		Value:    []int64{count, count * b.profile.Period},
 		Label:    map[string][]string{"process": {e.generation.process.Name}},
 		NumLabel: map[string][]int64{"pid": {int64(e.generation.process.NSPID)}},
 	}
@@ -156,4 +157,16 @@ func (b *profileBuilder) name(name string) *profile.Location {
 	b.named[name] = l
 	b.profile.Location = append(b.profile.Location, l)
 	return l
+}
+
+// result is the profile as it is now.
+func (b *profileBuilder) result() (*Result, error) {
+	if err := b.profile.CheckValid(); err != nil {
+		return nil, fmt.Errorf("the captured profile is not valid: %w", err)
+	}
+	return &Result{
+		Profile: b.profile,
+		File:    func(m *pprofMapping) *proc.File { return b.files[m] },
+		PerfMap: func(m *pprofMapping) *proc.File { return b.perfMaps[m].open() },
+	}, nil
 }

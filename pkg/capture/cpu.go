@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
 // Frequencies that are accepted, in samples per second of CPU time.
@@ -39,6 +39,9 @@ type CPU struct {
 	checker   *stackChecker
 	labels    labelSets
 	unranged  int // processes for whose mappings there was no room
+
+	mu     sync.Mutex // for all that samples change, while Run runs
+	slices slicer
 
 	started                   atomic.Int64 // Unix time in ns, 0 before Run
 	kept, lost, processesSeen atomic.Uint64
@@ -205,7 +208,9 @@ func (c *CPU) drain(stop <-chan struct{}) error {
 			if err != nil {
 				return fmt.Errorf("read samples: %w", err)
 			}
+			c.mu.Lock()
 			c.keep(record.RawSample)
+			c.mu.Unlock()
 		}
 		if err := c.countLost(); err != nil {
 			return err
@@ -285,15 +290,23 @@ func (c *CPU) Close() error {
 
 // result ends the aggregation.
 func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
-	release, err := kernelRelease()
-	if err != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := newProfileBuilder(begin, duration, c.options.Frequency)
+	for _, e := range c.stacks.sorted() {
+		b.add(e, e.count)
+	}
+	if err := c.describe(b); err != nil {
 		return nil, err
 	}
-	b := newProfileBuilder(begin, duration, c.options.Frequency)
-	var ends [broken + 1]int64
-	for _, e := range c.stacks.sorted() {
-		b.add(e)
-		ends[e.end] += e.count
+	return b.result()
+}
+
+// describe says in comments what was captured until now.
+func (c *CPU) describe(b *profileBuilder) error {
+	release, err := kernelRelease()
+	if err != nil {
+		return err
 	}
 	b.comment("frequency: %d Hz", c.options.Frequency)
 	if c.options.ByThread {
@@ -302,8 +315,8 @@ func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
 	b.comment("samples: %d", c.kept.Load())
 	b.comment("lost samples: %d", c.lost.Load())
 	b.comment("kernel: %s", release)
-	b.comment("truncated stacks: %d", ends[truncated])
-	b.comment("broken stacks: %d", ends[broken])
+	b.comment("truncated stacks: %d", c.stacks.ends[truncated])
+	b.comment("broken stacks: %d", c.stacks.ends[broken])
 	if n := c.checker.early; n > 0 {
 		b.comment("broken stacks of programs that had just begun: %d", n)
 	}
@@ -323,14 +336,7 @@ func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
 	if n := c.processes.unread; n > 0 {
 		b.comment("processes that ended before they could be read: %d", n)
 	}
-	if err := b.profile.CheckValid(); err != nil {
-		return nil, fmt.Errorf("the captured profile is not valid: %w", err)
-	}
-	return &Result{
-		Profile: b.profile,
-		File:    func(m *pprofMapping) *proc.File { return b.files[m] },
-		PerfMap: func(m *pprofMapping) *proc.File { return b.perfMaps[m].open() },
-	}, nil
+	return nil
 }
 
 // selects tells whether a process is among those asked for.

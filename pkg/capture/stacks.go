@@ -17,14 +17,17 @@ type stackEntry struct {
 	end          stackEnd
 	labels       []label
 	count        int64
-	first        int // order of arrival, so that a profile's order is stable
+	sliced       int64 // of count, what went into slices
+	first        int   // order of arrival, so that a profile's order is stable
 }
 
 // stackTable counts equal stacks.
 type stackTable struct {
 	entries map[string]*stackEntry
 	bytes   int
-	dropped uint64 // samples that were not kept
+	dropped uint64            // samples that were not kept
+	changed []*stackEntry     // since the last slice
+	ends    [broken + 1]int64 // samples by how their stack ends
 	key     []byte
 }
 
@@ -44,7 +47,7 @@ func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd, gro
 		t.key = binary.NativeEndian.AppendUint64(t.key, a)
 	}
 	if e := t.entries[string(t.key)]; e != nil { // the conversion allocates nothing here
-		e.count++
+		t.count(e)
 		return true
 	}
 	size := 2*len(t.key) + 128
@@ -53,10 +56,18 @@ func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd, gro
 		return false
 	}
 	t.bytes += size
-	t.entries[string(t.key)] = &stackEntry{
-		generation: g, kernel: kernel, user: user, end: end, labels: labels, count: 1, first: len(t.entries),
-	}
+	e := &stackEntry{generation: g, kernel: kernel, user: user, end: end, labels: labels, first: len(t.entries)}
+	t.entries[string(t.key)] = e
+	t.count(e)
 	return true
+}
+
+func (t *stackTable) count(e *stackEntry) {
+	if e.count == e.sliced {
+		t.changed = append(t.changed, e)
+	}
+	e.count++
+	t.ends[e.end]++
 }
 
 func (t *stackTable) sorted() []*stackEntry {

@@ -104,8 +104,7 @@ func TestProfileOfStacks(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			b := newProfileBuilder(time.Unix(1_700_000_000, 0), time.Second, 100)
-			c.entry.count = 3
-			b.add(&c.entry)
+			b.add(&c.entry, 3)
 			if err := b.profile.CheckValid(); err != nil {
 				t.Fatal(err)
 			}

@@ -76,6 +76,9 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
 	o.AddFlags(cmd)
+	// A pod with a command's name is pod/NAME.
+	cmd.AddCommand(newRBACCommand(streams))
+	cmd.CompletionOptions.DisableDefaultCmd = true // kubectl has its own
 	return cmd
 }
 

@@ -84,6 +84,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.StringVar(&o.launch.JobNamespace, "job-namespace", "", "`namespace` of the Job; default: that of the pod")
 	f.StringVar(&o.launch.ImagePullSecret, "image-pull-secret", "", "`secret` with which the Job pulls the image")
 	f.StringVar(&o.launch.ServiceAccount, "service-account", "", "service `account` of the Job's pod")
+	f.BoolVar(&o.launch.Capabilities, "capabilities", false, "give the profiler a few capabilities instead of all privileges")
 	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it, and ends it with --keep 0s")
 	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")

@@ -27,15 +27,32 @@ func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, 
 	if client == nil {
 		client = link.newClient(session.Ref)
 	}
+	client.Broken = func(ctx context.Context, err error) bool {
+		ui.interrupted(err)
+		why, err := session.Ended(ctx)
+		return err == nil && why != ""
+	}
 	ui.step("sampling for %v", o.request.Duration)
-	p, err = o.sample(ctx, early, ui, client)
+	var slices received
+	p, err = o.sample(ctx, early, ui, client, &slices)
+	keep := o.keeps(session, err)
 	if err != nil && ctx.Err() == nil && !errors.As(err, new(*api.Error)) {
-		if why := session.Why(ctx); why != "" {
+		why := session.Why(ctx)
+		if why != "" {
 			err = fmt.Errorf("%s: %w", why, err)
+		} else {
+			why = err.Error()
+		}
+		if part := slices.merge(why, o.request.Duration); part != nil {
+			p, err = part, nil
+		}
+	}
+	if err == nil && session.Mode == launch.Job && partial(p) == "" {
+		if why, err := session.TargetEnded(ctx); err == nil && why != "" {
+			p.Comments = append(p.Comments, partialComment+why)
 		}
 	}
 	done := make(chan error, 1)
-	keep := o.keeps(session, err)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
 		defer cancel()
@@ -65,7 +82,7 @@ func (o *Options) keeps(session *launch.Session, err error) bool {
 }
 
 // sample requests the profile and shows its progress meanwhile. The end of early ends the sampling.
-func (o *Options) sample(ctx, early context.Context, ui *progress, client *api.Client) (*profile.Profile, error) {
+func (o *Options) sample(ctx, early context.Context, ui *progress, client *api.Client, slices *received) (*profile.Profile, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.request.Duration+resultTime,
 		fmt.Errorf("no result %v after the end of sampling", resultTime))
 	defer cancel()
@@ -77,6 +94,10 @@ func (o *Options) sample(ctx, early context.Context, ui *progress, client *api.C
 	wg.Go(func() {
 		// Progress is for show: that it fails does not concern the profile.
 		_ = client.Progress(watching, request.Capture, func(p api.Progress) { ui.sampling(p, request.Duration) })
+	})
+	wg.Go(func() {
+		// They are wanted only if the profile does not come.
+		_ = client.Slices(watching, request.Capture, slices.add)
 	})
 	wg.Go(func() {
 		select {

@@ -27,6 +27,7 @@ type progress struct {
 	step0 time.Time // of the current step
 	last  string    // name of the current step
 	next  time.Duration
+	broke time.Time // when a broken connection was told of last
 }
 
 const (
@@ -74,6 +75,19 @@ func (p *progress) note(format string, a ...any) {
 	fmt.Fprintf(p.w, format+"\n", a...)
 	if p.live && shown != "" {
 		p.show(shown)
+	}
+}
+
+// interrupted tells that the connection to the profiler broke: of several attempts within some seconds, once.
+func (p *progress) interrupted(err error) {
+	p.mu.Lock()
+	again := time.Since(p.broke) < plainInterval
+	if !again {
+		p.broke = time.Now()
+	}
+	p.mu.Unlock()
+	if !again {
+		p.note("the connection to the profiler broke and is being opened again; sampling goes on: %v", err)
 	}
 }
 

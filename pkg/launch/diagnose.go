@@ -22,28 +22,43 @@ func (s *Session) Why(ctx context.Context) string {
 	defer cancel()
 	var why string
 	_ = poll(ctx, nil, func(ctx context.Context) (bool, string, error) {
-		pod, err := s.client.CoreV1().Pods(s.target.Namespace()).Get(ctx, s.target.Pod.Name, metav1.GetOptions{})
-		if why = goneOrNot(s.target.Pod, pod, err); why != "" {
-			return true, "", nil
-		}
-		if err != nil {
-			return false, "", err
-		}
-		if why = targetEnded(pod, s.target.Container, s.target.ContainerID); why != "" {
-			return true, "", nil
-		}
-		if s.Mode == Job {
-			if pod, err = s.client.CoreV1().Pods(s.Namespace).Get(ctx, s.Pod, metav1.GetOptions{}); err != nil {
-				return false, "", err
-			}
-		}
-		_, _, err = containerState(pod, s.Container, s.target.Node())
-		if err != nil {
-			why = "the profiler " + err.Error()
-		}
-		return why != "", "", nil
+		var err error
+		why, err = s.Ended(ctx)
+		return why != "", "", err
 	})
 	return why
+}
+
+// Ended looks once whether the profiler can never answer again, and says why; "" if it may.
+func (s *Session) Ended(ctx context.Context) (why string, err error) {
+	if s.Mode == Ephemeral { // it ends with its target; a Job's has the profile even then
+		if why, err := s.TargetEnded(ctx); why != "" || err != nil {
+			return why, err
+		}
+	}
+	pod, err := s.client.CoreV1().Pods(s.Namespace).Get(ctx, s.Pod, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return fmt.Sprintf("the profiler's pod %q was deleted", s.Pod), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, _, err := containerState(pod, s.Container, s.target.Node()); err != nil {
+		return "the profiler " + err.Error(), nil
+	}
+	return "", nil
+}
+
+// TargetEnded tells how the target has ended or why its pod is gone; "" if it runs as before.
+func (s *Session) TargetEnded(ctx context.Context) (why string, err error) {
+	pod, err := s.client.CoreV1().Pods(s.target.Namespace()).Get(ctx, s.target.Pod.Name, metav1.GetOptions{})
+	if why := goneOrNot(s.target.Pod, pod, err); why != "" {
+		return why, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return targetEnded(pod, s.target.Container, s.target.ContainerID), nil
 }
 
 func goneOrNot(was, is *corev1.Pod, err error) string {

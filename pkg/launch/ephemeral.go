@@ -42,14 +42,11 @@ func ephemeralContainer(name string, t *target.Target, o Options, now time.Time)
 			ImagePullPolicy: o.PullPolicy,
 			Command:         []string{Program},
 			Args:            arguments(t, o, now),
-			SecurityContext: privileged(),
+			SecurityContext: securityContext(o, t.Pod.Spec.SecurityContext),
 			// The last line on stderr becomes the reason in the container's status.
 			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		},
 		TargetContainerName: t.Container,
-	}
-	if pod := t.Pod.Spec.SecurityContext; pod != nil && pod.AppArmorProfile != nil {
-		c.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
 	}
 	return c
 }

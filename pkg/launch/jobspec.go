@@ -57,7 +57,7 @@ func jobFor(name string, t *target.Target, o Options, now time.Time) *batchv1.Jo
 			ImagePullPolicy: o.PullPolicy,
 			Command:         []string{Program},
 			Args:            arguments(t, o, now),
-			SecurityContext: privileged(),
+			SecurityContext: securityContext(o, nil),
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{
 					corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("64Mi"),

@@ -34,6 +34,9 @@ type Options struct {
 	Keep       time.Duration     // how long the profiler waits for another profile; 0: not at all
 	Timeout    time.Duration     // longest wait for the profiler to run, pulling its image included
 
+	// Capabilities asks for a container that is not privileged but has what CPU profiles take.
+	Capabilities bool
+
 	// Ready tries whether the profiler in a container answers already; nil if there is no way to
 	// tell. Launch does not call it any more when it has returned.
 	Ready func(ctx context.Context, ref stream.Ref) bool

@@ -4,10 +4,8 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/rand"
-	"k8s.io/utils/ptr"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
 )
@@ -58,14 +56,4 @@ func reusable(args []string, t *target.Target, o Options, now time.Time) bool {
 // toMap gives an object as YAML would have it.
 func toMap(object any) (map[string]any, error) {
 	return runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-}
-
-// privileged is root with everything. The pod's runAsUser and runAsNonRoot would be inherited
-// unless both are set (kubernetes/kubernetes#113006), and so would an AppArmor profile.
-func privileged() *corev1.SecurityContext {
-	return &corev1.SecurityContext{
-		Privileged:   ptr.To(true),
-		RunAsUser:    ptr.To(int64(0)),
-		RunAsNonRoot: ptr.To(false),
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 // sampler is what the profilers of pkg/capture have in common.
 type sampler interface {
 	Run(context.Context) (*capture.Result, error)
+	Slice() (*capture.Result, error)
 	Progress() capture.Progress
 	Close() error
 }
@@ -58,6 +60,10 @@ type running struct {
 	sampler     sampler
 	request     api.Request
 	symbolizing atomic.Bool
+
+	mu      sync.Mutex // held while a slice is made
+	sampled bool       // sampling has ended
+	slices  symbol.Symbolizer
 }
 
 // Run samples and then symbolizes: symbols cost memory and CPU time that the target should not
@@ -66,6 +72,9 @@ func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
 	defer debug.FreeOSMemory() // the pod's limit counts what we hold
 	defer r.sampler.Close()
 	result, err := r.sampler.Run(ctx)
+	r.mu.Lock()
+	r.sampled = true
+	r.mu.Unlock()
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -80,6 +89,23 @@ func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
 			time.Duration(p.DurationNanos).Round(100*time.Millisecond), r.request.Duration))
 	}
 	return p, nil
+}
+
+// Slice names what is new in a slice at once, for this program may be killed at any time.
+func (r *running) Slice() (*profile.Profile, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sampled {
+		return nil, nil
+	}
+	result, err := r.sampler.Slice()
+	if err != nil || result == nil {
+		return nil, err
+	}
+	if err := r.slices.Symbolize(result.Profile, result.File, result.PerfMap); err != nil {
+		return nil, fmt.Errorf("name the functions of a slice: %w", err)
+	}
+	return result.Profile.Compact(), nil // of all the code that was seen only that in this slice
 }
 
 func (r *running) Progress() api.Progress {

@@ -53,6 +53,9 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	if !time.Now().Before(deadline) {
 		return errDeadline(deadline)
 	}
+	if err := checkRoom(); err != nil {
+		return err
+	}
 	if err := behave(); err != nil {
 		return err
 	}
@@ -70,12 +73,12 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	defer l.Close()
 	life := newLifetime(deadline, o.keep, nil)
 	handler := api.NewHandler(capturer{o.containerID, deadline}, version, life.requestExit(ctx))
-	life.abandon = handler.Abandon
+	life.captures = handler
 	server := api.NewServer(handler)
 	server.ConnState = life.connState(ctx)
 	served := make(chan error, 1)
 	go func() {
-		served <- server.Serve(l)
+		served <- server.Serve(clientListener{l})
 		stop()
 	}()
 	fmt.Fprintln(s.Out, "kubectl-pprof profiler ready")

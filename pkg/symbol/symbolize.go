@@ -30,14 +30,27 @@ type frame struct {
 // processes and libraries takes some seconds.
 const maxTime = 60 * time.Second
 
+// Symbolizer names the code of profiles that grow: of one and the same profile, it may be asked again
+// when there are more locations and other samples. Its zero value is ready.
+type Symbolizer struct {
+	wrappers map[*profile.Location]bool // locations that are nothing but wrappers
+}
+
+// Symbolize is that of a Symbolizer that is used once.
+func Symbolize(p *profile.Profile, file, perfMap func(*profile.Mapping) *proc.File) error {
+	return new(Symbolizer).Symbolize(p, file, perfMap)
+}
+
 // Symbolize fills in the functions of all locations that have none. file opens the object of a
 // mapping, perfMap the list of code made at run time of a mapping's process; they give nil where there is
 // none. Code whose function cannot be found is called [object+0xoffset], where the offset is that of the
 // function's beginning if that is known. An object that cannot be read leaves its code unknown and is no error.
-func Symbolize(p *profile.Profile, file, perfMap func(*profile.Mapping) *proc.File) error {
+func (z *Symbolizer) Symbolize(p *profile.Profile, file, perfMap func(*profile.Mapping) *proc.File) error {
+	if z.wrappers == nil {
+		z.wrappers = map[*profile.Location]bool{}
+	}
 	s := &symbolizer{
-		profile: p, functions: newFunctionTable(p),
-		wrappers: map[*profile.Location]bool{}, starts: map[*profile.Location]uint64{},
+		profile: p, functions: newFunctionTable(p), wrappers: z.wrappers, starts: map[*profile.Location]uint64{},
 	}
 	kernel, rest, objects := group(p, file)
 	if len(kernel) > 0 {
@@ -141,7 +154,7 @@ func (s *symbolizer) lookUp(code *codeOf) (found map[*profile.Location][]frame) 
 type symbolizer struct {
 	profile   *profile.Profile
 	functions *functionTable
-	wrappers  map[*profile.Location]bool   // locations that are nothing but wrappers
+	wrappers  map[*profile.Location]bool   // that of the Symbolizer
 	starts    map[*profile.Location]uint64 // where in its file the unknown function of a location begins
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/yaml"
 )
 
 func allow(group, resources, verbs string) rbacv1.PolicyRule {
@@ -109,4 +111,37 @@ func TestRestrictedNamespace(t *testing.T) {
 	open := namespace(t, "privileged")
 	p, _ := profileOf(t, "-n", ns, "web", "--job-namespace", open, "-d", "2s")
 	expectFunctions(t, p, []string{"main.priceCart"}, nil)
+}
+
+// What `kubectl pprof rbac` prints is enough, and without any one of its rules it is not.
+func TestPrintedRulesSuffice(t *testing.T) {
+	for _, mode := range []string{"ephemeral", "job"} {
+		t.Run(mode, func(t *testing.T) {
+			ns := namespace(t, "")
+			start(t, podOf(ns, "web", shop()))
+			user := userWith(t, ns)
+			documents := strings.Split(succeed(t, "rbac", "serviceaccount/user", "--mode", mode, "-n", ns).stdout, "---\n")
+			var role rbacv1.Role
+			var binding rbacv1.RoleBinding
+			if len(documents) != 2 || yaml.UnmarshalStrict([]byte(documents[0]), &role) != nil || yaml.UnmarshalStrict([]byte(documents[1]), &binding) != nil {
+				t.Fatalf("not a Role and a RoleBinding: %q", documents)
+			}
+			if _, err := client.RbacV1().RoleBindings(ns).Create(t.Context(), &binding, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			created, err := client.RbacV1().Roles(ns).Create(t.Context(), &role, metav1.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, _ := profileOf(t, "--kubeconfig", user, "--"+mode, "web", "-d", "2s")
+			expectFunctions(t, p, []string{"main.priceCart"}, nil)
+			for i := range role.Rules {
+				created.Rules = slices.Delete(slices.Clone(role.Rules), i, i+1)
+				if created, err = client.RbacV1().Roles(ns).Update(t.Context(), created, metav1.UpdateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				refuse(t, []string{"--kubeconfig", user, "--" + mode, "web", "-d", "2s"}, role.Rules[i].Resources[0])
+			}
+		})
+	}
 }

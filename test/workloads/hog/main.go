@@ -1,21 +1,28 @@
 // Command hog holds a given amount of memory and works on it: a container that lives near its
-// limit, in which a profiler must be a small guest.
+// limit, in which a profiler must be a small guest, or one that grows beyond it.
 package main
 
 import (
 	"flag"
 	"log"
+	"time"
 )
 
 func main() {
 	megabytes := flag.Int("mb", 64, "MiB to hold")
+	grow := flag.Int("grow", 0, "MiB to add each second")
 	flag.Parse()
-	if *megabytes < 1 {
-		log.Fatal("hog: -mb must be at least 1")
+	if *megabytes < 1 || *grow < 0 {
+		log.Fatal("hog: -mb must be at least 1, -grow at least 0")
 	}
-	held := make([]byte, *megabytes<<20)
-	for {
-		touchPages(held)
+	held := [][]byte{make([]byte, *megabytes<<20)}
+	for begin := time.Now(); ; {
+		for _, part := range held {
+			touchPages(part)
+		}
+		if *grow > 0 && len(held) <= int(time.Since(begin).Seconds()) {
+			held = append(held, make([]byte, *grow<<20))
+		}
 	}
 }
 

@@ -1,0 +1,313 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// exitPartial is documented in README.
+const exitPartial = 3
+
+// during runs the plugin and calls what happens when it has sampled for some seconds.
+func during(t *testing.T, what func(), args ...string) (r run, file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "profile.pb.gz")
+	cmd := command(t, append(args, "-v", "-o", file)...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ns := args[1]
+	eventually(t, 20*time.Second, "the profiler to run", func() (bool, string) {
+		left := leftovers(t.Context(), ns)
+		for _, l := range left {
+			if strings.HasPrefix(l, "process ") {
+				return true, ""
+			}
+		}
+		return false, strings.Join(left, "; ")
+	})
+	time.Sleep(5 * time.Second)
+	what()
+	return finish(t, cmd), file
+}
+
+// expectPartial checks a profile of which only a part could be taken.
+func expectPartial(t *testing.T, r run, file string, atLeast time.Duration, function string, texts ...string) {
+	t.Helper()
+	if r.code != exitPartial {
+		t.Fatalf("want exit code %d: %v", exitPartial, r)
+	}
+	expectTexts(t, r, texts...)
+	p := readProfile(t, file)
+	if d := time.Duration(p.DurationNanos); d < atLeast {
+		t.Errorf("the profile is of %v only: %v", d, r)
+	}
+	expectFunctions(t, p, []string{function}, nil)
+	expectComment(t, p, "partial: ", texts...)
+}
+
+func expectComment(t *testing.T, p *profile.Profile, prefix string, texts ...string) {
+	t.Helper()
+	for _, c := range p.Comments {
+		if strings.HasPrefix(c, prefix) {
+			for _, text := range texts {
+				if !strings.Contains(c, text) {
+					t.Errorf("the comment %q lacks %q", c, text)
+				}
+			}
+			return
+		}
+	}
+	t.Errorf("no comment %q in %q", prefix, p.Comments)
+}
+
+// mainProcess is the PID of a container's first process.
+func mainProcess(t *testing.T, pod *corev1.Pod) int {
+	t.Helper()
+	if !onThisMachine {
+		t.Skip("left out: the node is another machine, its processes cannot be killed from here")
+	}
+	id := containerIDs([]corev1.Pod{*pod})[0]
+	files, _ := filepath.Glob("/proc/[0-9]*/cgroup")
+	for _, f := range files {
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+		text, err := os.ReadFile(f)
+		status, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "status"))
+		if err != nil || !strings.Contains(string(text), id) {
+			continue
+		}
+		for line := range strings.Lines(string(status)) {
+			fields := strings.Fields(line)
+			if fields[0] == "NSpid:" && fields[len(fields)-1] == "1" {
+				return pid
+			}
+		}
+	}
+	t.Fatalf("no first process of container %s on this machine", id)
+	return 0
+}
+
+// A target that crashes takes the profiler in its process namespace with it: what was sampled is not lost.
+func TestTargetCrashes(t *testing.T) {
+	ns := namespace(t, "")
+	pod := start(t, podOf(ns, "web", shop()))
+	r, file := during(t, func() { syscall.Kill(mainProcess(t, pod), syscall.SIGKILL) }, "-n", ns, "--ephemeral", "web", "-d", "10s")
+	expectPartial(t, r, file, 3*time.Second, "main.priceCart", `container "shop" has ended with exit code 137`, "of 10s")
+	if r.took > 25*time.Second {
+		t.Errorf("took %v", r.took)
+	}
+}
+
+// A Job's profiler outlives its target.
+func TestTargetCrashesInJobMode(t *testing.T) {
+	ns := namespace(t, "")
+	pod := start(t, podOf(ns, "web", shop()))
+	r, file := during(t, func() { syscall.Kill(mainProcess(t, pod), syscall.SIGKILL) }, "-n", ns, "--job", "web", "-d", "10s")
+	expectPartial(t, r, file, 9*time.Second, "main.priceCart", `container "shop" has ended with exit code 137`)
+}
+
+func TestTargetOutOfMemory(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "hog", guaranteed(container("hog", "/hog", "-mb=64", "-grow=64"), "500m", "640Mi")))
+	r, file := during(t, func() {}, "-n", ns, "--ephemeral", "hog", "-d", "30s")
+	expectPartial(t, r, file, time.Second, "main.touchPages", `container "hog" has ended with exit code 137 (OOMKilled)`)
+}
+
+func TestPodDeleted(t *testing.T) {
+	for _, mode := range []string{"--ephemeral", "--job"} {
+		t.Run(mode, func(t *testing.T) {
+			ns := namespace(t, "")
+			start(t, podOf(ns, "web", shop()))
+			r, file := during(t, func() {
+				if err := client.CoreV1().Pods(ns).Delete(t.Context(), "web", metav1.DeleteOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}, "-n", ns, mode, "web", "-d", "10s")
+			expectPartial(t, r, file, 3*time.Second, "main.priceCart", `pod "web" `, "deleted")
+		})
+	}
+}
+
+// An eviction takes the profiler away, not the target.
+func TestJobEvicted(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	r, file := during(t, func() {
+		pods, err := client.CoreV1().Pods(ns).List(t.Context(), metav1.ListOptions{LabelSelector: ours})
+		if err != nil || len(pods.Items) != 1 {
+			t.Fatalf("%d pods of the Job, %v", len(pods.Items), err)
+		}
+		eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pods.Items[0].Name}}
+		if err := client.CoreV1().Pods(ns).EvictV1(t.Context(), eviction); err != nil {
+			t.Fatal(err)
+		}
+	}, "-n", ns, "--job", "web", "-d", "10s")
+	expectPartial(t, r, file, 3*time.Second, "main.priceCart", "the profiler")
+}
+
+// What the control plane is made of may restart meanwhile: sampling goes on, and the profile is whole.
+func TestComponentRestarts(t *testing.T) {
+	if !onThisMachine {
+		t.Skip("left out: the components of another machine's cluster cannot be killed from here")
+	}
+	for _, component := range []string{"kube-apiserver", "kubelet"} {
+		for _, mode := range []string{"--ephemeral", "--job"} {
+			t.Run(component+mode, func(t *testing.T) {
+				ns := namespace(t, "")
+				start(t, podOf(ns, "web", shop()))
+				r, file := during(t, func() { restart(t, component) }, "-n", ns, mode, "web", "-d", "15s")
+				if r.code != 0 {
+					t.Fatal(r)
+				}
+				p := readProfile(t, file)
+				expectFunctions(t, p, []string{"main.priceCart"}, nil)
+				if d := time.Duration(p.DurationNanos); d < 15*time.Second || d > 16*time.Second {
+					t.Errorf("the profile is of %v: %v", d, r)
+				}
+			})
+		}
+	}
+}
+
+// restart kills a component of the test cluster and starts it again as it was.
+func restart(t *testing.T, component string) {
+	t.Helper()
+	pidFile := filepath.Join(filepath.Dir(kubeconfig), component+".pid")
+	pid, err := strconv.Atoi(strings.TrimSpace(read(t, pidFile)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(name string) []string {
+		text := read(t, fmt.Sprintf("/proc/%d/%s", pid, name))
+		return strings.Split(strings.TrimSuffix(text, "\x00"), "\x00")
+	}
+	args, env := list("cmdline"), list("environ")
+	log, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/1", pid), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	dir, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, component+" to end", func() (bool, string) {
+		err := syscall.Kill(pid, 0)
+		return err != nil, fmt.Sprint(err)
+	})
+	again := &exec.Cmd{
+		Path: args[0], Args: args, Env: env, Dir: dir, Stdout: log, Stderr: log, SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if err := again.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(pidFile, []byte(strconv.Itoa(again.Process.Pid)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	go again.Wait() // else it would stay a zombie when it is killed again
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Profiles of one node must not disturb each other, and none may leave anything behind.
+func TestManyAtOnce(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	const many = 20
+	errs := make(chan error, many)
+	for i := range many {
+		go func() { errs <- profileWeb(t.Context(), t.TempDir(), ns, []string{"--ephemeral", "--job"}[i%2], "5s") }()
+	}
+	for range many {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestManyInARow(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	for range 50 {
+		if err := profileWeb(t.Context(), t.TempDir(), ns, "--ephemeral", "1s"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// profileWeb takes a profile of the shop and checks it.
+func profileWeb(ctx context.Context, dir, ns, mode, duration string) error {
+	file := filepath.Join(dir, "profile.pb.gz")
+	cmd := exec.CommandContext(ctx, pluginPath, "-n", ns, mode, "web", "-d", duration, "-o", file)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p, err := profile.Parse(f)
+	if err != nil {
+		return err
+	}
+	for _, fn := range p.Function {
+		if fn.Name == "main.priceCart" {
+			return nil
+		}
+	}
+	return fmt.Errorf("no sample in main.priceCart among %d", len(p.Sample))
+}
+
+// A few capabilities suffice instead of all privileges, for the kernel's functions too.
+func TestCapabilities(t *testing.T) {
+	for _, mode := range []string{"--ephemeral", "--job"} {
+		t.Run(mode, func(t *testing.T) {
+			ns := namespace(t, "")
+			start(t, podOf(ns, "web", restricted(shop())))
+			p, r := profileOf(t, mode, "--capabilities", "-n", ns, "web", "-d", "5s")
+			expectFunctions(t, p, []string{"main.priceCart", "net/http.(*conn).serve"}, nil)
+			expectComment(t, p, "lost samples: 0")
+			named := 0
+			for _, l := range p.Location {
+				if l.Mapping != nil && strings.Contains(l.Mapping.File, "kernel") && !strings.HasPrefix(l.Line[0].Function.Name, "[") {
+					named++
+				}
+			}
+			if named == 0 {
+				t.Errorf("no function of the kernel has a name: %v", r)
+			}
+		})
+	}
+}
+
+// Where the pod has no room for it, the profiler says so instead of being killed or killing.
+func TestNoRoomForTheProfiler(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "hog", guaranteed(container("hog", "/hog", "-mb=150"), "500m", "170Mi")))
+	refuse(t, []string{"--ephemeral", "-n", ns, "hog", "-d", "1s"}, "MiB of memory left", "--job")
+	succeed(t, "--job", "-n", ns, "hog", "-d", "1s")
+}
