@@ -12,19 +12,27 @@ type received struct {
 	all []*profile.Profile
 }
 
-func (s *received) add(p *profile.Profile) {
-	if n := len(s.all); n > 0 {
-		s.all[n-1].Comments = nil // those of the last slice tell of all
+// maxSlices is how many slices are kept apart: those of an hour would take a gigabyte.
+const maxSlices = 30
+
+func (r *received) add(p *profile.Profile) {
+	if n := len(r.all); n > 0 {
+		r.all[n-1].Comments = nil // those of the last slice tell of all
 	}
-	s.all = append(s.all, p)
+	r.all = append(r.all, p)
+	if len(r.all) == maxSlices {
+		if sum, err := profile.Merge(r.all); err == nil {
+			r.all = []*profile.Profile{sum}
+		}
+	}
 }
 
 // merge makes a partial profile of the slices; nil if they have no samples, or do not fit together.
-func (s *received) merge(why string, asked time.Duration) *profile.Profile {
-	if len(s.all) == 0 {
+func (r *received) merge(why string, asked time.Duration) *profile.Profile {
+	if len(r.all) == 0 {
 		return nil
 	}
-	p, err := profile.Merge(s.all)
+	p, err := profile.Merge(r.all)
 	if err != nil || len(p.Sample) == 0 {
 		return nil
 	}
