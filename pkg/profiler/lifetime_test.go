@@ -2,6 +2,9 @@ package profiler
 
 import (
 	"context"
+	"net"
+	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,5 +110,41 @@ func TestLifetimeEndsBySignal(t *testing.T) {
 	cancel()
 	if err := newLifetime(time.Now().Add(time.Hour), 0, &fakeCaptures{}).run(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// A connection that the client ended is told from one that we gave up.
+func TestWhoEndedAConnection(t *testing.T) {
+	for name, byClient := range map[string]bool{"the client": true, "the profiler": false} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			client, err := net.Dial("unix", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			conn, err := clientListener{l}.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if byClient {
+				client.Close()
+			} else {
+				time.AfterFunc(10*time.Millisecond, func() { conn.Close() })
+			}
+			if _, err := conn.Read(make([]byte, 1)); err == nil {
+				t.Fatal("reading did not end")
+			}
+			life := newLifetime(time.Now().Add(time.Hour), 0, &fakeCaptures{})
+			go life.connState(t.Context())(conn, http.StateClosed)
+			if change := <-life.connections; change.silent == byClient || change.open != -1 {
+				t.Errorf("got %+v", change)
+			}
+		})
 	}
 }
