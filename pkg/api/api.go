@@ -42,6 +42,9 @@ type Request struct {
 // ByThread asks for samples that name their thread.
 const ByThread = "thread"
 
+// PartialComment begins the comment of a profile that is not whole; the reason follows.
+const PartialComment = "partial: "
+
 // State is how far a capture has come.
 type State string
 

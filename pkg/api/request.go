@@ -48,6 +48,29 @@ func (r Request) query() url.Values {
 	return q
 }
 
+// String is the request as a path with parameters; ParseRequest reads it back.
+func (r Request) String() string {
+	path, err := pathOf(r.Type)
+	if err != nil {
+		return err.Error()
+	}
+	return path + "?" + r.query().Encode()
+}
+
+// ParseRequest reads a request for a profile. What is left out has a default.
+func ParseRequest(s string) (Request, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return Request{}, badRequest("%.200q is not a path with parameters", s)
+	}
+	for _, t := range ProfileTypes() {
+		if t.Path == u.Path {
+			return parseRequest(t.Name, u.Query())
+		}
+	}
+	return Request{}, badRequest("%.200q is the path of no profile", u.Path)
+}
+
 // parseRequest reads the parameters of a request for a profile. What is left out has a default.
 func parseRequest(typ string, q url.Values) (Request, error) {
 	r := Request{Type: typ, Capture: q.Get("capture"), Duration: defaultDuration, Frequency: defaultFrequency}

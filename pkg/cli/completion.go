@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
 )
 
@@ -61,6 +62,7 @@ func (o *Options) addFlagCompletion(cmd *cobra.Command) {
 		"type":              fixed(types()...),
 		"format":            fixed(formats()...),
 		"by":                fixed(api.ByThread),
+		"transfer":          fixed(string(stream.Exec), string(stream.Attach), string(stream.Logs)),
 		"image-pull-policy": fixed(string(corev1.PullAlways), string(corev1.PullIfNotPresent), string(corev1.PullNever)),
 		"duration":          fixed("10s", "30s", "1m", "5m"),
 		"container":         o.completeContainer,

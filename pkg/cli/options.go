@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
@@ -85,6 +86,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.StringVar(&o.launch.ImagePullSecret, "image-pull-secret", "", "`secret` with which the Job pulls the image")
 	f.StringVar(&o.launch.ServiceAccount, "service-account", "", "service `account` of the Job's pod")
 	f.BoolVar(&o.launch.Capabilities, "capabilities", false, "give the profiler a few capabilities instead of all privileges")
+	f.StringVar((*string)(&o.launch.Transfer), "transfer", "", "the only `way` back that may be used: exec, attach or logs; default: the first of them that is permitted and works")
 	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it, and ends it with --keep 0s")
 	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")
@@ -130,6 +132,7 @@ func (o *Options) Complete(args []string) error {
 	}
 	o.query.Container = o.container
 	o.request.Duration = o.launch.Duration
+	o.launch.Request = o.request.String()
 	o.launch.PullPolicy = corev1.PullPolicy(o.policy)
 	switch {
 	case o.ephemeral && !o.job:
@@ -186,6 +189,10 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--by %s: it can be %s", o.request.By, api.ByThread)
 	case o.launch.Keep < 0:
 		return fmt.Errorf("--keep %v: it must not be below 0", o.launch.Keep)
+	case o.launch.Transfer != "" && !slices.Contains(stream.Transfers(), o.launch.Transfer):
+		return fmt.Errorf("--transfer %q: choose exec, attach or logs", o.launch.Transfer)
+	case o.launch.Transfer == stream.Logs && o.launch.Keep > 0:
+		return fmt.Errorf("--keep and --transfer logs exclude each other: through its log a profiler cannot be asked for another profile")
 	case o.launch.Timeout <= 0:
 		return fmt.Errorf("--timeout %v: it must be above 0", o.launch.Timeout)
 	case o.launch.Image == "":

@@ -24,20 +24,24 @@ const (
 // exit and deletes the Job; it has begun when profile returns, so that it costs no time.
 func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, session *launch.Session) (p *profile.Profile, finish func() error, err error) {
 	client := link.client
-	if client == nil {
-		client = link.newClient(session.Ref)
-	}
-	client.Broken = func(ctx context.Context, err error) bool {
-		ui.interrupted(err)
-		why, err := session.Ended(ctx)
-		return err == nil && why != ""
-	}
 	ui.step("sampling for %v", o.request.Duration)
 	var slices received
-	p, err = o.sample(ctx, early, ui, client, &slices)
+	if client == nil {
+		p, err = o.readLog(ctx, early, ui, link, session, &slices)
+	} else {
+		client.Broken = func(ctx context.Context, err error) bool {
+			ui.interrupted(err)
+			why, err := session.Ended(ctx)
+			return err == nil && why != ""
+		}
+		p, err = o.sample(ctx, early, ui, client, &slices)
+	}
 	keep := o.keeps(session, err)
 	if err != nil && ctx.Err() == nil && !errors.As(err, new(*api.Error)) {
-		why := session.Why(ctx)
+		why := ""
+		if !errors.Is(err, errStopped) {
+			why = session.Why(ctx)
+		}
 		if why != "" {
 			err = fmt.Errorf("%s: %w", why, err)
 		} else {
@@ -49,7 +53,7 @@ func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, 
 	}
 	if err == nil && session.Mode == launch.Job && partial(p) == "" {
 		if why, err := session.TargetEnded(ctx); err == nil && why != "" {
-			p.Comments = append(p.Comments, partialComment+why)
+			p.Comments = append(p.Comments, api.PartialComment+why)
 		}
 	}
 	done := make(chan error, 1)
@@ -58,6 +62,9 @@ func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, 
 		defer cancel()
 		var wg sync.WaitGroup
 		wg.Go(func() {
+			if client == nil {
+				return
+			}
 			// A profiler that does not hear this ends by itself when the connection is gone.
 			_ = client.Exit(ctx, !keep)
 			client.Close()

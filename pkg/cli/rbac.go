@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
 )
 
 const rbacExamples = `  # Let a service account of the namespace profile its pods
@@ -33,9 +35,9 @@ const nobody = "user/NAME-HERE"
 
 func newRBACCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	config := genericclioptions.NewConfigFlags(true)
-	mode := "ephemeral"
+	mode, transfer := "ephemeral", string(stream.Exec)
 	cmd := &cobra.Command{
-		Use:                   "rbac [user/NAME | group/NAME | serviceaccount/NAME] [--mode ephemeral|job] [-n NAMESPACE]",
+		Use:                   "rbac [user/NAME | group/NAME | serviceaccount/NAME] [--mode ephemeral|job] [--transfer exec|attach|logs] [-n NAMESPACE]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Print the Role and RoleBinding that suffice for profiling",
 		Long: `Print as YAML the smallest Role, and a RoleBinding to it, with which pods of a namespace can be
@@ -51,10 +53,11 @@ profiled by their names. Nothing is asked of the cluster.`,
 			if len(args) > 0 {
 				subject = args[0]
 			}
-			return printRBAC(streams.Out, mode, namespace, subject)
+			return printRBAC(streams.Out, mode, transfer, namespace, subject)
 		},
 	}
 	cmd.Flags().StringVar(&mode, "mode", mode, "`way` of profiling: ephemeral or job")
+	cmd.Flags().StringVar(&transfer, "transfer", transfer, "`way` back: exec, attach or logs")
 	cmd.Flags().StringVarP(config.Namespace, "namespace", "n", "", "`namespace` of the pods; default: that of the context")
 	cmd.Flags().StringVar(config.Context, "context", "", "`context` of the kubeconfig")
 	cmd.Flags().StringVar(config.KubeConfig, "kubeconfig", "", "`file` with the contexts")
@@ -65,10 +68,13 @@ profiled by their names. Nothing is asked of the cluster.`,
 	return cmd
 }
 
-func printRBAC(w io.Writer, mode, namespace, subject string) error {
+func printRBAC(w io.Writer, mode, transfer, namespace, subject string) error {
 	modes := map[string]launch.Mode{"ephemeral": launch.Ephemeral, "job": launch.Job}
 	if modes[mode] == "" {
 		return usageError{fmt.Errorf("--mode %q is neither ephemeral nor job", mode)}
+	}
+	if !slices.Contains(stream.Transfers(), stream.Transfer(transfer)) {
+		return usageError{fmt.Errorf("--transfer %q: choose exec, attach or logs", transfer)}
 	}
 	kind, name, _ := strings.Cut(subject, "/")
 	if subjects[kind] == "" || name == "" {
@@ -81,7 +87,7 @@ func printRBAC(w io.Writer, mode, namespace, subject string) error {
 	}
 	version := rbacv1.SchemeGroupVersion.String()
 	for i, object := range []any{
-		&rbacv1.Role{TypeMeta: metav1.TypeMeta{Kind: "Role", APIVersion: version}, ObjectMeta: meta, Rules: launch.Rules(modes[mode])},
+		&rbacv1.Role{TypeMeta: metav1.TypeMeta{Kind: "Role", APIVersion: version}, ObjectMeta: meta, Rules: launch.Rules(modes[mode], stream.Transfer(transfer))},
 		&rbacv1.RoleBinding{
 			TypeMeta: metav1.TypeMeta{Kind: "RoleBinding", APIVersion: version}, ObjectMeta: meta, Subjects: []rbacv1.Subject{to},
 			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},

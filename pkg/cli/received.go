@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 )
 
 // received is what has come of a profile in the making.
@@ -36,7 +38,7 @@ func (r *received) merge(why string, asked time.Duration) *profile.Profile {
 	if err != nil || len(p.Sample) == 0 {
 		return nil
 	}
-	p.Comments = append(p.Comments, fmt.Sprintf("%s%s, after %v of %v", partialComment, why,
+	p.Comments = append(p.Comments, fmt.Sprintf("%s%s, after %v of %v", api.PartialComment, why,
 		time.Duration(p.DurationNanos).Round(100*time.Millisecond), asked))
 	return p
 }

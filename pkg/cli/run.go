@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
@@ -61,38 +62,15 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	for _, note := range t.Notes {
 		ui.note("%s", note)
 	}
-	link := &link{config: config}
-	o.launch.Ready = link.ready
-	ui.step("asking the cluster what it allows")
-	plan, err := launch.Choose(early, clients.Core, t, o.mode, o.launch)
-	if err != nil {
-		return interrupted(early, err)
+	taken, err := o.take(ctx, early, ui, config, clients.Core, t)
+	if taken == nil {
+		return err // none if it is a dry run
 	}
-	if plan.Fallback != "" {
-		ui.note("using a Job, for the ephemeral container is refused: %s", plan.Fallback)
-	}
-	if o.dryRun {
-		ui.clear()
-		return printYAML(o.Out, plan)
-	}
-	verb := "starting a"
-	if plan.Object == nil {
-		verb = "using the kept"
-	}
-	ui.step("%s profiler for %s on node %s", verb, t, t.Node())
-	session, err := plan.Launch(early)
-	if err != nil {
-		if early.Err() != nil && link.ref.Pod == t.Pod.Name {
-			link.dismiss(ctx)
-		}
-		return interrupted(early, err)
-	}
-
-	p, finish, err := o.profile(ctx, early, ui, link, session)
-	defer func() { err = errors.Join(err, finish()) }()
+	defer func() { err = errors.Join(err, taken.finish()) }()
 	if err != nil {
 		return fmt.Errorf("profiling %s: %w", t, err)
 	}
+	p := taken.profile
 	ui.step("writing the profile")
 	p.Comments = append(p.Comments, describe(o.request.Type, t)...)
 	path, err := out.commit(o.fileName(t, p), func(w io.Writer) error {
@@ -103,8 +81,8 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	}
 	ui.clear()
 	if !o.quiet {
-		summarize(o.ErrOut, p, path, session)
-		if o.launch.Keep > 0 && !session.Reused {
+		summarize(o.ErrOut, p, path, taken.session)
+		if o.launch.Keep > 0 && !taken.session.Reused {
 			fmt.Fprintf(o.ErrOut, "the profiler waits %v for another profile of this container\n", o.launch.Keep)
 		}
 	}
@@ -166,12 +144,10 @@ func describe(typ string, t *target.Target) []string {
 	}
 }
 
-const partialComment = "partial: "
-
 // partial is the reason why a profile is not whole, "" if it is.
 func partial(p *profile.Profile) string {
 	for _, c := range p.Comments {
-		if reason, ok := strings.CutPrefix(c, partialComment); ok {
+		if reason, ok := strings.CutPrefix(c, api.PartialComment); ok {
 			return reason
 		}
 	}

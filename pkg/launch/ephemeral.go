@@ -23,6 +23,7 @@ type ephemeral struct {
 	options   Options
 	container *corev1.EphemeralContainer
 	kept      string // name of a container that runs a kept profiler
+	transfers []stream.Transfer
 }
 
 func newEphemeral(client kubernetes.Interface, t *target.Target, o Options) *ephemeral {
@@ -41,7 +42,8 @@ func ephemeralContainer(name string, t *target.Target, o Options, now time.Time)
 			Image:           o.Image,
 			ImagePullPolicy: o.PullPolicy,
 			Command:         []string{Program},
-			Args:            arguments(t, o, now),
+			Args:            arguments(t, o, now, nil),
+			Stdin:           true, // for attach; it is never closed, so that one can attach again
 			SecurityContext: securityContext(o, t.Pod.Spec.SecurityContext),
 			// The last line on stderr becomes the reason in the container's status.
 			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
@@ -68,25 +70,35 @@ func keptContainer(t *target.Target, o Options, now time.Time) string {
 
 func (e *ephemeral) DryRun(ctx context.Context) (map[string]any, error) {
 	if e.kept != "" {
-		return nil, nil
+		e.transfers, _ = e.options.transfers(ctx, e.client, e.target.Namespace())
+		if len(e.transfers) > 0 && !unasked(e.transfers) {
+			return nil, nil
+		}
+		e.kept = ""
 	}
 	if reason := unsuited(e.target.Pod); reason != "" {
 		return nil, &Refusal{Mode: Ephemeral, Reason: reason, Advice: adviceEphemeral}
 	}
-	var noExec []permission
+	var missing []permission
 	var wg sync.WaitGroup
-	wg.Go(func() { noExec = missingExec(ctx, e.client, e.target.Namespace()) })
+	wg.Go(func() { e.transfers, missing = e.options.transfers(ctx, e.client, e.target.Namespace()) })
 	object, err := e.patch(ctx, metav1.DryRunAll)
 	wg.Wait()
 	mine := permission{"patch", "", "pods", "ephemeralcontainers", e.target.Namespace()}
 	if err := refusal(ctx, e.client, Ephemeral, mine, err); err != nil {
 		return nil, err
 	}
-	if len(noExec) > 0 {
-		return nil, lacks(Ephemeral, noExec...)
+	if len(e.transfers) == 0 {
+		return nil, lacks(Ephemeral, missing...)
+	}
+	if unasked(e.transfers) {
+		e.container.Args = arguments(e.target, e.options, time.Now(), e.transfers)
+		return e.object()
 	}
 	return object, nil
 }
+
+func (e *ephemeral) Transfers() []stream.Transfer { return e.transfers }
 
 // unsuited says why a pod is known to have no use for an ephemeral container.
 func unsuited(pod *corev1.Pod) string {

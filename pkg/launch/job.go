@@ -25,6 +25,8 @@ type job struct {
 	options Options
 	job     *batchv1.Job
 	kept    *batchv1.Job // runs a kept profiler
+
+	transfers []stream.Transfer
 }
 
 func newJob(client kubernetes.Interface, t *target.Target, o Options) *job {
@@ -44,7 +46,7 @@ func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 	var podErr error
 	var mayList bool
 	var wg sync.WaitGroup
-	wg.Go(func() { missing = missingExec(ctx, j.client, j.namespace()) })
+	wg.Go(func() { j.transfers, missing = j.options.transfers(ctx, j.client, j.namespace()) })
 	wg.Go(func() { mayList = allowed(ctx, j.client, list) })
 	wg.Go(func() { podErr = j.dryRunPod(ctx) })
 	wg.Go(func() { j.kept = j.findKept(ctx) })
@@ -63,11 +65,17 @@ func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 	if podErr != nil {
 		return nil, podErr
 	}
+	if unasked(j.transfers) {
+		j.kept = nil
+		j.job.Spec.Template.Spec.Containers[0].Args = arguments(j.target, j.options, time.Now(), j.transfers)
+	}
 	if j.kept != nil {
 		return nil, nil
 	}
 	return cleanJob(j.job)
 }
+
+func (j *job) Transfers() []stream.Transfer { return j.transfers }
 
 // dryRunPod asks for the Job's pod, if the user may create pods; else only the Job will tell.
 func (j *job) dryRunPod(ctx context.Context) error {

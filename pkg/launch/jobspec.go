@@ -56,7 +56,8 @@ func jobFor(name string, t *target.Target, o Options, now time.Time) *batchv1.Jo
 			Image:           o.Image,
 			ImagePullPolicy: o.PullPolicy,
 			Command:         []string{Program},
-			Args:            arguments(t, o, now),
+			Args:            arguments(t, o, now, nil),
+			Stdin:           true, // for attach
 			SecurityContext: securityContext(o, nil),
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{

@@ -37,6 +37,11 @@ type Options struct {
 	// Capabilities asks for a container that is not privileged but has what CPU profiles take.
 	Capabilities bool
 
+	// Transfer is the only way back that may be used; empty: the best one that is permitted.
+	Transfer stream.Transfer
+	// Request is what the profiler is told to do at its start where it cannot be asked, as its argument --to-log.
+	Request string
+
 	// Ready tries whether the profiler in a container answers already; nil if there is no way to
 	// tell. Launch does not call it any more when it has returned.
 	Ready func(ctx context.Context, ref stream.Ref) bool
@@ -51,6 +56,8 @@ type Launcher interface {
 	// DryRun asks the API server whether it would admit what Launch creates, and returns that, or
 	// nil if Launch would use a kept profiler. A *Refusal says no.
 	DryRun(ctx context.Context) (map[string]any, error)
+	// Transfers are the ways back that the user may use, the best first. DryRun finds them.
+	Transfers() []stream.Transfer
 	// Launch starts the profiler and waits until its container runs, at most Options.Timeout.
 	// What it created is gone again when it fails, but for an ephemeral container's entry in the
 	// pod, which Kubernetes never removes.

@@ -66,18 +66,6 @@ func allowed(ctx context.Context, client kubernetes.Interface, p permission) boo
 	return err != nil || review.Status.Allowed
 }
 
-// missingExec asks whether the user may exec, and gives the permission if not. A WebSocket is a GET
-// and SPDY a POST, so either of "get" and "create" will do; since Kubernetes 1.35 it is "create".
-func missingExec(ctx context.Context, client kubernetes.Interface, namespace string) []permission {
-	create := permission{"create", "", "pods", "exec", namespace}
-	get := create
-	get.verb = "get"
-	if allowed(ctx, client, create) || allowed(ctx, client, get) {
-		return nil
-	}
-	return []permission{create}
-}
-
 // refusal makes a *Refusal of the error of a dry run that needed the permission p: nil stays nil,
 // and an error that is not the cluster's judgement on the request stays what it is.
 func refusal(ctx context.Context, client kubernetes.Interface, mode Mode, p permission, err error) error {

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/rand"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
 )
 
@@ -28,10 +29,13 @@ func (o Options) deadline(now time.Time) time.Time {
 }
 
 // arguments are those of the profiler.
-func arguments(t *target.Target, o Options, now time.Time) []string {
+func arguments(t *target.Target, o Options, now time.Time, transfers []stream.Transfer) []string {
 	args := []string{"serve",
 		"--container-id=" + t.ContainerID,
 		"--deadline=" + o.deadline(now).UTC().Format(time.RFC3339),
+	}
+	if unasked(transfers) {
+		return append(args, "--to-log="+o.Request)
 	}
 	if o.Keep > 0 {
 		args = append(args, "--keep="+o.Keep.String())

@@ -115,11 +115,11 @@ func TestReusable(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{
-		"kept":                       {arguments(web(), kept, noon), 5 * time.Minute, true},
-		"not kept":                   {arguments(web(), short, noon), 0, false},
-		"of an earlier container":    {arguments(other, kept, noon), 0, false},
-		"too short a time is left":   {arguments(web(), kept, noon), 12 * time.Minute, false},
-		"after its deadline":         {arguments(web(), kept, noon), time.Hour, false},
+		"kept":                       {arguments(web(), kept, noon, nil), 5 * time.Minute, true},
+		"not kept":                   {arguments(web(), short, noon, nil), 0, false},
+		"of an earlier container":    {arguments(other, kept, noon, nil), 0, false},
+		"too short a time is left":   {arguments(web(), kept, noon, nil), 12 * time.Minute, false},
+		"after its deadline":         {arguments(web(), kept, noon, nil), time.Hour, false},
 		"not ours":                   {[]string{"sleep", "1h"}, 0, false},
 		"a deadline that is no time": {[]string{"--keep=1m", "--container-id=" + containerID, "--deadline=soon"}, 0, false},
 	} {

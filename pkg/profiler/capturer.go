@@ -85,7 +85,7 @@ func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
 	}
 	// DeadlineExceeded is the planned end of the sampling.
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		p.Comments = append(p.Comments, fmt.Sprintf("partial: stopped after %v of %v",
+		p.Comments = append(p.Comments, fmt.Sprintf("%sstopped after %v of %v", api.PartialComment,
 			time.Duration(p.DurationNanos).Round(100*time.Millisecond), r.request.Duration))
 	}
 	return p, nil

@@ -164,8 +164,7 @@ func startProfiler(t *testing.T, containerID string, args ...string) serving {
 	args = append([]string{"serve", "--container-id", containerID, "--socket", socket,
 		"--deadline", time.Now().Add(5 * time.Minute).Format(time.RFC3339)}, args...)
 	cmd := exec.Command(program(t, "cmd/profiler"), args...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	out, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +177,7 @@ func startProfiler(t *testing.T, containerID string, args ...string) serving {
 	}
 	end := make(chan error, 1)
 	go func() {
-		io.Copy(io.Discard, out)
+		io.Copy(os.Stderr, out)
 		end <- cmd.Wait()
 		close(end)
 	}()

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/attach"
 )
 
 type serveOptions struct {
@@ -19,6 +22,7 @@ type serveOptions struct {
 	deadline    string
 	keep        time.Duration
 	socket      string
+	toLog       string
 }
 
 func newServeCommand(s Streams) *cobra.Command {
@@ -35,6 +39,7 @@ func newServeCommand(s Streams) *cobra.Command {
 	f.StringVar(&o.containerID, "container-id", "", "ID of the container to profile, without the runtime's scheme")
 	f.StringVar(&o.deadline, "deadline", "", "point in time (RFC 3339) after which to exit in any case")
 	f.DurationVar(&o.keep, "keep", 0, "how long to wait for another client after the last")
+	f.StringVar(&o.toLog, "to-log", "", "make this profile, a path with parameters as of net/http/pprof, write it to stdout and exit")
 	f.StringVar(&o.socket, "socket", "", "path of the unix socket (default /run/"+socketName+", else in /tmp)")
 	return cmd
 }
@@ -59,6 +64,12 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	if err := behave(); err != nil {
 		return err
 	}
+	var request api.Request
+	if o.toLog != "" {
+		if request, err = api.ParseRequest(o.toLog); err != nil {
+			return fmt.Errorf("--to-log: %w", err)
+		}
+	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
@@ -71,27 +82,41 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 		return fmt.Errorf("listen for the plugin: %w", err)
 	}
 	defer l.Close()
+	attached := attach.Listen(s.In, s.Out)
+	defer attached.Close()
 	life := newLifetime(deadline, o.keep, nil)
 	handler := api.NewHandler(capturer{o.containerID, deadline}, version, life.requestExit(ctx))
 	life.captures = handler
 	server := api.NewServer(handler)
 	server.ConnState = life.connState(ctx)
-	served := make(chan error, 1)
-	go func() {
-		served <- server.Serve(clientListener{l})
-		stop()
-	}()
-	fmt.Fprintln(s.Out, "kubectl-pprof profiler ready")
+	served := make(chan error, 2)
+	for _, l := range []net.Listener{l, attached} {
+		go func() {
+			served <- server.Serve(clientListener{l})
+			stop()
+		}()
+	}
+	fmt.Fprintln(s.Err, "kubectl-pprof profiler ready")
 
+	var wg sync.WaitGroup
+	var logErr error
+	if o.toLog != "" {
+		wg.Go(func() { logErr = newToLog(s, o.socket).run(ctx, request) })
+	}
 	err = life.run(ctx)
 	stop() // from here on nobody counts connections
+	if wg.Wait(); err == nil {
+		err = logErr
+	}
 	parting, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
 	if server.Shutdown(parting) != nil {
 		server.Close()
 	}
-	if serveErr := <-served; err == nil && !errors.Is(serveErr, http.ErrServerClosed) {
-		err = serveErr
+	for range 2 {
+		if serveErr := <-served; err == nil && !errors.Is(serveErr, http.ErrServerClosed) {
+			err = serveErr
+		}
 	}
 	return err
 }

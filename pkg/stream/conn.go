@@ -20,7 +20,7 @@ const partingTime = 250 * time.Millisecond
 // deadlines, which the executor's streams do not have.
 type conn struct {
 	net.Conn
-	ref    Ref
+	name   string // for errors
 	stderr tail
 	cancel context.CancelFunc // breaks the stream
 	ended  chan struct{}      // closed when the executor has returned err
@@ -29,17 +29,19 @@ type conn struct {
 
 // connect starts the executor and waits until it reads the command's stdin, which it does when
 // all streams are there.
-func connect(ctx context.Context, executor remotecommand.Executor, ref Ref) (net.Conn, error) {
+func connect(ctx context.Context, executor remotecommand.Executor, ref Ref, transfer Transfer) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c := &conn{Conn: ours, ref: ref, cancel: cancel, ended: make(chan struct{})}
+	c := &conn{Conn: ours, name: fmt.Sprintf("%s in %s", transfer, ref), cancel: cancel, ended: make(chan struct{})}
 	stdin := &stdinReader{r: theirs, reading: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
 		defer theirs.Close()
-		c.err = executor.StreamWithContext(streamCtx, remotecommand.StreamOptions{
-			Stdin: stdin, Stdout: stdoutWriter{theirs}, Stderr: &c.stderr,
-		})
+		options := remotecommand.StreamOptions{Stdin: stdin, Stdout: stdoutWriter{theirs}}
+		if transfer == Exec {
+			options.Stderr = &c.stderr
+		}
+		c.err = executor.StreamWithContext(streamCtx, options)
 	}()
 	select {
 	case <-stdin.reading:
@@ -50,7 +52,7 @@ func connect(ctx context.Context, executor remotecommand.Executor, ref Ref) (net
 	case <-ctx.Done():
 		cancel()
 		<-c.ended
-		return nil, fmt.Errorf("exec in %s: %w", ref, ctx.Err())
+		return nil, fmt.Errorf("%s: %w", c.name, ctx.Err())
 	}
 }
 
@@ -70,11 +72,11 @@ func (c *conn) reason() error {
 	case c.err == nil && said == "":
 		return io.EOF
 	case c.err == nil:
-		return fmt.Errorf("exec in %s ended: %s", c.ref, said)
+		return fmt.Errorf("%s ended: %s", c.name, said)
 	case said == "":
-		return fmt.Errorf("exec in %s: %w", c.ref, c.err)
+		return fmt.Errorf("%s: %w", c.name, c.err)
 	}
-	return fmt.Errorf("exec in %s: %s (%w)", c.ref, said, c.err)
+	return fmt.Errorf("%s: %s (%w)", c.name, said, c.err)
 }
 
 // Close ends both directions and returns when nothing of the stream is left running.

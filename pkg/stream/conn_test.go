@@ -32,7 +32,7 @@ func cat(_ context.Context, o remotecommand.StreamOptions) error {
 }
 
 func TestBothDirections(t *testing.T) {
-	c, err := connect(t.Context(), fakeExecutor(cat), testRef)
+	c, err := connect(t.Context(), fakeExecutor(cat), testRef, Exec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestReadErrors(t *testing.T) {
 				o.Stdin.Read(make([]byte, 1))
 				io.WriteString(o.Stderr, tc.stderr)
 				return tc.err
-			}), testRef)
+			}), testRef, Exec)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func TestReadErrors(t *testing.T) {
 
 func TestErrorBeforeTheStreamIsThere(t *testing.T) {
 	forbidden := errors.New("pods/exec is forbidden")
-	_, err := connect(t.Context(), fakeExecutor(func(context.Context, remotecommand.StreamOptions) error { return forbidden }), testRef)
+	_, err := connect(t.Context(), fakeExecutor(func(context.Context, remotecommand.StreamOptions) error { return forbidden }), testRef, Exec)
 	if !errors.Is(err, forbidden) {
 		t.Errorf("got %v", err)
 	}
@@ -95,12 +95,12 @@ func TestContextEndsOnlyTheConnecting(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := connect(ctx, hang, testRef); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := connect(ctx, hang, testRef, Exec); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 
 	ctx, cancel = context.WithCancel(t.Context())
-	c, err := connect(ctx, fakeExecutor(cat), testRef)
+	c, err := connect(ctx, fakeExecutor(cat), testRef, Exec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestContextEndsOnlyTheConnecting(t *testing.T) {
 }
 
 func TestDeadline(t *testing.T) {
-	c, err := connect(t.Context(), fakeExecutor(cat), testRef)
+	c, err := connect(t.Context(), fakeExecutor(cat), testRef, Exec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestCloseWaitsForTheExecutor(t *testing.T) {
 		<-ctx.Done()
 		returned = true
 		return ctx.Err()
-	}), testRef)
+	}), testRef, Exec)
 	if err != nil {
 		t.Fatal(err)
 	}

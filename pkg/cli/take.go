@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/pprof/profile"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
+)
+
+// taken is a profile and the session it was taken in. finish, to be called in any case, ends the session; it has begun,
+// so that it costs no time.
+type taken struct {
+	profile *profile.Profile
+	session *launch.Session
+	finish  func() error
+}
+
+// take launches a profiler and takes the profile. It returns nil if there was no session: because of the error, or
+// because what would be created was to be printed only.
+func (o *Options) take(ctx, early context.Context, ui *progress, config *rest.Config, client kubernetes.Interface, t *target.Target) (*taken, error) {
+	link := &link{config: config}
+	o.launch.Ready = link.ready
+	ui.step("asking the cluster what it allows")
+	plan, err := launch.Choose(early, client, t, o.mode, o.launch)
+	if err != nil {
+		return nil, interrupted(early, err)
+	}
+	link.transfers = plan.Transfers()
+	if plan.Fallback != "" {
+		ui.note("using a Job, for the ephemeral container is refused: %s", plan.Fallback)
+	}
+	if o.dryRun {
+		ui.clear()
+		return nil, printYAML(o.Out, plan)
+	}
+	verb := "starting a"
+	if plan.Object == nil {
+		verb = "using the kept"
+	}
+	ui.step("%s profiler for %s on node %s", verb, t, t.Node())
+	session, err := plan.Launch(early)
+	if err != nil {
+		if early.Err() != nil && link.ref.Pod == t.Pod.Name {
+			link.dismiss(ctx)
+		}
+		return nil, interrupted(early, err)
+	}
+	if !link.reach(early, session) && o.launch.Transfer == "" && slices.Contains(link.transfers, stream.Logs) {
+		ui.note("nothing comes through %v: another profiler is told at its start what to do, and writes to its log", link.ways())
+		if err := session.Close(ctx); err != nil {
+			ui.note("%v", err)
+		}
+		o.launch.Transfer, o.launch.Keep = stream.Logs, 0
+		return o.take(ctx, early, ui, config, client, t)
+	}
+	p, finish, err := o.profile(ctx, early, ui, link, session)
+	return &taken{p, session, finish}, err
+}
