@@ -59,7 +59,7 @@ type job struct {
 	result   *result
 	err      *Error
 	finished time.Time
-	fetched  atomic.Bool // somebody was sent the result
+	received atomic.Bool // a client has said that it wants nothing more, or was told why there is no result
 
 	mu      sync.Mutex
 	capture Capture // nil until started
@@ -139,15 +139,26 @@ func (c *captures) forget(j *job) {
 	}
 }
 
-// wanted tells what there is of which nobody was sent the result yet.
+// wanted tells what there is that nobody has received yet.
 func (c *captures) wanted() (running, finished bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, j := range c.byID {
 		running = running || !j.isDone()
-		finished = finished || j.isDone() && !j.fetched.Load()
+		finished = finished || j.isDone() && !j.received.Load()
 	}
 	return running, finished
+}
+
+// allReceived says that nobody will come back for what is finished.
+func (c *captures) allReceived() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, j := range c.byID {
+		if j.isDone() {
+			j.received.Store(true)
+		}
+	}
 }
 
 // abandon stops all captures and forgets their results.

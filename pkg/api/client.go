@@ -20,6 +20,7 @@ type Client struct {
 	lock      chan struct{} // full when somebody owns conn and closed; a mutex could not be left when ctx ends
 	conn      *http.ClientConn
 	closed    bool
+	stalled   int           // attempts to connect in a row
 	pause     time.Duration // before the second attempt
 
 	// Broken is told of each failed attempt, the second and later ones without progress in between; it says whether
@@ -143,13 +144,20 @@ func (c *Client) connect(ctx context.Context) (*http.ClientConn, error) {
 	if c.conn != nil && c.conn.Err() == nil {
 		return c.conn, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	timeout := dialTimeout
+	if c.stalled < quickDials {
+		timeout = quickDialTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := c.transport.NewClientConn(ctx, "http", "profiler:80")
 	if err != nil {
+		if ctx.Err() != nil {
+			c.stalled++
+		}
 		return nil, err
 	}
-	c.conn = conn
+	c.conn, c.stalled = conn, 0
 	return conn, nil
 }
 
@@ -163,8 +171,13 @@ func readError(resp *http.Response) *Error {
 	return e
 }
 
-// dialTimeout bounds one attempt to connect: a stalled one is given up for another.
-const dialTimeout = 15 * time.Second
+// An attempt to connect that stalls is given up for another: the first few soon, for the profiler waits 12 s for a client
+// whose connection was closed; later ones may lie on a cluster that takes its time.
+const (
+	quickDials       = 3
+	quickDialTimeout = 3 * time.Second
+	dialTimeout      = 15 * time.Second
+)
 
 const (
 	firstPause = 200 * time.Millisecond // between two attempts, doubled each time

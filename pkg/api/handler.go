@@ -37,7 +37,7 @@ func NewHandler(c Capturer, v Version, exit func(force bool) bool) *Handler {
 	return h
 }
 
-// Wanted tells whether there are captures of which nobody was sent the result yet, running or finished.
+// Wanted tells whether there are captures, running or finished, whose result nobody has received yet.
 func (h *Handler) Wanted() (running, finished bool) { return h.captures.wanted() }
 
 // Abandon stops all captures and forgets their results, for nobody is there to fetch them.
@@ -71,8 +71,8 @@ func (h *Handler) serveProfile(w http.ResponseWriter, req *http.Request, t Profi
 		return
 	case <-j.done:
 	}
-	defer j.fetched.Store(true)
 	if j.err != nil {
+		j.received.Store(true)
 		writeError(w, j.err)
 		return
 	}
@@ -141,7 +141,10 @@ func (h *Handler) serveStop(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// serveExit hears that a client has all it wants. That a result was sent does not tell that: what a broken stream was
+// given last is lost.
 func (h *Handler) serveExit(w http.ResponseWriter, req *http.Request) {
+	h.captures.allReceived()
 	exiting := h.exit(req.URL.Query().Get("force") == "1")
 	writeJSON(w, http.StatusAccepted, map[string]bool{"exiting": exiting})
 }

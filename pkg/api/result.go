@@ -33,7 +33,22 @@ func (r *result) serve(w http.ResponseWriter, req *http.Request) {
 	h.Set("Content-Type", "application/octet-stream") // as net/http/pprof says
 	h.Set("ETag", `"`+hex.EncodeToString(r.digest[:])+`"`)
 	h.Set("Repr-Digest", formatDigest(r.digest))
-	http.ServeContent(w, req, "", time.Time{}, bytes.NewReader(r.data))
+	http.ServeContent(pieces{w}, req, "", time.Time{}, bytes.NewReader(r.data))
+}
+
+// pieceSize is how many bytes go into a frame of HTTP/2: of one that a broken stream cut, nothing arrives.
+const pieceSize = 4 << 10
+
+// pieces writes a body in frames of pieceSize.
+type pieces struct{ http.ResponseWriter }
+
+func (w pieces) Write(p []byte) (n int, err error) {
+	for err == nil && n < len(p) {
+		var m int
+		m, err = w.ResponseWriter.Write(p[n:min(n+pieceSize, len(p))])
+		n += m
+	}
+	return n, err
 }
 
 // Repr-Digest is a dictionary of byte sequences (RFC 9530, section 3; RFC 8941, section 3.3.5).

@@ -3,7 +3,7 @@
 //
 // A client that attaches may find the middle of what the one before it was sent, and the container the middle of what
 // that one sent. So a client begins with a call and a nonce, which end the connection before; it passes over all that
-// comes until its nonce is answered. The call is 16 random bytes that nothing contains by accident: clients send
+// comes until its nonce is answered, and calls again with another one if that takes long. The call is 16 random bytes that nothing contains by accident: clients send
 // requests of some hundred bytes. The answer's nonce is the client's secret until the container has it, so that
 // nobody who has written a name into a profile can have forged it.
 package attach

@@ -3,22 +3,30 @@ package attach
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 )
 
-// partingTime is how long Close tries to tell the container.
-const partingTime = 250 * time.Millisecond
+const (
+	// patience is how long to wait for an answer before calling again, doubled each time. Answers get lost: container
+	// runtimes pass stdin on before they have somebody to pass stdout to (containerd, internal/cri/io/container_io.go).
+	patience = 200 * time.Millisecond
+	// partingTime is how long Close tries to tell the container.
+	partingTime = 250 * time.Millisecond
+)
 
 // Connect calls the listener at the other end of an attached stream and returns when it has answered. It owns the
 // stream, and closes it when it fails.
 func Connect(ctx context.Context, stream net.Conn) (net.Conn, error) {
 	stop := context.AfterFunc(ctx, func() { stream.SetDeadline(time.Unix(1, 0)) })
-	rest, err := connect(stream)
+	rest, err := connect(ctx, stream)
 	if !stop() {
 		err = ctx.Err()
 	}
+	stream.SetDeadline(time.Time{})
 	if err != nil {
 		stream.Close()
 		return nil, fmt.Errorf("the profiler did not answer on the attached stream: %w", err)
@@ -27,12 +35,23 @@ func Connect(ctx context.Context, stream net.Conn) (net.Conn, error) {
 }
 
 // connect returns what came behind the answer.
-func connect(stream net.Conn) (rest []byte, err error) {
-	n := newNonce()
-	if _, err := stream.Write(n.call()); err != nil {
-		return nil, err
+func connect(ctx context.Context, stream net.Conn) (rest []byte, err error) {
+	for wait := patience; ctx.Err() == nil; wait *= 2 {
+		n := newNonce() // an answer to the call before would be of a connection that this one ends
+		if _, err := stream.Write(n.call()); err != nil {
+			return nil, err
+		}
+		stream.SetReadDeadline(time.Now().Add(wait))
+		rest, err = answered(stream, n.answer())
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
 	}
-	want := n.answer()
+	return rest, err
+}
+
+// answered passes over all that comes before the answer.
+func answered(stream net.Conn, want []byte) (rest []byte, err error) {
 	var held []byte
 	buf := make([]byte, 32<<10)
 	for {

@@ -90,10 +90,15 @@ func TestWatched(t *testing.T) {
 		use    func(ours, theirs net.Conn)
 		barren int
 	}{
-		"ended by us":                     {func(ours, theirs net.Conn) { go theirs.Write([]byte("x")); ours.Read(make([]byte, 1)); ours.Close() }, 0},
-		"ended by us, nothing came":       {func(ours, _ net.Conn) { ours.Close(); ours.Close() }, 1},
-		"broken":                          {func(ours, theirs net.Conn) { theirs.Close(); ours.Read(make([]byte, 1)); ours.Close() }, 1},
-		"broken after something has come": {func(ours, theirs net.Conn) { go theirs.Write([]byte("x")); ours.Read(make([]byte, 1)); theirs.Close(); ours.Read(make([]byte, 1)) }, 0},
+		"ended by us":               {func(ours, theirs net.Conn) { go theirs.Write([]byte("x")); ours.Read(make([]byte, 1)); ours.Close() }, 0},
+		"ended by us, nothing came": {func(ours, _ net.Conn) { ours.Close(); ours.Close() }, 1},
+		"broken":                    {func(ours, theirs net.Conn) { theirs.Close(); ours.Read(make([]byte, 1)); ours.Close() }, 1},
+		"broken after something has come": {func(ours, theirs net.Conn) {
+			go theirs.Write([]byte("x"))
+			ours.Read(make([]byte, 1))
+			theirs.Close()
+			ours.Read(make([]byte, 1))
+		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDialer(nil, testRef, []Transfer{Exec})
