@@ -37,7 +37,7 @@ func (r *result) serve(w http.ResponseWriter, req *http.Request) {
 }
 
 // pieceSize is how many bytes go into a frame of HTTP/2: of one that a broken stream cut, nothing arrives.
-const pieceSize = 4 << 10
+const pieceSize = 1 << 10
 
 // pieces writes a body in frames of pieceSize.
 type pieces struct{ http.ResponseWriter }

@@ -42,6 +42,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)
 	}
-	flag.Set("test.parallel", "16") // they wait for the cluster more than they compute
+	flag.Set("test.parallel", "8") // they wait for the cluster more than they compute
 	os.Exit(m.Run())
 }

@@ -115,12 +115,13 @@ func TestRestrictedNamespace(t *testing.T) {
 
 // What `kubectl pprof rbac` prints is enough, and without any one of its rules it is not.
 func TestPrintedRulesSuffice(t *testing.T) {
-	for _, mode := range []string{"ephemeral", "job"} {
-		t.Run(mode, func(t *testing.T) {
+	for _, tc := range [][2]string{{"ephemeral", "exec"}, {"job", "exec"}, {"ephemeral", "attach"}, {"job", "logs"}} {
+		mode, transfer := tc[0], tc[1]
+		t.Run(mode+" "+transfer, func(t *testing.T) {
 			ns := namespace(t, "")
 			start(t, podOf(ns, "web", shop()))
 			user := userWith(t, ns)
-			documents := strings.Split(succeed(t, "rbac", "serviceaccount/user", "--mode", mode, "-n", ns).stdout, "---\n")
+			documents := strings.Split(succeed(t, "rbac", "serviceaccount/user", "--mode", mode, "--transfer", transfer, "-n", ns).stdout, "---\n")
 			var role rbacv1.Role
 			var binding rbacv1.RoleBinding
 			if len(documents) != 2 || yaml.UnmarshalStrict([]byte(documents[0]), &role) != nil || yaml.UnmarshalStrict([]byte(documents[1]), &binding) != nil {
