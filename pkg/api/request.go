@@ -42,6 +42,9 @@ func (r Request) query() url.Values {
 	if r.By != "" {
 		q.Set("by", r.By)
 	}
+	if r.Restarts {
+		q.Set("restarts", "1")
+	}
 	for _, pid := range r.PIDs {
 		q.Add("pid", strconv.Itoa(pid))
 	}
@@ -94,6 +97,7 @@ func parseRequest(typ string, q url.Values) (Request, error) {
 		}
 		r.Frequency = hertz
 	}
+	r.Restarts = q.Get("restarts") == "1"
 	if r.By = q.Get("by"); r.By != "" && r.By != ByThread {
 		return Request{}, badRequest("by=%.20q must be %s", r.By, ByThread)
 	}

@@ -23,6 +23,9 @@ type Options struct {
 	// ByThread keeps the samples of threads apart; each then has the label "thread" (name) and, where it can be
 	// read, the number "tid" (in the target's own PID namespace).
 	ByThread bool
+	// Restarts goes on with the container's next start when it ends: the whole pod is watched, and processes of
+	// its other containers are left out.
+	Restarts bool
 }
 
 // Progress is what has been captured so far.

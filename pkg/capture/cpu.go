@@ -59,12 +59,13 @@ func NewCPU(o Options) (*CPU, error) {
 	if err := rlimit.RemoveMemlock(); err != nil { // before 5.11 maps count against this limit
 		return nil, explain("raise the limit of locked memory", err)
 	}
-	t, err := findTarget(o.ContainerID)
+	t, err := findTarget(o.ContainerID, o.Restarts)
 	if err != nil {
 		return nil, err
 	}
 	c := &CPU{options: o, stacks: newStackTable()}
 	c.processes = newProcessTable(o.PIDs, c.mapped)
+	c.processes.slot = t.slot
 	if err := c.load(t); err != nil {
 		c.Close()
 		return nil, err

@@ -23,6 +23,7 @@ type generation struct {
 	program  program  // that of the samples that belong to it
 	perfMap  *perfMap // nil if it makes no code at run time
 	sampled  bool     // a sample of it was kept
+	foreign  bool     // it is of another container
 }
 
 // mapping is an executable range of a process and the file behind it, nil if there is none.
@@ -47,7 +48,8 @@ func (g *generation) find(address uint64) *mapping {
 // processTable knows the processes that were seen. Files are opened when a process is first seen,
 // so that its stacks can be symbolized after it has ended.
 type processTable struct {
-	only    []int // PIDs to keep, all if empty
+	only    []int  // PIDs to keep, all if empty
+	slot    string // of which to keep the processes; all if empty
 	current map[uint32]*generation
 	ids     int
 	kept    int // mappings of all generations
@@ -78,11 +80,24 @@ func (t *processTable) of(s *sample) (*generation, bool) {
 		g.perfMap.replaced()
 		g = nil // another program, at addresses that may be the same
 	}
-	if g == nil || g.process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > g.rereadAfter() {
+	if g == nil || !g.foreign && g.process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > g.rereadAfter() {
 		g = t.read(s, g)
 		t.current[s.program.tgid] = g
 	}
-	return g, selects(t.only, g.process.NSPID)
+	return g, t.wants(g)
+}
+
+func (t *processTable) wants(g *generation) bool {
+	return !g.foreign && selects(t.only, g.process.NSPID)
+}
+
+// isForeign tells whether a process is of another container of the pod. One that a runtime is still preparing is of none.
+func (t *processTable) isForeign(pid int) bool {
+	if t.slot == "" {
+		return false
+	}
+	slot, err := proc.Slot(pid)
+	return err != nil || slot != t.slot
 }
 
 // outside tells whether the stack leads to code in none of the known mappings: the process has mapped a
@@ -119,6 +134,12 @@ func (t *processTable) read(s *sample, before *generation) *generation {
 		}
 		return t.ended(s)
 	}
+	if t.isForeign(p.PID) {
+		g := t.add(p, nil, s)
+		g.foreign = true
+		t.changed(s.program, p.PID, nil)
+		return g
+	}
 	t.kept += len(mappings)
 	g := t.add(p, mappings, s)
 	if before != nil {
@@ -132,7 +153,7 @@ func (t *processTable) read(s *sample, before *generation) *generation {
 		}
 		g.mappings[i].file = t.open(p, g.mappings[i].Mapping)
 	}
-	if selects(t.only, p.NSPID) {
+	if t.wants(g) {
 		t.changed(s.program, p.PID, g.mappings)
 	} else {
 		t.changed(s.program, p.PID, nil)
@@ -145,8 +166,10 @@ func (t *processTable) read(s *sample, before *generation) *generation {
 func (t *processTable) ended(s *sample) *generation {
 	g := t.add(&proc.Process{PID: int(s.pid), NSPID: int(s.ownPID), Name: strings.ToValidUTF8(s.comm, "\uFFFD")}, nil, s)
 	if parent := t.parent(s); parent != nil {
-		g.mappings, g.perfMap = parent.mappings, parent.perfMap
+		g.mappings, g.perfMap, g.foreign = parent.mappings, parent.perfMap, parent.foreign
 	} else {
+		g.foreign = t.slot != ""
+
 		t.unread++
 	}
 	return g

@@ -18,7 +18,8 @@ import (
 
 // target is what the BPF programs must know to tell the container's tasks from others.
 type target struct {
-	cgroup        uint64   // id of the container's cgroup: the inode of its directory
+	cgroup        uint64   // id of the container's cgroup, or its pod's: the inode of its directory
+	slot          string   // of the container in its pod, if it is the pod's; see proc.Slot
 	unified       bool     // it is of the unified hierarchy (cgroup v2)
 	ownLevel      uint32   // depth of the PID namespace of our /proc
 	mayReadKernel bool     // bpf_probe_read_kernel is allowed
@@ -27,12 +28,17 @@ type target struct {
 
 // findTarget finds the container's cgroup: its processes are known from /proc, their cgroups' ids
 // from the kernel's list of tasks. The directory itself cannot be asked: no host file system is mounted.
-func findTarget(containerID string) (*target, error) {
+func findTarget(containerID string, wholePod bool) (*target, error) {
 	processes, err := proc.InContainer(containerID)
 	if err != nil {
 		return nil, err
 	}
 	t := &target{mayReadKernel: true}
+	if wholePod {
+		if t.slot, err = proc.SlotOf(containerID); err != nil {
+			return nil, err
+		}
+	}
 	if t.unified, err = proc.Unified(processes[0].PID, containerID); err != nil {
 		return nil, err
 	}
@@ -96,6 +102,9 @@ func (t *target) choose(containerID string, processes []proc.Process, tasks []bp
 	votes := map[uint64]int{}
 	for _, p := range processes {
 		depth, ok, err := proc.Depth(p.PID, containerID)
+		if t.slot != "" {
+			depth++ // a pod's cgroup is that above those of its containers
+		}
 		if err != nil || !ok || depth >= len(tasks[0].Cgroups) {
 			continue // it has ended meanwhile
 		}

@@ -41,6 +41,7 @@ type Options struct {
 	container string
 	policy    string
 	dryRun    bool
+	restarts  bool
 	open      bool
 	quiet     bool
 	verbose   bool
@@ -86,6 +87,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.StringVar(&o.launch.ImagePullSecret, "image-pull-secret", "", "`secret` with which the Job pulls the image")
 	f.StringVar(&o.launch.ServiceAccount, "service-account", "", "service `account` of the Job's pod")
 	f.BoolVar(&o.launch.Capabilities, "capabilities", false, "give the profiler a few capabilities instead of all privileges")
+	f.BoolVar(&o.restarts, "wait-for-restart", false, "go on with the container's next start when it ends; a Job sees its first second")
 	f.StringVar((*string)(&o.launch.Transfer), "transfer", "", "the only `way` back that may be used: exec, attach or logs; default: the first of them that is permitted and works")
 	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it, and ends it with --keep 0s")
 	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")

@@ -53,7 +53,11 @@ func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, 
 	}
 	if err == nil && session.Mode == launch.Job && partial(p) == "" {
 		if why, err := session.TargetEnded(ctx); err == nil && why != "" {
-			p.Comments = append(p.Comments, api.PartialComment+why)
+			prefix := api.PartialComment
+			if o.request.Restarts {
+				prefix = restartComment
+			}
+			p.Comments = append(p.Comments, prefix+why)
 		}
 	}
 	done := make(chan error, 1)

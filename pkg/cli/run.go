@@ -62,7 +62,7 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	for _, note := range t.Notes {
 		ui.note("%s", note)
 	}
-	taken, err := o.take(ctx, early, ui, config, clients.Core, t)
+	taken, err := o.takeWithRestarts(ctx, early, ui, config, clients.Core, t)
 	if taken == nil {
 		return err // none if it is a dry run
 	}

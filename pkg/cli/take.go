@@ -59,6 +59,7 @@ func (o *Options) take(ctx, early context.Context, ui *progress, config *rest.Co
 		o.launch.Transfer, o.launch.Keep = stream.Logs, 0
 		return o.take(ctx, early, ui, config, client, t)
 	}
+	o.request.Restarts = o.restarts && session.Mode == launch.Job && !link.unasked()
 	p, finish, err := o.profile(ctx, early, ui, link, session)
 	return &taken{p, session, finish}, err
 }

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 var rounds, last atomic.Uint64
@@ -19,7 +21,13 @@ func main() {
 	addr := flag.String("listen", "", "address to serve the counters on; none if empty")
 	threads := flag.Int("threads", 1, "busy threads")
 	depth := flag.Int("depth", 1, "frames below each busy loop")
+	startup := flag.Duration("startup", 0, "time to be busy with warming up, at first")
+	crash := flag.Duration("crash", 0, "time after which to end with exit code 3")
 	flag.Parse()
+	if *crash > 0 {
+		time.AfterFunc(*crash, func() { os.Exit(3) })
+	}
+	warmUp(time.Now().Add(*startup))
 
 	for range *threads {
 		go func() {
@@ -32,6 +40,18 @@ func main() {
 	}
 	http.HandleFunc("/counters", counters)
 	log.Fatal(http.ListenAndServe(*addr, nil))
+}
+
+// warmUp is what a program does in its first second, when nobody looks.
+//
+//go:noinline
+func warmUp(end time.Time) {
+	for x := uint64(1); time.Now().Before(end); {
+		for range 100_000 {
+			x = x*6364136223846793005 + 1442695040888963407
+		}
+		last.Store(x)
+	}
 }
 
 //go:noinline

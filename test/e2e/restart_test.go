@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// crasher warms up for a second, and crashes in its eighth.
+func crasher(ns string) *corev1.Pod {
+	pod := podOf(ns, "web", container("app", "/spin", "-startup=1s", "-crash=8s"), container("sidecar", "/spin"))
+	pod.Spec.RestartPolicy = corev1.RestartPolicyAlways
+	return pod
+}
+
+// A container that ends while it is profiled is profiled on when it starts again, and no other is.
+func TestWaitForRestart(t *testing.T) {
+	for _, mode := range []string{"ephemeral", "job"} {
+		t.Run(mode, func(t *testing.T) {
+			ns := namespace(t, "")
+			start(t, crasher(ns))
+			p, r := profileOf(t, "-n", ns, "--"+mode, "--wait-for-restart", "web", "-c", "app", "-d", "10s", "--frequency", "199")
+			expectFunctions(t, p, []string{"main.turnWheel"}, nil)
+			expectWhole(t, p)
+			if d := time.Duration(p.DurationNanos); d < 4*time.Second {
+				t.Errorf("the profile is of %v only: %v", d, r)
+			}
+			expectComment(t, p, "restart: ", `container "app" has ended with exit code 3`)
+			// A Job's profiler sees all that the container does: of the CPU time in its first second a busy
+			// machine may leave it a part.
+			if n := samplesIn(p, "main.main"); mode == "job" && n < 20 {
+				t.Errorf("%d samples of the first second, of at most 199: %v", n, p)
+			}
+		})
+	}
+}
+
+// samplesIn counts the samples that have a function in their stacks.
+func samplesIn(p *profile.Profile, function string) (n int64) {
+	for _, s := range p.Sample {
+		for _, l := range s.Location {
+			if len(l.Line) > 0 && strings.HasPrefix(l.Line[0].Function.Name, function) {
+				n += s.Value[0]
+				break
+			}
+		}
+	}
+	return n
+}
