@@ -104,5 +104,26 @@ func writeFiles(files []*file, name string, write func(io.Writer, *file) error) 
 
 // writeProfile is what most commands have to write.
 func writeProfile(p *profile.Profile) func(io.Writer, *file) error {
-	return func(w io.Writer, f *file) error { return render.Write(w, p, f.format) }
+	return func(w io.Writer, f *file) error {
+		if !slices.Contains(tables, f.format) {
+			if err := drawable(p); err != nil {
+				return err
+			}
+		}
+		return render.Write(w, p, f.format)
+	}
+}
+
+// tables lists the formats that can hold negative values; what is drawn has a width.
+var tables = []render.Format{render.Pprof, render.JSON, render.Text}
+
+var errDifference = errors.New("it is a difference of profiles and has negative values: draw the two by kubectl pprof diff BEFORE AFTER")
+
+func drawable(p *profile.Profile) error {
+	for _, s := range p.Sample {
+		if s.Value[render.ValueIndex(p)] < 0 {
+			return errDifference
+		}
+	}
+	return nil
 }
