@@ -19,8 +19,12 @@ const (
 	SVG    Format = "svg"    // flame graph, one self-contained file
 	Pprof  Format = "pprof"  // gzipped protocol buffer, for `go tool pprof`
 	Folded Format = "folded" // one line a stack, "root;…;leaf count", as stackcollapse scripts print
-	JSON   Format = "json"   // the tree of frames, see jsonDocument
+	JSON   Format = "json"   // the tree of frames and the functions, see docs/json.md
 	Text   Format = "text"   // table of the hottest functions
+	Tree   Format = "tree"   // flame graph of characters, for a terminal
+	PNG    Format = "png"    // flame graph in pixels
+
+	Speedscope Format = "speedscope" // for www.speedscope.app
 )
 
 // formats has a row for each format: the endings of its files, the usual one first, and its writer.
@@ -32,8 +36,11 @@ var formats = []struct {
 	{SVG, []string{".svg"}, writeSVG},
 	{Pprof, []string{".pb.gz", ".pprof", ".prof", ".pb"}, func(w io.Writer, p *profile.Profile) error { return p.Write(w) }},
 	{Folded, []string{".folded", ".collapsed"}, writeFolded},
+	{Speedscope, []string{".speedscope.json"}, writeSpeedscope}, // before the ending that it ends with
 	{JSON, []string{".json"}, writeJSON},
 	{Text, []string{".txt"}, writeText},
+	{Tree, []string{".tree"}, writePlainTree},
+	{PNG, []string{".png"}, writeDefaultPNG},
 }
 
 // Formats lists all formats.
