@@ -73,31 +73,28 @@ func writeJSON(w io.Writer, p *profile.Profile) error {
 
 // jsonFunctions lists the functions by their own value, then by their name. Equal names of one kind are one.
 func jsonFunctions(p *profile.Profile) []*jsonFunction {
-	index, all, declared := valueIndex(p), map[frame]*jsonFunction{}, declarations(p)
-	for _, s := range p.Sample {
-		frames, seen := stack(s, levels{}), map[frame]bool{}
-		for i, f := range frames {
-			one := all[f]
-			if one == nil {
-				one = &jsonFunction{Name: f.name, Kind: kindLook[f.kind].word}
-				if fn := declared[f.name]; fn != nil {
-					one.File, one.Line = printable(fn.Filename), fn.StartLine
-				}
-				all[f] = one
-			}
-			if !seen[f] {
-				seen[f] = true
-				one.Value += s.Value[index]
-			}
-			if i == len(frames)-1 {
-				one.Self += s.Value[index]
-			}
+	index, declared, frames := valueIndex(p), declarations(p), framesOf(p, levels{})
+	list := make([]*jsonFunction, len(frames.all))
+	for i, f := range frames.all {
+		list[i] = &jsonFunction{Name: f.name, Kind: kindLook[f.kind].word}
+		if fn := declared[f.name]; fn != nil {
+			list[i].File, list[i].Line = printable(fn.Filename), fn.StartLine
 		}
 	}
-	list := make([]*jsonFunction, 0, len(all))
-	for _, f := range all {
-		list = append(list, f)
+	last := make([]int, len(list)) // the sample that counted it last
+	for i, s := range p.Sample {
+		stack := frames.of(s)
+		for _, f := range stack {
+			if last[f] != i+1 {
+				last[f] = i + 1
+				list[f].Value += s.Value[index]
+			}
+		}
+		if n := len(stack); n > 0 {
+			list[stack[n-1]].Self += s.Value[index]
+		}
 	}
+	list = slices.DeleteFunc(list, func(f *jsonFunction) bool { return f.Value == 0 && f.Self == 0 })
 	slices.SortFunc(list, func(a, b *jsonFunction) int {
 		return cmp.Or(cmp.Compare(b.Self, a.Self), cmp.Compare(b.Value, a.Value), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
 	})

@@ -5,12 +5,11 @@ import "github.com/google/pprof/profile"
 // FunctionName is a function's name as every form shows it.
 func FunctionName(f *profile.Function) string { return printable(shortName(f)) }
 
-// FrameNames are the names of a sample's frames as every form shows them, root first, inlined calls included.
-func FrameNames(s *profile.Sample) []string {
-	frames := stack(s, levels{})
-	names := make([]string, len(frames))
-	for i, f := range frames {
-		names[i] = f.name
+// FrameNames are the names of the frames at a location as every form shows them, root first, inlined calls included.
+func FrameNames(l *profile.Location) []string {
+	var names []string
+	for _, f := range framesAt(l) {
+		names = append(names, f.name)
 	}
 	return names
 }

@@ -115,7 +115,7 @@ var profiles = map[string]func() *profile.Profile{"shop": shop, "hostile": hosti
 
 func TestGoldenFiles(t *testing.T) {
 	for name, make := range profiles {
-		for _, f := range []Format{SVG, Folded, JSON, Text} {
+		for _, f := range []Format{SVG, Folded, JSON, Text, Tree, Speedscope} {
 			t.Run(name+"/"+string(f), func(t *testing.T) {
 				p := make()
 				if err := p.CheckValid(); err != nil {

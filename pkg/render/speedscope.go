@@ -31,13 +31,13 @@ type speedscopeFrame struct {
 }
 
 type speedscopeProfile struct {
-	Type    string  `json:"type"`
-	Name    string  `json:"name"`
-	Unit    string  `json:"unit"`
-	Start   int64   `json:"startValue"`
-	End     int64   `json:"endValue"`
-	Samples [][]int `json:"samples"` // root first
-	Weights []int64 `json:"weights"`
+	Type    string    `json:"type"`
+	Name    string    `json:"name"`
+	Unit    string    `json:"unit"`
+	Start   int64     `json:"startValue"`
+	End     int64     `json:"endValue"`
+	Samples [][]int32 `json:"samples"` // root first
+	Weights []int64   `json:"weights"`
 }
 
 // speedscopeUnits are those that the schema knows.
@@ -53,23 +53,17 @@ func writeSpeedscope(w io.Writer, p *profile.Profile) error {
 	}
 	samples := slices.Clone(p.Sample)
 	slices.SortStableFunc(samples, func(a, b *profile.Sample) int { return cmp.Compare(timeOf(a), timeOf(b)) })
-	numbers, above, declared := map[string]int{}, levelsOf(p), declarations(p)
-	stacks := make([][]int, len(samples))
-	for i, s := range samples {
-		stacks[i] = []int{}
-		for _, f := range stack(s, above) {
-			n, known := numbers[f.name]
-			if !known {
-				n = len(doc.Shared.Frames)
-				numbers[f.name] = n
-				shared := speedscopeFrame{Name: f.name}
-				if fn := declared[f.name]; fn != nil {
-					shared.File, shared.Line = printable(fn.Filename), fn.StartLine
-				}
-				doc.Shared.Frames = append(doc.Shared.Frames, shared)
-			}
-			stacks[i] = append(stacks[i], n)
+	frames, declared := framesOf(p, levelsOf(p)), declarations(p)
+	for _, f := range frames.all {
+		shared := speedscopeFrame{Name: f.name}
+		if fn := declared[f.name]; fn != nil {
+			shared.File, shared.Line = printable(fn.Filename), fn.StartLine
 		}
+		doc.Shared.Frames = append(doc.Shared.Frames, shared)
+	}
+	stacks := make([][]int32, len(samples))
+	for i, s := range samples {
+		stacks[i] = append([]int32{}, frames.of(s)...)
 	}
 	for i, typ := range p.SampleType {
 		unit := "none"
