@@ -25,7 +25,7 @@ func large(stacks int) *profile.Profile {
 			path = append(path, functions[random.IntN(len(functions))])
 		}
 		if len(path) > 52 {
-			path = path[:random.IntN(10)]
+			path = path[:1+random.IntN(10)]
 		}
 		s := &profile.Sample{Value: []int64{1, b.Period}, Label: map[string][]string{"process": {"shop"}}, NumLabel: map[string][]int64{"pid": {1}}}
 		for i := len(path) - 1; i >= 0; i-- {
