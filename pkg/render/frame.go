@@ -15,18 +15,32 @@ type frame struct {
 	kind kind
 }
 
-// framesAt gives the frames at a location, root first; inlined calls are frames like others.
-func framesAt(l *profile.Location) []frame {
-	if len(l.Line) == 0 {
-		return []frame{{unknownName(l), kindNative}}
+// levelFrames are the frames that stand below a stack's own.
+func levelFrames(s *profile.Sample, above levels) []frame {
+	var frames []frame
+	if above.process {
+		frames = append(frames, frame{processOf(s), kindProcess})
 	}
-	var all []frame
-	for _, line := range slices.Backward(l.Line) { // pprof has the innermost inlined call first
+	if above.thread {
+		frames = append(frames, frame{threadOf(s), kindThread})
+	}
+	return frames
+}
+
+// locationFrames are the calls at a location, outermost first; those from inlined on are inlined.
+func locationFrames(l *profile.Location) (frames []frame, inlined int) {
+	if len(l.Line) == 0 {
+		return []frame{{unknownName(l), kindNative}}, 1
+	}
+	for i, line := range slices.Backward(l.Line) { // pprof has the innermost inlined call first
 		if fn := line.Function; fn != nil {
-			all = append(all, frame{FunctionName(fn), kindOf(fn, l.Mapping)})
+			frames = append(frames, frame{FunctionName(fn), kindOf(fn, l.Mapping)})
+		}
+		if i == len(l.Line)-1 {
+			inlined = len(frames)
 		}
 	}
-	return all
+	return frames, inlined
 }
 
 // shortName leaves out a generic Go function's type arguments, as Go's tracebacks do: what stands

@@ -31,12 +31,13 @@ func framesOf(p *profile.Profile, above levels) *frames {
 		return n
 	}
 	for _, l := range p.Location {
-		for _, one := range framesAt(l) {
+		here, _ := locationFrames(l)
+		for _, one := range here {
 			f.own[l] = append(f.own[l], add(one))
 		}
 	}
 	for _, s := range p.Sample {
-		for _, one := range above.of(s) {
+		for _, one := range levelFrames(s, above) {
 			f.upper[one] = add(one)
 		}
 	}
@@ -70,7 +71,7 @@ func (f *frames) sort() {
 // of gives a sample's frames, root first. The slice is good until the next call.
 func (f *frames) of(s *profile.Sample) []int32 {
 	f.stack = f.stack[:0]
-	for _, one := range f.above.of(s) {
+	for _, one := range levelFrames(s, f.above) {
 		f.stack = append(f.stack, f.upper[one])
 	}
 	for _, l := range slices.Backward(s.Location) {

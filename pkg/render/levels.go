@@ -17,18 +17,6 @@ func levelsOf(p *profile.Profile) levels {
 	return levels{process: processes(p) > 1, thread: comment(p, "by") == "thread"}
 }
 
-// of gives a sample's frames at these levels.
-func (above levels) of(s *profile.Sample) []frame {
-	var all []frame
-	if above.process {
-		all = append(all, frame{processOf(s), kindProcess})
-	}
-	if above.thread {
-		all = append(all, frame{threadOf(s), kindThread})
-	}
-	return all
-}
-
 func processOf(s *profile.Sample) string {
 	name := "process"
 	if v := s.Label["process"]; len(v) > 0 {

@@ -8,7 +8,8 @@ func FunctionName(f *profile.Function) string { return printable(shortName(f)) }
 // FrameNames are the names of the frames at a location as every form shows them, root first, inlined calls included.
 func FrameNames(l *profile.Location) []string {
 	var names []string
-	for _, f := range framesAt(l) {
+	frames, _ := locationFrames(l)
+	for _, f := range frames {
 		names = append(names, f.name)
 	}
 	return names
