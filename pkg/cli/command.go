@@ -26,7 +26,7 @@ processes of the container are sampled, and the profiler ends when the profile i
 
 Ctrl-C ends the profile early and still writes it; a second Ctrl-C quits at once.
 
-Other commands, each with a --help of its own: convert, top and view read profiles from files, rbac prints
+Other commands, each with a --help of its own: convert, top, diff and view read profiles from files, rbac prints
 the permissions that are needed. A pod with such a name is pod/NAME.
 
 Exit codes: 0 the profile is written, 1 error, 2 wrong usage, 3 the profile is written but partial,
@@ -80,7 +80,7 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 	cmd.SetErr(streams.ErrOut)
 	o.AddFlags(cmd)
 	// A pod with a command's name is pod/NAME.
-	cmd.AddCommand(newConvertCommand(streams), newTopCommand(streams), newViewCommand(streams, signals), newRBACCommand(streams))
+	cmd.AddCommand(newConvertCommand(streams), newTopCommand(streams), newDiffCommand(streams), newViewCommand(streams, signals), newRBACCommand(streams))
 	cmd.CompletionOptions.DisableDefaultCmd = true // kubectl has its own
 	return cmd
 }

@@ -58,7 +58,11 @@ func taken(lines ...string) *profile.Profile {
 func lines(p *profile.Profile) string {
 	var all []string
 	for _, s := range p.Sample {
-		all = append(all, fmt.Sprintf("%s %d", strings.Join(render.FrameNames(s), ";"), s.Value[0]))
+		var names []string
+		for _, l := range slices.Backward(s.Location) {
+			names = append(names, render.FrameNames(l)...)
+		}
+		all = append(all, fmt.Sprintf("%s %d", strings.Join(names, ";"), s.Value[0]))
 	}
 	slices.Sort(all)
 	return strings.Join(all, "\n")
