@@ -25,6 +25,7 @@ const convertExamples = `  # Draw what another tool recorded
 
 func newConvertCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var l loading
+	d := drawing{stdout: streams.Out}
 	var format string
 	cmd := &cobra.Command{
 		Use:                   "convert IN OUT... [flags]",
@@ -39,6 +40,9 @@ perf script or folded stacks, gzipped or not, and is told by its content; - is s
 			if err == nil {
 				err = validateFiles(files, streams.Out)
 			}
+			if err == nil {
+				err = d.validate(files)
+			}
 			if err != nil {
 				return usageError{err}
 			}
@@ -49,7 +53,7 @@ perf script or folded stacks, gzipped or not, and is told by its content; - is s
 			if err := openFiles(files, streams.Out); err != nil {
 				return err
 			}
-			paths, err := writeFiles(files, baseName(args[0]), writeProfile(p))
+			paths, err := writeFiles(files, baseName(args[0]), d.write(p))
 			for _, path := range paths {
 				fmt.Fprintf(streams.ErrOut, "wrote %s\n", path)
 			}
@@ -58,6 +62,7 @@ perf script or folded stacks, gzipped or not, and is told by its content; - is s
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "", "`format` of the output: "+strings.Join(formats(), ", ")+"; default: by its ending, else svg")
 	l.addFlags(cmd)
+	d.addFlags(cmd)
 	setPlainUsage(cmd)
 	return cmd
 }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
 )
 
@@ -68,7 +66,7 @@ func formatOf(path string, otherwise render.Format) (render.Format, error) {
 }
 
 // binary lists the formats that garble a terminal.
-var binary = []render.Format{render.Pprof}
+var binary = []render.Format{render.Pprof, render.PNG}
 
 func validateFiles(files []*file, stdout io.Writer) error {
 	for _, f := range files {
@@ -100,30 +98,4 @@ func writeFiles(files []*file, name string, write func(io.Writer, *file) error) 
 		}
 	}
 	return paths, err
-}
-
-// writeProfile is what most commands have to write.
-func writeProfile(p *profile.Profile) func(io.Writer, *file) error {
-	return func(w io.Writer, f *file) error {
-		if !slices.Contains(tables, f.format) {
-			if err := drawable(p); err != nil {
-				return err
-			}
-		}
-		return render.Write(w, p, f.format)
-	}
-}
-
-// tables lists the formats that can hold negative values; what is drawn has a width.
-var tables = []render.Format{render.Pprof, render.JSON, render.Text}
-
-var errDifference = errors.New("it is a difference of profiles and has negative values: draw the two by kubectl pprof diff BEFORE AFTER")
-
-func drawable(p *profile.Profile) error {
-	for _, s := range p.Sample {
-		if s.Value[render.ValueIndex(p)] < 0 {
-			return errDifference
-		}
-	}
-	return nil
 }

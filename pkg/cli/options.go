@@ -48,6 +48,7 @@ type Options struct {
 	query   target.Query // its namespace is empty for that of --namespace or the context
 	mode    launch.Mode
 	files   []*file
+	drawing drawing
 }
 
 // NewOptions gives the defaults.
@@ -59,6 +60,7 @@ func NewOptions(streams genericiooptions.IOStreams) *Options {
 	return &Options{
 		IOStreams: streams,
 		config:    genericclioptions.NewConfigFlags(true),
+		drawing:   drawing{stdout: streams.Out},
 		request:   api.Request{Type: "cpu", Frequency: 99},
 		launch:    launch.Options{Image: image, Duration: 30 * time.Second, Timeout: 2 * time.Minute},
 	}
@@ -73,6 +75,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "`file` or directory to write to, - for stdout; several give the profile in several formats; default: <pod>-<container>-<type>-<time> in the working directory")
 	f.StringVarP(&o.format, "format", "f", "", "`format` of the output: "+strings.Join(formats(), ", ")+"; default: by the output's ending, else svg")
 	f.BoolVar(&o.json, "json", false, "short for --format json")
+	o.drawing.addFlags(cmd)
 	f.StringVar(&o.request.Type, "type", o.request.Type, "`type` of the profile: "+strings.Join(types(), ", "))
 	f.IntVar(&o.request.Frequency, "frequency", o.request.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
 	f.IntSliceVar(&o.request.PIDs, "pid", nil, "profile only these `processes`, numbered as inside the container")
@@ -185,7 +188,10 @@ func (o *Options) Validate() error {
 	case o.quiet && o.verbose:
 		return fmt.Errorf("--quiet and --verbose exclude each other")
 	}
-	return validateFiles(o.files, o.Out)
+	if err := validateFiles(o.files, o.Out); err != nil {
+		return err
+	}
+	return o.drawing.validate(o.files)
 }
 
 func isTerminal(w any) bool {

@@ -93,7 +93,7 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	}
 	ui.step("writing the profile")
 	p.Comments = append(p.Comments, describe(o.request.Type, t)...)
-	paths, err := writeFiles(o.files, o.fileName(t, p), writeProfile(p))
+	paths, err := writeFiles(o.files, o.fileName(t, p), o.drawing.write(p))
 	ui.clear()
 	if !o.quiet {
 		summarize(o.ErrOut, p, paths, session)

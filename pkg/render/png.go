@@ -35,6 +35,12 @@ const (
 	pngFoot   = 26.0
 )
 
+// Validate refuses sizes that no picture can have.
+func (o PNGOptions) Validate() error {
+	_, err := o.complete()
+	return err
+}
+
 func (o PNGOptions) complete() (PNGOptions, error) {
 	if o.Width == 0 {
 		o.Width = DefaultPNGWidth
