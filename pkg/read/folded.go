@@ -34,7 +34,7 @@ func fromFolded(data []byte) (*profile.Profile, error) {
 
 // atEnd adds what it means if the last line of a file is the wrong one.
 func atEnd(data, line []byte) string {
-	if bytes.HasSuffix(data, line) {
+	if bytes.HasSuffix(bytes.TrimRight(data, "\r\n"), line) {
 		return ", which is the last: " + errCutOff.Error()
 	}
 	return ""

@@ -22,7 +22,10 @@ func heading(p *profile.Profile) (title, where, what string) {
 			places = append(places, key+" "+v)
 		}
 	}
-	facts := []string{fmt.Sprintf("%s of %s", Quantity(s.Total, s.Unit), printable(typ.Type))}
+	var facts []string
+	if index := valueIndex(p); index > 0 || !countsSamples(p) {
+		facts = append(facts, fmt.Sprintf("%s of %s", Quantity(s.Total, s.Unit), printable(typ.Type)))
+	}
 	if p.DurationNanos > 0 {
 		facts = append(facts, fmt.Sprintf("in %.1fs", time.Duration(p.DurationNanos).Seconds()))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -52,6 +53,9 @@ var seconds = map[string]float64{"nanoseconds": 1e-9, "microseconds": 1e-6, "mil
 func Quantity(value int64, unit string) string {
 	if s, ok := seconds[unit]; ok {
 		return fmt.Sprintf("%.2fs", float64(value)*s)
+	}
+	if unit == "count" {
+		return strconv.FormatInt(value, 10)
 	}
 	if unit != "bytes" {
 		return fmt.Sprintf("%d %s", value, printable(unit))
