@@ -74,7 +74,7 @@ func percent(part, whole int64) float64 {
 	if whole == 0 {
 		return 0
 	}
-	return 100 * float64(part) / float64(whole)
+	return 100 * float64(part) / math.Abs(float64(whole)) // a difference of profiles may be negative
 }
 
 // emptyReason says why there is nothing to show.
