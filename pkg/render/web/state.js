@@ -195,6 +195,17 @@ class App {
     return { boxes: up.concat(down), lines: above + below + 1 };
   }
 
+  // notes say what is shown if it is not simply all.
+  notes() {
+    const s = this.state, parts = [];
+    for (const key of ['sandwich', 'focus', 'hide', 'module', 'find']) if (s[key]) parts.push(key + ' ' + s[key]);
+    for (const key of ['recursion', 'wrappers', 'inverted']) if (s[key]) parts.push(key);
+    if (s.weight) parts.push('by weight');
+    if (s.from !== '' || s.to !== '') parts.push('from ' + (s.from || 0) + ' to ' + (s.to || 'the end of') + ' ms');
+    if (this.zoom) parts.push('zoomed to ' + this.name(this.tree, this.zoom) + ', ' + share(this.tree.total[this.zoom], this.whole) + ' of all');
+    return parts.length ? parts.join(' · ') + ' · 0 zooms out, Escape resets' : '';
+  }
+
   // open zooms to a box that was clicked; a run of small ones opens what they are called by.
   open(b) {
     if (b.tree !== this.tree) return this.set({ sandwich: this.name(b.tree, b.node), zoom: [] });

@@ -67,7 +67,7 @@ class Picture {
     if (chosen) all.append(element('rect', { 'data-role': 'selected', x: chosen.x, y: chosen.line * CONFIG.row, width: Math.max(chosen.width, 2), height: CONFIG.row - 1, fill: 'none', stroke: '#000000', 'stroke-width': 2 }));
     this.frames.replaceChildren(all);
     this.resize(layout.lines);
-    this.note.textContent = this.notes(app);
+    this.note.textContent = app.notes() || 'Every frame is in the file: click to zoom, / to search, ? for more.';
     this.say(app.summary());
   }
 
@@ -77,16 +77,6 @@ class Picture {
     root.setAttribute('viewBox', '0 0 ' + CONFIG.width + ' ' + height);
     this.frames.setAttribute('transform', 'translate(' + CONFIG.margin + ' ' + (CONFIG.head + rows - lines * CONFIG.row) + ')');
     this.foot.setAttribute('transform', 'translate(' + CONFIG.margin + ' ' + (CONFIG.head + rows) + ')');
-  }
-
-  // notes say what is shown if it is not simply all.
-  notes(app) {
-    const s = app.state, parts = [];
-    for (const key of ['sandwich', 'focus', 'hide', 'module', 'find']) if (s[key]) parts.push(key + ' ' + s[key]);
-    for (const key of ['recursion', 'wrappers', 'inverted']) if (s[key]) parts.push(key);
-    if (s.weight) parts.push('by weight');
-    if (app.zoom) parts.push('zoomed to ' + app.name(app.tree, app.zoom) + ', ' + share(app.tree.total[app.zoom], app.whole) + ' of all');
-    return parts.length ? parts.join(' · ') + ' · 0 zooms out, Escape resets' : 'Every frame is in the file: click to zoom, / to search, ? for more.';
   }
 
   tell(text) { this.detail.textContent = fit(text, this.width * 2).length > this.width / CONFIG.char ? text.slice(0, Math.floor(this.width / CONFIG.char)) : text; }
