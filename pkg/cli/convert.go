@@ -31,8 +31,9 @@ func newConvertCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Use:                   "convert IN OUT... [flags]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Write a profile from a file in another format",
-		Long: `Write a profile from a file in other formats, or a part of it. IN is any pprof file, the output of
-perf script or folded stacks, gzipped or not, and is told by its content; - is stdin.`,
+		Long: `Write a profile from a file in other formats, or a part of it. IN is an SVG or HTML file of
+kubectl pprof, any pprof file, the output of perf script or folded stacks, gzipped or not, and is told
+by its content; - is stdin.`,
 		Example: convertExamples,
 		Args:    arguments(2, -1, "name a file to read and one or more to write"),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-func drawn(t *testing.T, data []byte) *image.RGBA {
+func pixels(t *testing.T, data []byte) *image.RGBA {
 	t.Helper()
 	decoded, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
@@ -43,7 +43,7 @@ func TestPNGGoldenFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, b := drawn(t, got.Bytes()), drawn(t, want)
+		a, b := pixels(t, got.Bytes()), pixels(t, want)
 		if a.Rect != b.Rect || !bytes.Equal(a.Pix, b.Pix) {
 			t.Errorf("%s differs from its golden file (run with -update if that is meant)", name)
 		}
@@ -66,7 +66,7 @@ func TestPNGSizes(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.refuse) {
 				t.Errorf("%+v: %v, want %s", c.o, err, c.refuse)
 			}
-		} else if err != nil || drawn(t, b.Bytes()).Rect.Dx() != c.width {
+		} else if err != nil || pixels(t, b.Bytes()).Rect.Dx() != c.width {
 			t.Errorf("%+v: %v, want %d pixels", c.o, err, c.width)
 		}
 	}
@@ -80,7 +80,7 @@ func TestPNGHeightIsBounded(t *testing.T) {
 	if err := WritePNG(&out, b.Profile, PNGOptions{Scale: 4}); err != nil {
 		t.Fatal(err)
 	}
-	if got := drawn(t, out.Bytes()).Rect.Dy(); got > 4*4000 {
+	if got := pixels(t, out.Bytes()).Rect.Dy(); got > 4*4000 {
 		t.Errorf("%d pixels high", got)
 	}
 }
