@@ -62,9 +62,16 @@ func subtitles(p *profile.Profile) []string {
 			where = append(where, key+" "+v)
 		}
 	}
-	what = append(what, fmt.Sprintf("%s of %s", Quantity(s.Total, s.Unit), typeName(p)),
-		fmt.Sprintf("in %.1fs", float64(p.DurationNanos)/1e9), fmt.Sprintf("%d samples", s.Samples))
-	for _, key := range []string{"frequency", "lost samples", "partial"} {
+	if index := valueIndex(p); index > 0 || !countsSamples(p) {
+		what = append(what, fmt.Sprintf("%s of %s", Quantity(s.Total, s.Unit), typeName(p)))
+	}
+	if p.DurationNanos > 0 {
+		what = append(what, fmt.Sprintf("in %.1fs", float64(p.DurationNanos)/1e9))
+	}
+	if countsSamples(p) {
+		what = append(what, fmt.Sprintf("%d samples", s.Samples))
+	}
+	for _, key := range []string{"frequency", "lost samples", "partial", "filter"} {
 		if v := comment(p, key); v != "" && v != "0" {
 			what = append(what, key+" "+v)
 		}

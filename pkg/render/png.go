@@ -105,11 +105,11 @@ var (
 )
 
 func (c *canvas) head(p *profile.Profile) {
-	title, where, what := heading(p)
 	width := float64(c.image.Rect.Dx())/c.scale - 2*pngMargin
-	c.title(pngMargin, 24, fitTo(title, width*fontSize/titleSize), ink)
-	c.text(pngMargin, 42, fitTo(where, width), faint)
-	c.text(pngMargin, 58, fitTo(what, width), faint)
+	c.title(pngMargin, 24, fitTo(title(p), width*fontSize/titleSize), ink)
+	for i, line := range subtitles(p) {
+		c.text(pngMargin, 42+16*float64(i), fitTo(line, width), faint)
+	}
 	x := pngMargin
 	for k := range kindProcess {
 		c.fill(x, 68, 12, 12, fill(frame{kind: k}))

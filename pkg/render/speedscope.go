@@ -46,9 +46,8 @@ var speedscopeUnits = []string{"bytes", "microseconds", "milliseconds", "nanosec
 // writeSpeedscope writes the samples in the order in which they were taken, where the profile says that:
 // speedscope can show them along time.
 func writeSpeedscope(w io.Writer, p *profile.Profile) error {
-	title, _, _ := heading(p)
 	doc := speedscopeFile{
-		Schema: "https://www.speedscope.app/file-format-schema.json", Exporter: "kubectl-pprof", Name: title, Active: valueIndex(p),
+		Schema: "https://www.speedscope.app/file-format-schema.json", Exporter: "kubectl-pprof", Name: title(p), Active: valueIndex(p),
 		Shared: speedscopeShared{Frames: []speedscopeFrame{}},
 	}
 	samples := slices.Clone(p.Sample)

@@ -31,8 +31,7 @@ func WriteTree(w io.Writer, p *profile.Profile, o TreeOptions) error {
 	}
 	o.Columns = min(max(o.Columns, 20), 1000)
 	out := bufio.NewWriter(w)
-	title, where, what := heading(p)
-	for _, line := range []string{title, where, what} {
+	for _, line := range append([]string{title(p)}, subtitles(p)...) {
 		if line != "" {
 			fmt.Fprintln(out, cells(line, o.Columns))
 		}

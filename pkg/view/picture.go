@@ -17,18 +17,14 @@ const picturePath = "/kubectl-pprof"
 // picturePolicy lets the picture's own script run and nothing be fetched.
 const picturePolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
-// drawPicture is the page with our flame graph: HTML where there is that format, else SVG.
+// drawPicture is the page with our flame graph.
 func drawPicture(p *profile.Profile) (http.Handler, error) {
-	format, mime := render.SVG, "image/svg+xml"
-	if html, ok := render.FormatOf("x.html"); ok {
-		format, mime = html, "text/html; charset=utf-8"
-	}
 	var page bytes.Buffer
-	if err := render.Write(&page, p, format); err != nil {
+	if err := render.Write(&page, p, render.HTML); err != nil {
 		return nil, fmt.Errorf("drawing the flame graph: %w", err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", mime)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", picturePolicy)
 		w.Write(page.Bytes())
 	}), nil
