@@ -64,7 +64,7 @@ func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
 		return nil, fmt.Errorf("the profile has %d samples in %d MiB, more than a picture can hold; write it as pprof", len(p.Sample), len(columns)>>20)
 	}
 	out := bytes.NewBuffer(make([]byte, headerSize))
-	deflate, err := flate.NewWriter(out, 7)
+	deflate, err := flate.NewWriter(out, 6)
 	if err != nil {
 		return nil, err
 	}

@@ -37,8 +37,18 @@ const HEADER = 56;
 async function load(root) {
   const text = root.querySelector('[data-role=profile]').textContent;
   const raw = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  await check(raw);
   const stream = new Blob([raw.subarray(HEADER)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
   return decode(new Uint8Array(await new Response(stream).arrayBuffer()));
+}
+
+// check compares length and, where the page may compute one, digest.
+async function check(raw) {
+  const view = new DataView(raw.buffer), length = raw.length < HEADER ? -1 : Number(view.getBigUint64(8, true));
+  if (length !== raw.length - HEADER) throw new Error('it is not complete');
+  if (!globalThis.crypto || !crypto.subtle) return;
+  const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', raw.subarray(HEADER)));
+  if (sum.some((byte, i) => byte !== raw[24 + i])) throw new Error('it was changed');
 }
 
 function decode(bytes) {
