@@ -111,6 +111,11 @@ func newFrameStacks(p *profile.Profile) *frameStacks {
 		return i
 	}
 	s.root = number(frame{"all", kindProcess}) << 1
+	length := 0
+	for _, sample := range p.Sample {
+		length += len(sample.Location)
+	}
+	s.numbers, s.begin = make([]int32, 0, length), make([]int32, 0, len(p.Sample)+1)
 	places, above := make(map[*profile.Location][]int32, len(p.Location)), levelsOf(p)
 	for _, sample := range p.Sample {
 		s.begin = append(s.begin, int32(len(s.numbers)))

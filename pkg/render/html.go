@@ -15,7 +15,7 @@ import (
 var pageStyle string
 
 // stillBudget bounds the picture, in bytes, that is there for those whose browser runs no script.
-const stillBudget = 24_000
+const stillBudget = 9_000
 
 // pagePolicy lets the page load nothing from anywhere, should a name ever become markup.
 const pagePolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
@@ -45,7 +45,7 @@ func writeHTML(w io.Writer, p *profile.Profile) error {
 	writeKey(&out)
 	out.WriteString(`<main data-role="still">` + "\n")
 	writeStill(&out, p, tree, unit)
-	fmt.Fprintf(&out, "</main>\n<script>\n%s</script>\n", configured("html"))
+	fmt.Fprintf(&out, "</main>\n<script>\n%s</script>\n", packed("html"))
 	out.Write(embed.HTML(payload))
 	_, err = w.Write(out.Bytes())
 	return err

@@ -1,7 +1,10 @@
 package render
 
 import (
+	"bytes"
+	"compress/flate"
 	"embed"
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"sync"
@@ -45,6 +48,28 @@ func strip(out *strings.Builder, source string) {
 		}
 	}
 }
+
+// packed is a form's script deflated, with what inflates and starts it: a small profile's page would else be script for the most part.
+func packed(form string) string {
+	var deflated bytes.Buffer
+	w, err := flate.NewWriter(&deflated, flate.BestCompression)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	w.Write([]byte(configured(form))) // a buffer takes everything
+	w.Close()
+	return strings.Replace(unpack, "PACKED", base64.StdEncoding.EncodeToString(deflated.Bytes()), 1)
+}
+
+// unpack runs a packed script; its source is in pkg/render/web.
+const unpack = `// Inflates and runs the script of this page; its source is in pkg/render/web of kubectl pprof.
+(async () => {
+const packed = Uint8Array.from(atob("PACKED"), (c) => c.charCodeAt(0));
+const script = document.createElement("script");
+script.textContent = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).text();
+document.head.append(script);
+})();
+`
 
 // configured is a script with what it shares with the picture drawn here.
 func configured(form string) string {

@@ -51,7 +51,7 @@ func New(n int) *profile.Profile {
 			stack = append(stack, p.Location[0])
 		}
 		at = int(stack[len(stack)-1].ID - 1)
-		for depth := 10 + rnd.IntN(35); len(stack) < depth; {
+		for depth := 8 + rnd.IntN(29); len(stack) < depth; {
 			next := callees[at]
 			at = next[min(int(rnd.ExpFloat64()*1.5), len(next)-1)]
 			stack = append(stack, p.Location[at])

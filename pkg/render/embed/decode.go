@@ -44,11 +44,9 @@ func readMappings(r *reader) []*profile.Mapping {
 
 func readFunctions(r *reader) []*profile.Function {
 	table := make([]profile.Function, r.count())
-	id, name, file, line := delta{step: 1}, delta{step: 1}, delta{}, delta{}
+	name, file, line := delta{step: 1}, delta{}, delta{}
 	for i := range table {
-		table[i].ID = id.read(r)
-	}
-	for i := range table {
+		table[i].ID = uint64(i + 1)
 		table[i].Name = r.stringAt(name.read(r))
 	}
 	for i := range table {
@@ -68,11 +66,9 @@ func readFunctions(r *reader) []*profile.Function {
 
 func readLocations(r *reader, p *profile.Profile) []*profile.Location {
 	table := make([]profile.Location, r.count())
-	id, mapping, address := delta{step: 1}, delta{}, delta{}
+	mapping, address := delta{}, delta{}
 	for i := range table {
-		table[i].ID = id.read(r)
-	}
-	for i := range table {
+		table[i].ID = uint64(i + 1)
 		if m := r.check(mapping.read(r), uint64(len(p.Mapping))+1); m > 0 {
 			table[i].Mapping = p.Mapping[m-1]
 		}
@@ -93,7 +89,7 @@ func readLocations(r *reader, p *profile.Profile) []*profile.Location {
 		return nil
 	}
 	lines := make([]profile.Line, all)
-	function, line := delta{step: 1}, delta{}
+	function, line := delta{}, delta{}
 	for i := range lines {
 		if f := r.check(function.read(r), uint64(len(p.Function))+1); f > 0 {
 			lines[i].Function = p.Function[f-1]
@@ -165,23 +161,6 @@ func readSamples(r *reader, p *profile.Profile) {
 		samples[i].Location = all[begin:len(all):len(all)]
 	}
 	p.Sample = pointers(samples)
-}
-
-// readTree gives for each node its parent, the index of its location and its depth; the root is 0.
-func readTree(r *reader, limit int) (parents, locations, depths []int32) {
-	n := r.below(min(uint64(len(r.buf))/2, maxNodes)+1) + 1
-	parents, locations, depths = make([]int32, n), make([]int32, n), make([]int32, n)
-	for i := 1; i < n; i++ {
-		parent := int32(i - 1)
-		for range r.below(uint64(depths[parent]) + 1) {
-			parent = parents[parent]
-		}
-		parents[i], depths[i] = parent, depths[parent]+1
-	}
-	for i := 1; i < n; i++ {
-		locations[i] = int32(r.below(uint64(limit)))
-	}
-	return parents, locations, depths
 }
 
 func readValues(r *reader, samples []profile.Sample, types int) {

@@ -8,9 +8,10 @@
 //	profile    time, duration, period, period type, default type, drop and keep expressions, URL,
 //	           comments, sample types
 //	mappings   a row each
-//	functions  ID, name, system name, file, start line
-//	locations  ID, mapping, address, folded, number of lines; of each line function, line, column, kind
-//	tree       the stacks as a tree in depth-first order: how many levels to go up from the node before, location
+//	functions  name, system name, file, start line
+//	locations  mapping, address, folded, number of lines; of each line function, line, column, kind
+//	tree       the stacks as a tree in depth-first order: of each node how many levels to go up from the one
+//	           before; then see callees
 //	labels     the distinct sets of labels, a row each
 //	samples    node, labels, time, values
 //
@@ -49,8 +50,8 @@ var ErrDamaged = errors.New("the embedded profile is damaged")
 // KindFunc says what code a function is, as a number that the script in the file knows.
 type KindFunc func(*profile.Function, *profile.Mapping) uint8
 
-// Encode encodes a valid profile. All of it is kept but the order of samples, which has no
-// meaning: profiles that differ in it alone give the same bytes.
+// Encode encodes a valid profile. All of it is kept but the order of samples, locations and functions and the
+// numbers of the latter two, which have no meaning: profiles that differ in those alone give the same bytes.
 func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
 	if err := p.CheckValid(); err != nil {
 		return nil, err

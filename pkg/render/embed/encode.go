@@ -1,6 +1,9 @@
 package embed
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/google/pprof/profile"
 )
 
@@ -8,9 +11,10 @@ func encodeColumns(p *profile.Profile, kind KindFunc) ([]byte, error) {
 	w := newWriter()
 	writeProfile(w, p)
 	writeMappings(w, p)
-	writeFunctions(w, p)
-	writeLocations(w, p, kind)
-	if err := writeSamples(w, p); err != nil {
+	t := newTables(p)
+	writeFunctions(w, t)
+	writeLocations(w, t, kind)
+	if err := writeSamples(w, p, t); err != nil {
 		return nil, err
 	}
 	return w.finish(), nil
@@ -55,61 +59,100 @@ func writeMappings(w *writer, p *profile.Profile) {
 	}
 }
 
-func writeFunctions(w *writer, p *profile.Profile) {
-	w.uint(uint64(len(p.Function)))
-	id, name, file, line := delta{step: 1}, delta{step: 1}, delta{}, delta{}
-	for _, f := range p.Function {
-		id.write(w, f.ID)
+// tables are a profile's functions and locations in the order in which they are written: functions by name,
+// locations by address, so that what follows each other is alike.
+type tables struct {
+	functions []*profile.Function
+	locations []*profile.Location
+	function  map[*profile.Function]int32 // index in functions
+	location  map[*profile.Location]int32
+	mapping   map[*profile.Mapping]int32
+}
+
+func newTables(p *profile.Profile) *tables {
+	t := &tables{functions: slices.Clone(p.Function), locations: slices.Clone(p.Location)}
+	slices.SortStableFunc(t.functions, func(a, b *profile.Function) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Filename, b.Filename), cmp.Compare(a.StartLine, b.StartLine), cmp.Compare(a.SystemName, b.SystemName))
+	})
+	t.function, t.mapping = indices(t.functions), indices(p.Mapping)
+	place := func(l *profile.Location) int32 {
+		if l.Mapping == nil {
+			return -1
+		}
+		return t.mapping[l.Mapping]
 	}
-	for _, f := range p.Function {
+	slices.SortStableFunc(t.locations, func(a, b *profile.Location) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Address, b.Address), slices.CompareFunc(a.Line, b.Line, t.compareLines))
+	})
+	t.location = indices(t.locations)
+	return t
+}
+
+func (t *tables) compareLines(a, b profile.Line) int {
+	return cmp.Or(cmp.Compare(t.numberOf(a), t.numberOf(b)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+}
+
+// numberOf is a line's function as it is written: 0 if it has none.
+func (t *tables) numberOf(l profile.Line) int32 {
+	if l.Function == nil {
+		return 0
+	}
+	return t.function[l.Function] + 1
+}
+
+func indices[T any](all []*T) map[*T]int32 {
+	m := make(map[*T]int32, len(all))
+	for i, v := range all {
+		m[v] = int32(i)
+	}
+	return m
+}
+
+func writeFunctions(w *writer, t *tables) {
+	w.uint(uint64(len(t.functions)))
+	name, file, line := delta{step: 1}, delta{}, delta{}
+	for _, f := range t.functions {
 		name.write(w, w.index(f.Name))
 	}
-	for _, f := range p.Function {
+	for _, f := range t.functions {
 		if f.SystemName == f.Name {
 			w.uint(0)
 		} else {
 			w.uint(1 + w.index(f.SystemName))
 		}
 	}
-	for _, f := range p.Function {
+	for _, f := range t.functions {
 		file.write(w, w.index(f.Filename))
 	}
-	for _, f := range p.Function {
+	for _, f := range t.functions {
 		line.write(w, uint64(f.StartLine))
 	}
 }
 
-func writeLocations(w *writer, p *profile.Profile, kind KindFunc) {
-	w.uint(uint64(len(p.Location)))
-	mappings := make(map[*profile.Mapping]uint64, len(p.Mapping))
-	for i, m := range p.Mapping {
-		mappings[m] = uint64(i + 1)
+func writeLocations(w *writer, t *tables, kind KindFunc) {
+	w.uint(uint64(len(t.locations)))
+	mapping, address := delta{}, delta{}
+	for _, l := range t.locations {
+		if l.Mapping == nil {
+			mapping.write(w, 0)
+		} else {
+			mapping.write(w, uint64(t.mapping[l.Mapping]+1))
+		}
 	}
-	functions := make(map[*profile.Function]uint64, len(p.Function))
-	for i, f := range p.Function {
-		functions[f] = uint64(i + 1)
-	}
-	id, mapping, address := delta{step: 1}, delta{}, delta{}
-	for _, l := range p.Location {
-		id.write(w, l.ID)
-	}
-	for _, l := range p.Location {
-		mapping.write(w, mappings[l.Mapping])
-	}
-	for _, l := range p.Location {
+	for _, l := range t.locations {
 		address.write(w, l.Address)
 	}
-	for _, l := range p.Location {
+	for _, l := range t.locations {
 		w.flag(l.IsFolded)
 	}
-	for _, l := range p.Location {
+	for _, l := range t.locations {
 		w.uint(uint64(len(l.Line)))
 	}
-	function, line := delta{step: 1}, delta{}
-	eachLine(p, func(_ *profile.Location, ln profile.Line) { function.write(w, functions[ln.Function]) })
-	eachLine(p, func(_ *profile.Location, ln profile.Line) { line.write(w, uint64(ln.Line)) })
-	eachLine(p, func(_ *profile.Location, ln profile.Line) { w.int(ln.Column) })
-	eachLine(p, func(l *profile.Location, ln profile.Line) {
+	function, line := delta{}, delta{}
+	t.eachLine(func(_ *profile.Location, ln profile.Line) { function.write(w, uint64(t.numberOf(ln))) })
+	t.eachLine(func(_ *profile.Location, ln profile.Line) { line.write(w, uint64(ln.Line)) })
+	t.eachLine(func(_ *profile.Location, ln profile.Line) { w.int(ln.Column) })
+	t.eachLine(func(l *profile.Location, ln profile.Line) {
 		if ln.Function == nil {
 			w.uint(0)
 			return
@@ -118,8 +161,8 @@ func writeLocations(w *writer, p *profile.Profile, kind KindFunc) {
 	})
 }
 
-func eachLine(p *profile.Profile, do func(*profile.Location, profile.Line)) {
-	for _, l := range p.Location {
+func (t *tables) eachLine(do func(*profile.Location, profile.Line)) {
+	for _, l := range t.locations {
 		for _, ln := range l.Line {
 			do(l, ln)
 		}

@@ -17,12 +17,12 @@ type row struct {
 	time   int64 // timeOf plus 1, 0 if there is none
 }
 
-func writeSamples(w *writer, p *profile.Profile) error {
-	rows, sets, err := sampleRows(p)
+func writeSamples(w *writer, p *profile.Profile, t *tables) error {
+	rows, sets, err := sampleRows(p, t)
 	if err != nil {
 		return err
 	}
-	nodes := writeTree(w, rows)
+	nodes := writeTree(w, rows, len(t.locations))
 	w.uint(uint64(len(sets)))
 	for _, s := range sets {
 		writeLabels(w, s)
@@ -45,11 +45,7 @@ func writeSamples(w *writer, p *profile.Profile) error {
 }
 
 // sampleRows gives the samples in the order in which they are written: by stack, labels, time, values.
-func sampleRows(p *profile.Profile) ([]row, []labelSet, error) {
-	index := make(map[*profile.Location]int32, len(p.Location))
-	for i, l := range p.Location {
-		index[l] = int32(i)
-	}
+func sampleRows(p *profile.Profile, t *tables) ([]row, []labelSet, error) {
 	frames := 0
 	for _, s := range p.Sample {
 		frames += len(s.Location)
@@ -63,7 +59,7 @@ func sampleRows(p *profile.Profile) ([]row, []labelSet, error) {
 	for i, s := range p.Sample {
 		begin := len(stacks)
 		for _, l := range slices.Backward(s.Location) {
-			at, ok := index[l]
+			at, ok := t.location[l]
 			if !ok {
 				return nil, nil, fmt.Errorf("a sample's location %d is not in the profile's table", l.ID)
 			}
@@ -78,39 +74,6 @@ func sampleRows(p *profile.Profile) ([]row, []labelSet, error) {
 		return cmp.Or(slices.Compare(a.stack, b.stack), cmp.Compare(a.labels, b.labels), cmp.Compare(a.time, b.time), slices.Compare(a.Value, b.Value))
 	})
 	return rows, sets, nil
-}
-
-// writeTree merges sorted stacks, none of which is the beginning of the one before, to a tree. It gives the node of each; node 0 is the root, which is no frame.
-func writeTree(w *writer, rows []row) []int32 {
-	var up, locations []uint64
-	nodes := make([]int32, len(rows))
-	var path []int32 // nodes from the root to that of the stack before
-	var last []int32
-	for i, r := range rows {
-		same := 0
-		for same < min(len(last), len(r.stack)) && last[same] == r.stack[same] {
-			same++
-		}
-		climb := uint64(len(path) - same)
-		path = path[:same]
-		for _, l := range r.stack[same:] {
-			up, locations = append(up, climb), append(locations, uint64(l))
-			climb = 0
-			path = append(path, int32(len(up)))
-		}
-		if len(path) > 0 {
-			nodes[i] = path[len(path)-1]
-		}
-		last = r.stack
-	}
-	w.uint(uint64(len(up)))
-	for _, v := range up {
-		w.uint(v)
-	}
-	for _, v := range locations {
-		w.uint(v)
-	}
-	return nodes
 }
 
 // writeValues writes a column of values: a factor and what is left, or only the number of an earlier

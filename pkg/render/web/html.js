@@ -79,10 +79,14 @@ class Page {
   }
 
   draw(app) {
+    const room = window.innerHeight - this.scroller.getBoundingClientRect().top - window.scrollY - 40;
+    this.spacer.style.height = '0';
+    this.scroller.style.height = Math.max(200, room) + 'px';
     const width = Math.max(200, this.scroller.clientWidth), layout = this.layout = app.layout(width, false);
     this.lines = [];
     for (const b of layout.boxes) (this.lines[b.line] = this.lines[b.line] || []).push(b);
     this.spacer.style.height = layout.lines * CONFIG.row + 'px';
+    this.scroller.style.height = Math.min(Math.max(200, room), layout.lines * CONFIG.row) + 'px';
     this.reveal(app);
     this.paint(app);
     if (this.type) this.type.value = app.profile.types[app.type].type;
@@ -216,4 +220,5 @@ async function run() {
   document.documentElement.setAttribute('data-ready', Math.round(performance.now()));
 }
 const failed = (e) => document.querySelector('[data-role=still]').prepend('The picture is as drawn; the profile in it cannot be read here: ' + e.message);
-document.addEventListener('DOMContentLoaded', () => run().catch(failed));
+if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', () => run().catch(failed));
+else run().catch(failed);

@@ -37,8 +37,18 @@ const HEADER = 56;
 async function load(root) {
   const text = root.querySelector('[data-role=profile]').textContent;
   const raw = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  await check(raw);
   const stream = new Blob([raw.subarray(HEADER)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
   return decode(new Uint8Array(await new Response(stream).arrayBuffer()));
+}
+
+// check compares length and, where the page may compute one, digest.
+async function check(raw) {
+  const view = new DataView(raw.buffer), length = raw.length < HEADER ? -1 : Number(view.getBigUint64(8, true));
+  if (length !== raw.length - HEADER) throw new Error('it is not complete');
+  if (!globalThis.crypto || !crypto.subtle) return;
+  const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', raw.subarray(HEADER)));
+  if (sum.some((byte, i) => byte !== raw[24 + i])) throw new Error('it was changed');
 }
 
 function decode(bytes) {
@@ -58,7 +68,6 @@ function decode(bytes) {
     return file;
   });
   const functions = r.uint();
-  r.skip(functions);
   const names = r.deltas(functions, 1, []);
   r.skip(functions);
   const files = r.deltas(functions, 0, []);
@@ -71,11 +80,10 @@ function decode(bytes) {
 // decodeLocations gives each location its frames, outermost call first. Equal frames have one number, in the order of names.
 function decodeLocations(r, p, name, file, mappings) {
   const n = r.uint();
-  r.skip(n);
   const mapping = r.deltas(n, 0, []);
   r.skip(2 * n);
   const counts = r.uints(n, []), lines = counts.reduce((a, b) => a + b, 0);
-  const fns = r.deltas(lines, 1, []), numbers = r.deltas(lines, 0, []);
+  const fns = r.deltas(lines, 0, []), numbers = r.deltas(lines, 0, []);
   r.skip(lines);
   const kinds = r.uints(lines, []);
   const frames = [], known = new Map();
@@ -113,7 +121,17 @@ function decodeSamples(r, p, text) {
     for (let k = up[i - 1]; k > 0; k--) at = parent[at];
     parent[i] = at;
   }
-  for (let i = 1; i <= nodes; i++) location[i] = r.uint();
+  const added = Array.from({ length: r.uint() }, () => r.int()), lists = [];
+  location[0] = p.locations.length;
+  for (let i = 1, k = 0; i <= nodes; i++) {
+    const caller = location[parent[i]], list = lists[caller] || (lists[caller] = []), rank = r.uint();
+    if (rank) {
+      location[i] = list[rank - 1];
+      continue;
+    }
+    location[i] = (list.length ? list[list.length - 1] : caller) + added[k++];
+    list.push(location[i]);
+  }
   const sets = Array.from({ length: r.uint() }, () => {
     const set = { process: 'process', pid: 0, thread: '' };
     for (let labels = r.uint(); labels > 0; labels--) {
