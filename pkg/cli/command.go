@@ -26,6 +26,9 @@ processes of the container are sampled, and the profiler ends when the profile i
 
 Ctrl-C ends the profile early and still writes it; a second Ctrl-C quits at once.
 
+Other commands, each with a --help of its own: convert, top, diff and view read profiles from files,
+rbac prints the permissions that are needed. A pod with such a name is pod/NAME.
+
 Exit codes: 0 the profile is written, 1 error, 2 wrong usage, 3 the profile is written but partial,
 130 interrupted, nothing written.`
 
@@ -38,8 +41,8 @@ const examples = `  # Profile the default container of a pod for 30 seconds; the
   # Name the namespace, the pod and the container, and the file to write
   kubectl pprof shop web-0 app -o out/web.svg
 
-  # Look at the profile with go tool pprof
-  kubectl pprof sts/web -f pprof -o web.pb.gz && go tool pprof -http=: web.pb.gz
+  # Write the profile in two formats, and look at it in the browser
+  kubectl pprof sts/web -o web.svg -o web.pb.gz && kubectl pprof view web.pb.gz --open
 
   # See what a Job would look like that profiles from a namespace that admits privileged pods
   kubectl pprof svc/web --job --job-namespace profiling --dry-run`
@@ -77,7 +80,7 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 	cmd.SetErr(streams.ErrOut)
 	o.AddFlags(cmd)
 	// A pod with a command's name is pod/NAME.
-	cmd.AddCommand(newRBACCommand(streams))
+	cmd.AddCommand(newConvertCommand(streams), newTopCommand(streams), newDiffCommand(streams), newViewCommand(streams, signals), newRBACCommand(streams))
 	cmd.CompletionOptions.DisableDefaultCmd = true // kubectl has its own
 	return cmd
 }

@@ -26,9 +26,14 @@ func TestWrongUsage(t *testing.T) {
 		"two namespaces":          {"-n a b web", `two namespaces: "b" as argument and "a" by --namespace`},
 		"two containers":          {"a web app -c other", `two containers: "app" as argument and "other" by --container`},
 		"unknown profile type":    {"web --type heap2", `unknown profile type "heap2"; choose one of: cpu`},
-		"unknown format":          {"web -f png", `unknown format "png"; choose one of: svg, pprof, folded, json, text`},
-		"unknown ending":          {"web -o web.doc", `--output web.doc: no format has this ending; choose one by --format: svg, pprof, folded, json, text`},
+		"unknown format":          {"web -f gif", `unknown format "gif"; choose one of: svg, html, pprof, folded, speedscope, json, text, tree, png`},
+		"unknown ending":          {"web -o web.doc", `--output web.doc: no format has this ending; choose one by --format: svg, html, pprof, folded, speedscope, json, text, tree, png`},
 		"two formats":             {"web --json -f svg", "--json and --format svg exclude each other"},
+		"one format for several":  {"web -f svg -o a.svg -o b.svg", "--format svg is for one --output; of several each has the format of its ending"},
+		"a width for nothing":     {"web --width 500", "--width is for the formats png and tree"},
+		"a scale for nothing":     {"web -f tree --scale 2", "--scale is for the format png"},
+		"too small a picture":     {"web -o a.png --width 20", "a picture's width is from 300 to 4000 pixels, not 20"},
+		"an output twice":         {"web -o a.svg -o ./a.svg", "--output ./a.svg is given twice"},
 		"unknown flag":            {"web --jon", "unknown flag: --jon"},
 		"duration without a unit": {"web -d 30", "missing unit"},
 		"no duration":             {"web -d 0s", "--duration 0s: it must be above 0 and at most 1h0m0s"},
@@ -75,6 +80,7 @@ func TestArguments(t *testing.T) {
 		"the same namespace twice":     {args: "shop svc/web -n shop --json", namespace: "shop", typ: "svc", name: "web", format: "json"},
 		"the format beats the ending":  {args: "web -f folded -o x.svg", name: "web", format: "folded"},
 		"stdout":                       {args: "web -o -", name: "web", format: "svg"},
+		"several outputs":              {args: "web -o x.svg -o y.pb.gz -o -", name: "web", format: "svg pprof svg"},
 		"a device without an ending":   {args: "web -o /dev/null", name: "web", format: "svg"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,8 +98,12 @@ func TestArguments(t *testing.T) {
 			if q.Namespace != c.namespace || q.Type != c.typ || q.Name != c.name || q.Container != c.container {
 				t.Errorf("query %+v", q)
 			}
-			if o.format != c.format || o.mode != c.mode {
-				t.Errorf("format %q, mode %q", o.format, o.mode)
+			var formats []string
+			for _, f := range o.files {
+				formats = append(formats, string(f.format))
+			}
+			if got := strings.Join(formats, " "); got != c.format || o.mode != c.mode {
+				t.Errorf("formats %q, mode %q", got, o.mode)
 			}
 		})
 	}

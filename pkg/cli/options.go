@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +34,7 @@ type Options struct {
 	ephemeral bool
 	job       bool
 	request   api.Request
-	output    string
+	outputs   []string
 	format    string
 	json      bool
 	container string
@@ -50,6 +49,8 @@ type Options struct {
 	hint    string       // what else the arguments could have meant
 	query   target.Query // its namespace is empty for that of --namespace or the context
 	mode    launch.Mode
+	files   []*file
+	drawing drawing
 }
 
 // NewOptions gives the defaults.
@@ -61,6 +62,7 @@ func NewOptions(streams genericiooptions.IOStreams) *Options {
 	return &Options{
 		IOStreams: streams,
 		config:    genericclioptions.NewConfigFlags(true),
+		drawing:   drawing{stdout: streams.Out},
 		request:   api.Request{Type: "cpu", Frequency: 99},
 		launch:    launch.Options{Image: image, Duration: 30 * time.Second, Timeout: 2 * time.Minute},
 	}
@@ -72,9 +74,10 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.StringVarP(&o.container, "container", "c", "", "`container` to profile; default: that of the annotation kubectl.kubernetes.io/default-container, else the first")
 	f.DurationVarP(&o.launch.Duration, "duration", "d", o.launch.Duration, "how long to sample, as in 30s or 2m")
-	f.StringVarP(&o.output, "output", "o", "", "`file` or directory to write to, - for stdout; default: <pod>-<container>-<type>-<time> in the working directory")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "`file` or directory to write to, - for stdout; several give the profile in several formats; default: <pod>-<container>-<type>-<time> in the working directory")
 	f.StringVarP(&o.format, "format", "f", "", "`format` of the output: "+strings.Join(formats(), ", ")+"; default: by the output's ending, else svg")
 	f.BoolVar(&o.json, "json", false, "short for --format json")
+	o.drawing.addFlags(cmd)
 	f.StringVar(&o.request.Type, "type", o.request.Type, "`type` of the profile: "+strings.Join(types(), ", "))
 	f.IntVar(&o.request.Frequency, "frequency", o.request.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
 	f.IntSliceVar(&o.request.PIDs, "pid", nil, "profile only these `processes`, numbered as inside the container")
@@ -92,7 +95,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it, and ends it with --keep 0s")
 	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")
-	f.BoolVar(&o.open, "open", false, "open the output when it is written")
+	f.BoolVar(&o.open, "open", false, "open the output, the first of several, when it is written")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print every step and how long it took")
 	connection := pflag.NewFlagSet("connection", pflag.ContinueOnError)
@@ -145,30 +148,16 @@ func (o *Options) Complete(args []string) error {
 	return o.completeFormat()
 }
 
-// completeFormat sets the format: as asked for, else by the output's ending, else SVG.
-func (o *Options) completeFormat() error {
+// completeFormat sets the files and their formats.
+func (o *Options) completeFormat() (err error) {
 	if o.json {
 		if o.format != "" && o.format != string(render.JSON) {
 			return fmt.Errorf("--json and --format %s exclude each other", o.format)
 		}
 		o.format = string(render.JSON)
 	}
-	if o.format != "" {
-		return nil
-	}
-	o.format = string(render.SVG)
-	if o.output == "-" || filepath.Ext(o.output) == "" {
-		return nil
-	}
-	byEnding, ok := render.FormatOf(o.output)
-	if !ok {
-		if info, err := os.Stat(o.output); err == nil && info.IsDir() {
-			return nil
-		}
-		return fmt.Errorf("--output %s: no format has this ending; choose one by --format: %s", o.output, strings.Join(formats(), ", "))
-	}
-	o.format = string(byEnding)
-	return nil
+	o.files, err = chooseFiles(o.outputs, o.format, render.SVG)
+	return err
 }
 
 // Validate refuses what cannot work, before anything is asked of the cluster.
@@ -177,8 +166,6 @@ func (o *Options) Validate() error {
 	switch {
 	case !slices.Contains(types(), o.request.Type):
 		return fmt.Errorf("unknown profile type %q; choose one of: %s", o.request.Type, strings.Join(types(), ", "))
-	case !slices.Contains(formats(), o.format):
-		return fmt.Errorf("unknown format %q; choose one of: %s", o.format, strings.Join(formats(), ", "))
 	case o.launch.Duration <= 0 || o.launch.Duration > api.MaxDuration:
 		return fmt.Errorf("--duration %v: it must be above 0 and at most %v", o.launch.Duration, api.MaxDuration)
 	case o.request.Frequency < 1 || o.request.Frequency > api.MaxFrequency:
@@ -205,14 +192,15 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--ephemeral and --job exclude each other")
 	case o.ephemeral && jobOnly != "":
 		return fmt.Errorf("--job-namespace, --image-pull-secret and --service-account are for a Job, not for --ephemeral")
-	case o.open && o.output == "-":
+	case o.open && o.files[0].path == "-":
 		return fmt.Errorf("--open needs a file, not --output -")
 	case o.quiet && o.verbose:
 		return fmt.Errorf("--quiet and --verbose exclude each other")
-	case o.output == "-" && o.format == string(render.Pprof) && isTerminal(o.Out):
-		return fmt.Errorf("--format pprof is binary and stdout is a terminal: give a file by --output")
 	}
-	return nil
+	if err := validateFiles(o.files, o.Out); err != nil {
+		return err
+	}
+	return o.drawing.validate(o.files)
 }
 
 func isTerminal(w any) bool {

@@ -61,10 +61,7 @@ profiled by their names. Nothing is asked of the cluster.`,
 	cmd.Flags().StringVarP(config.Namespace, "namespace", "n", "", "`namespace` of the pods; default: that of the context")
 	cmd.Flags().StringVar(config.Context, "context", "", "`context` of the kubeconfig")
 	cmd.Flags().StringVar(config.KubeConfig, "kubeconfig", "", "`file` with the contexts")
-	cmd.SetUsageFunc(func(cmd *cobra.Command) error {
-		_, err := fmt.Fprintf(cmd.OutOrStderr(), "Usage:\n  kubectl pprof %s\n\nExamples:\n%s\n\nFlags:\n%s", cmd.Use, cmd.Example, cmd.LocalFlags().FlagUsages())
-		return err
-	})
+	setPlainUsage(cmd)
 	return cmd
 }
 

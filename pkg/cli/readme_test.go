@@ -9,31 +9,41 @@ import (
 )
 
 const (
-	readme    = "../../README.md"
-	flagsFrom = "<!-- flags: written by `go test ./pkg/cli -update` -->\n"
-	flagsTo   = "<!-- end of flags -->\n"
+	readme  = "../../README.md"
+	flagsTo = "<!-- end of flags -->\n"
 )
 
-// The README's list of flags is the one of --help.
+// The README's lists of flags are those of --help.
 func TestReadmeFlags(t *testing.T) {
 	t.Setenv("KUBECTL_PPROF_IMAGE", "")
+	for command, from := range map[string]string{
+		"":        "<!-- flags: written by `go test ./pkg/cli -update` -->\n",
+		"convert": "<!-- flags of convert: written by `go test ./pkg/cli -update` -->\n",
+		"diff":    "<!-- flags of diff: written by `go test ./pkg/cli -update` -->\n",
+		"view":    "<!-- flags of view: written by `go test ./pkg/cli -update` -->\n",
+	} {
+		t.Run(command, func(t *testing.T) { checkFlags(t, strings.Fields("kubectl-pprof "+command+" --help"), from) })
+	}
+}
+
+func checkFlags(t *testing.T, args []string, flagsFrom string) {
 	streams, _, stdout, _ := genericiooptions.NewTestIOStreams()
-	if code := Main([]string{"kubectl-pprof", "--help"}, streams, nil); code != 0 {
+	if code := Main(args, streams, nil); code != 0 {
 		t.Fatalf("--help: exit code %d", code)
 	}
 	_, flags, ok1 := strings.Cut(stdout.String(), "\nFlags:\n")
-	flags, _, ok2 := strings.Cut(flags, "\n\n")
+	flags, _, _ = strings.Cut(flags, "\n\n")
 	text, err := os.ReadFile(readme)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok3 := strings.Cut(string(text), flagsFrom)
-	_, after, ok4 := strings.Cut(rest, flagsTo)
-	if !ok1 || !ok2 || !ok3 || !ok4 {
+	before, rest, ok2 := strings.Cut(string(text), flagsFrom)
+	_, after, ok3 := strings.Cut(rest, flagsTo)
+	if !ok1 || !ok2 || !ok3 {
 		t.Fatal("no list of flags in the help, or no place for it in the README")
 	}
 	var indented strings.Builder
-	for line := range strings.Lines(flags + "\n") {
+	for line := range strings.Lines(strings.TrimSuffix(flags, "\n") + "\n") {
 		indented.WriteString("  " + line)
 	}
 	want := before + flagsFrom + "\n" + indented.String() + "\n" + flagsTo + after

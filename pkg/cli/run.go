@@ -16,7 +16,6 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
@@ -47,9 +46,8 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var out *output
 	if !o.dryRun {
-		if out, err = openOutput(o.output, o.Out); err != nil {
+		if err := openFiles(o.files, o.Out); err != nil {
 			return err
 		}
 	}
@@ -73,21 +71,19 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	p := taken.profile
 	ui.step("writing the profile")
 	p.Comments = append(p.Comments, describe(o.request.Type, t)...)
-	path, err := out.commit(o.fileName(t, p), func(w io.Writer) error {
-		return render.Write(w, p, render.Format(o.format))
-	})
-	if err != nil {
-		return err
-	}
+	paths, err := writeFiles(o.files, o.fileName(t, p), o.drawing.write(p))
 	ui.clear()
 	if !o.quiet {
-		summarize(o.ErrOut, p, path, taken.session)
+		summarize(o.ErrOut, p, paths, taken.session)
 		if o.launch.Keep > 0 && !taken.session.Reused {
 			fmt.Fprintf(o.ErrOut, "the profiler waits %v for another profile of this container\n", o.launch.Keep)
 		}
 	}
-	if o.open && path != "" {
-		if err := openFile(path); err != nil {
+	if err != nil {
+		return err
+	}
+	if o.open && len(paths) > 0 {
+		if err := openFile(paths[0]); err != nil {
 			return err
 		}
 	}
@@ -154,8 +150,8 @@ func partial(p *profile.Profile) string {
 	return ""
 }
 
-// fileName is the name of the output if the user gives none.
+// fileName is the name of an output, without its ending, if the user gives none.
 func (o *Options) fileName(t *target.Target, p *profile.Profile) string {
 	begin := time.Unix(0, p.TimeNanos).Format("20060102-150405")
-	return fmt.Sprintf("%s-%s-%s-%s%s", t.Pod.Name, t.Container, o.request.Type, begin, render.Format(o.format).Ending())
+	return fmt.Sprintf("%s-%s-%s-%s", t.Pod.Name, t.Container, o.request.Type, begin)
 }

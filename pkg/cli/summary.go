@@ -18,8 +18,8 @@ import (
 const hottest = 5
 
 // summarize says what came out: the functions with the largest own share, the amount of samples,
-// what stays in the cluster and where the file is.
-func summarize(w io.Writer, p *profile.Profile, path string, session *launch.Session) {
+// what stays in the cluster and where the files are.
+func summarize(w io.Writer, p *profile.Profile, paths []string, session *launch.Session) {
 	s := render.Summarize(p, hottest)
 	if s.Samples == 0 {
 		fmt.Fprintln(w, "no samples: the container used no CPU in this time")
@@ -44,7 +44,7 @@ func summarize(w io.Writer, p *profile.Profile, path string, session *launch.Ses
 	if session.Mode == launch.Ephemeral && !session.Reused {
 		fmt.Fprintf(w, "ephemeral container %s stays in the pod's description; Kubernetes never removes those\n", session.Container)
 	}
-	if path != "" {
+	for _, path := range paths {
 		fmt.Fprintf(w, "wrote %s\n", path)
 	}
 }

@@ -45,28 +45,29 @@ func TestSummary(t *testing.T) {
 	for name, c := range map[string]struct {
 		p       *profile.Profile
 		session *launch.Session
-		path    string
+		paths   []string
 		want    string
 	}{
-		"ephemeral": {lossy, ephemeral, "web.svg", `hottest functions: own share, share with callees
+		"ephemeral": {lossy, ephemeral, []string{"web.svg", "web.pb.gz"}, `hottest functions: own share, share with callees
   66.7%  66.7%  main.price
   33.3%  33.3%  main.evil` + "\uFFFD" + `[2J
 3 samples of 1 process in 2s, 7 lost
 ephemeral container kubectl-pprof-abcde stays in the pod's description; Kubernetes never removes those
 wrote web.svg
+wrote web.pb.gz
 `},
-		"job, to stdout": {cpuProfile([]string{"main.main"}), &launch.Session{Mode: launch.Job}, "", `hottest functions: own share, share with callees
+		"job, to stdout": {cpuProfile([]string{"main.main"}), &launch.Session{Mode: launch.Job}, nil, `hottest functions: own share, share with callees
   100.0%  100.0%  main.main
 1 sample of 1 process in 2s
 `},
-		"idle": {cpuProfile(), &launch.Session{Mode: launch.Job}, "web.svg", `no samples: the container used no CPU in this time
+		"idle": {cpuProfile(), &launch.Session{Mode: launch.Job}, []string{"web.svg"}, `no samples: the container used no CPU in this time
 0 samples of 0 processes in 2s
 wrote web.svg
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			summarize(&b, c.p, c.path, c.session)
+			summarize(&b, c.p, c.paths, c.session)
 			if b.String() != c.want {
 				t.Errorf("got:\n%s\nwant:\n%s", &b, c.want)
 			}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -14,28 +15,32 @@ type frame struct {
 	kind kind
 }
 
-// stack gives a sample's frames, root first, below the given levels; inlined calls are frames like others.
-func stack(s *profile.Sample, above levels) []frame {
-	frames := make([]frame, 0, len(s.Location)+2)
+// levelFrames are the frames that stand below a stack's own.
+func levelFrames(s *profile.Sample, above levels) []frame {
+	var frames []frame
 	if above.process {
 		frames = append(frames, frame{processOf(s), kindProcess})
 	}
 	if above.thread {
 		frames = append(frames, frame{threadOf(s), kindThread})
 	}
-	for i := len(s.Location) - 1; i >= 0; i-- {
-		l := s.Location[i]
-		if len(l.Line) == 0 {
-			frames = append(frames, frame{unknownName(l), kindNative})
-			continue
+	return frames
+}
+
+// locationFrames are the calls at a location, outermost first; those from inlined on are inlined.
+func locationFrames(l *profile.Location) (frames []frame, inlined int) {
+	if len(l.Line) == 0 {
+		return []frame{{unknownName(l), kindNative}}, 1
+	}
+	for i, line := range slices.Backward(l.Line) { // pprof has the innermost inlined call first
+		if fn := line.Function; fn != nil {
+			frames = append(frames, frame{FunctionName(fn), kindOf(fn, l.Mapping)})
 		}
-		for j := len(l.Line) - 1; j >= 0; j-- { // pprof has the innermost inlined call first
-			if fn := l.Line[j].Function; fn != nil {
-				frames = append(frames, frame{printable(shortName(fn)), kindOf(fn, l.Mapping)})
-			}
+		if i == len(l.Line)-1 {
+			inlined = len(frames)
 		}
 	}
-	return frames
+	return frames, inlined
 }
 
 // shortName leaves out a generic Go function's type arguments, as Go's tracebacks do: what stands

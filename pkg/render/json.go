@@ -1,24 +1,40 @@
 package render
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/pprof/profile"
 )
 
-// jsonDocument is the JSON form, version 1. Values are in Unit; Comments is what the profile says of
-// pod, container, node, image, frequency and lost samples.
+// jsonVersion is that of the schema in docs/json.md. It goes up when a field goes or means something else; new fields
+// may come without.
+const jsonVersion = 1
+
+// jsonDocument is the JSON form, as docs/json.md describes it for those who read it.
 type jsonDocument struct {
-	Version         int       `json:"version"`
-	Type            string    `json:"type"`
-	Unit            string    `json:"unit"`
-	Time            time.Time `json:"time"`
-	DurationSeconds float64   `json:"durationSeconds"`
-	Samples         int64     `json:"samples"`
-	Comments        []string  `json:"comments"`
-	Root            *jsonNode `json:"root"`
+	Version         int             `json:"version"`
+	Type            string          `json:"type"`
+	Unit            string          `json:"unit"`
+	Time            time.Time       `json:"time"`
+	DurationSeconds float64         `json:"durationSeconds"`
+	Samples         int64           `json:"samples"`
+	Comments        []string        `json:"comments"`
+	Functions       []*jsonFunction `json:"functions"`
+	Root            *jsonNode       `json:"root"`
+}
+
+// jsonFunction is a function with its values over all stacks; Value counts a recursion once.
+type jsonFunction struct {
+	Name  string `json:"name"`
+	Kind  string `json:"kind"`
+	File  string `json:"file,omitempty"`
+	Line  int64  `json:"line,omitempty"`
+	Self  int64  `json:"self"`
+	Value int64  `json:"value"`
 }
 
 // jsonNode is a frame with the frames that it called; Value holds theirs, Self is its own alone.
@@ -32,9 +48,12 @@ type jsonNode struct {
 func writeJSON(w io.Writer, p *profile.Profile) error {
 	index := valueIndex(p)
 	doc := jsonDocument{
-		Version: 1, Type: p.SampleType[index].Type, Unit: p.SampleType[index].Unit,
+		Version: jsonVersion, Type: printable(p.SampleType[index].Type), Unit: printable(p.SampleType[index].Unit),
 		Time: time.Unix(0, p.TimeNanos).UTC(), DurationSeconds: time.Duration(p.DurationNanos).Seconds(),
-		Samples: Summarize(p, 0).Samples, Comments: p.Comments,
+		Samples: Summarize(p, 0).Samples, Functions: jsonFunctions(p), Comments: []string{},
+	}
+	for _, c := range p.Comments {
+		doc.Comments = append(doc.Comments, printable(c))
 	}
 	copies := map[*node]*jsonNode{}
 	root := newTree(p)
@@ -50,4 +69,45 @@ func writeJSON(w io.Writer, p *profile.Profile) error {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
 	return out.Encode(doc)
+}
+
+// jsonFunctions lists the functions by their own value, then by their name. Equal names of one kind are one.
+func jsonFunctions(p *profile.Profile) []*jsonFunction {
+	index, declared, frames := valueIndex(p), declarations(p), framesOf(p, levels{})
+	list := make([]*jsonFunction, len(frames.all))
+	for i, f := range frames.all {
+		list[i] = &jsonFunction{Name: f.name, Kind: kindLook[f.kind].word}
+		if fn := declared[f.name]; fn != nil {
+			list[i].File, list[i].Line = printable(fn.Filename), fn.StartLine
+		}
+	}
+	last := make([]int, len(list)) // the sample that counted it last
+	for i, s := range p.Sample {
+		stack := frames.of(s)
+		for _, f := range stack {
+			if last[f] != i+1 {
+				last[f] = i + 1
+				list[f].Value += s.Value[index]
+			}
+		}
+		if n := len(stack); n > 0 {
+			list[stack[n-1]].Self += s.Value[index]
+		}
+	}
+	list = slices.DeleteFunc(list, func(f *jsonFunction) bool { return f.Value == 0 && f.Self == 0 })
+	slices.SortFunc(list, func(a, b *jsonFunction) int {
+		return cmp.Or(cmp.Compare(b.Self, a.Self), cmp.Compare(b.Value, a.Value), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
+	})
+	return list
+}
+
+// declarations are the functions by their names as shown, the first of each name.
+func declarations(p *profile.Profile) map[string]*profile.Function {
+	all := make(map[string]*profile.Function, len(p.Function))
+	for _, fn := range p.Function {
+		if name := FunctionName(fn); all[name] == nil {
+			all[name] = fn
+		}
+	}
+	return all
 }

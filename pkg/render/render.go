@@ -1,6 +1,7 @@
 // Package render turns a profile into the forms that people and tools read. Its one entry point is
 // Write; it reads a *profile.Profile and nothing else. It must not know where a profile came from:
-// what a picture says of pod and node stands in the profile's comments.
+// what a picture says of pod and node stands in the profile's comments. SVG and HTML carry the whole
+// profile, and Read gives it back.
 package render
 
 import (
@@ -17,10 +18,15 @@ type Format string
 
 const (
 	SVG    Format = "svg"    // flame graph, one self-contained file
+	HTML   Format = "html"   // the same as a page, drawn to the window's size
 	Pprof  Format = "pprof"  // gzipped protocol buffer, for `go tool pprof`
 	Folded Format = "folded" // one line a stack, "root;…;leaf count", as stackcollapse scripts print
-	JSON   Format = "json"   // the tree of frames, see jsonDocument
+	JSON   Format = "json"   // the tree of frames and the functions, see docs/json.md
 	Text   Format = "text"   // table of the hottest functions
+	Tree   Format = "tree"   // flame graph of characters, for a terminal
+	PNG    Format = "png"    // flame graph in pixels
+
+	Speedscope Format = "speedscope" // for www.speedscope.app
 )
 
 // formats has a row for each format: the endings of its files, the usual one first, and its writer.
@@ -30,10 +36,14 @@ var formats = []struct {
 	write   func(io.Writer, *profile.Profile) error
 }{
 	{SVG, []string{".svg"}, writeSVG},
+	{HTML, []string{".html", ".htm"}, writeHTML},
 	{Pprof, []string{".pb.gz", ".pprof", ".prof", ".pb"}, func(w io.Writer, p *profile.Profile) error { return p.Write(w) }},
 	{Folded, []string{".folded", ".collapsed"}, writeFolded},
+	{Speedscope, []string{".speedscope.json"}, writeSpeedscope}, // before the ending that it ends with
 	{JSON, []string{".json"}, writeJSON},
 	{Text, []string{".txt"}, writeText},
+	{Tree, []string{".tree"}, writePlainTree},
+	{PNG, []string{".png"}, writeDefaultPNG},
 }
 
 // Formats lists all formats.

@@ -30,32 +30,39 @@ func Summarize(p *profile.Profile, n int) Summary {
 	if index >= 0 {
 		s.Unit = p.SampleType[index].Unit
 	}
-	entries := map[string]*Entry{}
-	entry := func(name string) *Entry {
-		if entries[name] == nil {
-			entries[name] = &Entry{Name: name}
-		}
-		return entries[name]
-	}
 	for _, sample := range p.Sample {
-		value := sample.Value[index]
 		s.Samples += sample.Value[0]
-		s.Total += value
-		frames := stack(sample, levels{})
-		seen := make(map[string]bool, len(frames))
-		for i, f := range frames {
-			e := entry(f.name)
-			if !seen[f.name] {
-				seen[f.name] = true
-				e.Cum += value
-			}
-			if i == len(frames)-1 {
-				e.Flat += value
+		s.Total += sample.Value[index]
+	}
+	if n == 0 {
+		return s
+	}
+	frames := framesOf(p, levels{})
+	entries := make([]Entry, 0, len(frames.all))
+	entry := make([]int, len(frames.all)) // of each frame: those of one name, which are neighbours, share one
+	for i, f := range frames.all {
+		if i == 0 || f.name != frames.all[i-1].name {
+			entries = append(entries, Entry{Name: f.name})
+		}
+		entry[i] = len(entries) - 1
+	}
+	last := make([]int, len(entries)) // the sample that counted it last
+	for i, sample := range p.Sample {
+		value, stack := sample.Value[index], frames.of(sample)
+		for _, f := range stack {
+			if e := entry[f]; last[e] != i+1 {
+				last[e] = i + 1
+				entries[e].Cum += value
 			}
 		}
+		if len(stack) > 0 {
+			entries[entry[stack[len(stack)-1]]].Flat += value
+		}
 	}
-	for _, e := range entries {
-		s.Functions = append(s.Functions, *e)
+	for e, sample := range last {
+		if sample > 0 { // a file may list functions that are in no stack
+			s.Functions = append(s.Functions, entries[e])
+		}
 	}
 	slices.SortFunc(s.Functions, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(b.Flat, a.Flat), cmp.Compare(b.Cum, a.Cum), cmp.Compare(a.Name, b.Name))

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -19,8 +21,12 @@ func writeText(w io.Writer, p *profile.Profile) error {
 		fmt.Fprintln(out, printable(c))
 	}
 	s := Summarize(p, textRows)
-	fmt.Fprintf(out, "total: %s in %d samples\n\n", Quantity(s.Total, s.Unit), s.Samples)
-	if s.Samples == 0 {
+	fmt.Fprintf(out, "total: %s", Quantity(s.Total, s.Unit))
+	if countsSamples(p) {
+		fmt.Fprintf(out, " in %d samples", s.Samples)
+	}
+	fmt.Fprint(out, "\n\n")
+	if len(s.Functions) == 0 {
 		fmt.Fprintln(out, emptyReason(p))
 		return out.Flush()
 	}
@@ -39,19 +45,36 @@ func writeText(w io.Writer, p *profile.Profile) error {
 	return out.Flush()
 }
 
-// Quantity writes a value with its unit as people read it: time in seconds, counts as they are.
+// seconds are the units of time in profiles, in seconds.
+var seconds = map[string]float64{"nanoseconds": 1e-9, "microseconds": 1e-6, "milliseconds": 1e-3, "seconds": 1}
+
+// Quantity writes a value with its unit as people read it: time in seconds, bytes in binary
+// multiples, counts as they are.
 func Quantity(value int64, unit string) string {
-	if unit == "nanoseconds" {
-		return fmt.Sprintf("%.2fs", time.Duration(value).Seconds())
+	if s, ok := seconds[unit]; ok {
+		return fmt.Sprintf("%.2fs", float64(value)*s)
 	}
-	return fmt.Sprintf("%d %s", value, unit)
+	if unit == "count" {
+		return strconv.FormatInt(value, 10)
+	}
+	if unit != "bytes" {
+		return fmt.Sprintf("%d %s", value, printable(unit))
+	}
+	scaled, prefixes := float64(value), "KMGTPE"
+	if math.Abs(scaled) < 1024 {
+		return fmt.Sprintf("%dB", value)
+	}
+	for scaled /= 1024; math.Abs(scaled) >= 1024; scaled /= 1024 {
+		prefixes = prefixes[1:]
+	}
+	return fmt.Sprintf("%.1f%ciB", scaled, prefixes[0])
 }
 
 func percent(part, whole int64) float64 {
 	if whole == 0 {
 		return 0
 	}
-	return 100 * float64(part) / float64(whole)
+	return 100 * float64(part) / math.Abs(float64(whole)) // a difference of profiles may be negative
 }
 
 // emptyReason says why there is nothing to show.

@@ -1,0 +1,73 @@
+package read
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/google/pprof/profile"
+)
+
+// fromPprof reads the protocol buffers of profile.proto, and the older text forms that the library knows.
+func fromPprof(data []byte) (*profile.Profile, error) {
+	if _, text := firstLine(data); text {
+		p, err := profile.ParseData(data)
+		if err != nil {
+			return nil, errors.New("this is neither a pprof file, nor the output of perf script, nor folded stacks")
+		}
+		return p, nil
+	}
+	if err := checkMessages(data); err != nil {
+		return nil, err
+	}
+	p, err := profile.ParseUncompressed(data)
+	if err != nil {
+		return nil, fmt.Errorf("this is not a pprof file, or a damaged one: %w", err)
+	}
+	return p, nil
+}
+
+// maxMessages bounds the samples, locations and functions of a file together: an empty one takes two bytes
+// in the file and a hundred in memory.
+const maxMessages = 5_000_000
+
+// checkMessages follows the outermost fields of a protocol buffer (protobuf.dev/programming-guides/encoding),
+// to tell a file that is cut off, which the decoder calls by other words, and to bound what it makes.
+func checkMessages(data []byte) error {
+	for n := 0; len(data) > 0; n++ {
+		if n >= maxMessages {
+			return fmt.Errorf("more than %d samples, locations and functions", maxMessages)
+		}
+		tag, size := binary.Uvarint(data)
+		if size <= 0 {
+			return errCutOff
+		}
+		data = data[size:]
+		var skip uint64
+		switch tag & 7 {
+		case 0: // varint
+			_, size := binary.Uvarint(data)
+			if size <= 0 {
+				return errCutOff
+			}
+			skip = uint64(size)
+		case 1:
+			skip = 8
+		case 2: // its length, then its bytes
+			length, size := binary.Uvarint(data)
+			if size <= 0 {
+				return errCutOff
+			}
+			data, skip = data[size:], length
+		case 5:
+			skip = 4
+		default:
+			return errors.New("this is not a pprof file, or a damaged one")
+		}
+		if skip > uint64(len(data)) {
+			return errCutOff
+		}
+		data = data[skip:]
+	}
+	return nil
+}

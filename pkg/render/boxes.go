@@ -1,0 +1,188 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// thresholds are the widths in pixels below which frames are merged; the first that fits a file's budget is taken.
+var thresholds = []float64{0.1, 0.15, 0.25, 0.4, 0.6, 1, 1.5, 2.5, 4, 6, 10, 16, 25, 40}
+
+// box is a frame's place in the picture, or that of a run of siblings too narrow to draw, which are
+// smaller in number. X and width are in hundredths of a pixel; row 0 is the root.
+type box struct {
+	node     int32
+	smaller  int32
+	row      int32
+	x, width int32
+	value    int64
+}
+
+// boxes places the frames that are at least threshold pixels wide: a child above its parent, children side by side from the left.
+func (f *flame) boxes(width, threshold float64) []box {
+	if f.total[0] <= 0 {
+		return nil
+	}
+	scale := width * 100 / float64(f.total[0])
+	least := int64(threshold * 100 / scale)
+	place := func(node, smaller int32, value int64) box {
+		x, end := int32(float64(f.start[node])*scale+0.5), int32(float64(f.start[node]+value)*scale+0.5)
+		return box{node, smaller, f.depth[node], x, end - x, value}
+	}
+	var all []box
+	for i, n := int32(0), int32(len(f.total)); i < n; {
+		if f.total[i] > least {
+			all = append(all, place(i, 0, f.total[i]))
+			i++
+			continue
+		}
+		first, value := i, int64(0)
+		for i < n && f.parent[i] == f.parent[first] && f.total[i] <= least {
+			value += f.total[i]
+			i = f.end[i]
+		}
+		if value > least {
+			all = append(all, place(first, i-first, value))
+		}
+	}
+	return all
+}
+
+// picture draws frames into SVG elements.
+type picture struct {
+	*flame
+	unit string
+	out  bytes.Buffer
+}
+
+// drawn is a finished picture of frames.
+type drawn struct {
+	elements  []byte
+	rows      int
+	threshold float64 // pixels
+}
+
+// draw draws the frames as finely as the budget of bytes allows.
+func (f *flame) draw(unit string, width float64, budget int) drawn {
+	var d drawn
+	for i, t := range thresholds {
+		boxes := f.boxes(width, t)
+		if len(boxes)*8 > budget && i < len(thresholds)-1 {
+			continue
+		}
+		p := picture{flame: f, unit: unit}
+		rows := p.drawBoxes(boxes)
+		d = drawn{p.out.Bytes(), rows, t}
+		if len(d.elements) <= budget {
+			break
+		}
+	}
+	return d
+}
+
+// labelled is the width in pixels from which a frame is an element of its own that can be pointed at.
+const labelled = 1.0
+
+func (p *picture) drawBoxes(boxes []box) (rows int) {
+	for _, b := range boxes {
+		rows = max(rows, int(b.row)+1)
+	}
+	narrow := map[string][]box{}
+	for _, b := range boxes {
+		if float64(b.width) < labelled*100 {
+			narrow[p.fill(b)] = append(narrow[p.fill(b)], b)
+		} else {
+			p.drawBox(b, rows)
+		}
+	}
+	colors := make([]string, 0, len(narrow))
+	for c := range narrow {
+		colors = append(colors, c)
+	}
+	slices.Sort(colors)
+	for _, c := range colors {
+		p.drawNarrow(c, narrow[c], rows)
+	}
+	return rows
+}
+
+// top is the upper edge of a row, in pixels from that of the uppermost.
+func top(row int32, rows int) int { return (rows - 1 - int(row)) * frameHeight }
+
+func (p *picture) fill(b box) string {
+	if b.smaller > 0 {
+		return smallerColor
+	}
+	return color(p.at(b.node))
+}
+
+func (p *picture) drawBox(b box, rows int) {
+	y, gap := top(b.row, rows), int32(50)
+	fmt.Fprintf(&p.out, `<g><title>%s</title><path fill="%s" d="M%s %dh%sv%dh-%sz"/>`,
+		escape(p.tooltip(b)), p.fill(b), hundredths(b.x), y, hundredths(b.width-gap), frameHeight-1, hundredths(b.width-gap))
+	name, style := p.at(b.node).name, ""
+	if b.smaller > 0 {
+		name = fmt.Sprintf("(%d smaller)", b.smaller)
+	} else if p.inlined[b.node] {
+		style = ` font-style="italic"`
+	}
+	if label := fit(name, float64(b.width)/100); label != "" {
+		fmt.Fprintf(&p.out, `<text x="%s" y="%d"%s>%s</text>`, hundredths(b.x+300), y+12, style, escape(label))
+	}
+	p.out.WriteString("</g>\n")
+}
+
+func (p *picture) tooltip(b box) string {
+	name := p.at(b.node).name
+	if b.smaller > 0 {
+		name = fmt.Sprintf("(%d smaller)", b.smaller)
+	} else if p.inlined[b.node] {
+		name += " (inlined)"
+	}
+	return fmt.Sprintf("%s\n%s, %.2f%%", name, Quantity(b.value, p.unit), percent(b.value, p.total[0]))
+}
+
+// drawNarrow draws all narrow frames of one colour as one line of the rows' thickness, with gaps: some 10 bytes a frame.
+func (p *picture) drawNarrow(color string, boxes []box, rows int) {
+	fmt.Fprintf(&p.out, `<path stroke="%s" stroke-width="%d" d="`, color, frameHeight-1)
+	slices.SortStableFunc(boxes, func(a, b box) int { return int(b.row) - int(a.row) })
+	x, y := int32(0), 0
+	for i, b := range boxes {
+		at := top(b.row, rows) + (frameHeight-1)/2
+		dx, dy := hundredths(b.x-x), strconv.Itoa(at-y)
+		if i == 0 {
+			p.out.WriteByte('M')
+		} else {
+			p.out.WriteByte('m')
+		}
+		p.out.WriteString(dx)
+		if dy[0] != '-' {
+			p.out.WriteByte(' ')
+		}
+		p.out.WriteString(dy)
+		p.out.WriteByte('h')
+		p.out.WriteString(hundredths(max(b.width, 5)))
+		x, y = b.x+max(b.width, 5), at
+	}
+	p.out.WriteString("\"/>\n")
+}
+
+// hundredths writes hundredths of a pixel as pixels, in the fewest characters that SVG allows.
+func hundredths(v int32) string {
+	var b []byte
+	if v < 0 {
+		b, v = append(b, '-'), -v
+	}
+	if v >= 100 || v == 0 {
+		b = strconv.AppendInt(b, int64(v/100), 10)
+	}
+	if v%100 != 0 {
+		b = append(b, '.', byte('0'+v%100/10))
+		if v%10 != 0 {
+			b = append(b, byte('0'+v%10))
+		}
+	}
+	return string(b)
+}

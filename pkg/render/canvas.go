@@ -1,0 +1,57 @@
+package render
+
+import (
+	"image"
+	imagecolor "image/color"
+	"image/draw"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/gofont/gomono"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+)
+
+// titleSize is the size of a picture's title, in pixels at scale 1; that of all else is fontSize.
+const titleSize = 17.0
+
+// canvas is a picture in the making. Places and sizes are given in pixels at scale 1.
+type canvas struct {
+	image        *image.RGBA
+	scale        float64
+	plain, large font.Face
+}
+
+func newCanvas(width, height, scale float64) (*canvas, error) {
+	parsed, err := opentype.Parse(gomono.TTF)
+	if err != nil {
+		return nil, err
+	}
+	c := &canvas{scale: scale, image: image.NewRGBA(image.Rect(0, 0, int(width*scale), int(height*scale)))}
+	// At 72 dots an inch a point is a pixel.
+	if c.plain, err = opentype.NewFace(parsed, &opentype.FaceOptions{Size: fontSize * scale, DPI: 72, Hinting: font.HintingFull}); err != nil {
+		return nil, err
+	}
+	if c.large, err = opentype.NewFace(parsed, &opentype.FaceOptions{Size: titleSize * scale, DPI: 72, Hinting: font.HintingFull}); err != nil {
+		return nil, err
+	}
+	draw.Draw(c.image, c.image.Rect, image.White, image.Point{}, draw.Src)
+	return c, nil
+}
+
+func (c *canvas) close() {
+	c.plain.Close()
+	c.large.Close()
+}
+
+// text writes a line with its baseline at y. Characters that the font lacks, those of East Asia among them, are boxes.
+func (c *canvas) text(x, y float64, s string, ink imagecolor.RGBA) { c.write(c.plain, x, y, s, ink) }
+
+func (c *canvas) title(x, y float64, s string, ink imagecolor.RGBA) { c.write(c.large, x, y, s, ink) }
+
+func (c *canvas) write(face font.Face, x, y float64, s string, ink imagecolor.RGBA) {
+	d := font.Drawer{
+		Dst: c.image, Src: image.NewUniform(ink), Face: face,
+		Dot: fixed.Point26_6{X: fixed.Int26_6(x * c.scale * 64), Y: fixed.Int26_6(y * c.scale * 64)},
+	}
+	d.DrawString(s)
+}

@@ -1,0 +1,151 @@
+package embed
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// writer appends numbers to columns; strings go to a table and their index to the column.
+type writer struct {
+	buf     []byte
+	strings map[string]uint64
+	table   []string
+}
+
+func newWriter() *writer {
+	return &writer{strings: map[string]uint64{"": 0}, table: []string{""}}
+}
+
+func (w *writer) uint(v uint64) { w.buf = binary.AppendUvarint(w.buf, v) }
+func (w *writer) int(v int64)   { w.buf = binary.AppendVarint(w.buf, v) }
+
+// index is a string's place in the table; it is added if it is new.
+func (w *writer) index(s string) uint64 {
+	i, ok := w.strings[s]
+	if !ok {
+		i = uint64(len(w.table))
+		w.strings[s], w.table = i, append(w.table, s)
+	}
+	return i
+}
+
+func (w *writer) string(s string) { w.uint(w.index(s)) }
+
+func (w *writer) flag(b bool) {
+	if b {
+		w.uint(1)
+	} else {
+		w.uint(0)
+	}
+}
+
+// finish gives the table of strings and all columns after it.
+func (w *writer) finish() []byte {
+	out := binary.AppendUvarint(nil, uint64(len(w.table)))
+	for _, s := range w.table {
+		out = binary.AppendUvarint(out, uint64(len(s)))
+	}
+	for _, s := range w.table {
+		out = append(out, s...)
+	}
+	return append(out, w.buf...)
+}
+
+// delta turns numbers into differences to the number before, plus a step: a column that counts up
+// by it becomes zeros. Sums wrap around, so that any numbers can be told.
+type delta struct{ last, step uint64 }
+
+func (d *delta) write(w *writer, v uint64) {
+	w.int(int64(v - d.last - d.step))
+	d.last = v
+}
+
+func (d *delta) read(r *reader) uint64 {
+	d.last += uint64(r.int()) + d.step
+	return d.last
+}
+
+var (
+	errShort  = errors.New("a column ends too early")
+	errNumber = errors.New("a number is out of its range")
+)
+
+// reader reads columns. The first error sticks, and all numbers after it are 0; what is read is
+// checked before it is used as an index or a size.
+type reader struct {
+	buf   []byte
+	err   error
+	table []string
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+	r.buf = nil
+}
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.buf)
+	if n <= 0 {
+		r.fail(errShort)
+		return 0
+	}
+	r.buf = r.buf[n:]
+	return v
+}
+
+func (r *reader) int() int64 {
+	v, n := binary.Varint(r.buf)
+	if n <= 0 {
+		r.fail(errShort)
+		return 0
+	}
+	r.buf = r.buf[n:]
+	return v
+}
+
+// count is the number of rows to come. Each takes at least one byte, so a claim of more than there are
+// left is false: no table is made that the bytes cannot fill.
+func (r *reader) count() int { return r.below(min(uint64(len(r.buf)), maxRows) + 1) }
+
+// below is a number smaller than n.
+func (r *reader) below(n uint64) int { return r.check(r.uint(), n) }
+
+func (r *reader) check(v, n uint64) int {
+	if v >= n {
+		r.fail(errNumber)
+		return 0
+	}
+	return int(v)
+}
+
+func (r *reader) flag() bool { return r.below(2) == 1 }
+
+func (r *reader) string() string { return r.stringAt(r.uint()) }
+
+func (r *reader) stringAt(i uint64) string {
+	if i >= uint64(len(r.table)) {
+		r.fail(errNumber)
+		return ""
+	}
+	return r.table[i]
+}
+
+func (r *reader) readTable() {
+	lengths := make([]int, r.count())
+	for i := range lengths {
+		lengths[i] = r.below(uint64(len(r.buf)) + 1)
+	}
+	r.table = make([]string, len(lengths))
+	for i, n := range lengths {
+		if n > len(r.buf) {
+			r.fail(errShort)
+			return
+		}
+		r.table[i], r.buf = string(r.buf[:n]), r.buf[n:]
+	}
+	if len(r.table) == 0 || r.table[0] != "" {
+		r.fail(errNumber)
+	}
+}

@@ -1,0 +1,200 @@
+package embed
+
+import (
+	"github.com/google/pprof/profile"
+)
+
+func decodeColumns(columns []byte) (*profile.Profile, error) {
+	r := &reader{buf: columns}
+	r.readTable()
+	p := readProfile(r)
+	p.Mapping = readMappings(r)
+	p.Function = readFunctions(r)
+	p.Location = readLocations(r, p)
+	readSamples(r, p)
+	if r.err == nil && len(r.buf) > 0 {
+		r.fail(errNumber)
+	}
+	return p, r.err
+}
+
+func readProfile(r *reader) *profile.Profile {
+	p := &profile.Profile{TimeNanos: r.int(), DurationNanos: r.int(), Period: r.int()}
+	if r.flag() {
+		p.PeriodType = &profile.ValueType{Type: r.string(), Unit: r.string()}
+	}
+	p.DefaultSampleType, p.DropFrames, p.KeepFrames, p.DocURL = r.string(), r.string(), r.string(), r.string()
+	p.Comments = readStrings(r)
+	for range r.count() {
+		p.SampleType = append(p.SampleType, &profile.ValueType{Type: r.string(), Unit: r.string()})
+	}
+	return p
+}
+
+func readMappings(r *reader) []*profile.Mapping {
+	var all []*profile.Mapping
+	for range r.count() {
+		m := &profile.Mapping{ID: r.uint(), Start: r.uint(), Limit: r.uint(), Offset: r.uint(),
+			File: r.string(), BuildID: r.string(), KernelRelocationSymbol: r.string()}
+		m.HasFunctions, m.HasFilenames, m.HasLineNumbers, m.HasInlineFrames = r.flag(), r.flag(), r.flag(), r.flag()
+		all = append(all, m)
+	}
+	return all
+}
+
+func readFunctions(r *reader) []*profile.Function {
+	table := make([]profile.Function, r.count())
+	name, file, line := delta{step: 1}, delta{}, delta{}
+	for i := range table {
+		table[i].ID = uint64(i + 1)
+		table[i].Name = r.stringAt(name.read(r))
+	}
+	for i := range table {
+		table[i].SystemName = table[i].Name
+		if s := r.uint(); s > 0 {
+			table[i].SystemName = r.stringAt(s - 1)
+		}
+	}
+	for i := range table {
+		table[i].Filename = r.stringAt(file.read(r))
+	}
+	for i := range table {
+		table[i].StartLine = int64(line.read(r))
+	}
+	return pointers(table)
+}
+
+func readLocations(r *reader, p *profile.Profile) []*profile.Location {
+	table := make([]profile.Location, r.count())
+	mapping, address := delta{}, delta{}
+	for i := range table {
+		table[i].ID = uint64(i + 1)
+		if m := r.check(mapping.read(r), uint64(len(p.Mapping))+1); m > 0 {
+			table[i].Mapping = p.Mapping[m-1]
+		}
+	}
+	for i := range table {
+		table[i].Address = address.read(r)
+	}
+	for i := range table {
+		table[i].IsFolded = r.flag()
+	}
+	counts, all := make([]int, len(table)), 0
+	for i := range counts {
+		counts[i] = r.count()
+		all += counts[i]
+	}
+	if all > len(r.buf) { // each line takes bytes of its own after this
+		r.fail(errNumber)
+		return nil
+	}
+	lines := make([]profile.Line, all)
+	function, line := delta{}, delta{}
+	for i := range lines {
+		if f := r.check(function.read(r), uint64(len(p.Function))+1); f > 0 {
+			lines[i].Function = p.Function[f-1]
+		}
+	}
+	for i := range lines {
+		lines[i].Line = int64(line.read(r))
+	}
+	for i := range lines {
+		lines[i].Column = r.int()
+	}
+	for range lines {
+		r.uint() // the kind is for the script
+	}
+	for i, n := range counts {
+		if n > 0 {
+			table[i].Line, lines = lines[:n:n], lines[n:]
+		}
+	}
+	return pointers(table)
+}
+
+func readSamples(r *reader, p *profile.Profile) {
+	parents, locations, depths := readTree(r, len(p.Location))
+	sets := make([]labelSet, r.count())
+	for i := range sets {
+		sets[i] = readLabels(r)
+	}
+	n := r.count()
+	if n > 0 && uint64(n)*uint64(len(p.SampleType)) > maxFrames {
+		r.fail(errNumber)
+		return
+	}
+	samples, nodes := make([]profile.Sample, n), make([]int, n)
+	var node, time delta
+	frames := 0
+	for i := range samples {
+		nodes[i] = r.check(node.read(r), uint64(len(parents)))
+		frames += int(depths[nodes[i]])
+	}
+	// Labels are copied to each sample: they count too.
+	for i := range samples {
+		set := r.check(uint64(r.uint()), uint64(len(sets)))
+		if r.err != nil {
+			return
+		}
+		frames += sets[set].size()
+		if frames > maxFrames {
+			r.fail(errNumber)
+			return
+		}
+		sets[set].apply(&samples[i])
+	}
+	for i := range samples {
+		if t := time.read(r); t > 0 {
+			addNumber(&samples[i], timeKey, []int64{int64(t - 1)}, []string{timeUnit})
+		}
+	}
+	readValues(r, samples, len(p.SampleType))
+	if r.err != nil {
+		return
+	}
+	all := make([]*profile.Location, 0, frames)
+	for i := range samples {
+		begin := len(all)
+		for at := nodes[i]; at != 0; at = int(parents[at]) {
+			all = append(all, p.Location[locations[at]])
+		}
+		samples[i].Location = all[begin:len(all):len(all)]
+	}
+	p.Sample = pointers(samples)
+}
+
+func readValues(r *reader, samples []profile.Sample, types int) {
+	values := make([]int64, len(samples)*types)
+	for i := range samples {
+		samples[i].Value = values[i*types : (i+1)*types : (i+1)*types]
+	}
+	for column := range types {
+		earlier, factor := r.below(uint64(column)+1), r.int()
+		for i := range samples {
+			if earlier > 0 {
+				samples[i].Value[column] = samples[i].Value[earlier-1] * factor
+			} else {
+				samples[i].Value[column] = r.int() * factor
+			}
+		}
+	}
+}
+
+func (set labelSet) size() int {
+	n := 8 * len(set) // what maps take
+	for _, l := range set {
+		n += 2*len(l.strings) + len(l.numbers) + 2*len(l.units)
+	}
+	return n
+}
+
+func pointers[T any](table []T) []*T {
+	if len(table) == 0 {
+		return nil
+	}
+	all := make([]*T, len(table))
+	for i := range table {
+		all[i] = &table[i]
+	}
+	return all
+}

@@ -1,0 +1,126 @@
+// Package embed keeps a whole profile in the text of an SVG or HTML file, for the script in it and for us
+// to read back. Its entry points are Encode and Decode. It knows nothing of what the picture looks like.
+//
+// The bytes are a header and a raw deflate stream (RFC 1951) of columns of varints: a value that is like
+// the one before it becomes a zero, and many of those take no room. In the order of the stream:
+//
+//	strings    count, lengths, bytes; the first is ""
+//	profile    time, duration, period, period type, default type, drop and keep expressions, URL,
+//	           comments, sample types
+//	mappings   a row each
+//	functions  name, system name, file, start line
+//	locations  mapping, address, folded, number of lines; of each line function, line, column, kind
+//	tree       the stacks as a tree in depth-first order: of each node how many levels to go up from the one
+//	           before; then see callees
+//	labels     the distinct sets of labels, a row each
+//	samples    node, labels, time, values
+//
+// Signed numbers are zigzag-coded. Most columns hold differences to the row before; see columns.go.
+package embed
+
+import (
+	"bytes"
+	"compress/flate"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/google/pprof/profile"
+)
+
+// The header: magic, length of the deflate stream, length inflated, SHA-256 of the deflate stream.
+const (
+	magic      = "kpprof1\n"
+	headerSize = len(magic) + 8 + 8 + sha256.Size
+)
+
+// Bounds on what is read, for a file may come from anywhere. A profile beyond them is not written either.
+const (
+	maxInflated = 128 << 20 // bytes
+	maxRows     = 4 << 20   // of a table
+	maxNodes    = 16 << 20  // of the tree of stacks
+	maxFrames   = 32 << 20  // locations of all samples' stacks together
+)
+
+// ErrDamaged is the error of a payload that was cut off or changed.
+var ErrDamaged = errors.New("the embedded profile is damaged")
+
+// KindFunc says what code a function is, as a number that the script in the file knows.
+type KindFunc func(*profile.Function, *profile.Mapping) uint8
+
+// Encode encodes a valid profile. All of it is kept but the order of samples, locations and functions and the
+// numbers of the latter two, which have no meaning: profiles that differ in those alone give the same bytes.
+func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
+	if err := p.CheckValid(); err != nil {
+		return nil, err
+	}
+	columns, err := encodeColumns(p, kind)
+	if err != nil {
+		return nil, err
+	}
+	if len(columns) > maxInflated || max(len(p.Sample), len(p.Location), len(p.Function)) > maxRows {
+		return nil, fmt.Errorf("the profile has %d samples in %d MiB, more than a picture can hold; write it as pprof", len(p.Sample), len(columns)>>20)
+	}
+	out := bytes.NewBuffer(make([]byte, headerSize))
+	deflate, err := flate.NewWriter(out, 6)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := deflate.Write(columns); err != nil {
+		return nil, err
+	}
+	if err := deflate.Close(); err != nil {
+		return nil, err
+	}
+	b := out.Bytes()
+	copy(b, magic)
+	binary.LittleEndian.PutUint64(b[8:], uint64(len(b)-headerSize))
+	binary.LittleEndian.PutUint64(b[16:], uint64(len(columns)))
+	sum := sha256.Sum256(b[headerSize:])
+	copy(b[24:], sum[:])
+	return b, nil
+}
+
+// Decode decodes what Encode gave. Anything else is an error that wraps ErrDamaged.
+func Decode(b []byte) (*profile.Profile, error) {
+	columns, err := inflate(b)
+	if err != nil {
+		return nil, err
+	}
+	p, err := decodeColumns(columns)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	if err := p.CheckValid(); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	return p, nil
+}
+
+func inflate(b []byte) ([]byte, error) {
+	if len(b) < headerSize || string(b[:len(magic)]) != magic {
+		return nil, fmt.Errorf("%w: it has no header of a version known here", ErrDamaged)
+	}
+	length, inflated := binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
+	sum, stream := b[24:headerSize], b[headerSize:]
+	if length != uint64(len(stream)) {
+		return nil, fmt.Errorf("%w: %d bytes of %d are there", ErrDamaged, len(stream), length)
+	}
+	if got := sha256.Sum256(stream); !bytes.Equal(got[:], sum) {
+		return nil, fmt.Errorf("%w: it was changed (its SHA-256 differs)", ErrDamaged)
+	}
+	if inflated > maxInflated {
+		return nil, fmt.Errorf("%w: it would inflate to %d bytes", ErrDamaged, inflated)
+	}
+	// The buffer grows with what is really there, not with what the header claims.
+	columns, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(stream)), int64(inflated)+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	if uint64(len(columns)) != inflated {
+		return nil, fmt.Errorf("%w: it does not inflate to %d bytes", ErrDamaged, inflated)
+	}
+	return columns, nil
+}

@@ -1,0 +1,117 @@
+package embed
+
+// callees are the locations seen so far below each location, in the order in which they came up. A
+// program calls the same few functions from a place, so a callee's rank among them takes few bits; of those that are
+// new the difference to the one before is kept. The last list is that of the root.
+type callees struct {
+	lists [][]int32
+	ranks map[[2]int32]uint64
+}
+
+func newCallees(locations int) *callees {
+	return &callees{lists: make([][]int32, locations+1), ranks: map[[2]int32]uint64{}}
+}
+
+// rank is 0 for a callee that is new below the caller.
+func (c *callees) rank(caller, callee int32) uint64 { return c.ranks[[2]int32{caller, callee}] }
+
+func (c *callees) add(caller, callee int32) {
+	c.lists[caller] = append(c.lists[caller], callee)
+	c.ranks[[2]int32{caller, callee}] = uint64(len(c.lists[caller]))
+}
+
+// before is what a new callee is compared with: the newest one, else the caller.
+func (c *callees) before(caller int32) int32 {
+	if list := c.lists[caller]; len(list) > 0 {
+		return list[len(list)-1]
+	}
+	return caller
+}
+
+// writeTree merges sorted stacks, none of which is the beginning of the one before, to a tree. It gives the
+// node of each; node 0 is the root, which is no frame.
+func writeTree(w *writer, rows []row, locations int) []int32 {
+	var up, ranks []uint64
+	var added []int64
+	known := newCallees(locations)
+	nodes := make([]int32, len(rows))
+	var path []int32 // nodes from the root to that of the stack before
+	var last []int32
+	for i, r := range rows {
+		same := 0
+		for same < min(len(last), len(r.stack)) && last[same] == r.stack[same] {
+			same++
+		}
+		climb := uint64(len(path) - same)
+		path = path[:same]
+		caller := int32(locations)
+		if same > 0 {
+			caller = r.stack[same-1]
+		}
+		for _, l := range r.stack[same:] {
+			rank := known.rank(caller, l)
+			if rank == 0 {
+				added = append(added, int64(l-known.before(caller)))
+				known.add(caller, l)
+			}
+			up, ranks = append(up, climb), append(ranks, rank)
+			climb, caller = 0, l
+			path = append(path, int32(len(up)))
+		}
+		if len(path) > 0 {
+			nodes[i] = path[len(path)-1]
+		}
+		last = r.stack
+	}
+	w.uint(uint64(len(up)))
+	for _, v := range up {
+		w.uint(v)
+	}
+	w.uint(uint64(len(added)))
+	for _, v := range added {
+		w.int(v)
+	}
+	for _, v := range ranks {
+		w.uint(v)
+	}
+	return nodes
+}
+
+// readTree gives for each node its parent, the index of its location and its depth; the root is 0.
+func readTree(r *reader, limit int) (parents, locations, depths []int32) {
+	n := r.below(min(uint64(len(r.buf))/2, maxNodes)+1) + 1
+	parents, locations, depths = make([]int32, n), make([]int32, n), make([]int32, n)
+	for i := 1; i < n; i++ {
+		parent := int32(i - 1)
+		for range r.below(uint64(depths[parent]) + 1) {
+			parent = parents[parent]
+		}
+		parents[i], depths[i] = parent, depths[parent]+1
+	}
+	added := make([]int64, r.count())
+	for i := range added {
+		added[i] = r.int()
+	}
+	lists := make([][]int32, limit+1)
+	locations[0] = int32(limit)
+	for i := 1; i < n; i++ {
+		caller := locations[parents[i]]
+		list := lists[caller]
+		if rank := r.below(uint64(len(list)) + 1); rank > 0 {
+			locations[i] = list[rank-1]
+			continue
+		}
+		before := caller
+		if len(list) > 0 {
+			before = list[len(list)-1]
+		}
+		if len(added) == 0 {
+			r.fail(errShort)
+			return
+		}
+		locations[i] = int32(r.check(uint64(int64(before)+added[0]), uint64(limit)))
+		added = added[1:]
+		lists[caller] = append(list, locations[i])
+	}
+	return parents, locations, depths
+}

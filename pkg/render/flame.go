@@ -1,0 +1,163 @@
+package render
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/google/pprof/profile"
+)
+
+// flame is the tree of frames as columns, which take a fraction of the memory that linked nodes do. Nodes stand in
+// depth-first order, siblings by name; node 0 is the root. A node's subtree ends before its end.
+type flame struct {
+	frames             []frame // distinct, by name; nodes refer to them
+	frame              []int32
+	parent, end, depth []int32
+	start, self, total []int64 // start is the sum of all that stands left of the node
+	inlined            []bool  // everywhere it occurs
+}
+
+// newFlame merges a profile's stacks by sorting them: siblings come in the order of their names, and
+// equal beginnings next to each other.
+func newFlame(p *profile.Profile) *flame {
+	index := valueIndex(p)
+	stacks := newFrameStacks(p)
+	order := make([]int32, 0, len(p.Sample))
+	for i, s := range p.Sample {
+		if s.Value[index] != 0 {
+			order = append(order, int32(i))
+		}
+	}
+	slices.SortFunc(order, func(a, b int32) int { return slices.Compare(stacks.of(a), stacks.of(b)) })
+	f := &flame{frames: stacks.frames}
+	f.add(-1, stacks.root, 0)
+	var path []int32 // nodes of the stack before
+	var last []int32
+	for _, i := range order {
+		value, stack := p.Sample[i].Value[index], stacks.of(i)
+		same := 0
+		for same < min(len(last), len(stack)) && last[same]>>1 == stack[same]>>1 {
+			f.inlined[path[same]] = f.inlined[path[same]] && stack[same]&1 == 1
+			same++
+		}
+		path = path[:same]
+		for depth, at := range stack[same:] {
+			parent := int32(0)
+			if len(path) > 0 {
+				parent = path[len(path)-1]
+			}
+			path = append(path, f.add(parent, at, int32(same+depth+1)))
+		}
+		node := int32(0)
+		if len(path) > 0 {
+			node = path[len(path)-1]
+		}
+		f.self[node] += value
+		last = stack
+	}
+	f.sum()
+	return f
+}
+
+func (f *flame) add(parent, frame, depth int32) int32 {
+	f.parent, f.depth = append(f.parent, parent), append(f.depth, depth)
+	f.frame, f.inlined = append(f.frame, frame>>1), append(f.inlined, frame&1 == 1)
+	f.self = append(f.self, 0)
+	return int32(len(f.parent) - 1)
+}
+
+// sum fills in what follows from parents and selfs.
+func (f *flame) sum() {
+	n := len(f.parent)
+	f.total, f.start, f.end = slices.Clone(f.self), make([]int64, n), make([]int32, n)
+	for i := n - 1; i >= 0; i-- {
+		f.end[i] = max(f.end[i], int32(i+1))
+		if q := f.parent[i]; q >= 0 {
+			f.total[q] += f.total[i]
+			f.end[q] = max(f.end[q], f.end[i])
+		}
+	}
+	next := slices.Clone(f.start) // where a node's next child begins
+	for i := 1; i < n; i++ {
+		q := f.parent[i]
+		f.start[i] = next[q]
+		next[i] = next[q]
+		next[q] += f.total[i]
+	}
+}
+
+func (f *flame) at(node int32) frame { return f.frames[f.frame[node]] }
+
+// frameStacks are the stacks of all samples, root first, as numbers: a frame's rank by name, doubled, plus 1
+// where the call is inlined.
+type frameStacks struct {
+	frames  []frame
+	root    int32
+	numbers []int32
+	begin   []int32
+}
+
+func (s *frameStacks) of(sample int32) []int32 { return s.numbers[s.begin[sample]:s.begin[sample+1]] }
+
+func newFrameStacks(p *profile.Profile) *frameStacks {
+	s := &frameStacks{}
+	numbers := map[frame]int32{}
+	number := func(f frame) int32 {
+		i, ok := numbers[f]
+		if !ok {
+			i = int32(len(s.frames))
+			numbers[f], s.frames = i, append(s.frames, f)
+		}
+		return i
+	}
+	s.root = number(frame{"all", kindProcess}) << 1
+	length := 0
+	for _, sample := range p.Sample {
+		length += len(sample.Location)
+	}
+	s.numbers, s.begin = make([]int32, 0, length), make([]int32, 0, len(p.Sample)+1)
+	places, above := make(map[*profile.Location][]int32, len(p.Location)), levelsOf(p)
+	for _, sample := range p.Sample {
+		s.begin = append(s.begin, int32(len(s.numbers)))
+		for _, f := range levelFrames(sample, above) {
+			s.numbers = append(s.numbers, number(f)<<1)
+		}
+		for _, l := range slices.Backward(sample.Location) {
+			place, ok := places[l]
+			if !ok {
+				frames, own := locationFrames(l)
+				for i, f := range frames {
+					n := number(f) << 1
+					if i >= own {
+						n |= 1
+					}
+					place = append(place, n)
+				}
+				places[l] = place
+			}
+			s.numbers = append(s.numbers, place...)
+		}
+	}
+	s.begin = append(s.begin, int32(len(s.numbers)))
+	s.rank()
+	return s
+}
+
+// rank numbers the frames anew, in the order of their names.
+func (s *frameStacks) rank() {
+	order := make([]int32, len(s.frames))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(s.frames[a].name, s.frames[b].name), cmp.Compare(s.frames[a].kind, s.frames[b].kind))
+	})
+	ranks, frames := make([]int32, len(order)), make([]frame, len(order))
+	for rank, i := range order {
+		ranks[i], frames[rank] = int32(rank), s.frames[i]
+	}
+	s.frames, s.root = frames, ranks[s.root>>1]<<1
+	for i, n := range s.numbers {
+		s.numbers[i] = ranks[n>>1]<<1 | n&1
+	}
+}

@@ -1,0 +1,100 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// writeHead writes title, subtitles, legend and the hottest functions. They stand in the picture itself, for
+// in an <img> there is nothing else to ask.
+func writeHead(out *bytes.Buffer, p *profile.Profile, hottest []Entry, total int64, unit string) {
+	fmt.Fprintf(out, `<text x="%d" y="24" font-size="17" font-weight="bold">%s</text>`+"\n", margin, escape(fitHead(title(p), svgWidth-260, 17)))
+	for i, line := range subtitles(p) {
+		fmt.Fprintf(out, `<text x="%d" y="%d" fill="#444444">%s</text>`+"\n", margin, 42+16*i, escape(fitHead(line, svgWidth-2*margin, fontSize)))
+	}
+	writeLegend(out)
+	for i, e := range hottest {
+		x, y := margin+i/(ranked/2)*svgWidth/2, 102+i%(ranked/2)*15
+		line := fmt.Sprintf("%5.1f%% %5.1f%%  ", percent(e.Flat, total), percent(e.Cum, total))
+		room := float64(svgWidth/2-2*margin) - float64(len(line))*charWidth
+		fmt.Fprintf(out, `<text x="%d" y="%d" xml:space="preserve">%s</text>`+"\n", x, y, escape(line+fit(e.Name, room)))
+	}
+	if len(hottest) > 0 {
+		fmt.Fprintf(out, `<text x="%d" y="%d" fill="#444444">%s</text>`+"\n", margin, 102+ranked/2*15,
+			"The hottest functions: share of their own, share with what they call.")
+	}
+}
+
+func writeLegend(out *bytes.Buffer) {
+	x := float64(margin)
+	for k := range kindProcess {
+		look := kindLook[k]
+		fmt.Fprintf(out, `<rect x="%.0f" y="68" width="12" height="12" fill="%s"/><text x="%.0f" y="78">%s</text>`,
+			x, hex(look.hue, look.saturation, look.lightness), x+16, look.word)
+		x += 16 + float64(len(look.word)+2)*charWidth
+	}
+	out.WriteString("\n")
+}
+
+// title names what was profiled: the pod and its container where they are known.
+func title(p *profile.Profile) string {
+	pod := comment(p, "pod")
+	if pod == "" {
+		return "Flame graph of " + typeName(p)
+	}
+	if c := comment(p, "container"); c != "" {
+		return pod + " · " + c
+	}
+	return pod
+}
+
+func typeName(p *profile.Profile) string { return printable(p.SampleType[valueIndex(p)].Type) }
+
+// subtitles are two lines: where the profile is from, and what it is.
+func subtitles(p *profile.Profile) []string {
+	s := totals(p)
+	var where, what []string
+	for _, key := range []string{"node", "image"} {
+		if v := comment(p, key); v != "" {
+			where = append(where, key+" "+v)
+		}
+	}
+	if index := valueIndex(p); index > 0 || !countsSamples(p) {
+		what = append(what, fmt.Sprintf("%s of %s", Quantity(s.Total, s.Unit), typeName(p)))
+	}
+	if p.DurationNanos > 0 {
+		what = append(what, fmt.Sprintf("in %.1fs", float64(p.DurationNanos)/1e9))
+	}
+	if countsSamples(p) {
+		what = append(what, fmt.Sprintf("%d samples", s.Samples))
+	}
+	for _, key := range []string{"frequency", "lost samples", "partial", "filter"} {
+		if v := comment(p, key); v != "" && v != "0" {
+			what = append(what, key+" "+v)
+		}
+	}
+	return []string{strings.Join(where, " · "), strings.Join(what, " · ")}
+}
+
+// totals sums up the samples alone.
+func totals(p *profile.Profile) Summary {
+	index := valueIndex(p)
+	s := Summary{Unit: printable(p.SampleType[index].Unit)}
+	for _, sample := range p.Sample {
+		s.Samples += sample.Value[0]
+		s.Total += sample.Value[index]
+	}
+	return s
+}
+
+// fitHead cuts a heading at its right end: it begins with what matters.
+func fitHead(s string, width int, size float64) string {
+	room := int(float64(width) / (size * 0.602))
+	if runes := []rune(s); len(runes) > room {
+		return string(runes[:room-1]) + "…"
+	}
+	return s
+}

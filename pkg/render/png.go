@@ -1,0 +1,152 @@
+package render
+
+import (
+	"bufio"
+	"fmt"
+	"image"
+	imagecolor "image/color"
+	"image/draw"
+	"image/png"
+	"io"
+	"math"
+
+	"github.com/google/pprof/profile"
+)
+
+// PNGOptions are a picture's size. Zero values mean the defaults.
+type PNGOptions struct {
+	Width int     // in pixels at scale 1, from MinPNGWidth to MaxPNGWidth
+	Scale float64 // pixels of the file for each of the width, text included, up to MaxPNGScale
+}
+
+// The bounds keep a picture below 8,000 by 14,000 pixels: what programs still open.
+const (
+	DefaultPNGWidth, MinPNGWidth, MaxPNGWidth = 1200, 300, 4000
+	DefaultPNGScale, MinPNGScale, MaxPNGScale = 2.0, 0.5, 4.0
+	maxPNGSide                                = 8000 // width with scale
+	pngRows                                   = 200
+)
+
+// Measures of the picture in pixels at scale 1.
+const (
+	pngMargin = 10.0
+	pngHead   = 92.0
+	pngRow    = 17.0
+	pngFoot   = 26.0
+)
+
+// Validate refuses sizes that no picture can have.
+func (o PNGOptions) Validate() error {
+	_, err := o.complete()
+	return err
+}
+
+func (o PNGOptions) complete() (PNGOptions, error) {
+	if o.Width == 0 {
+		o.Width = DefaultPNGWidth
+	}
+	if o.Scale == 0 {
+		o.Scale = min(DefaultPNGScale, maxPNGSide/float64(o.Width))
+	}
+	switch {
+	case o.Width < MinPNGWidth || o.Width > MaxPNGWidth:
+		return o, fmt.Errorf("a picture's width is from %d to %d pixels, not %d", MinPNGWidth, MaxPNGWidth, o.Width)
+	case !(o.Scale >= MinPNGScale && o.Scale <= MaxPNGScale):
+		return o, fmt.Errorf("a picture's scale is from %g to %g, not %g", MinPNGScale, MaxPNGScale, o.Scale)
+	case float64(o.Width)*o.Scale > maxPNGSide:
+		return o, fmt.Errorf("a picture of %d pixels at scale %g would be wider than %d", o.Width, o.Scale, maxPNGSide)
+	}
+	return o, nil
+}
+
+func writeDefaultPNG(w io.Writer, p *profile.Profile) error { return WritePNG(w, p, PNGOptions{}) }
+
+// WritePNG draws a flame graph: the root at the bottom, siblings in the order of their names.
+func WritePNG(w io.Writer, p *profile.Profile, o PNGOptions) error {
+	o, err := o.complete()
+	if err != nil {
+		return err
+	}
+	root := newTree(p)
+	width := float64(o.Width) - 2*pngMargin
+	rows, deeper := blocks(root, width, 1/o.Scale, pngRows)
+	height := pngHead + float64(max(len(rows), 3))*pngRow + pngFoot
+	c, err := newCanvas(float64(o.Width), height, o.Scale)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	c.head(p)
+	if root.total == 0 {
+		c.text(pngMargin, pngHead+30, fitTo(emptyReason(p), width), ink)
+	}
+	for i, row := range rows {
+		for _, b := range row {
+			c.block(b, height-pngFoot-float64(i+1)*pngRow)
+		}
+	}
+	note := "Width is share of " + printable(p.SampleType[valueIndex(p)].Type) + "; callers below, callees above; siblings by name."
+	if deeper {
+		note = fmt.Sprintf("Deeper than %d frames it is not drawn. ", pngRows) + note
+	}
+	c.text(pngMargin, height-10, fitTo(note, width), faint)
+	out := bufio.NewWriter(w)
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+	if err := encoder.Encode(out, c.image); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+var (
+	ink   = imagecolor.RGBA{0, 0, 0, 255}
+	faint = imagecolor.RGBA{0x44, 0x44, 0x44, 255}
+	grey  = imagecolor.RGBA{0xe4, 0xe4, 0xe4, 255} // what stands for frames too narrow
+)
+
+func (c *canvas) head(p *profile.Profile) {
+	width := float64(c.image.Rect.Dx())/c.scale - 2*pngMargin
+	c.title(pngMargin, 24, fitTo(title(p), width*fontSize/titleSize), ink)
+	for i, line := range subtitles(p) {
+		c.text(pngMargin, 42+16*float64(i), fitTo(line, width), faint)
+	}
+	x := pngMargin
+	for k := range kindProcess {
+		c.fill(x, 68, 12, 12, fill(frame{kind: k}))
+		c.text(x+16, 78, kindLook[k].word, ink)
+		x += 16 + float64(len(kindLook[k].word)+2)*charWidth
+	}
+}
+
+// fitTo is fit for a line of text, which has no border and matters even where there is little room.
+func fitTo(s string, width float64) string {
+	room := int(width / charWidth)
+	if runes := []rune(s); len(runes) > room {
+		return string(runes[:max(room-1, 0)]) + "…"
+	}
+	return s
+}
+
+func (c *canvas) block(b block, y float64) {
+	background := grey
+	if b.node != nil {
+		background = fill(b.frame)
+	}
+	gap := min(0.5, b.width/4) // so that neighbours can be told apart
+	c.fill(pngMargin+b.x, y, b.width-gap, pngRow-1, background)
+	if label := fit(b.label(), b.width); label != "" {
+		c.text(pngMargin+b.x+3, y+12, label, ink)
+	}
+}
+
+func fill(f frame) imagecolor.RGBA {
+	c := rgb(f)
+	return imagecolor.RGBA{c[0], c[1], c[2], 255}
+}
+
+// fill paints a rectangle given at scale 1, at least one pixel wide.
+func (c *canvas) fill(x, y, width, height float64, with imagecolor.RGBA) {
+	at := func(v float64) int { return int(math.Round(v * c.scale)) }
+	r := image.Rect(at(x), at(y), max(at(x+width), at(x)+1), at(y+height))
+	draw.Draw(c.image, r, image.NewUniform(with), image.Point{}, draw.Src)
+}

@@ -1,0 +1,63 @@
+// Names and numbers as pkg/render writes them: label.go, frame.go, color.go, text.go.
+
+// printable replaces control characters and those that change the direction of what follows.
+function printable(s) {
+  return s.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]/g, '\ufffd');
+}
+
+function base(path) { return path.slice(path.lastIndexOf('/') + 1); }
+
+// shortName leaves out the type arguments of Go's generic functions.
+function shortName(name, file) {
+  const open = name.indexOf('['), end = name.lastIndexOf(']');
+  return open <= 0 || end < open || !file.endsWith('.go') ? name : name.slice(0, open) + '[...]' + name.slice(end + 1);
+}
+
+// moduleOf is a Go function's package, and of any other the file that its code is in.
+function moduleOf(name, file, object) {
+  if (!file.endsWith('.go')) return object;
+  const head = name.split(/[[(]/, 1)[0], slash = head.lastIndexOf('/') + 1, dot = head.indexOf('.', slash);
+  return dot < 0 ? head : head.slice(0, dot);
+}
+
+// fit shortens a name to the characters that a width has room for: template arguments first, then from the left.
+function fit(name, width) {
+  const room = Math.floor((width - 6) / CONFIG.char);
+  if (room < 3) return '';
+  if (name.length <= room) return name;
+  const runes = Array.from(withoutTemplateArguments(name));
+  return runes.length <= room ? runes.join('') : '…' + runes.slice(runes.length - room + 1).join('');
+}
+
+function withoutTemplateArguments(name) {
+  let out = '', depth = 0;
+  for (let i = 0; i < name.length; i++) {
+    const c = name[i], before = name.slice(0, i);
+    if (c === '<' && (depth > 0 || (/[\p{L}\p{N}_:]$/u.test(before) && !before.endsWith('operator')))) {
+      if (depth++ === 0) out += '‹…›';
+    } else if (c === '>' && depth > 0 && name[i - 1] !== '-') depth--;
+    else if (depth === 0) out += c;
+  }
+  return depth > 0 ? name : out;
+}
+
+const encoder = new TextEncoder();
+
+// colorOf is a frame's colour: FNV-1a of its name chooses one of its kind's.
+function colorOf(frame) {
+  if (!frame.color) {
+    let h = 0x811c9dc5;
+    for (const byte of encoder.encode(frame.name)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
+    const all = CONFIG.palette[frame.kind] || CONFIG.palette[0];
+    frame.color = all[h % all.length];
+  }
+  return frame.color;
+}
+
+function quantity(value, unit) {
+  if (unit === 'nanoseconds') return (value / 1e9).toFixed(2) + 's';
+  if (unit === 'bytes') return (value / 1048576).toFixed(2) + ' MiB';
+  return value + ' ' + unit;
+}
+
+function share(part, whole) { return (whole ? 100 * part / whole : 0).toFixed(2) + '%'; }

@@ -1,0 +1,166 @@
+// The profile in the file: its columns as pkg/render/embed describes them.
+
+// Reader reads varints. Numbers above 2^53 lose digits; only addresses are that large, and they are skipped.
+class Reader {
+  constructor(bytes) { this.bytes = bytes; this.at = 0; }
+  uint() {
+    let byte = this.bytes[this.at++], value = byte & 127, factor = 128;
+    while (byte > 127) {
+      byte = this.bytes[this.at++];
+      value += (byte & 127) * factor;
+      factor *= 128;
+    }
+    return value;
+  }
+  int() {
+    const v = this.uint();
+    return v % 2 ? -(v + 1) / 2 : v / 2;
+  }
+  skip(n) { while (n-- > 0) this.uint(); }
+  uints(n, into) {
+    for (let i = 0; i < n; i++) into[i] = this.uint();
+    return into;
+  }
+  deltas(n, step, into) {
+    for (let i = 0, last = 0; i < n; i++) into[i] = last += this.int() + step;
+    return into;
+  }
+  strings() {
+    const lengths = this.uints(this.n = this.uint(), []), decoder = new TextDecoder();
+    return lengths.map((n) => decoder.decode(this.bytes.subarray(this.at, this.at += n)));
+  }
+}
+
+const HEADER = 56;
+
+// load finds the profile under an element and inflates it.
+async function load(root) {
+  const text = root.querySelector('[data-role=profile]').textContent;
+  const raw = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  await check(raw);
+  const stream = new Blob([raw.subarray(HEADER)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  return decode(new Uint8Array(await new Response(stream).arrayBuffer()));
+}
+
+// check compares length and, where the page may compute one, digest.
+async function check(raw) {
+  const view = new DataView(raw.buffer), length = raw.length < HEADER ? -1 : Number(view.getBigUint64(8, true));
+  if (length !== raw.length - HEADER) throw new Error('it is not complete');
+  if (!globalThis.crypto || !crypto.subtle) return;
+  const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', raw.subarray(HEADER)));
+  if (sum.some((byte, i) => byte !== raw[24 + i])) throw new Error('it was changed');
+}
+
+function decode(bytes) {
+  const r = new Reader(bytes), strings = r.strings(), text = () => strings[r.uint()], p = {};
+  r.skip(1);
+  p.duration = r.int();
+  r.skip(1);
+  if (r.uint()) r.skip(2);
+  p.defaultType = text();
+  r.skip(3);
+  p.comments = Array.from({ length: r.uint() }, text);
+  p.types = Array.from({ length: r.uint() }, () => ({ type: printable(text()), unit: printable(text()) }));
+  const mappings = Array.from({ length: r.uint() }, () => {
+    r.skip(4);
+    const file = text();
+    r.skip(6);
+    return file;
+  });
+  const functions = r.uint();
+  const names = r.deltas(functions, 1, []);
+  r.skip(functions);
+  const files = r.deltas(functions, 0, []);
+  r.skip(functions);
+  decodeLocations(r, p, (fn) => strings[names[fn]], (fn) => strings[files[fn]], mappings);
+  decodeSamples(r, p, text);
+  return p;
+}
+
+// decodeLocations gives each location its frames, outermost call first. Equal frames have one number, in the order of names.
+function decodeLocations(r, p, name, file, mappings) {
+  const n = r.uint();
+  const mapping = r.deltas(n, 0, []);
+  r.skip(2 * n);
+  const counts = r.uints(n, []), lines = counts.reduce((a, b) => a + b, 0);
+  const fns = r.deltas(lines, 0, []), numbers = r.deltas(lines, 0, []);
+  r.skip(lines);
+  const kinds = r.uints(lines, []);
+  const frames = [], known = new Map();
+  const frame = (name, kind, file, line, module) => {
+    const key = kind + name;
+    if (!known.has(key)) {
+      known.set(key, frames.length);
+      frames.push({ name, kind, file, line, module });
+    }
+    return known.get(key);
+  };
+  p.frame = frame;
+  p.all = frame('all', CONFIG.process, '', 0, '');
+  const of = [];
+  for (let l = 0, line = 0; l < n; l++) {
+    const here = [], object = mapping[l] ? base(mappings[mapping[l] - 1]) : '';
+    for (let i = counts[l] - 1; i >= 0; i--) {
+      const fn = fns[line + i] - 1;
+      if (fn < 0) continue;
+      here.push({ frame: frame(printable(shortName(name(fn), file(fn))), kinds[line + i], file(fn), numbers[line + i], moduleOf(name(fn), file(fn), object)), inlined: i < counts[l] - 1 });
+    }
+    if (!counts[l]) here.push({ frame: frame('[' + printable(object || 'unknown') + ']', CONFIG.native, '', 0, object), inlined: false });
+    of.push(here);
+    line += counts[l];
+  }
+  p.frames = frames;
+  p.locations = of;
+}
+
+function decodeSamples(r, p, text) {
+  const nodes = r.uint();
+  const up = r.uints(nodes, new Int32Array(nodes)), location = new Int32Array(nodes + 1), parent = new Int32Array(nodes + 1);
+  for (let i = 1; i <= nodes; i++) {
+    let at = i - 1;
+    for (let k = up[i - 1]; k > 0; k--) at = parent[at];
+    parent[i] = at;
+  }
+  const added = Array.from({ length: r.uint() }, () => r.int()), lists = [];
+  location[0] = p.locations.length;
+  for (let i = 1, k = 0; i <= nodes; i++) {
+    const caller = location[parent[i]], list = lists[caller] || (lists[caller] = []), rank = r.uint();
+    if (rank) {
+      location[i] = list[rank - 1];
+      continue;
+    }
+    location[i] = (list.length ? list[list.length - 1] : caller) + added[k++];
+    list.push(location[i]);
+  }
+  const sets = Array.from({ length: r.uint() }, () => {
+    const set = { process: 'process', pid: 0, thread: '' };
+    for (let labels = r.uint(); labels > 0; labels--) {
+      const key = text();
+      if (r.uint()) {
+        const values = Array.from({ length: r.uint() }, () => r.int());
+        r.skip(r.uint());
+        if (key === 'pid') set.pid = values[0];
+      } else {
+        const values = Array.from({ length: r.uint() }, text);
+        if (key === 'process' || key === 'thread') set[key] = values[0];
+      }
+    }
+    return set;
+  });
+  const n = r.uint();
+  p.stacks = { parent, location };
+  p.sets = sets;
+  p.node = r.deltas(n, 0, new Int32Array(n));
+  p.set = r.uints(n, new Int32Array(n));
+  p.time = r.deltas(n, 0, new Float64Array(n));
+  p.timed = p.time.some((t) => t > 0);
+  p.values = [];
+  for (let t = 0; t < p.types.length; t++) {
+    const like = r.uint(), factor = r.int(), column = new Float64Array(n);
+    for (let i = 0; i < n; i++) column[i] = (like ? p.values[like - 1][i] : r.int()) * factor;
+    p.values.push(column);
+  }
+  p.pids = new Map();
+  for (const s of sets) p.pids.set(s.pid, printable(s.process) + ' (' + s.pid + ')');
+  p.threads = p.comments.includes('by: thread');
+}

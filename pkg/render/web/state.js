@@ -1,0 +1,253 @@
+// App holds what is shown and how: the tree of the moment, zoom, search, filters. A view draws it.
+
+// A frame narrower than this many pixels is drawn together with its neighbours.
+const LEAST = 0.5;
+const LINK_LIMIT = 8000;
+const EMPTY = { type: '', from: '', to: '', process: '', find: '', sandwich: '', focus: '', hide: '', module: '', recursion: '', wrappers: '', inverted: '', weight: '', zoom: [] };
+
+class App {
+  constructor(profile, view, root) {
+    this.profile = profile;
+    this.view = view;
+    this.root = root;
+    this.state = { ...EMPTY };
+    this.hits = [];
+    this.hit = -1;
+    this.cache = {};
+    this.selected = null;
+  }
+
+  // set changes the state, makes the trees anew that depend on it, and draws. An expression that is none changes nothing.
+  set(changes) {
+    const before = this.state;
+    this.state = { ...before, ...changes };
+    try {
+      this.rebuild();
+    } catch (e) {
+      this.state = before;
+      this.rebuild();
+      this.view.say(e.message);
+      return false;
+    }
+    this.selected = null;
+    this.save();
+    this.view.draw(this);
+    return true;
+  }
+
+  rebuild() {
+    const s = this.state, p = this.profile;
+    this.type = Math.max(0, p.types.findIndex((t) => t.type === (s.type || p.defaultType)));
+    if (!s.type && !p.types.some((t) => t.type === p.defaultType)) this.type = p.types.length - 1;
+    this.unit = p.types[this.type].unit;
+    const shape = { ...s, zoom: '', find: '' };
+    if (this.once('shape', shape)) this.shape();
+    this.zoom = this.resolve(s.zoom);
+    this.find();
+  }
+
+  // once tells whether a step has to be taken anew, for what it depends on has changed.
+  once(step, on) {
+    const key = JSON.stringify(on);
+    if (this.cache[step] === key) return false;
+    this.cache[step] = key;
+    return true;
+  }
+
+  shape() {
+    const s = this.state, p = this.profile, weight = !!s.weight;
+    this.cache.shape = '';
+    if (this.once('base', [this.type, s.from, s.to, s.process, weight])) {
+      const from = s.from === '' ? -Infinity : +s.from, to = s.to === '' ? Infinity : +s.to, timed = s.from !== '' || s.to !== '';
+      this.base = baseTree(p, this.type, (i) =>
+        (!timed || (p.time[i] > 0 && p.time[i] - 1 >= from && p.time[i] - 1 < to)) && (s.process === '' || String(p.sets[p.set[i]].pid) === s.process), weight);
+    }
+    let t = this.base;
+    const finish = (b) => b.finish(ranks(p), weight);
+    const drop = s.hide && this.matching(s.hide), module = s.module && this.matching(s.module, 'module');
+    if (drop || module || s.recursion) t = finish(without(t, (_, f) => (drop && drop[f]) || (module && module[f]), !!s.recursion));
+    if (s.focus) t = finish(focused(t, this.matching(s.focus)));
+    if (s.wrappers) { const of = t; t = finish(without(t, (i) => wrapper(of, i), false)); }
+    if (s.inverted && !s.sandwich) t = finish(inverted(t));
+    this.whole = t.total[0];
+    this.callers = null;
+    if (s.sandwich) {
+      const frame = this.frameCalled(t, s.sandwich);
+      if (frame < 0) throw new Error('no function here is called ' + s.sandwich);
+      const both = sandwich(t, frame);
+      t = finish(both.callees);
+      this.callers = finish(both.callers);
+    }
+    this.tree = t;
+    this.cache.shape = JSON.stringify({ ...s, zoom: '', find: '' });
+  }
+
+  // matching tests an expression once per frame, not per node. Small letters match capitals too.
+  matching(expression, property = 'name') {
+    let re;
+    try {
+      re = new RegExp(expression, expression === expression.toLowerCase() ? 'i' : '');
+    } catch (e) {
+      throw new Error('not a regular expression: ' + expression);
+    }
+    return Uint8Array.from(this.profile.frames, (f, i) => (i !== this.profile.all && re.test(f[property]) ? 1 : 0));
+  }
+
+  frameCalled(t, name) {
+    const { cum } = functions(t, this.profile.frames.length);
+    let best = -1;
+    this.profile.frames.forEach((f, i) => { if (f.name === name && cum[i] > 0 && (best < 0 || cum[i] > cum[best])) best = i; });
+    return best;
+  }
+
+  name(t, node) { return this.profile.frames[t.frame[node]].name; }
+
+  stack(t, node) {
+    const names = [];
+    for (let i = node; i > 0 || (i === 0 && this.callers); i = t.parent[i]) names.push(this.name(t, i));
+    return t === this.callers ? names : names.reverse();
+  }
+
+  path(node) {
+    const names = [];
+    for (let i = node; i > 0; i = this.tree.parent[i]) names.push(this.name(this.tree, i));
+    return names.reverse();
+  }
+
+  // resolve finds the node whose callers' names end like the path; the one at the path's depth, else the widest.
+  resolve(path) {
+    const t = this.tree;
+    let best = 0, exact = false;
+    if (!path.length) return 0;
+    for (let i = 1; i < t.size; i++) {
+      let at = i, k = path.length - 1;
+      while (k >= 0 && at > 0 && this.name(t, at) === path[k]) {
+        at = t.parent[at];
+        k--;
+      }
+      if (k >= 0) continue;
+      if (at === 0 && !exact) [best, exact] = [i, true];
+      else if (!exact && t.total[i] > (best ? t.total[best] : 0)) best = i;
+    }
+    return best;
+  }
+
+  find() {
+    const s = this.state;
+    this.matches = null;
+    if (!s.find) {
+      this.cache.find = '';
+      this.hits = [];
+      return;
+    }
+    if (this.once('find', s)) this.hit = -1;
+    this.matches = this.matching(s.find);
+    this.found = search(this.tree, this.matches);
+    this.hits = this.found.hits;
+  }
+
+  // summary says what was found: how many places, with what they call, and alone.
+  summary() {
+    const f = this.found, all = this.tree.total[0];
+    if (!this.matches) return '';
+    return '“' + this.state.find + '”: ' + f.hits.length + (f.hits.length === 1 ? ' place, ' : ' places, ') + share(f.inclusive, all) + ' with what they call, ' + share(f.self, all) + ' of their own' +
+      (this.hit >= 0 ? ' · ' + (this.hit + 1) + ' of ' + f.hits.length + ': ' + this.describe(this.tree, f.hits[this.hit]) : '');
+  }
+
+  // step goes to the next match or the previous, and zooms where it would be too narrow to see.
+  step(by) {
+    if (!this.hits.length) return this.view.say(this.state.find ? this.summary() : 'Nothing is searched for: press /');
+    this.hit = (this.hit + by + this.hits.length + (this.hit < 0 && by < 0 ? 1 : 0)) % this.hits.length;
+    const node = this.hits[this.hit], t = this.tree, inside = node >= this.zoom && node < t.end[this.zoom];
+    if (!inside || t.total[node] / t.total[this.zoom] < 0.01) {
+      const hit = this.hit;
+      this.set({ zoom: this.path(node) });
+      this.hit = hit;
+    }
+    this.select(t, node);
+    this.view.say(this.summary());
+  }
+
+  describe(t, node, smaller, value) {
+    const f = this.profile.frames[t.frame[node]], zoom = this.tree.total[this.zoom];
+    if (smaller) return '(' + smaller + ' smaller) · ' + quantity(value, this.unit) + ', ' + share(value, this.whole) + ' of all: zoom in to see them';
+    const parts = [f.name + (t.inlined[node] ? ' (inlined)' : ''), CONFIG.words[f.kind] || '', quantity(t.total[node], this.unit) + ', ' + share(t.total[node], this.whole) + ' of all'];
+    if (this.zoom) parts.push(share(t.total[node], zoom) + ' of the zoomed');
+    parts.push('own ' + share(t.self[node], this.whole));
+    if (f.file) parts.push(f.file + (f.line > 0 ? ':' + f.line : ''));
+    return parts.join(' · ');
+  }
+
+  select(t, node) {
+    this.selected = { tree: t, node };
+    this.view.draw(this);
+    this.view.say(this.describe(t, node));
+  }
+
+  // layout places what is shown, each box on a line counted from the top.
+  layout(width, rootBelow) {
+    const t = this.tree, down = boxes(t, this.zoom, width, LEAST);
+    const up = this.callers ? boxes(this.callers, 0, width, LEAST).slice(1) : [];
+    const highest = (all) => all.reduce((rows, b) => Math.max(rows, b.row), 0);
+    const above = highest(up), below = highest(down);
+    for (const b of up) [b.tree, b.line] = [this.callers, above - b.row];
+    for (const b of down) [b.tree, b.line] = [t, this.callers || !rootBelow ? above + b.row : below - b.row];
+    return { boxes: up.concat(down), lines: above + below + 1 };
+  }
+
+  // notes say what is shown if it is not simply all.
+  notes() {
+    const s = this.state, parts = [];
+    for (const key of ['sandwich', 'focus', 'hide', 'module', 'find']) if (s[key]) parts.push(key + ' ' + s[key]);
+    for (const key of ['recursion', 'wrappers', 'inverted']) if (s[key]) parts.push(key);
+    if (s.weight) parts.push('by weight');
+    if (s.from !== '' || s.to !== '') parts.push('from ' + (s.from || 0) + ' to ' + (s.to || 'the end of') + ' ms');
+    if (this.zoom) parts.push('zoomed to ' + this.name(this.tree, this.zoom) + ', ' + share(this.tree.total[this.zoom], this.whole) + ' of all');
+    return parts.length ? parts.join(' · ') + ' · 0 zooms out, Escape resets' : '';
+  }
+
+  // open zooms to a box that was clicked; a run of small ones opens what they are called by.
+  open(b) {
+    if (b.tree !== this.tree) return this.set({ sandwich: this.name(b.tree, b.node), zoom: [] });
+    const node = b.smaller ? b.tree.parent[b.node] : b.node;
+    this.set({ zoom: b.smaller && node === this.zoom ? this.path(b.node) : this.path(node) });
+    this.select(this.tree, this.zoom);
+  }
+
+  // The link names the state; of a deep stack the end alone, if the whole is too long.
+  save() {
+    const link = () => {
+      const q = new URLSearchParams();
+      for (const [key, value] of Object.entries(this.state)) {
+        if (key === 'zoom') zoom.forEach((name) => q.append('zoom', name));
+        else if (value) q.set(key, value);
+      }
+      return q.toString();
+    };
+    let zoom = this.state.zoom, text = link();
+    while (text.length > LINK_LIMIT && zoom.length > 1) {
+      zoom = zoom.slice(Math.ceil(zoom.length / 8));
+      text = link();
+    }
+    if (!this.root || text.length > LINK_LIMIT) return;
+    this.link = text;
+    try {
+      history.replaceState(null, '', text ? '#' + text : location.pathname + location.search);
+    } catch (e) {
+      // A page in a sandbox has no history of its own.
+    }
+  }
+
+  restore() {
+    if (!this.root) return this.set({});
+    const text = location.hash.slice(1), q = new URLSearchParams(text), state = { ...EMPTY };
+    if (this.link === text && this.tree) return true;
+    if (text.length <= LINK_LIMIT) {
+      for (const key of Object.keys(EMPTY)) {
+        if (key === 'zoom') state.zoom = q.getAll('zoom');
+        else if (q.has(key)) state[key] = q.get(key);
+      }
+    }
+    return this.set(state) || this.set({ ...EMPTY });
+  }
+}

@@ -1,0 +1,285 @@
+// Trees of frames, and those that are made of them: focused, inverted, with frames left out.
+
+// Builder merges paths from the root to a tree. Node 0 is the root; a parent's number is below its children's.
+class Builder {
+  constructor(rootFrame) {
+    this.size = 1;
+    this.parent = new Int32Array(1024);
+    this.frame = new Int32Array(1024);
+    this.self = new Float64Array(1024);
+    this.inlined = new Uint8Array(1024);
+    this.frame[0] = rootFrame;
+    this.table = new Int32Array(4096);
+  }
+  slot(parent, frame) {
+    const mask = this.table.length - 1;
+    let at = (Math.imul(parent, 0x9e3779b1) ^ Math.imul(frame, 0x85ebca6b)) >>> 0;
+    for (at = (at ^ at >>> 15) & mask; this.table[at]; at = (at + 1) & mask) {
+      const n = this.table[at];
+      if (this.parent[n] === parent && this.frame[n] === frame) break;
+    }
+    return at;
+  }
+  child(parent, frame, inlined) {
+    const at = this.slot(parent, frame), known = this.table[at];
+    if (known) {
+      if (!inlined) this.inlined[known] = 0;
+      return known;
+    }
+    if (this.size === this.parent.length) this.grow();
+    const n = this.size++;
+    this.parent[n] = parent;
+    this.frame[n] = frame;
+    this.inlined[n] = inlined;
+    this.table[at] = n;
+    if (this.size * 2 > this.table.length) {
+      this.table = new Int32Array(this.table.length * 4);
+      for (let i = 1; i < this.size; i++) this.table[this.slot(this.parent[i], this.frame[i])] = i;
+    }
+    return n;
+  }
+  grow() {
+    for (const column of ['parent', 'frame', 'self', 'inlined']) {
+      const larger = new this[column].constructor(this.size * 2);
+      larger.set(this[column]);
+      this[column] = larger;
+    }
+  }
+  // finish numbers the nodes depth first, siblings by rank or by weight, and leaves out what has no value.
+  finish(rank, byWeight) {
+    const n = this.size, total = this.self.slice(0, n), first = new Int32Array(n), next = new Int32Array(n);
+    for (let i = n - 1; i > 0; i--) total[this.parent[i]] += total[i];
+    const count = new Int32Array(rank.length + 1), order = new Int32Array(n);
+    for (let i = 1; i < n; i++) count[rank[this.frame[i]] + 1]++;
+    for (let i = 1; i < count.length; i++) count[i] += count[i - 1];
+    for (let i = 1; i < n; i++) order[count[rank[this.frame[i]]]++] = i;
+    for (let k = n - 2; k >= 0; k--) {
+      const i = order[k], q = this.parent[i];
+      if (total[i] === 0) continue;
+      next[i] = first[q];
+      first[q] = i;
+    }
+    if (byWeight) sortSiblings(first, next, total);
+    return this.number(first, next, total);
+  }
+  number(first, next, total) {
+    const n = this.size, t = new Tree(n);
+    const place = new Int32Array(n);
+    for (let at = 0, i = 0; ;) {
+      place[at] = i;
+      const q = at ? place[this.parent[at]] : -1;
+      t.frame[i] = this.frame[at];
+      t.parent[i] = q;
+      t.depth[i] = at ? t.depth[q] + 1 : 0;
+      t.self[i] = this.self[at];
+      t.total[i] = total[at];
+      t.inlined[i] = this.inlined[at];
+      i++;
+      if (first[at]) {
+        at = first[at];
+        continue;
+      }
+      while (at && !next[at]) {
+        t.end[place[at]] = i;
+        at = this.parent[at];
+      }
+      t.size = i;
+      if (!at) break;
+      t.end[place[at]] = i;
+      at = next[at];
+    }
+    t.end[0] = t.size;
+    t.place();
+    return t;
+  }
+}
+
+function sortSiblings(first, next, total) {
+  for (let q = 0; q < first.length; q++) {
+    if (!first[q] || !next[first[q]]) continue;
+    const all = [];
+    for (let i = first[q]; i; i = next[i]) all.push(i);
+    all.sort((a, b) => total[b] - total[a]);
+    first[q] = all[0];
+    all.forEach((i, k) => { next[i] = all[k + 1] || 0; });
+  }
+}
+
+// Tree has a column for each property of its nodes, which stand in depth-first order; a subtree ends before end.
+class Tree {
+  constructor(n) {
+    this.frame = new Int32Array(n);
+    this.parent = new Int32Array(n);
+    this.depth = new Int32Array(n);
+    this.end = new Int32Array(n);
+    this.self = new Float64Array(n);
+    this.total = new Float64Array(n);
+    this.start = new Float64Array(n);
+    this.inlined = new Uint8Array(n);
+    this.size = n;
+  }
+  place() {
+    const next = new Float64Array(this.size);
+    this.rows = 1;
+    for (let i = 1; i < this.size; i++) {
+      const q = this.parent[i];
+      this.start[i] = next[i] = next[q];
+      next[q] += this.total[i];
+      if (this.depth[i] >= this.rows) this.rows = this.depth[i] + 1;
+    }
+  }
+}
+
+// baseTree merges the samples that pick takes, of one type; processes and threads stand below where there are several.
+function baseTree(p, type, pick, byWeight) {
+  const b = new Builder(p.all), { parent, location } = p.stacks, value = p.values[type];
+  const groups = new Map(), several = p.pids.size > 1;
+  for (let i = 0; i < value.length; i++) {
+    if (value[i] === 0 || !pick(i)) continue;
+    const set = p.sets[p.set[i]], key = (several ? set.pid : '') + '\n' + (p.threads ? set.thread : '');
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(i);
+  }
+  const made = new Int32Array(parent.length), by = new Int32Array(parent.length), path = [];
+  let group = 0;
+  for (const samples of groups.values()) {
+    group++;
+    const set = p.sets[p.set[samples[0]]];
+    made[0] = 0;
+    by[0] = group;
+    if (several) made[0] = b.child(0, p.frame(printable(set.process) + ' (' + set.pid + ')', CONFIG.process, '', 0, ''), 0);
+    if (p.threads) made[0] = b.child(made[0], p.frame(set.thread ? printable(set.thread) : '[unnamed thread]', CONFIG.thread, '', 0, ''), 0);
+    for (const i of samples) {
+      let at = p.node[i];
+      for (; by[at] !== group; at = parent[at]) path.push(at);
+      for (let node = made[at]; path.length; made[at] = node) {
+        at = path.pop();
+        by[at] = group;
+        for (const f of p.locations[location[at]]) node = b.child(node, f.frame, f.inlined ? 1 : 0);
+      }
+      b.self[made[p.node[i]]] += value[i];
+    }
+  }
+  return b.finish(ranks(p), byWeight);
+}
+
+// ranks numbers frames in the order of their names.
+function ranks(p) {
+  if (!p.ranks || p.ranks.length !== p.frames.length) {
+    const order = p.frames.map((_, i) => i), f = p.frames;
+    order.sort((a, b) => (f[a].name < f[b].name ? -1 : f[a].name > f[b].name ? 1 : f[a].kind - f[b].kind));
+    p.ranks = new Int32Array(f.length);
+    order.forEach((frame, rank) => { p.ranks[frame] = rank; });
+  }
+  return p.ranks;
+}
+
+// without leaves out frames, whose callees become their callers', and calls of a function by itself.
+function without(t, drop, recursion) {
+  const b = new Builder(t.frame[0]), made = new Int32Array(t.size);
+  b.self[0] = t.self[0];
+  for (let i = 1; i < t.size; i++) {
+    const above = made[t.parent[i]], f = t.frame[i];
+    made[i] = (drop && drop(i, f)) || (recursion && above && b.frame[above] === f) ? above : b.child(above, f, t.inlined[i]);
+    b.self[made[i]] += t.self[i];
+  }
+  return b;
+}
+
+// wrapper tells a node that does nothing but call one other.
+function wrapper(t, i) {
+  return i > 0 && t.self[i] === 0 && i + 1 < t.end[i] && t.end[i + 1] === t.end[i];
+}
+
+// focused keeps the stacks that go through a matching frame.
+function focused(t, match) {
+  const b = new Builder(t.frame[0]), made = new Int32Array(t.size), inside = new Uint8Array(t.size);
+  for (let i = 1; i < t.size; i++) {
+    const q = t.parent[i];
+    inside[i] = inside[q] || match[t.frame[i]];
+    made[i] = b.child(made[q], t.frame[i], t.inlined[i]);
+    if (inside[i]) b.self[made[i]] += t.self[i];
+  }
+  return b;
+}
+
+// inverted has the functions on top of the stacks at its root, and above each its callers.
+function inverted(t) {
+  const b = new Builder(t.frame[0]);
+  for (let i = 0; i < t.size; i++) {
+    if (t.self[i]) addCallers(b, t, i, 0, t.self[i]);
+  }
+  return b;
+}
+
+function addCallers(b, t, node, at, value) {
+  for (; node > 0; node = t.parent[node]) at = b.child(at, t.frame[node], t.inlined[node]);
+  b.self[at] += value;
+}
+
+// sandwich merges all places of a function, those within itself not counted twice: what it calls, and who calls it.
+function sandwich(t, frame) {
+  const callees = new Builder(frame), callers = new Builder(frame), made = new Int32Array(t.size);
+  for (let i = 1; i < t.size; i++) {
+    if (t.frame[i] !== frame) continue;
+    addCallers(callers, t, t.parent[i], 0, t.total[i]);
+    made[i] = 0;
+    callees.self[0] += t.self[i];
+    const end = t.end[i];
+    for (let j = i + 1; j < end; j++) {
+      made[j] = callees.child(made[t.parent[j]], t.frame[j], t.inlined[j]);
+      callees.self[made[j]] += t.self[j];
+    }
+    i = end - 1;
+  }
+  return { callees, callers };
+}
+
+// functions gives each frame's own value and that with what it calls, recursion counted once.
+function functions(t, count) {
+  const flat = new Float64Array(count), cum = new Float64Array(count), inside = new Int32Array(count);
+  for (let i = 0; i < t.size; i++) {
+    const f = t.frame[i];
+    flat[f] += t.self[i];
+    if (i >= inside[f]) {
+      cum[f] += t.total[i];
+      inside[f] = t.end[i];
+    }
+  }
+  return { flat, cum };
+}
+
+// search gives the outermost nodes whose frames match, and their values without double counting.
+function search(t, match) {
+  const hits = [];
+  let inclusive = 0, self = 0, end = 0;
+  for (let i = 0; i < t.size; i++) {
+    if (!match[t.frame[i]]) continue;
+    self += t.self[i];
+    if (i < end) continue;
+    hits.push(i);
+    inclusive += t.total[i];
+    end = t.end[i];
+  }
+  return { hits, inclusive, self };
+}
+
+// boxes places what is seen of a tree when a node has the whole width, in pixels: its callers as wide as it, and of
+// what it calls that which is wide enough; runs of narrower siblings are one box.
+function boxes(t, zoom, width, least) {
+  const all = [], scale = width / (t.total[zoom] || 1), left = t.start[zoom], limit = least / scale;
+  for (let i = t.parent[zoom]; i >= 0; i = t.parent[i]) all.push({ node: i, smaller: 0, row: t.depth[i], x: 0, width, value: t.total[i], above: true });
+  all.reverse();
+  for (let i = zoom, end = t.end[zoom]; i < end;) {
+    if (t.total[i] >= limit) {
+      all.push({ node: i, smaller: 0, row: t.depth[i], x: (t.start[i] - left) * scale, width: t.total[i] * scale, value: t.total[i] });
+      i++;
+      continue;
+    }
+    const first = i, q = t.parent[i];
+    let value = 0;
+    for (; i < end && t.parent[i] === q && t.total[i] < limit; i = t.end[i]) value += t.total[i];
+    if (value >= limit) all.push({ node: first, smaller: i - first, row: t.depth[first], x: (t.start[first] - left) * scale, width: value * scale, value });
+  }
+  return all;
+}

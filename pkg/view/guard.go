@@ -1,0 +1,69 @@
+package view
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+)
+
+// private are pages that read source files or binaries of this machine, or change the user's pprof
+// settings: nothing for others.
+var private = map[string]bool{"/source": true, "/disasm": true, "/saveconfig": true, "/deleteconfig": true}
+
+// guard decides who may ask. A page elsewhere can make a browser on this machine ask us, by a link or by a
+// name that it lets point to this machine (DNS rebinding): the first is told by Sec-Fetch-Site, the second by Host.
+type guard struct {
+	loopback bool // only this machine may ask
+	names    map[string]bool
+}
+
+func newGuard(host string, address net.Addr) guard {
+	g := guard{names: map[string]bool{"localhost": true, strings.ToLower(host): true}}
+	if at, ok := address.(*net.TCPAddr); ok {
+		g.loopback = at.IP.IsLoopback()
+	}
+	if name, err := os.Hostname(); err == nil && !g.loopback {
+		g.names[strings.ToLower(name)] = true
+	}
+	return g
+}
+
+func (g guard) protect(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch site := r.Header.Get("Sec-Fetch-Site"); {
+		case !g.knows(r.Host):
+			http.Error(w, "this server is not known by the name in the request", http.StatusForbidden)
+		case g.loopback && !fromLoopback(r.RemoteAddr):
+			http.Error(w, "only this machine may ask", http.StatusForbidden)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			http.Error(w, "only GET", http.StatusMethodNotAllowed)
+		case site != "" && site != "same-origin" && site != "none" && r.URL.Path != "/":
+			http.Error(w, "no requests from other sites", http.StatusForbidden)
+		default:
+			w.Header().Set("X-Content-Type-Options", "nosniff")
+			w.Header().Set("X-Frame-Options", "DENY")
+			w.Header().Set("Referrer-Policy", "no-referrer")
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+// knows tells whether a request's Host is ours: a name that we have, or an address, which no DNS server
+// can make point elsewhere.
+func (g guard) knows(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err != nil {
+		return g.names[strings.ToLower(host)]
+	}
+	return !g.loopback || address.IsLoopback()
+}
+
+func fromLoopback(remote string) bool {
+	at, err := netip.ParseAddrPort(remote)
+	return err == nil && at.Addr().Unmap().IsLoopback()
+}

@@ -1,0 +1,93 @@
+package browser
+
+import (
+	"fmt"
+	"image/color"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+)
+
+func openPage(t *testing.T, stacks []stack) *Page {
+	t.Helper()
+	p := Open(t, chromium, Serve(t, contentTypes[render.HTML], "", write(t, build(stacks), render.HTML)))
+	p.ready()
+	t.Cleanup(func() {
+		if said := p.Console(); len(said) > 0 {
+			t.Errorf("on the console: %q", said)
+		}
+	})
+	return p
+}
+
+func (p *Page) choose(role, value string) {
+	p.t.Helper()
+	Eval[bool](p, fmt.Sprintf(`(() => { const e = document.querySelector('[data-role=%s]'); e.value = %q; e.dispatchEvent(new Event('change')); return true; })()`, role, value))
+}
+
+func TestSampleTypeProcessAndTime(t *testing.T) {
+	p := openPage(t, shop)
+	p.choose("type", "samples")
+	p.selected("price")
+	p.wants("samples", p.text("detail"), "500 count")
+	p.Press("\x1b")
+	p.choose("process", "7")
+	p.wants("one process", p.find("futex"), "99.00% with what they call")
+	p.choose("process", "")
+	p.choose("from", "850")
+	p.choose("to", "1000")
+	p.wants("a range of time", p.find("push_back"), "100.00% with what they call")
+	p.wants("note", p.text("note"), "from 850 to 1000 ms")
+}
+
+func TestStripIsDragged(t *testing.T) {
+	p := openPage(t, shop)
+	box := Eval[[]float64](p, "(() => { const b = document.querySelector('[data-role=strip]').getBoundingClientRect(); return [b.left, b.top + b.height / 2, b.width]; })()")
+	// From 0.4 to 0.6 of 2 s there is one stack: that of 900 ms.
+	p.Do(chromedp.DragAndDropXY(box[0]+0.4*box[2], box[1], box[0]+0.6*box[2], box[1]))
+	p.Await("location.hash.includes('from=')")
+	p.wants("dragged", p.find("push_back"), "100.00% with what they call")
+}
+
+func TestTable(t *testing.T) {
+	p := openPage(t, shop)
+	Eval[bool](p, "(document.querySelector('details').open = true)")
+	p.Await("document.querySelectorAll('tbody tr').length > 5")
+	first := Eval[string](p, "document.querySelector('tbody tr').textContent")
+	p.wants("the hottest function", first, "50.00%", "main.price")
+	Eval[bool](p, "(document.querySelectorAll('th button')[1].click(), true)")
+	p.wants("by cumulative value", Eval[string](p, "document.querySelector('tbody tr').textContent"), "90.00%")
+	Eval[bool](p, "(document.querySelector('tbody button').click(), true)")
+	p.wants("a click", p.text("note"), "sandwich")
+}
+
+// A profile ten thousand deep is drawn as any other, for only the lines in view are.
+func TestDeepProfile(t *testing.T) {
+	p := openPage(t, []stack{{1, 1, 0, strings.Repeat("main.down;", 9999) + "main.bottom"}})
+	Eval[bool](p, "(document.querySelector('[data-role=scroller]').scrollTop = 1e9, true)")
+	p.wants("the deepest", p.find("bottom"), "1 place, 100.00%")
+	p.Press("n")
+	p.Await("document.querySelector('[data-role=scroller]').scrollTop > 9000 * 17")
+	if n := pixels(p.screenshot())[color.RGBA{255, 255, 255, 255}]; n == 1280*900 {
+		t.Error("nothing is drawn at the bottom")
+	}
+	p.Press("r")
+	p.wants("recursion collapsed", p.find("down"), "1 place, 100.00% with what they call, 0.00%")
+}
+
+func TestDarkMode(t *testing.T) {
+	p := openPage(t, shop)
+	p.Do(call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}))
+	dark := color.RGBA{0x16, 0x18, 0x1c, 255}
+	if n := pixels(p.screenshot())[dark]; n < 100_000 {
+		t.Errorf("%d dark pixels", n)
+	}
+	Eval[bool](p, "(document.querySelector('[data-role=theme]').click(), true)")
+	if n := pixels(p.screenshot())[dark]; n > 1000 {
+		t.Errorf("%d dark pixels after the switch to light", n)
+	}
+}

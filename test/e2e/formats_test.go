@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+)
+
+// One capture is written in several formats; later the files are listed, converted, cut and compared, with no cluster.
+func TestOneCaptureInSeveralFormats(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	r := succeed(t, "-n", ns, "web", "-d", "5s", "-o", file("a.svg"), "-o", file("a.pb.gz"), "-o", file("a.png"), "-o", "-")
+	for _, name := range []string{"a.svg", "a.pb.gz", "a.png"} {
+		if !strings.Contains(r.stderr, "wrote "+file(name)) {
+			t.Errorf("not said to be written: %s in\n%s", name, r.stderr)
+		}
+	}
+	if !strings.HasPrefix(r.stdout, "<svg") {
+		t.Errorf("stdout: %.100s", r.stdout)
+	}
+	p := readProfile(t, file("a.pb.gz"))
+	expectFunctions(t, p, shopFunctions, nil)
+
+	top := succeed(t, "top", file("a.pb.gz"))
+	for _, text := range []string{"pod: " + ns + "/web", "main.priceCart"} {
+		if !strings.Contains(top.stdout, text) {
+			t.Errorf("top lacks %q:\n%s", text, top.stdout)
+		}
+	}
+	succeed(t, "convert", file("a.pb.gz"), file("b.folded"), file("b.tree"), "--focus", `main\.checkout`)
+	folded, err := os.ReadFile(file("b.folded"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(folded) {
+		if !bytes.Contains(line, []byte("main.checkout")) {
+			t.Errorf("a stack without what was asked for: %s", line)
+		}
+	}
+
+	// A program does not differ from itself.
+	same := succeed(t, "diff", file("a.pb.gz"), file("a.pb.gz"))
+	if !strings.Contains(same.stdout, "no function changed by more than the noise of sampling") {
+		t.Errorf("a profile differs from itself:\n%s", same.stdout)
+	}
+	succeed(t, "diff", file("b.folded"), file("b.folded"), "-o", file("d.svg"), "-o", file("d.pb.gz"))
+	difference := readProfile(t, file("d.pb.gz"))
+	sum := func(p *profile.Profile) (n int64) {
+		for _, s := range p.Sample {
+			n += s.Value[0]
+		}
+		return n
+	}
+	if got := sum(difference); got != 0 {
+		t.Errorf("a profile less itself is %d", got)
+	}
+}
