@@ -37,6 +37,7 @@ type Request struct {
 	Frequency int           // samples per second and CPU, 1…MaxFrequency
 	PIDs      []int         // in the target's PID namespace; none means all processes of the container
 	By        string        // ByThread, or empty: by process only
+	NoTimes   bool          // leave out when samples were taken
 	Restarts  bool          // go on with the target's next start when it ends; for a profiler outside its pod
 }
 

@@ -42,6 +42,9 @@ func (r Request) query() url.Values {
 	if r.By != "" {
 		q.Set("by", r.By)
 	}
+	if r.NoTimes {
+		q.Set("times", "0")
+	}
 	if r.Restarts {
 		q.Set("restarts", "1")
 	}
@@ -97,6 +100,7 @@ func parseRequest(typ string, q url.Values) (Request, error) {
 		}
 		r.Frequency = hertz
 	}
+	r.NoTimes = q.Get("times") == "0"
 	r.Restarts = q.Get("restarts") == "1"
 	if r.By = q.Get("by"); r.By != "" && r.By != ByThread {
 		return Request{}, badRequest("by=%.20q must be %s", r.By, ByThread)

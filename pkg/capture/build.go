@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -55,10 +56,34 @@ func (b *profileBuilder) comment(format string, args ...any) {
 	b.profile.Comments = append(b.profile.Comments, fmt.Sprintf(format, args...))
 }
 
-// add adds a stack that was sampled so many times.
-func (b *profileBuilder) add(e *stackEntry, count int64) {
+// noTime is the time of a sample of which it is not known.
+const noTime = -1
+
+// milliseconds are the unit of the label that tells times.
+var milliseconds = map[string][]string{"time": {"milliseconds"}}
+
+// add adds a stack that was sampled so many times, and when if that was kept.
+func (b *profileBuilder) add(e *stackEntry, count int64, at []timeCount, width time.Duration) {
+	whole := b.sample(e)
+	if len(at) == 0 {
+		b.append(whole, count)
+	}
+	for _, t := range at {
+		s := *whole // shares all but what differs
+		s.NumLabel = maps.Clone(whole.NumLabel)
+		s.NumLabel["time"], s.NumUnit = []int64{int64(t.bucket) * width.Milliseconds()}, milliseconds
+		b.append(&s, int64(t.count))
+	}
+}
+
+func (b *profileBuilder) append(s *profile.Sample, count int64) {
+	s.Value = []int64{count, count * b.profile.Period}
+	b.profile.Sample = append(b.profile.Sample, s)
+}
+
+// sample makes a stack's sample without its value.
+func (b *profileBuilder) sample(e *stackEntry) *profile.Sample {
 	s := &profile.Sample{
-		Value:    []int64{count, count * b.profile.Period},
 		Label:    map[string][]string{"process": {e.generation.process.Name}},
 		NumLabel: map[string][]int64{"pid": {int64(e.generation.process.NSPID)}},
 	}
@@ -88,7 +113,7 @@ func (b *profileBuilder) add(e *stackEntry, count int64) {
 	if len(s.Location) == 0 {
 		s.Location = append(s.Location, b.name("[no stack]"))
 	}
-	b.profile.Sample = append(b.profile.Sample, s)
+	return s
 }
 
 // call is an address within the instruction that is meant: that of the leaf, and for a return address

@@ -23,6 +23,9 @@ type Options struct {
 	// ByThread keeps the samples of threads apart; each then has the label "thread" (name) and, where it can be
 	// read, the number "tid" (in the target's own PID namespace).
 	ByThread bool
+	// Times keeps when samples were taken: they have the number "time", in ms since the profile began.
+	// Slices do not.
+	Times bool
 	// Restarts goes on with the container's next start when it ends: the whole pod is watched, and processes of
 	// its other containers are left out.
 	Restarts bool
@@ -39,7 +42,7 @@ type Progress struct {
 // Result is a finished capture.
 type Result struct {
 	// Profile has locations with Address and Mapping, but without functions. A sample's labels
-	// are "process" (name) and the number "pid" (in the target's own PID namespace).
+	// are "process" (name) and the number "pid" (in the target's own PID namespace), and those that Options asks for.
 	Profile *profile.Profile
 	// File gives the file behind a mapping of the profile, opened when the process was first seen and
 	// open until the capture is closed; nil where there is none.

@@ -163,6 +163,9 @@ func pidNamespace() (dev, ino uint64, err error) {
 // It may be called once.
 func (c *CPU) Run(ctx context.Context) (*Result, error) {
 	begin := time.Now()
+	if c.options.Times {
+		c.stacks.times = newTimes()
+	}
 	if !c.started.CompareAndSwap(0, begin.UnixNano()) {
 		return nil, errors.New("a CPU capture runs only once")
 	}
@@ -242,7 +245,7 @@ func (c *CPU) keep(raw []byte) {
 	if c.options.ByThread {
 		group, labels = addThread(&s, group, labels)
 	}
-	if c.stacks.add(generation, s.kernel, user, end, group, labels) {
+	if c.stacks.add(generation, s.kernel, user, end, group, labels, s.time) {
 		c.kept.Add(1)
 	}
 	if !generation.sampled {
@@ -295,7 +298,7 @@ func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
 	defer c.mu.Unlock()
 	b := newProfileBuilder(begin, duration, c.options.Frequency)
 	for _, e := range c.stacks.sorted() {
-		b.add(e, e.count)
+		b.add(e, e.count, e.times, c.stacks.times.step())
 	}
 	if err := c.describe(b); err != nil {
 		return nil, err
@@ -312,6 +315,9 @@ func (c *CPU) describe(b *profileBuilder) error {
 	b.comment("frequency: %d Hz", c.options.Frequency)
 	if c.options.ByThread {
 		b.comment("by: thread")
+	}
+	if t := c.stacks.times; t != nil && t.width > timeWidth {
+		b.comment("times: in steps of %v", t.width)
 	}
 	b.comment("samples: %d", c.kept.Load())
 	b.comment("lost samples: %d", c.lost.Load())

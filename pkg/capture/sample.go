@@ -19,6 +19,7 @@ type sample struct {
 	end            bpf.CPUWalkEnd
 	known          bool // the process's unwind tables were there
 	comm           string
+	time           uint64 // ns, of CLOCK_MONOTONIC
 	kernel         []uint64
 	user           []uint64 // with marks
 	link           uint64   // link register, 0 on amd64
@@ -63,6 +64,7 @@ func parseSample(raw []byte) (sample, error) {
 	if len(stack) < 8*(kernel+user) {
 		return sample{}, fmt.Errorf("sample of %d bytes is too short for its %d frames", len(raw), kernel+user)
 	}
+	s.time = order.Uint64(raw[unsafe.Offsetof(layout.Time):])
 	s.link = order.Uint64(raw[unsafe.Offsetof(layout.Link):])
 	s.top = words(raw[unsafe.Offsetof(layout.Top):], len(layout.Top))
 	s.kernel = words(stack, kernel)

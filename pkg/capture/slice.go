@@ -34,7 +34,7 @@ func (c *CPU) Slice() (*Result, error) {
 	p.Sample, p.Comments = nil, nil
 	s.begin = now
 	for _, e := range c.stacks.changed {
-		s.builder.add(e, e.count-e.sliced)
+		s.builder.add(e, e.count-e.sliced, nil, 0) // times would keep slices from being merged
 		e.sliced = e.count
 	}
 	c.stacks.changed = c.stacks.changed[:0]

@@ -17,8 +17,9 @@ type stackEntry struct {
 	end          stackEnd
 	labels       []label
 	count        int64
-	sliced       int64 // of count, what went into slices
-	first        int   // order of arrival, so that a profile's order is stable
+	times        []timeCount // nil if they are not kept
+	sliced       int64       // of count, what went into slices
+	first        int         // order of arrival, so that a profile's order is stable
 }
 
 // stackTable counts equal stacks.
@@ -28,14 +29,15 @@ type stackTable struct {
 	dropped uint64            // samples that were not kept
 	changed []*stackEntry     // since the last slice
 	ends    [broken + 1]int64 // samples by how their stack ends
+	times   *times            // nil if it is not kept when samples were taken
 	key     []byte
 }
 
 func newStackTable() *stackTable { return &stackTable{entries: map[string]*stackEntry{}} }
 
 // add counts a sample; it gives false if the table is full. Samples with other labels, of which group is
-// a key, are other stacks.
-func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd, group string, labels []label) bool {
+// a key, are other stacks. At is when it was taken, in ns of CLOCK_MONOTONIC.
+func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd, group string, labels []label, at uint64) bool {
 	t.key = append(t.key[:0], byte(end))
 	t.key = append(t.key, group...)
 	t.key = binary.NativeEndian.AppendUint32(t.key, uint32(g.id))
@@ -47,7 +49,7 @@ func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd, gro
 		t.key = binary.NativeEndian.AppendUint64(t.key, a)
 	}
 	if e := t.entries[string(t.key)]; e != nil { // the conversion allocates nothing here
-		t.count(e)
+		t.count(e, at)
 		return true
 	}
 	size := 2*len(t.key) + 128
@@ -58,16 +60,18 @@ func (t *stackTable) add(g *generation, kernel, user []uint64, end stackEnd, gro
 	t.bytes += size
 	e := &stackEntry{generation: g, kernel: kernel, user: user, end: end, labels: labels, first: len(t.entries)}
 	t.entries[string(t.key)] = e
-	t.count(e)
+	t.count(e, at)
 	return true
 }
 
-func (t *stackTable) count(e *stackEntry) {
+func (t *stackTable) count(e *stackEntry, at uint64) {
 	if e.count == e.sliced {
 		t.changed = append(t.changed, e)
 	}
 	e.count++
 	t.ends[e.end]++
+	t.times.count(e, at)
+	t.times.widen(t.entries)
 }
 
 func (t *stackTable) sorted() []*stackEntry {

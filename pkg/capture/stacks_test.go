@@ -32,7 +32,7 @@ func TestStacksAreCountedByIdentity(t *testing.T) {
 	}
 	table := newStackTable()
 	for _, c := range samples {
-		if !table.add(c.of, c.s.kernel, c.s.user, complete, "", nil) {
+		if !table.add(c.of, c.s.kernel, c.s.user, complete, "", nil, 0) {
 			t.Fatalf("%s: not kept", c.name)
 		}
 	}
@@ -59,7 +59,7 @@ func TestStackTableIsBounded(t *testing.T) {
 	for i := range samples {
 		user := make([]uint64, 1024)
 		user[0] = uint64(i)
-		if table.add(g, nil, user, complete, "", nil) {
+		if table.add(g, nil, user, complete, "", nil, 0) {
 			kept++
 		}
 	}
@@ -69,7 +69,7 @@ func TestStackTableIsBounded(t *testing.T) {
 	if table.bytes > maxStackBytes {
 		t.Errorf("%d bytes are used, the limit is %d", table.bytes, maxStackBytes)
 	}
-	if !table.add(g, nil, make([]uint64, 1024), complete, "", nil) {
+	if !table.add(g, nil, make([]uint64, 1024), complete, "", nil, 0) {
 		t.Error("a stack that is known was refused when the table was full")
 	}
 }
@@ -104,7 +104,7 @@ func TestProfileOfStacks(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			b := newProfileBuilder(time.Unix(1_700_000_000, 0), time.Second, 100)
-			b.add(&c.entry, 3)
+			b.add(&c.entry, 3, nil, 0)
 			if err := b.profile.CheckValid(); err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +172,7 @@ func BenchmarkAggregate(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if !table.add(g, s.kernel, s.user, complete, "", nil) {
+				if !table.add(g, s.kernel, s.user, complete, "", nil, 0) {
 					b.Fatal("the table is full")
 				}
 			}

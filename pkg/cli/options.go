@@ -82,6 +82,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.IntVar(&o.request.Frequency, "frequency", o.request.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
 	f.IntSliceVar(&o.request.PIDs, "pid", nil, "profile only these `processes`, numbered as inside the container")
 	f.StringVar(&o.request.By, "by", "", "`level` to add below the process: "+api.ByThread)
+	f.BoolVar(&o.request.NoTimes, "no-times", false, "leave out when samples were taken: a smaller profile, without --from, --to and the strip of time")
 	f.BoolVar(&o.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: a Job where that is refused")
 	f.BoolVar(&o.job, "job", false, "use a Job")
 	f.StringVarP(&o.launch.Image, "image", "i", o.launch.Image, "`image` of the profiler; also from $"+imageVariable)

@@ -47,7 +47,7 @@ func (c capturer) Start(r api.Request) (api.Capture, error) {
 			c.deadline.UTC().Format(time.RFC3339), r.Duration)}
 	}
 	s, err := samplers[r.Type](capture.Options{
-		ContainerID: c.containerID, PIDs: r.PIDs, Frequency: r.Frequency, ByThread: r.By == api.ByThread, Restarts: r.Restarts,
+		ContainerID: c.containerID, PIDs: r.PIDs, Frequency: r.Frequency, ByThread: r.By == api.ByThread, Restarts: r.Restarts, Times: !r.NoTimes,
 	})
 	if err != nil {
 		return nil, refusal(err)

@@ -40,6 +40,7 @@ struct sample {
 	__u16 end;              /* enum walk_end: why the stack has no more */
 	__u16 known;            /* the process's unwind tables were there, that of the leaf too */
 	char comm[16];          /* of the thread */
+	__u64 time;             /* ns since boot, without the time that the machine slept (CLOCK_MONOTONIC) */
 	/* What the leaf function returns to, if it keeps no frame pointer, is among these. */
 	__u64 link;           /* the link register; 0 on amd64 */
 	__u64 top[TOP_WORDS]; /* the words at the stack pointer; 0 if they cannot be read */
@@ -211,6 +212,7 @@ int take_sample(struct bpf_perf_event_data *ctx)
 	struct sample *s = &memory->sample;
 	s->kind = RECORD_SAMPLE;
 	s->labelled = 0;
+	s->time = bpf_ktime_get_ns();
 	programs(&s->program, &s->parent);
 	s->tid = bpf_get_current_pid_tgid();
 	s->pid = pid_of(s->program.tgid);

@@ -97,6 +97,7 @@ type CPUSample struct {
 	End          uint16
 	Known        uint16
 	Comm         [16]int8
+	Time         uint64
 	Link         uint64
 	Top          [8]uint64
 	Stack        [1152]uint64
