@@ -70,6 +70,9 @@ func (o *Options) addFlagCompletion(cmd *cobra.Command) {
 		"job-namespace":     o.completeNamespace,
 		"context":           o.completeContext,
 	} {
+		if cmd.Flags().Lookup(flag) == nil {
+			continue // doctor has fewer
+		}
 		if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
 			panic(err) // no such flag: a mistake that every start would show
 		}

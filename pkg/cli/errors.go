@@ -17,12 +17,15 @@ const (
 	exitError       = 1
 	exitUsage       = 2
 	exitPartial     = 3
+	exitWarning     = 3   // of doctor
 	exitInterrupted = 130 // 128 + SIGINT, as shells have it
 )
 
 var (
 	errInterrupted = errors.New("interrupted: nothing was written")
 	errPartial     = errors.New("the profile is partial")
+	errWarnings    = errors.New("there are warnings: profiling works in part, or perhaps")
+	errFailed      = errors.New("no profile can be taken: see what failed")
 )
 
 // usageError is a mistake in the arguments.
@@ -40,6 +43,8 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, errPartial):
 		return exitPartial
+	case errors.Is(err, errWarnings):
+		return exitWarning
 	}
 	return exitError
 }

@@ -72,7 +72,7 @@ func NewOptions(streams genericiooptions.IOStreams) *Options {
 func (o *Options) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVarP(&o.container, "container", "c", "", "`container` to profile; default: that of the annotation kubectl.kubernetes.io/default-container, else the first")
+	o.addContainerFlag(f)
 	f.DurationVarP(&o.launch.Duration, "duration", "d", o.launch.Duration, "how long to sample, as in 30s or 2m")
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "`file` or directory to write to, - for stdout; several give the profile in several formats; default: <pod>-<container>-<type>-<time> in the working directory")
 	f.StringVarP(&o.format, "format", "f", "", "`format` of the output: "+strings.Join(formats(), ", ")+"; default: by the output's ending, else svg")
@@ -85,12 +85,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.request.NoTimes, "no-times", false, "leave out when samples were taken: a smaller profile, without --from, --to and the strip of time")
 	f.BoolVar(&o.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: a Job where that is refused")
 	f.BoolVar(&o.job, "job", false, "use a Job")
-	f.StringVarP(&o.launch.Image, "image", "i", o.launch.Image, "`image` of the profiler; also from $"+imageVariable)
-	f.StringVar(&o.policy, "image-pull-policy", "", "`when` to pull the image: Always, IfNotPresent or Never; default: as the cluster does for its tag")
-	f.StringVar(&o.launch.JobNamespace, "job-namespace", "", "`namespace` of the Job; default: that of the pod")
-	f.StringVar(&o.launch.ImagePullSecret, "image-pull-secret", "", "`secret` with which the Job pulls the image")
-	f.StringVar(&o.launch.ServiceAccount, "service-account", "", "service `account` of the Job's pod")
-	f.BoolVar(&o.launch.Capabilities, "capabilities", false, "give the profiler a few capabilities instead of all privileges")
+	o.addLaunchFlags(f)
 	f.BoolVar(&o.restarts, "wait-for-restart", false, "go on with the container's next start when it ends; a Job sees its first second")
 	f.StringVar((*string)(&o.launch.Transfer), "transfer", "", "the only `way` back that may be used: exec, attach or logs; default: the first of them that is permitted and works")
 	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it, and ends it with --keep 0s")
@@ -105,6 +100,20 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.AddFlagSet(connection)
 	setUsage(cmd, connection)
 	o.addFlagCompletion(cmd)
+}
+
+func (o *Options) addContainerFlag(f *pflag.FlagSet) {
+	f.StringVarP(&o.container, "container", "c", "", "`container` to profile; default: that of the annotation kubectl.kubernetes.io/default-container, else the first")
+}
+
+// addLaunchFlags adds those that say what is to be created.
+func (o *Options) addLaunchFlags(f *pflag.FlagSet) {
+	f.StringVarP(&o.launch.Image, "image", "i", o.launch.Image, "`image` of the profiler; also from $"+imageVariable)
+	f.StringVar(&o.policy, "image-pull-policy", "", "`when` to pull the image: Always, IfNotPresent or Never; default: as the cluster does for its tag")
+	f.StringVar(&o.launch.JobNamespace, "job-namespace", "", "`namespace` of the Job; default: that of the pod")
+	f.StringVar(&o.launch.ImagePullSecret, "image-pull-secret", "", "`secret` with which the Job pulls the image")
+	f.StringVar(&o.launch.ServiceAccount, "service-account", "", "service `account` of the Job's pod")
+	f.BoolVar(&o.launch.Capabilities, "capabilities", false, "give the profiler a few capabilities instead of all privileges")
 }
 
 // Complete takes the arguments: [TYPE/]NAME, or NAMESPACE POD [CONTAINER].

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,8 +22,8 @@ func setUsage(cmd *cobra.Command, connection *pflag.FlagSet) {
 			}
 		})
 		width := helpWidth(w)
-		_, err := fmt.Fprintf(w, "Usage:\n  kubectl pprof ([TYPE/]NAME | NAMESPACE POD [CONTAINER]) [flags]\n\nExamples:\n%s\n\nFlags:\n%s\nConnection flags:\n%s",
-			cmd.Example, own.FlagUsagesWrapped(width), connection.FlagUsagesWrapped(width))
+		_, err := fmt.Fprintf(w, "Usage:\n  kubectl pprof %s\n\nExamples:\n%s\n\nFlags:\n%s\nConnection flags:\n%s",
+			strings.TrimPrefix(cmd.Use, "kubectl-pprof "), cmd.Example, own.FlagUsagesWrapped(width), connection.FlagUsagesWrapped(width))
 		return err
 	})
 }

@@ -76,7 +76,7 @@ func (e *ephemeral) DryRun(ctx context.Context) (map[string]any, error) {
 		}
 		e.kept = ""
 	}
-	if reason := unsuited(e.target.Pod); reason != "" {
+	if reason := Unsuited(e.target.Pod); reason != "" {
 		return nil, &Refusal{Mode: Ephemeral, Reason: reason, Advice: adviceEphemeral}
 	}
 	var missing []permission
@@ -100,8 +100,8 @@ func (e *ephemeral) DryRun(ctx context.Context) (map[string]any, error) {
 
 func (e *ephemeral) Transfers() []stream.Transfer { return e.transfers }
 
-// unsuited says why a pod is known to have no use for an ephemeral container.
-func unsuited(pod *corev1.Pod) string {
+// Unsuited says why a pod is known to have no use for an ephemeral container.
+func Unsuited(pod *corev1.Pod) string {
 	if _, static := pod.Annotations[corev1.MirrorPodAnnotationKey]; static {
 		return fmt.Sprintf("pod %q is a static pod, which takes no ephemeral containers", pod.Name)
 	}

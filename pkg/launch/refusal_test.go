@@ -82,7 +82,7 @@ func TestUnsuited(t *testing.T) {
 		"a static pod's mirror": {corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{corev1.MirrorPodAnnotationKey: "x"}}}, "static pod"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := unsuited(&c.pod)
+			got := Unsuited(&c.pod)
 			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 				t.Errorf("got %q, want %q in it", got, c.want)
 			}

@@ -61,3 +61,9 @@ func reusable(args []string, t *target.Target, o Options, now time.Time) bool {
 func toMap(object any) (map[string]any, error) {
 	return runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 }
+
+// IsOurs tells the name of something that we created.
+func IsOurs(name string) bool { return strings.HasPrefix(name, namePrefix) }
+
+// Memory is what a profiler may need, in bytes; without that much room it refuses to start (pkg/profiler).
+const Memory = 32 << 20
