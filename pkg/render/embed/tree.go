@@ -30,10 +30,10 @@ func (c *callees) before(caller int32) int32 {
 
 // writeTree merges sorted stacks, none of which is the beginning of the one before, to a tree. It gives the
 // node of each; node 0 is the root, which is no frame.
-func writeTree(w *writer, rows []row, locations int) []int32 {
+func writeTree(w *writer, rows []row, byPlace []int32) []int32 {
 	var up, ranks []uint64
 	var added []int64
-	known := newCallees(locations)
+	known := newCallees(len(byPlace))
 	nodes := make([]int32, len(rows))
 	var path []int32 // nodes from the root to that of the stack before
 	var last []int32
@@ -44,11 +44,12 @@ func writeTree(w *writer, rows []row, locations int) []int32 {
 		}
 		climb := uint64(len(path) - same)
 		path = path[:same]
-		caller := int32(locations)
+		caller := int32(len(byPlace))
 		if same > 0 {
-			caller = r.stack[same-1]
+			caller = byPlace[r.stack[same-1]]
 		}
-		for _, l := range r.stack[same:] {
+		for _, place := range r.stack[same:] {
+			l := byPlace[place]
 			rank := known.rank(caller, l)
 			if rank == 0 {
 				added = append(added, int64(l-known.before(caller)))

@@ -199,7 +199,7 @@ class Page {
     const field = make('input', { 'aria-label': label, placeholder: label }), form = make('form', { method: 'dialog' }, make('label', {}, label + ' ', field));
     field.value = value;
     this.dialog.replaceChildren(form);
-    form.addEventListener('submit', () => { const text = field.value; setTimeout(() => { this.scroller.focus({ preventScroll: true }); this.app.set({ [key]: text }); }); });
+    form.addEventListener('submit', () => this.app.set({ [key]: field.value }));
     this.dialog.showModal();
     field.focus();
   }

@@ -17,12 +17,31 @@ class Reader {
     return v % 2 ? -(v + 1) / 2 : v / 2;
   }
   skip(n) { while (n-- > 0) this.uint(); }
+  // Most numbers are one byte, and columns are long: the loops keep that short.
   uints(n, into) {
-    for (let i = 0; i < n; i++) into[i] = this.uint();
+    const bytes = this.bytes;
+    let at = this.at;
+    for (let i = 0; i < n; i++) {
+      const byte = bytes[at++];
+      if (byte < 128) {
+        into[i] = byte;
+        continue;
+      }
+      this.at = at - 1;
+      into[i] = this.uint();
+      at = this.at;
+    }
+    this.at = at;
+    return into;
+  }
+  ints(n, into) {
+    this.uints(n, into);
+    for (let i = 0; i < n; i++) into[i] = into[i] % 2 ? -(into[i] + 1) / 2 : into[i] / 2;
     return into;
   }
   deltas(n, step, into) {
-    for (let i = 0, last = 0; i < n; i++) into[i] = last += this.int() + step;
+    this.ints(n, into);
+    for (let i = 0, last = 0; i < n; i++) into[i] = last += into[i] + step;
     return into;
   }
   strings() {
@@ -97,20 +116,27 @@ function decodeLocations(r, p, name, file, mappings) {
   };
   p.frame = frame;
   p.all = frame('all', CONFIG.process, '', 0, '');
-  const of = [];
+  const first = new Int32Array(n + 1), all = [], inlined = [];
   for (let l = 0, line = 0; l < n; l++) {
-    const here = [], object = mapping[l] ? base(mappings[mapping[l] - 1]) : '';
+    const object = mapping[l] ? base(mappings[mapping[l] - 1]) : '';
     for (let i = counts[l] - 1; i >= 0; i--) {
       const fn = fns[line + i] - 1;
       if (fn < 0) continue;
-      here.push({ frame: frame(printable(shortName(name(fn), file(fn))), kinds[line + i], file(fn), numbers[line + i], moduleOf(name(fn), file(fn), object)), inlined: i < counts[l] - 1 });
+      all.push(frame(printable(shortName(name(fn), file(fn))), kinds[line + i], file(fn), numbers[line + i], moduleOf(name(fn), file(fn), object)));
+      inlined.push(i < counts[l] - 1 ? 1 : 0);
     }
-    if (!counts[l]) here.push({ frame: frame('[' + printable(object || 'unknown') + ']', CONFIG.native, '', 0, object), inlined: false });
-    of.push(here);
+    if (!counts[l]) {
+      all.push(frame('[' + printable(object || 'unknown') + ']', CONFIG.native, '', 0, object));
+      inlined.push(0);
+    }
     line += counts[l];
+    first[l + 1] = all.length;
   }
   p.frames = frames;
-  p.locations = of;
+  // A location's frames are those from first to the next one's.
+  p.locations = { n, first, frames: Int32Array.from(all), inlined: Uint8Array.from(inlined) };
+  // One frame for each location and no two the same: then the tree of locations is that of frames.
+  p.plain = first.every((at, l) => at === l) && frames.length === n + 1;
 }
 
 function decodeSamples(r, p, text) {
@@ -121,10 +147,10 @@ function decodeSamples(r, p, text) {
     for (let k = up[i - 1]; k > 0; k--) at = parent[at];
     parent[i] = at;
   }
-  const added = Array.from({ length: r.uint() }, () => r.int()), lists = [];
-  location[0] = p.locations.length;
+  const added = Array.from({ length: r.uint() }, () => r.int()), ranks = r.uints(nodes, new Int32Array(nodes)), lists = [];
+  location[0] = p.locations.n;
   for (let i = 1, k = 0; i <= nodes; i++) {
-    const caller = location[parent[i]], list = lists[caller] || (lists[caller] = []), rank = r.uint();
+    const caller = location[parent[i]], list = lists[caller] || (lists[caller] = []), rank = ranks[i - 1];
     if (rank) {
       location[i] = list[rank - 1];
       continue;
@@ -156,8 +182,8 @@ function decodeSamples(r, p, text) {
   p.timed = p.time.some((t) => t > 0);
   p.values = [];
   for (let t = 0; t < p.types.length; t++) {
-    const like = r.uint(), factor = r.int(), column = new Float64Array(n);
-    for (let i = 0; i < n; i++) column[i] = (like ? p.values[like - 1][i] : r.int()) * factor;
+    const like = r.uint(), factor = r.int(), column = like ? p.values[like - 1].slice() : r.ints(n, new Float64Array(n));
+    for (let i = 0; i < n; i++) column[i] *= factor;
     p.values.push(column);
   }
   p.pids = new Map();

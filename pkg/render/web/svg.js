@@ -119,7 +119,7 @@ async function run() {
   view.start(app);
   app.restore();
   if (alone) window.addEventListener('hashchange', () => app.restore());
-  root.setAttribute('data-ready', '1');
+  root.setAttribute('data-ready', Math.round(performance.now()));
 }
 const failed = (e) => { part('detail').textContent = 'The picture is as drawn; the profile in it cannot be read here: ' + e.message; };
 if (document.readyState === 'complete') run().catch(failed);
