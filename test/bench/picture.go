@@ -29,13 +29,12 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 	}
 	defer os.RemoveAll(dir)
 	folded, program := filepath.Join(dir, "stacks.folded"), filepath.Join(dir, "svg")
-	if err := writeFolded(folded, 100_000); err != nil {
-		return nil, err
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./test/stacks/svg")
+	if _, err := build.Output(); err != nil {
+		return nil, failed(build, err)
 	}
-	if build := exec.CommandContext(ctx, "go", "build", "-o", program, "./test/stacks/svg"); true {
-		if _, err := build.Output(); err != nil {
-			return nil, failed(build, err)
-		}
+	if err := writeFolded(ctx, program, folded); err != nil {
+		return nil, err
 	}
 	ours, err := convert(ctx, folded, program)
 	if err != nil {
@@ -61,6 +60,7 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 		{Measure: "HTML of 100,000 stacks, size", Value: html.size, Unit: "MB", Limit: 2},
 		{Measure: "flamegraph.pl on the same, wall", Value: theirs.wall, Unit: "s"},
 		{Measure: "flamegraph.pl on the same, CPU", Value: theirs.cpu, Unit: "s"},
+		{Measure: "flamegraph.pl on the same, memory", Value: theirs.memory, Unit: "MB"},
 		{Measure: "flamegraph.pl on the same, size", Value: theirs.size, Unit: "MB"},
 		{Measure: "SVG's share of flamegraph.pl's wall time", Value: 100 * ours.wall / theirs.wall, Unit: "%", Limit: 10},
 		{Measure: "HTML of a Go compile's profile, 2,000 stacks", Value: compile, Unit: "kB", Limit: 100},
@@ -83,21 +83,23 @@ func convert(ctx context.Context, folded string, command ...string) (conversion,
 	if err := cmd.Run(); err != nil {
 		return conversion{}, failed(cmd, err)
 	}
-	used := cmd.ProcessState
+	wall, used := time.Since(begin).Seconds(), cmd.ProcessState
 	return conversion{
-		wall: time.Since(begin).Seconds(), cpu: (used.UserTime() + used.SystemTime()).Seconds(),
+		wall: wall, cpu: (used.UserTime() + used.SystemTime()).Seconds(),
 		memory: float64(used.SysUsage().(*syscall.Rusage).Maxrss) / 1024, size: float64(out.Len()) / 1e6,
 	}, nil
 }
 
-func writeFolded(path string, n int) error {
+func writeFolded(ctx context.Context, program, path string) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := stacks.WriteFolded(f, stacks.New(n)); err != nil {
-		return err
+	cmd := exec.CommandContext(ctx, program, "-folded", "100000")
+	cmd.Stdout = f
+	if err := cmd.Run(); err != nil {
+		return failed(cmd, err)
 	}
 	return f.Close()
 }

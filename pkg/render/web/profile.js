@@ -17,9 +17,9 @@ class Reader {
     return v % 2 ? -(v + 1) / 2 : v / 2;
   }
   skip(n) { while (n-- > 0) this.uint(); }
-  // Most numbers are one byte, and columns are long: the loops keep that short.
-  uints(n, into) {
-    const bytes = this.bytes;
+  // Most numbers are one byte, and columns are long: the loop keeps that short, and always fills the same kind of array.
+  uints(n) {
+    const bytes = this.bytes, into = new Float64Array(n);
     let at = this.at;
     for (let i = 0; i < n; i++) {
       const byte = bytes[at++];
@@ -34,19 +34,19 @@ class Reader {
     this.at = at;
     return into;
   }
-  ints(n, into) {
-    this.uints(n, into);
+  ints(n) {
+    const into = this.uints(n);
     for (let i = 0; i < n; i++) into[i] = into[i] % 2 ? -(into[i] + 1) / 2 : into[i] / 2;
     return into;
   }
-  deltas(n, step, into) {
-    this.ints(n, into);
+  deltas(n, step) {
+    const into = this.ints(n);
     for (let i = 0, last = 0; i < n; i++) into[i] = last += into[i] + step;
     return into;
   }
   strings() {
-    const lengths = this.uints(this.n = this.uint(), []), decoder = new TextDecoder();
-    return lengths.map((n) => decoder.decode(this.bytes.subarray(this.at, this.at += n)));
+    const lengths = this.uints(this.uint()), decoder = new TextDecoder();
+    return Array.from(lengths, (n) => decoder.decode(this.bytes.subarray(this.at, this.at += n)));
   }
 }
 
@@ -87,9 +87,9 @@ function decode(bytes) {
     return file;
   });
   const functions = r.uint();
-  const names = r.deltas(functions, 1, []);
+  const names = r.deltas(functions, 1);
   r.skip(functions);
-  const files = r.deltas(functions, 0, []);
+  const files = r.deltas(functions, 0);
   r.skip(functions);
   decodeLocations(r, p, (fn) => strings[names[fn]], (fn) => strings[files[fn]], mappings);
   decodeSamples(r, p, text);
@@ -99,12 +99,12 @@ function decode(bytes) {
 // decodeLocations gives each location its frames, outermost call first. Equal frames have one number, in the order of names.
 function decodeLocations(r, p, name, file, mappings) {
   const n = r.uint();
-  const mapping = r.deltas(n, 0, []);
+  const mapping = r.deltas(n, 0);
   r.skip(2 * n);
-  const counts = r.uints(n, []), lines = counts.reduce((a, b) => a + b, 0);
-  const fns = r.deltas(lines, 0, []), numbers = r.deltas(lines, 0, []);
+  const counts = r.uints(n), lines = counts.reduce((a, b) => a + b, 0);
+  const fns = r.deltas(lines, 0), numbers = r.deltas(lines, 0);
   r.skip(lines);
-  const kinds = r.uints(lines, []);
+  const kinds = r.uints(lines);
   const frames = [], known = new Map();
   const frame = (name, kind, file, line, module) => {
     const key = kind + name;
@@ -141,13 +141,13 @@ function decodeLocations(r, p, name, file, mappings) {
 
 function decodeSamples(r, p, text) {
   const nodes = r.uint();
-  const up = r.uints(nodes, new Int32Array(nodes)), location = new Int32Array(nodes + 1), parent = new Int32Array(nodes + 1);
+  const up = r.uints(nodes), location = new Int32Array(nodes + 1), parent = new Int32Array(nodes + 1);
   for (let i = 1; i <= nodes; i++) {
     let at = i - 1;
     for (let k = up[i - 1]; k > 0; k--) at = parent[at];
     parent[i] = at;
   }
-  const added = Array.from({ length: r.uint() }, () => r.int()), ranks = r.uints(nodes, new Int32Array(nodes)), lists = [];
+  const added = r.ints(r.uint()), ranks = r.uints(nodes), lists = [];
   location[0] = p.locations.n;
   for (let i = 1, k = 0; i <= nodes; i++) {
     const caller = location[parent[i]], list = lists[caller] || (lists[caller] = []), rank = ranks[i - 1];
@@ -176,13 +176,13 @@ function decodeSamples(r, p, text) {
   const n = r.uint();
   p.stacks = { parent, location };
   p.sets = sets;
-  p.node = r.deltas(n, 0, new Int32Array(n));
-  p.set = r.uints(n, new Int32Array(n));
-  p.time = r.deltas(n, 0, new Float64Array(n));
+  p.node = new Int32Array(r.deltas(n, 0));
+  p.set = new Int32Array(r.uints(n));
+  p.time = r.deltas(n, 0);
   p.timed = p.time.some((t) => t > 0);
   p.values = [];
   for (let t = 0; t < p.types.length; t++) {
-    const like = r.uint(), factor = r.int(), column = like ? p.values[like - 1].slice() : r.ints(n, new Float64Array(n));
+    const like = r.uint(), factor = r.int(), column = like ? p.values[like - 1].slice() : r.ints(n);
     for (let i = 0; i < n; i++) column[i] *= factor;
     p.values.push(column);
   }

@@ -215,8 +215,14 @@ class App {
     return this.set({ zoom: this.path(node) }, node);
   }
 
-  // The link names the state; of a deep stack the end alone, if the whole is too long.
+  // The link follows when the picture is drawn: browsers take their time for it.
   save() {
+    clearTimeout(this.saving);
+    this.saving = setTimeout(() => this.saveLink());
+  }
+
+  // The link names the state; of a deep stack the end alone, if the whole is too long.
+  saveLink() {
     const link = () => {
       const q = new URLSearchParams();
       for (const [key, value] of Object.entries(this.state)) {
