@@ -35,7 +35,7 @@ const (
 	const field = document.querySelector('input:not([type=number])');
 	field.value = 'flush.*Items';
 	const begin = performance.now();
-	if (field.form) field.form.requestSubmit();
+	if (field.form) field.form.dispatchEvent(new Event('submit'));
 	else field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}));
 	return performance.now() - begin;
 })()`

@@ -1,7 +1,5 @@
 // App holds what is shown and how: the tree of the moment, zoom, search, filters. A view draws it.
 
-// A frame narrower than this many pixels is drawn together with its neighbours.
-const LEAST = 0.5;
 const LINK_LIMIT = 8000;
 const EMPTY = { type: '', from: '', to: '', process: '', find: '', sandwich: '', focus: '', hide: '', module: '', recursion: '', wrappers: '', inverted: '', weight: '', zoom: [] };
 
@@ -186,10 +184,11 @@ class App {
     this.view.say(this.describe(t, node));
   }
 
-  // layout places what is shown, each box on a line counted from the top.
-  layout(width, rootBelow) {
-    const t = this.tree, down = boxes(t, this.zoom, width, LEAST);
-    const up = this.callers ? boxes(this.callers, 0, width, LEAST).slice(1) : [];
+  // layout places what is shown, each box on a line counted from the top. Frames narrower than least pixels are drawn
+  // together with their neighbours.
+  layout(width, rootBelow, least) {
+    const t = this.tree, down = boxes(t, this.zoom, width, least);
+    const up = this.callers ? boxes(this.callers, 0, width, least).slice(1) : [];
     const highest = (all) => all.reduce((rows, b) => Math.max(rows, b.row), 0);
     const above = highest(up), below = highest(down);
     for (const b of up) [b.tree, b.line] = [this.callers, above - b.row];

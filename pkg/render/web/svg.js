@@ -52,7 +52,7 @@ class Picture {
   }
 
   draw(app) {
-    const layout = this.layout = app.layout(this.width, true), fills = new Map(), labels = [], all = document.createDocumentFragment();
+    const layout = this.layout = app.layout(this.width, true, 1), fills = new Map(), labels = [], all = document.createDocumentFragment();
     for (const b of layout.boxes) {
       const f = app.profile.frames[b.tree.frame[b.node]], hit = app.matches && app.matches[b.tree.frame[b.node]] && !b.smaller;
       const fill = b.smaller ? CONFIG.smaller : hit ? '#7b2fd6' : colorOf(f), y = b.line * CONFIG.row, w = Math.max(Math.round(b.width * 10) - 5, 2);

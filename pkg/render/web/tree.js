@@ -281,12 +281,23 @@ function functions(t, count) {
   return { flat, cum };
 }
 
-// search gives the outermost nodes whose frames match, and their values without double counting.
+// placesOf lists the nodes of each frame in their order: those of frame f from first[f] to first[f + 1].
+function placesOf(t, count) {
+  const first = new Int32Array(count + 2), nodes = new Int32Array(t.size);
+  for (let i = 0; i < t.size; i++) first[t.frame[i] + 2]++;
+  for (let f = 2; f < first.length; f++) first[f] += first[f - 1];
+  for (let i = 0; i < t.size; i++) nodes[first[t.frame[i] + 1]++] = i;
+  return { first, nodes };
+}
+
+// search gives the outermost nodes whose frames match, and their values without double counting. It looks at matching
+// nodes only: few, where a profile is large.
 function search(t, match) {
-  const hits = [];
+  if (!t.places) t.places = placesOf(t, match.length);
+  const { first, nodes } = t.places, all = [], hits = [];
+  for (let f = 0; f < match.length; f++) if (match[f]) for (let k = first[f]; k < first[f + 1]; k++) all.push(nodes[k]);
   let inclusive = 0, self = 0, end = 0;
-  for (let i = 0; i < t.size; i++) {
-    if (!match[t.frame[i]]) continue;
+  for (const i of Int32Array.from(all).sort()) {
     self += t.self[i];
     if (i < end) continue;
     hits.push(i);
