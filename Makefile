@@ -57,13 +57,18 @@ lint: ## gofmt, vet and staticcheck
 
 .PHONY: test
 test: deps lint build image workloads ## everything: lint, unit, kernel and cluster tests
-	PPROF_TEST_ALL=1 go test ./cmd/... ./pkg/... ./profiler-image/... ./test/workloads/...
+	PPROF_TEST_ALL=1 go test ./cmd/... ./pkg/... ./profiler-image/... ./test/workloads/... ./test/stacks/...
+	go test -count=1 ./test/browser
 	cd test/cluster && go vet . && PPROF_TEST_ALL=$(if $(KUBECONFIG),,1) go test -count=1 -v -timeout 30m .
 	PPROF_TEST_ALL=1 go test -count=1 -timeout 20m ./test/kernels
 	test/with-cluster go test -count=1 -timeout 30m ./test/e2e/...
 
+.PHONY: browser
+browser: deps ## test the pictures in chromium; screenshots in out/browser
+	go test -count=1 ./test/browser
+
 .PHONY: bench
-bench: build image workloads ## measure on the cluster; a table and out/bench.json
+bench: deps build image workloads ## measure on the cluster; a table and out/bench.json
 	test/with-cluster go run ./test/bench
 
 .PHONY: accuracy

@@ -124,7 +124,7 @@ func (o *recordOptions) chooseFormat(s Streams) (render.Format, error) {
 		return render.Text, nil
 	case format == "":
 		return render.SVG, nil
-	case onTerminal && (format == render.SVG || format == render.Pprof || format == render.PNG):
+	case onTerminal && (format == render.SVG || format == render.HTML || format == render.Pprof || format == render.PNG):
 		fmt.Fprintf(s.Err, "stdout is a terminal: a table instead of %s (for a file use kubectl debug --attach … > FILE without -t)\n", format)
 		return render.Text, nil
 	}

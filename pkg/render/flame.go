@@ -30,15 +30,15 @@ func newFlame(p *profile.Profile) *flame {
 	}
 	slices.SortFunc(order, func(a, b int32) int { return slices.Compare(stacks.of(a), stacks.of(b)) })
 	f := &flame{frames: stacks.frames}
+	f.reserve(stacks, order)
 	f.add(-1, stacks.root, 0)
 	var path []int32 // nodes of the stack before
 	var last []int32
 	for _, i := range order {
 		value, stack := p.Sample[i].Value[index], stacks.of(i)
-		same := 0
-		for same < min(len(last), len(stack)) && last[same]>>1 == stack[same]>>1 {
-			f.inlined[path[same]] = f.inlined[path[same]] && stack[same]&1 == 1
-			same++
+		same := common(last, stack)
+		for k := range same {
+			f.inlined[path[k]] = f.inlined[path[k]] && stack[k]&1 == 1
 		}
 		path = path[:same]
 		for depth, at := range stack[same:] {
@@ -57,6 +57,28 @@ func newFlame(p *profile.Profile) *flame {
 	}
 	f.sum()
 	return f
+}
+
+// common is how many frames two stacks begin with alike.
+func common(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n]>>1 == b[n]>>1 {
+		n++
+	}
+	return n
+}
+
+// reserve makes the columns as long as they will be: growing them would take twice the memory.
+func (f *flame) reserve(stacks *frameStacks, order []int32) {
+	n := 1
+	var last []int32
+	for _, i := range order {
+		stack := stacks.of(i)
+		n += len(stack) - common(last, stack)
+		last = stack
+	}
+	f.frame, f.parent, f.depth = make([]int32, 0, n), make([]int32, 0, n), make([]int32, 0, n)
+	f.self, f.inlined = make([]int64, 0, n), make([]bool, 0, n)
 }
 
 func (f *flame) add(parent, frame, depth int32) int32 {

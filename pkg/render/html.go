@@ -15,7 +15,7 @@ import (
 var pageStyle string
 
 // stillBudget bounds the picture, in bytes, that is there for those whose browser runs no script.
-const stillBudget = 9_000
+const stillBudget = 8_000
 
 // pagePolicy lets the page load nothing from anywhere, should a name ever become markup.
 const pagePolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
@@ -24,11 +24,11 @@ const pagePolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'u
 // before the script runs is a coarser still picture, in the DOM itself: <noscript> is not shown where a
 // policy blocks scripts.
 func writeHTML(w io.Writer, p *profile.Profile) error {
-	payload, err := embed.Encode(p, func(f *profile.Function, m *profile.Mapping) uint8 { return uint8(kindOf(f, m)) })
+	payload, tree, err := encode(p)
 	if err != nil {
 		return err
 	}
-	tree, unit := newFlame(p), printable(p.SampleType[valueIndex(p)].Unit)
+	unit := printable(p.SampleType[valueIndex(p)].Unit)
 	var out bytes.Buffer
 	fmt.Fprintf(&out, `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -37,12 +37,11 @@ const smallerColor = "#dddddd" // of frames too narrow to draw, taken together
 // so all looks are attributes; and as an image, where there are no tooltips either. The file carries the whole profile,
 // and the script works on that, not on what is drawn.
 func writeSVG(w io.Writer, p *profile.Profile) error {
-	payload, err := embed.Encode(p, func(f *profile.Function, m *profile.Mapping) uint8 { return uint8(kindOf(f, m)) })
+	payload, tree, err := encode(p)
 	if err != nil {
 		return err
 	}
 	end := embed.SVG(payload)
-	tree := newFlame(p)
 	unit := printable(p.SampleType[valueIndex(p)].Unit)
 	var out bytes.Buffer
 	rest := svgBudget - len(end) - len(script("svg")) - 12_000 // head and foot, with long names
@@ -69,6 +68,14 @@ func writeSVG(w io.Writer, p *profile.Profile) error {
 	}
 	_, err = w.Write(end)
 	return err
+}
+
+// encode makes at once the two things that take time: the profile's bytes, and the tree that is drawn.
+func encode(p *profile.Profile) ([]byte, *flame, error) {
+	tree := make(chan *flame)
+	go func() { tree <- newFlame(p) }()
+	payload, err := embed.Encode(p, func(f *profile.Function, m *profile.Mapping) uint8 { return uint8(kindOf(f, m)) })
+	return payload, <-tree, err
 }
 
 // note says what is not drawn.

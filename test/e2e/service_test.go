@@ -8,11 +8,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
 )
 
 var shopFunctions = []string{"main.priceCart", "main.signSession", "main.rankOffers", "main.checkout"}
@@ -117,6 +120,18 @@ func TestDefaultIsAnSVGAndASummary(t *testing.T) {
 			t.Errorf("the SVG lacks %s", name)
 		}
 	}
+	p, err := render.Read(bytes.NewReader(svg))
+	if err != nil {
+		t.Fatalf("the profile in the SVG: %v", err)
+	}
+	for _, name := range shopFunctions {
+		if !slices.ContainsFunc(p.Function, func(f *profile.Function) bool { return f.Name == name }) {
+			t.Errorf("the profile in the SVG lacks %s", name)
+		}
+	}
+	if !slices.Contains(p.Comments, "pod: "+ns+"/web") {
+		t.Errorf("the profile in the SVG does not name its pod: %q", p.Comments)
+	}
 	expectTexts(t, r, filepath.Base(files[0]), "main.priceCart")
 	if r.stdout != "" {
 		t.Errorf("stdout should be empty when the result goes to a file: %v", r)
@@ -145,6 +160,7 @@ func TestFormats(t *testing.T) {
 		text   string
 	}{
 		"svg":    {[]string{"-f", "svg"}, "<", "main.priceCart"},
+		"html":   {[]string{"-f", "html"}, "<!DOCTYPE html>", "main.priceCart"},
 		"pprof":  {[]string{"-f", "pprof"}, "\x1f\x8b", ""},
 		"folded": {[]string{"-f", "folded"}, "", "main.checkout;main.priceCart "},
 		"json":   {[]string{"--json"}, "{", "main.priceCart"},

@@ -20,7 +20,6 @@ package embed
 
 import (
 	"bytes"
-	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -28,6 +27,7 @@ import (
 	"io"
 
 	"github.com/google/pprof/profile"
+	"github.com/klauspost/compress/flate"
 )
 
 // The header: magic, length of the deflate stream, length inflated, SHA-256 of the deflate stream.

@@ -67,6 +67,8 @@ type tables struct {
 	function  map[*profile.Function]int32 // index in functions
 	location  map[*profile.Location]int32
 	mapping   map[*profile.Mapping]int32
+	// Stacks are in the order of names, as they are drawn: places has each location's place in it, byPlace the reverse.
+	places, byPlace []int32
 }
 
 func newTables(p *profile.Profile) *tables {
@@ -85,7 +87,24 @@ func newTables(p *profile.Profile) *tables {
 		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Address, b.Address), slices.CompareFunc(a.Line, b.Line, t.compareLines))
 	})
 	t.location = indices(t.locations)
+	t.places, t.byPlace = make([]int32, len(t.locations)), make([]int32, len(t.locations))
+	for i := range t.byPlace {
+		t.byPlace[i] = int32(i)
+	}
+	slices.SortFunc(t.byPlace, func(a, b int32) int { return cmp.Or(cmp.Compare(t.outermost(a), t.outermost(b)), cmp.Compare(a, b)) })
+	for place, i := range t.byPlace {
+		t.places[i] = int32(place)
+	}
 	return t
+}
+
+// outermost is the number of a location's function into which others were inlined.
+func (t *tables) outermost(location int32) int32 {
+	lines := t.locations[location].Line
+	if len(lines) == 0 {
+		return 0
+	}
+	return t.numberOf(lines[len(lines)-1])
 }
 
 func (t *tables) compareLines(a, b profile.Line) int {

@@ -9,7 +9,7 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// row is a sample as it is written: its stack as indices of locations, root first, and its labels.
+// row is a sample as it is written: its stack as places of locations, root first, and its labels.
 type row struct {
 	*profile.Sample
 	stack  []int32
@@ -22,7 +22,7 @@ func writeSamples(w *writer, p *profile.Profile, t *tables) error {
 	if err != nil {
 		return err
 	}
-	nodes := writeTree(w, rows, len(t.locations))
+	nodes := writeTree(w, rows, t.byPlace)
 	w.uint(uint64(len(sets)))
 	for _, s := range sets {
 		writeLabels(w, s)
@@ -63,7 +63,7 @@ func sampleRows(p *profile.Profile, t *tables) ([]row, []labelSet, error) {
 			if !ok {
 				return nil, nil, fmt.Errorf("a sample's location %d is not in the profile's table", l.ID)
 			}
-			stacks = append(stacks, at)
+			stacks = append(stacks, t.places[at])
 		}
 		rows[i] = row{Sample: s, stack: stacks[begin:], labels: of[i]}
 		if t, ok := timeOf(s); ok {

@@ -30,10 +30,10 @@ func (c *callees) before(caller int32) int32 {
 
 // writeTree merges sorted stacks, none of which is the beginning of the one before, to a tree. It gives the
 // node of each; node 0 is the root, which is no frame.
-func writeTree(w *writer, rows []row, locations int) []int32 {
-	var up, ranks []uint64
-	var added []int64
-	known := newCallees(locations)
+func writeTree(w *writer, rows []row, byPlace []int32) []int32 {
+	var up, added, ranks writer // columns that are filled at once, and written one after the other
+	count, news := 0, 0
+	known := newCallees(len(byPlace))
 	nodes := make([]int32, len(rows))
 	var path []int32 // nodes from the root to that of the stack before
 	var last []int32
@@ -44,36 +44,33 @@ func writeTree(w *writer, rows []row, locations int) []int32 {
 		}
 		climb := uint64(len(path) - same)
 		path = path[:same]
-		caller := int32(locations)
+		caller := int32(len(byPlace))
 		if same > 0 {
-			caller = r.stack[same-1]
+			caller = byPlace[r.stack[same-1]]
 		}
-		for _, l := range r.stack[same:] {
+		for _, place := range r.stack[same:] {
+			l := byPlace[place]
 			rank := known.rank(caller, l)
 			if rank == 0 {
-				added = append(added, int64(l-known.before(caller)))
+				added.int(int64(l - known.before(caller)))
 				known.add(caller, l)
+				news++
 			}
-			up, ranks = append(up, climb), append(ranks, rank)
+			up.uint(climb)
+			ranks.uint(rank)
 			climb, caller = 0, l
-			path = append(path, int32(len(up)))
+			count++
+			path = append(path, int32(count))
 		}
 		if len(path) > 0 {
 			nodes[i] = path[len(path)-1]
 		}
 		last = r.stack
 	}
-	w.uint(uint64(len(up)))
-	for _, v := range up {
-		w.uint(v)
-	}
-	w.uint(uint64(len(added)))
-	for _, v := range added {
-		w.int(v)
-	}
-	for _, v := range ranks {
-		w.uint(v)
-	}
+	w.uint(uint64(count))
+	w.buf = append(w.buf, up.buf...)
+	w.uint(uint64(news))
+	w.buf = append(append(w.buf, added.buf...), ranks.buf...)
 	return nodes
 }
 

@@ -82,7 +82,7 @@ class Page {
     const room = window.innerHeight - this.scroller.getBoundingClientRect().top - window.scrollY - 40;
     this.spacer.style.height = '0';
     this.scroller.style.height = Math.max(200, room) + 'px';
-    const width = Math.max(200, this.scroller.clientWidth), layout = this.layout = app.layout(width, false);
+    const width = Math.max(200, this.scroller.clientWidth), layout = this.layout = app.layout(width, false, 0.5);
     this.lines = [];
     for (const b of layout.boxes) (this.lines[b.line] = this.lines[b.line] || []).push(b);
     this.spacer.style.height = layout.lines * CONFIG.row + 'px';
@@ -199,7 +199,7 @@ class Page {
     const field = make('input', { 'aria-label': label, placeholder: label }), form = make('form', { method: 'dialog' }, make('label', {}, label + ' ', field));
     field.value = value;
     this.dialog.replaceChildren(form);
-    form.addEventListener('submit', () => { const text = field.value; setTimeout(() => { this.scroller.focus({ preventScroll: true }); this.app.set({ [key]: text }); }); });
+    form.addEventListener('submit', () => this.app.set({ [key]: field.value }));
     this.dialog.showModal();
     field.focus();
   }

@@ -67,7 +67,7 @@ function move(app, direction, up) {
     if (direction === 'Right') to = t.end[at] < t.end[q] ? t.end[at] : at;
     else for (let i = q + 1; i < at; i = t.end[i]) to = i;
   }
-  if (t === app.tree && (to < app.zoom || to >= t.end[app.zoom])) app.set({ zoom: app.path(to) });
+  if (t === app.tree && (to < app.zoom || to >= t.end[app.zoom])) app.set({ zoom: app.path(to) }, to);
   return app.select(t, to);
 }
 

@@ -17,17 +17,36 @@ class Reader {
     return v % 2 ? -(v + 1) / 2 : v / 2;
   }
   skip(n) { while (n-- > 0) this.uint(); }
-  uints(n, into) {
-    for (let i = 0; i < n; i++) into[i] = this.uint();
+  // Most numbers are one byte, and columns are long: the loop keeps that short, and always fills the same kind of array.
+  uints(n) {
+    const bytes = this.bytes, into = new Float64Array(n);
+    let at = this.at;
+    for (let i = 0; i < n; i++) {
+      const byte = bytes[at++];
+      if (byte < 128) {
+        into[i] = byte;
+        continue;
+      }
+      this.at = at - 1;
+      into[i] = this.uint();
+      at = this.at;
+    }
+    this.at = at;
     return into;
   }
-  deltas(n, step, into) {
-    for (let i = 0, last = 0; i < n; i++) into[i] = last += this.int() + step;
+  ints(n) {
+    const into = this.uints(n);
+    for (let i = 0; i < n; i++) into[i] = into[i] % 2 ? -(into[i] + 1) / 2 : into[i] / 2;
+    return into;
+  }
+  deltas(n, step) {
+    const into = this.ints(n);
+    for (let i = 0, last = 0; i < n; i++) into[i] = last += into[i] + step;
     return into;
   }
   strings() {
-    const lengths = this.uints(this.n = this.uint(), []), decoder = new TextDecoder();
-    return lengths.map((n) => decoder.decode(this.bytes.subarray(this.at, this.at += n)));
+    const lengths = this.uints(this.uint()), decoder = new TextDecoder();
+    return Array.from(lengths, (n) => decoder.decode(this.bytes.subarray(this.at, this.at += n)));
   }
 }
 
@@ -68,9 +87,9 @@ function decode(bytes) {
     return file;
   });
   const functions = r.uint();
-  const names = r.deltas(functions, 1, []);
+  const names = r.deltas(functions, 1);
   r.skip(functions);
-  const files = r.deltas(functions, 0, []);
+  const files = r.deltas(functions, 0);
   r.skip(functions);
   decodeLocations(r, p, (fn) => strings[names[fn]], (fn) => strings[files[fn]], mappings);
   decodeSamples(r, p, text);
@@ -80,12 +99,12 @@ function decode(bytes) {
 // decodeLocations gives each location its frames, outermost call first. Equal frames have one number, in the order of names.
 function decodeLocations(r, p, name, file, mappings) {
   const n = r.uint();
-  const mapping = r.deltas(n, 0, []);
+  const mapping = r.deltas(n, 0);
   r.skip(2 * n);
-  const counts = r.uints(n, []), lines = counts.reduce((a, b) => a + b, 0);
-  const fns = r.deltas(lines, 0, []), numbers = r.deltas(lines, 0, []);
+  const counts = r.uints(n), lines = counts.reduce((a, b) => a + b, 0);
+  const fns = r.deltas(lines, 0), numbers = r.deltas(lines, 0);
   r.skip(lines);
-  const kinds = r.uints(lines, []);
+  const kinds = r.uints(lines);
   const frames = [], known = new Map();
   const frame = (name, kind, file, line, module) => {
     const key = kind + name;
@@ -97,34 +116,41 @@ function decodeLocations(r, p, name, file, mappings) {
   };
   p.frame = frame;
   p.all = frame('all', CONFIG.process, '', 0, '');
-  const of = [];
+  const first = new Int32Array(n + 1), all = [], inlined = [];
   for (let l = 0, line = 0; l < n; l++) {
-    const here = [], object = mapping[l] ? base(mappings[mapping[l] - 1]) : '';
+    const object = mapping[l] ? base(mappings[mapping[l] - 1]) : '';
     for (let i = counts[l] - 1; i >= 0; i--) {
       const fn = fns[line + i] - 1;
       if (fn < 0) continue;
-      here.push({ frame: frame(printable(shortName(name(fn), file(fn))), kinds[line + i], file(fn), numbers[line + i], moduleOf(name(fn), file(fn), object)), inlined: i < counts[l] - 1 });
+      all.push(frame(printable(shortName(name(fn), file(fn))), kinds[line + i], file(fn), numbers[line + i], moduleOf(name(fn), file(fn), object)));
+      inlined.push(i < counts[l] - 1 ? 1 : 0);
     }
-    if (!counts[l]) here.push({ frame: frame('[' + printable(object || 'unknown') + ']', CONFIG.native, '', 0, object), inlined: false });
-    of.push(here);
+    if (!counts[l]) {
+      all.push(frame('[' + printable(object || 'unknown') + ']', CONFIG.native, '', 0, object));
+      inlined.push(0);
+    }
     line += counts[l];
+    first[l + 1] = all.length;
   }
   p.frames = frames;
-  p.locations = of;
+  // A location's frames are those from first to the next one's.
+  p.locations = { n, first, frames: Int32Array.from(all), inlined: Uint8Array.from(inlined) };
+  // One frame for each location and no two the same: then the tree of locations is that of frames.
+  p.plain = first.every((at, l) => at === l) && frames.length === n + 1;
 }
 
 function decodeSamples(r, p, text) {
   const nodes = r.uint();
-  const up = r.uints(nodes, new Int32Array(nodes)), location = new Int32Array(nodes + 1), parent = new Int32Array(nodes + 1);
+  const up = r.uints(nodes), location = new Int32Array(nodes + 1), parent = new Int32Array(nodes + 1);
   for (let i = 1; i <= nodes; i++) {
     let at = i - 1;
     for (let k = up[i - 1]; k > 0; k--) at = parent[at];
     parent[i] = at;
   }
-  const added = Array.from({ length: r.uint() }, () => r.int()), lists = [];
-  location[0] = p.locations.length;
+  const added = r.ints(r.uint()), ranks = r.uints(nodes), lists = [];
+  location[0] = p.locations.n;
   for (let i = 1, k = 0; i <= nodes; i++) {
-    const caller = location[parent[i]], list = lists[caller] || (lists[caller] = []), rank = r.uint();
+    const caller = location[parent[i]], list = lists[caller] || (lists[caller] = []), rank = ranks[i - 1];
     if (rank) {
       location[i] = list[rank - 1];
       continue;
@@ -150,14 +176,14 @@ function decodeSamples(r, p, text) {
   const n = r.uint();
   p.stacks = { parent, location };
   p.sets = sets;
-  p.node = r.deltas(n, 0, new Int32Array(n));
-  p.set = r.uints(n, new Int32Array(n));
-  p.time = r.deltas(n, 0, new Float64Array(n));
+  p.node = new Int32Array(r.deltas(n, 0));
+  p.set = new Int32Array(r.uints(n));
+  p.time = r.deltas(n, 0);
   p.timed = p.time.some((t) => t > 0);
   p.values = [];
   for (let t = 0; t < p.types.length; t++) {
-    const like = r.uint(), factor = r.int(), column = new Float64Array(n);
-    for (let i = 0; i < n; i++) column[i] = (like ? p.values[like - 1][i] : r.int()) * factor;
+    const like = r.uint(), factor = r.int(), column = like ? p.values[like - 1].slice() : r.ints(n);
+    for (let i = 0; i < n; i++) column[i] *= factor;
     p.values.push(column);
   }
   p.pids = new Map();

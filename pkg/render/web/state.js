@@ -1,7 +1,5 @@
 // App holds what is shown and how: the tree of the moment, zoom, search, filters. A view draws it.
 
-// A frame narrower than this many pixels is drawn together with its neighbours.
-const LEAST = 0.5;
 const LINK_LIMIT = 8000;
 const EMPTY = { type: '', from: '', to: '', process: '', find: '', sandwich: '', focus: '', hide: '', module: '', recursion: '', wrappers: '', inverted: '', weight: '', zoom: [] };
 
@@ -18,32 +16,37 @@ class App {
   }
 
   // set changes the state, makes the trees anew that depend on it, and draws. An expression that is none changes nothing.
-  set(changes) {
+  // A node is given where it is known which one the zoom's path means; it is selected.
+  set(changes, node = -1) {
     const before = this.state;
     this.state = { ...before, ...changes };
     try {
-      this.rebuild();
+      this.rebuild(node);
     } catch (e) {
       this.state = before;
-      this.rebuild();
+      this.rebuild(-1);
       this.view.say(e.message);
       return false;
     }
-    this.selected = null;
+    this.selected = node < 0 ? null : { tree: this.tree, node: this.zoom };
     this.save();
     this.view.draw(this);
+    if (this.selected) this.view.say(this.describe(this.tree, this.zoom));
     return true;
   }
 
-  rebuild() {
+  rebuild(node) {
     const s = this.state, p = this.profile;
     this.type = Math.max(0, p.types.findIndex((t) => t.type === (s.type || p.defaultType)));
     if (!s.type && !p.types.some((t) => t.type === p.defaultType)) this.type = p.types.length - 1;
     this.unit = p.types[this.type].unit;
-    const shape = { ...s, zoom: '', find: '' };
-    if (this.once('shape', shape)) this.shape();
-    this.zoom = this.resolve(s.zoom);
-    this.find();
+    const key = JSON.stringify({ ...s, zoom: '', find: '' }), same = this.cache.shape === key;
+    if (!same) {
+      this.shape();
+      this.cache.shape = key;
+    }
+    this.zoom = same && node >= 0 ? node : this.resolve(s.zoom);
+    this.find(key);
   }
 
   // once tells whether a step has to be taken anew, for what it depends on has changed.
@@ -79,7 +82,6 @@ class App {
       this.callers = finish(both.callers);
     }
     this.tree = t;
-    this.cache.shape = JSON.stringify({ ...s, zoom: '', find: '' });
   }
 
   // matching tests an expression once per frame, not per node. Small letters match capitals too.
@@ -132,18 +134,18 @@ class App {
     return best;
   }
 
-  find() {
+  find(shape) {
     const s = this.state;
+    if (!this.once('find', [shape, s.find])) return;
     this.matches = null;
-    if (!s.find) {
-      this.cache.find = '';
-      this.hits = [];
-      return;
-    }
-    if (this.once('find', s)) this.hit = -1;
+    this.hits = [];
+    this.hit = -1;
+    if (!s.find) return;
+    this.cache.find = '';
     this.matches = this.matching(s.find);
     this.found = search(this.tree, this.matches);
     this.hits = this.found.hits;
+    this.once('find', [shape, s.find]);
   }
 
   // summary says what was found: how many places, with what they call, and alone.
@@ -160,9 +162,7 @@ class App {
     this.hit = (this.hit + by + this.hits.length + (this.hit < 0 && by < 0 ? 1 : 0)) % this.hits.length;
     const node = this.hits[this.hit], t = this.tree, inside = node >= this.zoom && node < t.end[this.zoom];
     if (!inside || t.total[node] / t.total[this.zoom] < 0.01) {
-      const hit = this.hit;
-      this.set({ zoom: this.path(node) });
-      this.hit = hit;
+      this.set({ zoom: this.path(node) }, node);
     }
     this.select(t, node);
     this.view.say(this.summary());
@@ -184,10 +184,11 @@ class App {
     this.view.say(this.describe(t, node));
   }
 
-  // layout places what is shown, each box on a line counted from the top.
-  layout(width, rootBelow) {
-    const t = this.tree, down = boxes(t, this.zoom, width, LEAST);
-    const up = this.callers ? boxes(this.callers, 0, width, LEAST).slice(1) : [];
+  // layout places what is shown, each box on a line counted from the top. Frames narrower than least pixels are drawn
+  // together with their neighbours.
+  layout(width, rootBelow, least) {
+    const t = this.tree, down = boxes(t, this.zoom, width, least);
+    const up = this.callers ? boxes(this.callers, 0, width, least).slice(1) : [];
     const highest = (all) => all.reduce((rows, b) => Math.max(rows, b.row), 0);
     const above = highest(up), below = highest(down);
     for (const b of up) [b.tree, b.line] = [this.callers, above - b.row];
@@ -209,13 +210,18 @@ class App {
   // open zooms to a box that was clicked; a run of small ones opens what they are called by.
   open(b) {
     if (b.tree !== this.tree) return this.set({ sandwich: this.name(b.tree, b.node), zoom: [] });
-    const node = b.smaller ? b.tree.parent[b.node] : b.node;
-    this.set({ zoom: b.smaller && node === this.zoom ? this.path(b.node) : this.path(node) });
-    this.select(this.tree, this.zoom);
+    const above = b.tree.parent[b.node], node = b.smaller && above !== this.zoom ? above : b.node;
+    return this.set({ zoom: this.path(node) }, node);
+  }
+
+  // The link follows when the picture is drawn: browsers take their time for it.
+  save() {
+    clearTimeout(this.saving);
+    this.saving = setTimeout(() => this.saveLink());
   }
 
   // The link names the state; of a deep stack the end alone, if the whole is too long.
-  save() {
+  saveLink() {
     const link = () => {
       const q = new URLSearchParams();
       for (const [key, value] of Object.entries(this.state)) {

@@ -132,8 +132,12 @@ class Tree {
 
 // baseTree merges the samples that pick takes, of one type; processes and threads stand below where there are several.
 function baseTree(p, type, pick, byWeight) {
-  const b = new Builder(p.all), { parent, location } = p.stacks, value = p.values[type];
+  const b = new Builder(p.all), { parent, location } = p.stacks, { first, frames, inlined } = p.locations, value = p.values[type];
   const groups = new Map(), several = p.pids.size > 1;
+  if (p.plain && !several && !p.threads && !byWeight) {
+    const t = plainTree(p, value, pick);
+    if (t) return t;
+  }
   for (let i = 0; i < value.length; i++) {
     if (value[i] === 0 || !pick(i)) continue;
     const set = p.sets[p.set[i]], key = (several ? set.pid : '') + '\n' + (p.threads ? set.thread : '');
@@ -155,12 +159,40 @@ function baseTree(p, type, pick, byWeight) {
       for (let node = made[at]; path.length; made[at] = node) {
         at = path.pop();
         by[at] = group;
-        for (const f of p.locations[location[at]]) node = b.child(node, f.frame, f.inlined ? 1 : 0);
+        const l = location[at];
+        for (let k = first[l]; k < first[l + 1]; k++) node = b.child(node, frames[k], inlined[k]);
       }
       b.self[made[p.node[i]]] += value[i];
     }
   }
   return b.finish(ranks(p), byWeight);
+}
+
+// plainTree takes the tree of locations as it is: null if its siblings are not in the order of names, or some have no value.
+function plainTree(p, value, pick) {
+  const { parent, location } = p.stacks, n = parent.length, t = new Tree(n), last = new Int32Array(n).fill(-1), rank = ranks(p);
+  t.frame[0] = p.all;
+  t.parent[0] = -1;
+  for (let i = 1; i < n; i++) {
+    const q = parent[i], f = p.locations.frames[location[i]];
+    if (rank[f] <= last[q]) return null;
+    last[q] = rank[f];
+    t.frame[i] = f;
+    t.parent[i] = q;
+    t.depth[i] = t.depth[q] + 1;
+  }
+  for (let i = 0; i < value.length; i++) if (pick(i)) t.self[p.node[i]] += value[i];
+  t.total.set(t.self);
+  for (let i = n - 1; i >= 0; i--) {
+    if (!t.end[i]) t.end[i] = i + 1;
+    if (!i) break;
+    if (t.total[i] === 0) return null;
+    const q = t.parent[i];
+    t.total[q] += t.total[i];
+    if (t.end[i] > t.end[q]) t.end[q] = t.end[i];
+  }
+  t.place();
+  return t;
 }
 
 // ranks numbers frames in the order of their names.
@@ -249,12 +281,23 @@ function functions(t, count) {
   return { flat, cum };
 }
 
-// search gives the outermost nodes whose frames match, and their values without double counting.
+// placesOf lists the nodes of each frame in their order: those of frame f from first[f] to first[f + 1].
+function placesOf(t, count) {
+  const first = new Int32Array(count + 2), nodes = new Int32Array(t.size);
+  for (let i = 0; i < t.size; i++) first[t.frame[i] + 2]++;
+  for (let f = 2; f < first.length; f++) first[f] += first[f - 1];
+  for (let i = 0; i < t.size; i++) nodes[first[t.frame[i] + 1]++] = i;
+  return { first, nodes };
+}
+
+// search gives the outermost nodes whose frames match, and their values without double counting. It looks at matching
+// nodes only: few, where a profile is large.
 function search(t, match) {
-  const hits = [];
+  if (!t.places) t.places = placesOf(t, match.length);
+  const { first, nodes } = t.places, all = [], hits = [];
+  for (let f = 0; f < match.length; f++) if (match[f]) for (let k = first[f]; k < first[f + 1]; k++) all.push(nodes[k]);
   let inclusive = 0, self = 0, end = 0;
-  for (let i = 0; i < t.size; i++) {
-    if (!match[t.frame[i]]) continue;
+  for (const i of Int32Array.from(all).sort()) {
     self += t.self[i];
     if (i < end) continue;
     hits.push(i);

@@ -1,6 +1,9 @@
 // Command svg makes a picture of folded stacks: what `make bench` compares with flamegraph.pl.
 //
+//	svg -folded 100000 > stacks.folded
 //	svg -f svg|html < stacks.folded > picture
+//
+// It is a process of its own so that the memory it took can be told.
 package main
 
 import (
@@ -14,13 +17,21 @@ import (
 
 func main() {
 	format := flag.String("f", "svg", "`form` of the picture")
+	folded := flag.Int("folded", 0, "write folded stacks instead: this `number`")
 	flag.Parse()
-	p, err := stacks.ReadFolded(os.Stdin)
-	if err == nil {
-		err = render.Write(os.Stdout, p, render.Format(*format))
-	}
-	if err != nil {
+	if err := run(render.Format(*format), *folded); err != nil {
 		fmt.Fprintln(os.Stderr, "svg:", err)
 		os.Exit(1)
 	}
+}
+
+func run(format render.Format, folded int) error {
+	if folded > 0 {
+		return stacks.WriteFolded(os.Stdout, stacks.New(folded))
+	}
+	p, err := stacks.ReadFolded(os.Stdin)
+	if err != nil {
+		return err
+	}
+	return render.Write(os.Stdout, p, format)
 }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+	"github.com/kubectl-pprof/kubectl-pprof/test/browser"
+	"github.com/kubectl-pprof/kubectl-pprof/test/stacks"
+)
+
+// flamegraphPL is where Debian's libdevel-nytprof-perl has it.
+const flamegraphPL = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
+
+// pictures compares a picture of 100,000 stacks with that of flamegraph.pl, both made of the same folded file
+// by a process of its own. CPU time says more than wall time on a machine that others use too.
+func pictures(ctx context.Context, _ *bench) ([]row, error) {
+	dir, err := os.MkdirTemp("", "kubectl-pprof-pictures-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	folded, program := filepath.Join(dir, "stacks.folded"), filepath.Join(dir, "svg")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./test/stacks/svg")
+	if _, err := build.Output(); err != nil {
+		return nil, failed(build, err)
+	}
+	if err := writeFolded(ctx, program, folded); err != nil {
+		return nil, err
+	}
+	ours, err := convert(ctx, folded, program)
+	if err != nil {
+		return nil, err
+	}
+	html, err := convert(ctx, folded, program, "-f", "html")
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := convert(ctx, folded, "perl", flamegraphPL)
+	if err != nil {
+		return nil, err
+	}
+	compile, err := compilePage(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return []row{
+		{Measure: "SVG of 100,000 stacks, wall", Value: ours.wall, Unit: "s", Limit: 1.2},
+		{Measure: "SVG of 100,000 stacks, CPU", Value: ours.cpu, Unit: "s"},
+		{Measure: "SVG of 100,000 stacks, memory", Value: ours.memory, Unit: "MB", Limit: 150},
+		{Measure: "SVG of 100,000 stacks, size", Value: ours.size, Unit: "MB", Limit: 2},
+		{Measure: "HTML of 100,000 stacks, size", Value: html.size, Unit: "MB", Limit: 2},
+		{Measure: "flamegraph.pl on the same, wall", Value: theirs.wall, Unit: "s"},
+		{Measure: "flamegraph.pl on the same, CPU", Value: theirs.cpu, Unit: "s"},
+		{Measure: "flamegraph.pl on the same, memory", Value: theirs.memory, Unit: "MB"},
+		{Measure: "flamegraph.pl on the same, size", Value: theirs.size, Unit: "MB"},
+		{Measure: "SVG's share of flamegraph.pl's wall time", Value: 100 * ours.wall / theirs.wall, Unit: "%", Limit: 10},
+		{Measure: "HTML of a Go compile's profile, 2,000 stacks", Value: compile, Unit: "kB", Limit: 100},
+	}, nil
+}
+
+// conversion is what making a picture took: seconds, megabytes.
+type conversion struct{ wall, cpu, memory, size float64 }
+
+func convert(ctx context.Context, folded string, command ...string) (conversion, error) {
+	in, err := os.Open(folded)
+	if err != nil {
+		return conversion{}, err
+	}
+	defer in.Close()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Stdin, cmd.Stdout = in, &out
+	begin := time.Now()
+	if err := cmd.Run(); err != nil {
+		return conversion{}, failed(cmd, err)
+	}
+	wall, used := time.Since(begin).Seconds(), cmd.ProcessState
+	return conversion{
+		wall: wall, cpu: (used.UserTime() + used.SystemTime()).Seconds(),
+		memory: float64(used.SysUsage().(*syscall.Rusage).Maxrss) / 1024, size: float64(out.Len()) / 1e6,
+	}, nil
+}
+
+func writeFolded(ctx context.Context, program, path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	cmd := exec.CommandContext(ctx, program, "-folded", "100000")
+	cmd.Stdout = f
+	if err := cmd.Run(); err != nil {
+		return failed(cmd, err)
+	}
+	return f.Close()
+}
+
+// compilePage gives the size in kilobytes of a page of 2,000 stacks of Go's compiler at work.
+func compilePage(ctx context.Context, dir string) (float64, error) {
+	file := filepath.Join(dir, "compile.prof")
+	cmd := exec.CommandContext(ctx, "go", "build", "-a", "-gcflags=cmd/compile/internal/ssa=-cpuprofile="+file, "-o", os.DevNull, "cmd/compile/internal/ssa")
+	if _, err := cmd.Output(); err != nil {
+		return 0, failed(cmd, err)
+	}
+	in, err := os.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer in.Close()
+	p, err := profile.Parse(in)
+	if err != nil {
+		return 0, err
+	}
+	if len(p.Sample) < 2000 {
+		return 0, fmt.Errorf("the compiler's profile has %d stacks only", len(p.Sample))
+	}
+	p.Sample = p.Sample[:2000]
+	var out bytes.Buffer
+	err = render.Write(&out, p.Compact(), render.HTML)
+	return float64(out.Len()) / 1e3, err
+}
+
+// inBrowser measures what a person waits for: until the graph is drawn, and scripts' time for a zoom and a search.
+func inBrowser(ctx context.Context, _ *bench) ([]row, error) {
+	dir, err := os.MkdirTemp("", "kubectl-pprof-pictures-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	chromium, stop, err := browser.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	var rows []row
+	for _, c := range []struct {
+		format             render.Format
+		stacks             int
+		drawn, zoom, found float64 // limits: s, ms, ms
+	}{{render.HTML, 200_000, 0.7, 16, 20}, {render.SVG, 100_000, 1, 50, 0}} {
+		file := filepath.Join(dir, "picture"+c.format.Ending())
+		var out bytes.Buffer
+		if err := render.Write(&out, stacks.New(c.stacks), c.format); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
+			return nil, err
+		}
+		times, err := browser.Measure(chromium, "file://"+file)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf("%s of %d stacks in chromium, ", c.format, c.stacks)
+		rows = append(rows, row{Measure: name + "drawn", Value: times.Drawn / 1e3, Unit: "s", Limit: c.drawn},
+			row{Measure: name + "zoom", Value: times.Zoom, Unit: "ms", Limit: c.zoom}, row{Measure: name + "search", Value: times.Search, Unit: "ms", Limit: c.found})
+	}
+	return rows, nil
+}

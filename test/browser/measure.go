@@ -1,0 +1,76 @@
+package browser
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// Times are what a picture takes in the browser, in milliseconds; Zoom and Search are the script's alone.
+type Times struct{ Drawn, Zoom, Search float64 }
+
+const (
+	// awaitReady gives the time from navigation until the picture is drawn.
+	awaitReady = `new Promise((done) => {
+	const look = () => document.documentElement.getAttribute('data-ready') ? done(+document.documentElement.getAttribute('data-ready')) : setTimeout(look, 20);
+	look();
+})`
+	// The keys are handled before dispatchEvent returns, so this is the time of the script, the drawing commands included.
+	timeZoom = `(() => {
+	const press = (key) => window.dispatchEvent(new KeyboardEvent('keydown', {key}));
+	press('0');
+	for (let i = 0; i < 6; i++) { press('ArrowDown'); press('ArrowUp'); press('ArrowUp'); press('ArrowDown'); press('ArrowDown'); }
+	if (!location.hash.includes('zoom')) for (let i = 0; i < 4; i++) press(document.documentElement.localName === 'svg' ? 'ArrowUp' : 'ArrowDown');
+	const begin = performance.now();
+	press('Enter');
+	return performance.now() - begin;
+})()`
+	timeSearch = `(() => {
+	const press = (key) => window.dispatchEvent(new KeyboardEvent('keydown', {key}));
+	press('0');
+	press('/');
+	const field = document.querySelector('input:not([type=number])');
+	field.value = 'flush.*Items';
+	const begin = performance.now();
+	if (field.form) field.form.dispatchEvent(new Event('submit'));
+	else field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}));
+	return performance.now() - begin;
+})()`
+)
+
+// Measure opens a picture three times and gives the medians.
+func Measure(browser context.Context, url string) (Times, error) {
+	var drawn, zoom, search []float64
+	for range 3 {
+		times, err := measureOnce(browser, url)
+		if err != nil {
+			return Times{}, err
+		}
+		drawn, zoom, search = append(drawn, times.Drawn), append(zoom, times.Zoom), append(search, times.Search)
+	}
+	for _, all := range [][]float64{drawn, zoom, search} {
+		slices.Sort(all)
+	}
+	return Times{drawn[1], zoom[1], search[1]}, nil
+}
+
+func measureOnce(browser context.Context, url string) (t Times, err error) {
+	tab, closeTab := chromedp.NewContext(browser)
+	defer closeTab()
+	if err := chromedp.Do(tab); err != nil {
+		return t, err
+	}
+	ctx, cancel := context.WithTimeout(tab, 2*time.Minute)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+		return t, err
+	}
+	var errs [3]error
+	t.Drawn, errs[0] = chromedp.Run(ctx, chromedp.Evaluate[float64](awaitReady, chromedp.EvalAwaitPromise))
+	t.Zoom, errs[1] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeZoom))
+	t.Search, errs[2] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeSearch))
+	return t, errors.Join(errs[:]...)
+}
