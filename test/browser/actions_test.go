@@ -109,6 +109,7 @@ func TestLinkNamesTheState(t *testing.T) {
 		p.Press("f")
 		p.selected("price")
 		p.Press(kb.Enter)
+		p.Await("location.hash.includes('zoom')")
 		link := Eval[string](p, "location.href")
 		if !strings.Contains(link, "main.price") || !strings.Contains(link, "focus") {
 			t.Fatalf("the link names nothing: %s", link)
