@@ -62,6 +62,7 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 		{Measure: "flamegraph.pl on the same, CPU", Value: theirs.cpu, Unit: "s"},
 		{Measure: "flamegraph.pl on the same, memory", Value: theirs.memory, Unit: "MB"},
 		{Measure: "flamegraph.pl on the same, size", Value: theirs.size, Unit: "MB"},
+		{Measure: "SVG's share of flamegraph.pl's CPU time", Value: 100 * ours.cpu / theirs.cpu, Unit: "%"},
 		{Measure: "SVG's share of flamegraph.pl's wall time", Value: 100 * ours.wall / theirs.wall, Unit: "%", Limit: 10},
 		{Measure: "HTML of a Go compile's profile, 2,000 stacks", Value: compile, Unit: "kB", Limit: 100},
 	}, nil

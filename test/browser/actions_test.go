@@ -38,7 +38,7 @@ func TestZoomAndKeys(t *testing.T) {
 		p.Press("n")
 		p.Press(kb.Enter)
 		p.wants("zoomed", p.text("note"), "zoomed to main.checkout, 70.00% of all")
-		p.wants("detail", p.text("detail"), "main.checkout", "own code", "7.00s", "100.00% of the zoomed", "/src/shop.go:")
+		p.wants("detail", p.text("detail"), "main.checkout", "own code", "7.00s", "100.00% of the zoomed", "/src/shop.go:2")
 		outward, inward := kb.ArrowUp, kb.ArrowDown
 		if Eval[string](p, "document.documentElement.localName") == "html" {
 			outward, inward = inward, outward
@@ -109,6 +109,7 @@ func TestLinkNamesTheState(t *testing.T) {
 		p.Press("f")
 		p.selected("price")
 		p.Press(kb.Enter)
+		p.Await("location.hash.includes('zoom')")
 		link := Eval[string](p, "location.href")
 		if !strings.Contains(link, "main.price") || !strings.Contains(link, "focus") {
 			t.Fatalf("the link names nothing: %s", link)

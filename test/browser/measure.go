@@ -18,6 +18,8 @@ const (
 	const look = () => document.documentElement.getAttribute('data-ready') ? done(+document.documentElement.getAttribute('data-ready')) : setTimeout(look, 20);
 	look();
 })`
+	// awaitIdle lets the page come to rest, as a person does who looks at it first.
+	awaitIdle = `new Promise((done) => setTimeout(() => requestIdleCallback(() => done(true)), 300))`
 	// The keys are handled before dispatchEvent returns, so this is the time of the script, the drawing commands included.
 	timeZoom = `(() => {
 	const press = (key) => window.dispatchEvent(new KeyboardEvent('keydown', {key}));
@@ -68,8 +70,9 @@ func measureOnce(browser context.Context, url string) (t Times, err error) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
 		return t, err
 	}
-	var errs [3]error
+	var errs [4]error
 	t.Drawn, errs[0] = chromedp.Run(ctx, chromedp.Evaluate[float64](awaitReady, chromedp.EvalAwaitPromise))
+	_, errs[3] = chromedp.Run(ctx, chromedp.Evaluate[bool](awaitIdle, chromedp.EvalAwaitPromise))
 	t.Zoom, errs[1] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeZoom))
 	t.Search, errs[2] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeSearch))
 	return t, errors.Join(errs[:]...)

@@ -120,9 +120,9 @@ func (p *Page) text(role string) string {
 func (p *Page) find(expression string) string {
 	p.t.Helper()
 	p.Press("/")
-	p.Await("document.activeElement.localName === 'input'")
+	p.Await("(document.activeElement || {}).localName === 'input'")
 	p.Type(expression)
-	p.Await("document.activeElement.localName !== 'input'")
+	p.Await("(document.activeElement || {}).localName !== 'input'")
 	said := fmt.Sprintf("“%s”", expression)
 	if expression == "" {
 		said = " "

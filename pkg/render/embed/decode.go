@@ -89,14 +89,18 @@ func readLocations(r *reader, p *profile.Profile) []*profile.Location {
 		return nil
 	}
 	lines := make([]profile.Line, all)
-	function, line := delta{}, delta{}
+	function, numbers := delta{}, make([]int, all)
 	for i := range lines {
 		if f := r.check(function.read(r), uint64(len(p.Function))+1); f > 0 {
-			lines[i].Function = p.Function[f-1]
+			numbers[i], lines[i].Function = f, p.Function[f-1]
 		}
 	}
+	before := make([]delta, len(p.Function)+1)
+	for i, f := range p.Function {
+		before[i+1].last = uint64(f.StartLine)
+	}
 	for i := range lines {
-		lines[i].Line = int64(line.read(r))
+		lines[i].Line = int64(before[numbers[i]].read(r))
 	}
 	for i := range lines {
 		lines[i].Column = r.int()

@@ -64,7 +64,11 @@ func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
 		return nil, fmt.Errorf("the profile has %d samples in %d MiB, more than a picture can hold; write it as pprof", len(p.Sample), len(columns)>>20)
 	}
 	out := bytes.NewBuffer(make([]byte, headerSize))
-	deflate, err := flate.NewWriter(out, 6)
+	level := flate.BestCompression
+	if len(columns) > 1<<20 { // where it would take longer than drawing
+		level = 6
+	}
+	deflate, err := flate.NewWriter(out, level)
 	if err != nil {
 		return nil, err
 	}

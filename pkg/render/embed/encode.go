@@ -167,9 +167,14 @@ func writeLocations(w *writer, t *tables, kind KindFunc) {
 	for _, l := range t.locations {
 		w.uint(uint64(len(l.Line)))
 	}
-	function, line := delta{}, delta{}
+	function := delta{}
 	t.eachLine(func(_ *profile.Location, ln profile.Line) { function.write(w, uint64(t.numberOf(ln))) })
-	t.eachLine(func(_ *profile.Location, ln profile.Line) { line.write(w, uint64(ln.Line)) })
+	// A line is told from the one before of the same function, the first from where the function starts.
+	lines := make([]delta, len(t.functions)+1)
+	for i, f := range t.functions {
+		lines[i+1].last = uint64(f.StartLine)
+	}
+	t.eachLine(func(_ *profile.Location, ln profile.Line) { lines[t.numberOf(ln)].write(w, uint64(ln.Line)) })
 	t.eachLine(func(_ *profile.Location, ln profile.Line) { w.int(ln.Column) })
 	t.eachLine(func(l *profile.Location, ln profile.Line) {
 		if ln.Function == nil {

@@ -89,20 +89,23 @@ function decode(bytes) {
   const functions = r.uint();
   const names = r.deltas(functions, 1);
   r.skip(functions);
-  const files = r.deltas(functions, 0);
-  r.skip(functions);
-  decodeLocations(r, p, (fn) => strings[names[fn]], (fn) => strings[files[fn]], mappings);
+  const files = r.deltas(functions, 0), starts = r.deltas(functions, 0);
+  decodeLocations(r, p, (fn) => strings[names[fn]], (fn) => strings[files[fn]], starts, mappings);
   decodeSamples(r, p, text);
   return p;
 }
 
 // decodeLocations gives each location its frames, outermost call first. Equal frames have one number, in the order of names.
-function decodeLocations(r, p, name, file, mappings) {
+function decodeLocations(r, p, name, file, starts, mappings) {
   const n = r.uint();
   const mapping = r.deltas(n, 0);
   r.skip(2 * n);
   const counts = r.uints(n), lines = counts.reduce((a, b) => a + b, 0);
-  const fns = r.deltas(lines, 0), numbers = r.deltas(lines, 0);
+  const fns = r.deltas(lines, 0), numbers = r.ints(lines), last = new Map();
+  for (let i = 0; i < lines; i++) {
+    const fn = fns[i], before = last.has(fn) ? last.get(fn) : fn ? starts[fn - 1] : 0;
+    last.set(fn, numbers[i] += before);
+  }
   r.skip(lines);
   const kinds = r.uints(lines);
   const frames = [], known = new Map();

@@ -32,6 +32,8 @@ class App {
     this.save();
     this.view.draw(this);
     if (this.selected) this.view.say(this.describe(this.tree, this.zoom));
+    const tree = this.tree;
+    setTimeout(() => prepare(tree, this.profile.frames.length), 50);
     return true;
   }
 

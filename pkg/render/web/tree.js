@@ -290,10 +290,13 @@ function placesOf(t, count) {
   return { first, nodes };
 }
 
+// prepare does what the first search would else wait for.
+function prepare(t, count) { if (!t.places) t.places = placesOf(t, count); }
+
 // search gives the outermost nodes whose frames match, and their values without double counting. It looks at matching
 // nodes only: few, where a profile is large.
 function search(t, match) {
-  if (!t.places) t.places = placesOf(t, match.length);
+  prepare(t, match.length);
   const { first, nodes } = t.places, all = [], hits = [];
   for (let f = 0; f < match.length; f++) if (match[f]) for (let k = first[f]; k < first[f + 1]; k++) all.push(nodes[k]);
   let inclusive = 0, self = 0, end = 0;
