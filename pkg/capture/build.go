@@ -56,9 +56,6 @@ func (b *profileBuilder) comment(format string, args ...any) {
 	b.profile.Comments = append(b.profile.Comments, fmt.Sprintf(format, args...))
 }
 
-// noTime is the time of a sample of which it is not known.
-const noTime = -1
-
 // milliseconds are the unit of the label that tells times.
 var milliseconds = map[string][]string{"time": {"milliseconds"}}
 
