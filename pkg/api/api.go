@@ -27,6 +27,8 @@ const (
 	MaxDuration  = time.Hour
 	MaxFrequency = 1000 // Hz
 	MaxPIDs      = 1024
+
+	MaxMemProfileRate = 1 << 30 // bytes
 )
 
 // Request says which profile is wanted.
@@ -36,13 +38,24 @@ type Request struct {
 	Duration  time.Duration // of sampling, at most MaxDuration
 	Frequency int           // samples per second and CPU, 1…MaxFrequency
 	PIDs      []int         // in the target's PID namespace; none means all processes of the container
-	By        string        // ByThread, or empty: by process only
+	By        string        // ByThread, ByGoroutine, or empty: by process only
 	NoTimes   bool          // leave out when samples were taken
-	Restarts  bool          // go on with the target's next start when it ends; for a profiler outside its pod
+	// EnableMemProfile lets the profiler turn the memory profile of Go programs on that have turned it off, sampling
+	// every MemProfileRate bytes.
+	EnableMemProfile bool
+	MemProfileRate   int
+	Freeze           bool // stop the container's threads while goroutines are read
+	Restarts         bool // go on with the target's next start when it ends; for a profiler outside its pod
 }
 
-// ByThread asks for samples that name their thread.
-const ByThread = "thread"
+// Levels below the process.
+const (
+	ByThread    = "thread"    // samples name their thread
+	ByGoroutine = "goroutine" // goroutines are kept apart; for the type of that name
+)
+
+// DefaultMemProfileRate is that of Go's runtime (runtime.MemProfileRate), in bytes.
+const DefaultMemProfileRate = 512 << 10
 
 // PartialComment begins the comment of a profile that is not whole; the reason follows.
 const PartialComment = "partial: "

@@ -48,6 +48,12 @@ func (r Request) query() url.Values {
 	if r.Restarts {
 		q.Set("restarts", "1")
 	}
+	if r.EnableMemProfile {
+		q.Set("memprofilerate", strconv.Itoa(r.MemProfileRate))
+	}
+	if r.Freeze {
+		q.Set("freeze", "1")
+	}
 	for _, pid := range r.PIDs {
 		q.Add("pid", strconv.Itoa(pid))
 	}
@@ -102,8 +108,16 @@ func parseRequest(typ string, q url.Values) (Request, error) {
 	}
 	r.NoTimes = q.Get("times") == "0"
 	r.Restarts = q.Get("restarts") == "1"
-	if r.By = q.Get("by"); r.By != "" && r.By != ByThread {
-		return Request{}, badRequest("by=%.20q must be %s", r.By, ByThread)
+	if r.By = q.Get("by"); r.By != "" && r.By != ByThread && r.By != ByGoroutine {
+		return Request{}, badRequest("by=%.20q must be %s or %s", r.By, ByThread, ByGoroutine)
+	}
+	r.Freeze = q.Get("freeze") == "1"
+	if s := q.Get("memprofilerate"); s != "" {
+		rate, err := strconv.Atoi(s)
+		if err != nil || rate < 1 || rate > MaxMemProfileRate {
+			return Request{}, badRequest("memprofilerate=%.20q must be a whole number from 1 to %d", s, MaxMemProfileRate)
+		}
+		r.EnableMemProfile, r.MemProfileRate = true, rate
 	}
 	if len(q["pid"]) > MaxPIDs {
 		return Request{}, badRequest("%d PIDs were given, at most %d can be", len(q["pid"]), MaxPIDs)

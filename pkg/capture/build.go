@@ -34,13 +34,29 @@ type locationKey struct {
 	address uint64
 }
 
-func newProfileBuilder(begin time.Time, duration time.Duration, frequency int) *profileBuilder {
+// kind is what the values of a profile are; google/pprof's proto/profile.proto tells what its parts mean.
+type kind struct {
+	types       []*profile.ValueType
+	defaultType string
+	periodType  *profile.ValueType
+	period      int64
+}
+
+func cpuKind(frequency int) kind {
+	cpu := &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}
+	return kind{
+		types:       []*profile.ValueType{{Type: "samples", Unit: "count"}, cpu},
+		defaultType: cpu.Type, periodType: cpu, period: time.Second.Nanoseconds() / int64(frequency),
+	}
+}
+
+func newProfileBuilder(begin time.Time, duration time.Duration, k kind) *profileBuilder {
 	return &profileBuilder{
 		profile: &profile.Profile{
-			SampleType:        []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
-			DefaultSampleType: "cpu",
-			PeriodType:        &profile.ValueType{Type: "cpu", Unit: "nanoseconds"},
-			Period:            time.Second.Nanoseconds() / int64(frequency),
+			SampleType:        k.types,
+			DefaultSampleType: k.defaultType,
+			PeriodType:        k.periodType,
+			Period:            k.period,
 			TimeNanos:         begin.UnixNano(),
 			DurationNanos:     duration.Nanoseconds(),
 		},

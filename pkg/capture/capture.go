@@ -29,6 +29,15 @@ type Options struct {
 	// Restarts goes on with the container's next start when it ends: the whole pod is watched, and processes of
 	// its other containers are left out.
 	Restarts bool
+	// EnableMemProfile turns the memory profile of Go programs on that have turned it off, for as long as the
+	// capture lasts: it writes MemProfileRate to runtime.MemProfileRate in their memory, and the old value
+	// afterwards. Without it nothing is ever written to a target.
+	EnableMemProfile bool
+	MemProfileRate   int // bytes allocated between two samples
+	// ByGoroutine keeps goroutines apart; each then has the number "goroutine", its ID.
+	ByGoroutine bool
+	// Freeze stops the container's threads while goroutines are read.
+	Freeze bool
 }
 
 // Progress is what has been captured so far.

@@ -296,7 +296,7 @@ func (c *CPU) Close() error {
 func (c *CPU) result(begin time.Time, duration time.Duration) (*Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := newProfileBuilder(begin, duration, c.options.Frequency)
+	b := newProfileBuilder(begin, duration, cpuKind(c.options.Frequency))
 	for _, e := range c.stacks.sorted() {
 		b.add(e, e.count, e.times, c.stacks.times.step())
 	}

@@ -26,7 +26,7 @@ func (c *CPU) Slice() (*Result, error) {
 	s := &c.slices
 	if s.builder == nil {
 		s.begin = time.Unix(0, began)
-		s.builder = newProfileBuilder(s.begin, 0, c.options.Frequency)
+		s.builder = newProfileBuilder(s.begin, 0, cpuKind(c.options.Frequency))
 	}
 	now := time.Now()
 	p := s.builder.profile

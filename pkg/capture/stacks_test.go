@@ -103,7 +103,7 @@ func TestProfileOfStacks(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			b := newProfileBuilder(time.Unix(1_700_000_000, 0), time.Second, 100)
+			b := newProfileBuilder(time.Unix(1_700_000_000, 0), time.Second, cpuKind(100))
 			b.add(&c.entry, 3, nil, 0)
 			if err := b.profile.CheckValid(); err != nil {
 				t.Fatal(err)

@@ -48,6 +48,7 @@ func (c capturer) Start(r api.Request) (api.Capture, error) {
 	}
 	s, err := samplers[r.Type](capture.Options{
 		ContainerID: c.containerID, PIDs: r.PIDs, Frequency: r.Frequency, ByThread: r.By == api.ByThread, Restarts: r.Restarts, Times: !r.NoTimes,
+		EnableMemProfile: r.EnableMemProfile, MemProfileRate: r.MemProfileRate, ByGoroutine: r.By == api.ByGoroutine, Freeze: r.Freeze,
 	})
 	if err != nil {
 		return nil, refusal(err)
