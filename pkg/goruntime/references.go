@@ -53,10 +53,24 @@ func referencesARM64(code []byte, start uint64) (found []reference) {
 		offset := uint64(next >> 10 & 0xfff)
 		switch {
 		case next&0xffc00000 == 0x91000000: // ADD, 64 bits, immediate
-			found = append(found, reference{page + offset, true})
-		case next&0x3f000000 == 0x39000000: // LDR, STR and their kin, unsigned immediate in units of the size
-			found = append(found, reference{page + offset<<(next>>30), false})
+			r := reference{page + offset, true}
+			if i+12 <= len(code) { // up to Go 1.20 what is read at the address may be so in position-independent code
+				third := binary.LittleEndian.Uint32(code[i+8:])
+				if within, ok := loadARM64(third); ok && third>>5&31 == next&31 {
+					r = reference{r.address + within, false}
+				}
+			}
+			found = append(found, r)
+		default:
+			if within, ok := loadARM64(next); ok {
+				found = append(found, reference{page + within, false})
+			}
 		}
 	}
 	return found
+}
+
+// loadARM64 gives the offset of LDR, STR and their kin with an unsigned immediate, which counts in units of what is read.
+func loadARM64(instruction uint32) (offset uint64, ok bool) {
+	return uint64(instruction>>10&0xfff) << (instruction >> 30), instruction&0x3f000000 == 0x39000000
 }

@@ -20,17 +20,16 @@ type rule struct {
 // rules hold for Go 1.20 to 1.26 on both architectures; a test compares them with the symbols of programs built by
 // each. Sources are in the runtime: mprof.go, malloc.go, proc.go, sema.go, runtime2.go.
 var rules = map[string]rule{
-	"runtime.mbuckets":         {"runtime.mProf_FlushLocked", nth(0)},
-	"runtime.xbuckets":         {"runtime.stkbucket", behind("runtime.mbuckets", 1)},
-	"runtime.bbuckets":         {"runtime.stkbucket", behind("runtime.mbuckets", 2)},
-	"runtime.mProfCycle":       {"runtime.mProf_Free", nth(0)},
-	"runtime.MemProfileRate":   {"runtime.profilealloc", nth(1)}, // behind mcache0
-	"runtime.blockprofilerate": {"runtime.blockevent", nth(0)},
-	"runtime.mutexprofilerate": {"runtime.semacquire1", used(behind("runtime.blockprofilerate", 1))},
-	// allgadd ends with: atomicstorep(&allgptr, …), Storeuintptr(&allglen, …), unlock(&allglock).
-	"runtime.allglen":           {"runtime.allgadd", taken(last(1))},
-	"runtime.allgptr":           {"runtime.allgadd", taken(last(2))},
-	"runtime.waitReasonStrings": {"runtime.waitReason.String", taken(last(0))},
+	"runtime.mbuckets":          {"runtime.mProf_FlushLocked", nth(0)},
+	"runtime.xbuckets":          {"runtime.stkbucket", behind("runtime.mbuckets", 1)},
+	"runtime.bbuckets":          {"runtime.stkbucket", behind("runtime.mbuckets", 2)},
+	"runtime.mProfCycle":        {"runtime.mProf_Free", nth(0)},
+	"runtime.MemProfileRate":    {"runtime.profilealloc", nth(1)}, // behind mcache0
+	"runtime.blockprofilerate":  {"runtime.blockevent", nth(0)},
+	"runtime.mutexprofilerate":  {"runtime.semacquire1", used(behind("runtime.blockprofilerate", 1))},
+	"runtime.allglen":           {"runtime.forEachGRace", nth(0)},
+	"runtime.allgptr":           {"runtime.forEachGRace", nth(1)},
+	"runtime.waitReasonStrings": {"runtime.waitReason.String", nth(0)},
 }
 
 type pick = func(refs []reference, known func(string) (uint64, error)) (uint64, bool)
@@ -42,16 +41,6 @@ func nth(n int) pick {
 			return 0, false
 		}
 		return refs[n].address, true
-	}
-}
-
-// last counts from the end.
-func last(n int) pick {
-	return func(refs []reference, _ func(string) (uint64, error)) (uint64, bool) {
-		if n >= len(refs) {
-			return 0, false
-		}
-		return refs[len(refs)-1-n].address, true
 	}
 }
 
@@ -70,13 +59,10 @@ func behind(name string, n int) pick {
 	}
 }
 
-// taken and used leave only the references that make a pointer, and those that do not.
-func taken(p pick) pick { return only(true, p) }
-func used(p pick) pick  { return only(false, p) }
-
-func only(taken bool, p pick) pick {
+// used leaves out the references that only make a pointer.
+func used(p pick) pick {
 	return func(refs []reference, known func(string) (uint64, error)) (uint64, bool) {
-		return p(slices.DeleteFunc(slices.Clone(refs), func(r reference) bool { return r.taken != taken }), known)
+		return p(slices.DeleteFunc(slices.Clone(refs), func(r reference) bool { return r.taken }), known)
 	}
 }
 
@@ -106,7 +92,6 @@ func (r *Runtime) variable(name string) (uint64, error) {
 type codeSearch struct {
 	r         *Runtime
 	functions map[string]gopclntab.Range
-	depth     int
 }
 
 func newCodeSearch(r *Runtime) *codeSearch {
