@@ -39,6 +39,8 @@ type Runtime struct {
 
 	variables map[string]uint64 // in the file's own numbering
 	expanded  map[uint64]expansion
+	names     map[uint64]string       // of functions by address
+	lists     map[bucketKind][]bucket // that were read
 }
 
 // Open finds the Go program of a process: its executable or, in a program that is not Go itself, the first
@@ -93,7 +95,7 @@ func open(file io.ReaderAt, memory Memory, m proc.Mapping) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: it does not say which version of Go built it: %w", ErrUnsupported, err)
 	}
-	r := &Runtime{Version: info.GoVersion, exe: f, table: table, memory: memory, expanded: map[uint64]expansion{}}
+	r := &Runtime{Version: info.GoVersion, exe: f, table: table, memory: memory, expanded: map[uint64]expansion{}, names: map[uint64]string{}, lists: map[bucketKind][]bucket{}}
 	for _, s := range info.Settings {
 		r.Race = r.Race || s.Key == "-race" && s.Value == "true"
 	}

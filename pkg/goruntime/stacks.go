@@ -1,14 +1,9 @@
 package goruntime
 
-import (
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol/gopclntab"
-)
-
 // expansion is what the function table says of a return address.
 type expansion struct {
 	call    uint64   // an address in the call, in the process
-	frames  []string // the function, those inlined there first and their callers after; none if it is no Go code
-	parents []uint64 // for each but the last of frames, the return address by which stacks have its caller
+	parents []uint64 // for each function inlined there, innermost first, the return address by which stacks have its caller
 }
 
 // expand looks up a return address as runtime.(*Frames).Next does (runtime/symtab.go): at the byte before it,
@@ -26,7 +21,6 @@ func (r *Runtime) expand(pc uint64) expansion {
 	frames, err := r.table.Lookup(at)
 	if err == nil {
 		for i, f := range frames {
-			e.frames = append(e.frames, f.Name)
 			if i > 0 {
 				e.parents = append(e.parents, f.Address+1+r.bias)
 			}
@@ -59,11 +53,17 @@ func (r *Runtime) calls(pcs []uint64) []uint64 {
 	return calls
 }
 
-// frameAt names the innermost function at an address of the process; empty if it is not Go's code.
-func (r *Runtime) frameAt(address uint64) gopclntab.Frame {
-	frames, err := r.table.Lookup(address - r.bias)
-	if err != nil || len(frames) == 0 {
-		return gopclntab.Frame{}
+// nameAt names the innermost function at an address of the process; empty if it is not Go's code.
+func (r *Runtime) nameAt(address uint64) string {
+	if name, ok := r.names[address]; ok {
+		return name
 	}
-	return frames[0]
+	name := ""
+	if frames, err := r.table.Lookup(address - r.bias); err == nil && len(frames) > 0 {
+		name = frames[0].Name
+	}
+	if len(r.names) < maxExpanded {
+		r.names[address] = name
+	}
+	return name
 }
