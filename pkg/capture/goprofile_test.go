@@ -193,6 +193,34 @@ func TestGoProfiles(t *testing.T) {
 	}
 }
 
+// What a busy program allocates lies, stack by stack, between what it says itself before and after.
+func TestHeapOfABusyProgram(t *testing.T) {
+	needRoot(t)
+	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "busy")
+	before := byStack(s.ask(t, "heap"))
+	p, err := runProfile(t, capture.NewHeap, capture.Options{ContainerID: s.id}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, compared := byStack(s.ask(t, "heap")), 0
+	got := byStack(p)
+	for stack, low := range before {
+		high := after[stack]
+		if high == nil || !strings.Contains(stack, "main.busy") {
+			continue
+		}
+		for i := range 2 { // objects and bytes allocated only grow
+			if v := valueOf(got[stack], i); float64(v) < 0.95*float64(low[i]) || float64(v) > 1.05*float64(high[i]) {
+				t.Errorf("%s %d, not between %d and %d: %s", p.SampleType[i].Type, v, low[i], high[i], stack)
+			}
+		}
+		compared++
+	}
+	if compared < 2 {
+		t.Errorf("only %d stacks were compared", compared)
+	}
+}
+
 // A profile that a program does not keep is an error that says what would make it keep it.
 func TestGoProfilesThatAreOff(t *testing.T) {
 	needRoot(t)
