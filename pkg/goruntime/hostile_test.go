@@ -173,23 +173,3 @@ func offsetOf(t *testing.T, r *Runtime, address uint64) int64 {
 	t.Fatalf("%#x is not in the file", address)
 	return 0
 }
-
-// BenchmarkMemProfile reads the profile of a busy program, which has 200 stacks.
-func BenchmarkMemProfile(b *testing.B) {
-	r, _, _ := start(b, build(b, "1.26.0", "amd64", "hammer", "-ldflags=-s"))
-	word, err := r.variable("runtime.MemProfileRate")
-	if err != nil {
-		b.Fatal(err)
-	}
-	rate := rateWord{r.process.PID, r.process.StartTime, word, 0, 4096}
-	if err := rate.replace(0, 4096); err != nil {
-		b.Fatal(err)
-	}
-	time.Sleep(time.Second)
-	for b.Loop() {
-		if _, err := r.MemProfile(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(len(r.lists[memBucket])), "stacks")
-}
