@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNoGo is given where a profile of Go's runtime is wanted and no process has one that can be read.
-var ErrNoGo = errors.New("no Go program to read")
+var ErrNoGo = errors.New("no Go program can be read")
 
 // ErrMemoryRefused is given where the kernel does not let us read the memory of the container's processes.
 var ErrMemoryRefused = errors.New("the node's kernel refuses reading the memory of processes")
