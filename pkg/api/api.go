@@ -19,6 +19,10 @@ type ProfileType struct {
 func ProfileTypes() []ProfileType {
 	return []ProfileType{
 		{Name: "cpu", Path: "/debug/pprof/profile"},
+		{Name: "heap", Path: "/debug/pprof/heap"},
+		{Name: "allocs", Path: "/debug/pprof/allocs"},
+		{Name: "mutex", Path: "/debug/pprof/mutex"},
+		{Name: "block", Path: "/debug/pprof/block"},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
@@ -22,6 +23,12 @@ import (
 const targetVariable = "CAPTURE_TEST_TARGET"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == goruntime.GuardCommand {
+		if err := goruntime.Guard(os.Args[2:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return
+	}
 	switch os.Getenv(targetVariable) {
 	case "spin":
 		fmt.Println(spin(time.Minute))
@@ -31,6 +38,20 @@ func TestMain(m *testing.M) {
 		for {
 			exec.Command("/bin/true").Run()
 		}
+	case "enable": // a capture that is going to be killed
+		c, err := NewHeap(Options{ContainerID: os.Args[1], EnableMemProfile: true, MemProfileRate: 4096})
+		if err == nil {
+			ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+			_, err = c.Run(ctx)
+			stop()
+		}
+		fmt.Fprintln(os.Stderr, err)
+	case "heap":
+		c, err := NewHeap(Options{ContainerID: os.Args[1]})
+		if err == nil {
+			_, err = c.Run(context.Background())
+		}
+		fmt.Print(err)
 	case "":
 		if os.Geteuid() != 0 {
 			fmt.Println("left out: tests that sample with BPF; they need root")

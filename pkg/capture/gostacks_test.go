@@ -138,7 +138,7 @@ func buildGo(t *testing.T, version, flags, source string) string {
 	cmd := exec.Command("go", "build", "-o", program, ".")
 	cmd.Dir = dir
 	cgo := "0"
-	if source == "cgostacks" {
+	if source == "cgostacks" || strings.Contains(flags, "-race") {
 		cgo = "1"
 	}
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "CGO_ENABLED="+cgo, "GOFLAGS="+flags)
