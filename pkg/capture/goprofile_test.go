@@ -238,7 +238,7 @@ func TestHeapOfABusyProgram(t *testing.T) {
 // A profile that a program does not keep is an error that says what would make it keep it.
 func TestGoProfilesThatAreOff(t *testing.T) {
 	needRoot(t)
-	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"), "idle")
+	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
 	o := capture.Options{ContainerID: s.id}
 	if _, err := runProfile(t, capture.NewHeap, o, time.Minute); !errors.Is(err, goruntime.ErrMemProfileOff) || !strings.Contains(err.Error(), "--enable-memprofile") {
 		t.Errorf("heap: %v", err)

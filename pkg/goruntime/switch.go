@@ -2,6 +2,7 @@ package goruntime
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -11,11 +12,10 @@ import (
 // defaultMemProfileRate is what runtime.MemProfileRate begins with (runtime/mprof.go).
 const defaultMemProfileRate = 512 << 10
 
-// Switch is a memory profile that we have turned on.
-type Switch struct {
-	target  rateWord
-	guard   *guard
-	restore bool
+// Switches are the memory profiles that we have turned on. The zero value is ready.
+type Switches struct {
+	guard *guard
+	words []rateWord
 }
 
 // rateWord is where runtime.MemProfileRate is in a process, and what we write there.
@@ -26,34 +26,55 @@ type rateWord struct {
 	Old, New  uint64
 }
 
-// EnableMemProfile makes the runtime sample its allocations, one in rate bytes, until the Switch is turned off; nil if it
+// On makes a program's runtime sample its allocations, one in rate bytes, until Off; it gives false if the program
 // does so already. It writes one word of the process's memory, and nothing if anything is not as expected. Another process
-// of ours writes the old value back should we die before.
-func (r *Runtime) EnableMemProfile(rate int) (*Switch, error) {
+// of ours writes the old values back should we die before.
+func (s *Switches) On(r *Runtime, rate int) (bool, error) {
 	old, err := r.memProfileRate()
 	if err != nil || old != 0 {
-		return nil, err
+		return false, err
 	}
 	if err := r.checkRateVariable(); err != nil {
-		return nil, err
+		return false, err
 	}
 	if err := r.Check(); err != nil {
-		return nil, err
+		return false, err
 	}
 	address, err := r.variable("runtime.MemProfileRate")
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	s := &Switch{target: rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}}
-	if s.guard, err = startGuard(s.target); err != nil {
-		return nil, err
+	word := rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}
+	if s.guard == nil {
+		if s.guard, err = startGuard(); err != nil {
+			return false, err
+		}
 	}
-	s.restore = true // from here on it may have been written
-	if err := s.target.replace(s.target.Old, s.target.New); err != nil {
-		s.Off()
-		return nil, err
+	if err := s.guard.watch(word); err != nil {
+		return false, err
 	}
-	return s, nil
+	s.words = append(s.words, word) // from here on it may have been written
+	if err := word.replace(word.Old, word.New); err != nil {
+		return false, err
+	}
+	if now, err := r.memProfileRate(); err != nil || now != int64(rate) {
+		return false, errors.Join(fmt.Errorf("runtime.MemProfileRate is %d and not the %d that was written: the program sets it itself", now, rate), err)
+	}
+	return true, nil
+}
+
+// Off writes the old values back, but where a program has set another one meanwhile. It may be called again.
+func (s *Switches) Off() error {
+	var errs []error
+	for _, w := range s.words {
+		errs = append(errs, w.replace(w.New, w.Old))
+	}
+	s.words = nil
+	if s.guard != nil {
+		s.guard.dismiss()
+		s.guard = nil
+	}
+	return errors.Join(errs...)
 }
 
 // checkRateVariable makes sure that what was found is runtime.MemProfileRate: symbols and machine code agree, and the
@@ -75,17 +96,6 @@ func (r *Runtime) checkRateVariable() error {
 		return fmt.Errorf("%w: nothing is written: %s begins with %d in the executable, not with %d", ErrUnsupported, name, v, defaultMemProfileRate)
 	}
 	return nil
-}
-
-// Off writes the old value back, unless the program has set another one meanwhile. It may be called again.
-func (s *Switch) Off() error {
-	if s == nil || !s.restore {
-		return nil
-	}
-	s.restore = false
-	err := s.target.replace(s.target.New, s.target.Old)
-	s.guard.dismiss()
-	return err
 }
 
 // replace writes a value if the word has the expected one; if it has another it stays, and that is no error. A process
