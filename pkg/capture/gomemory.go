@@ -146,11 +146,8 @@ func (m *GoMemory) read(b *profileBuilder, since func(*goProgram) map[uint64]gor
 	m.torn = 0
 	for _, p := range append([]*goProgram(nil), m.programs.programs...) {
 		reading, err := m.reading(p)
-		if err == nil {
-			err = p.Check()
-		}
-		if err != nil && next == nil && p.last != nil { // what came in slices is not lost
-			b.comment("its last second is missing: %v", err)
+		if err = p.checked(err); err != nil && next == nil && p.last != nil { // what came in slices is not lost
+			b.comment("process %d (%s): what came after the last slice is missing: %v", p.generation.process.NSPID, p.generation.process.Name, err)
 			reading, err = p.last, nil
 		}
 		if err != nil {

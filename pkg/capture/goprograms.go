@@ -78,6 +78,14 @@ func (a *goPrograms) none() error {
 	return fmt.Errorf("%w: none of the container's processes has a PID that was asked for", ErrNoGo)
 }
 
+// checked makes sure that what was read is the program's, and prefers the end of that to what reading it then gave.
+func (p *goProgram) checked(err error) error {
+	if gone := p.Check(); gone != nil {
+		return gone
+	}
+	return err
+}
+
 // drop leaves a program out.
 func (a *goPrograms) drop(p *goProgram, why error) {
 	a.refused = append(a.refused, fmt.Errorf("process %d (%s): %w", p.generation.process.NSPID, p.generation.process.Name, why))
