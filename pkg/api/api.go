@@ -19,6 +19,8 @@ type ProfileType struct {
 func ProfileTypes() []ProfileType {
 	return []ProfileType{
 		{Name: "cpu", Path: "/debug/pprof/profile"},
+		{Name: "offcpu", Path: "/debug/pprof/offcpu"},
+		{Name: "faults", Path: "/debug/pprof/faults"},
 	}
 }
 

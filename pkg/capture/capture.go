@@ -73,6 +73,8 @@ const (
 	Truncated = "[truncated]"
 	// BrokenStack is the root of a stack whose callers could not be found; the profile's comments say why.
 	BrokenStack = "[broken stack]"
+	// StackNotTaken stands for the stack of a thread that has not run yet, or waits more often than stacks are walked.
+	StackNotTaken = "[stack not taken]"
 	// ProcessExited is all that is known of a process that ended before its mappings were read.
 	ProcessExited = "[process exited]"
 )

@@ -16,7 +16,7 @@ type slicer struct {
 // Slice gives what was sampled since the last one, or since the beginning, while Run goes on; it may be used
 // until the next one is asked for. Its comments tell of the whole capture. It must not be called twice at once, nor
 // after Close; before Run it gives nil.
-func (c *CPU) Slice() (*Result, error) {
+func (c *Sampler) Slice() (*Result, error) {
 	began := c.started.Load()
 	if began == 0 {
 		return nil, nil
@@ -26,7 +26,7 @@ func (c *CPU) Slice() (*Result, error) {
 	s := &c.slices
 	if s.builder == nil {
 		s.begin = time.Unix(0, began)
-		s.builder = newProfileBuilder(s.begin, 0, cpuKind(c.options.Frequency))
+		s.builder = newProfileBuilder(s.begin, 0, c.plan.kind)
 	}
 	now := time.Now()
 	p := s.builder.profile
@@ -34,8 +34,8 @@ func (c *CPU) Slice() (*Result, error) {
 	p.Sample, p.Comments = nil, nil
 	s.begin = now
 	for _, e := range c.stacks.changed {
-		s.builder.add(e, e.count-e.sliced, nil, 0) // times would keep slices from being merged
-		e.sliced = e.count
+		s.builder.add(e, e.total.minus(e.sliced), nil, 0) // times would keep slices from being merged
+		e.sliced, e.changed = e.total, false
 	}
 	c.stacks.changed = c.stacks.changed[:0]
 	if err := c.describe(s.builder); err != nil {

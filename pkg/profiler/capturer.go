@@ -31,7 +31,9 @@ type sampler interface {
 
 // samplers has one constructor for each of api.ProfileTypes.
 var samplers = map[string]func(capture.Options) (sampler, error){
-	"cpu": func(o capture.Options) (sampler, error) { return capture.NewCPU(o) },
+	"cpu":    func(o capture.Options) (sampler, error) { return capture.NewCPU(o) },
+	"offcpu": func(o capture.Options) (sampler, error) { return capture.NewOffCPU(o) },
+	"faults": func(o capture.Options) (sampler, error) { return capture.NewFaults(o) },
 }
 
 // capturer makes the profiles of one container.
