@@ -25,10 +25,10 @@ func cpuClock(period time.Duration) unix.PerfEventAttr {
 	return unix.PerfEventAttr{Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: uint64(period.Nanoseconds())}
 }
 
-// pageFaults is an event at every so many page faults; the kernel chooses how many so that samples come at that
-// frequency on each CPU (perf_event_open(2)).
-func pageFaults(frequency int) unix.PerfEventAttr {
-	return unix.PerfEventAttr{Config: unix.PERF_COUNT_SW_PAGE_FAULTS, Sample: uint64(frequency), Bits: unix.PerfBitFreq}
+// pageFaults is an event at every so many page faults of a CPU. By asking for a frequency instead one gets samples
+// that stand for far too many or too few: the kernel's guess does not follow bursts.
+func pageFaults(period int) unix.PerfEventAttr {
+	return unix.PerfEventAttr{Config: unix.PERF_COUNT_SW_PAGE_FAULTS, Sample: uint64(period)}
 }
 
 // openEvents opens and attaches software events without starting them.

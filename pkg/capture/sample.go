@@ -33,7 +33,7 @@ type sample struct {
 // sampleHeader is the size of struct sample before its stack.
 const sampleHeader = unsafe.Offsetof(bpf.CPUSample{}.Stack)
 
-// parseSample reads struct sample of bpf/cpu.bpf.c, cut after its last frame.
+// parseSample reads struct sample of bpf/sample.h, cut after its last frame.
 func parseSample(raw []byte) (sample, error) {
 	if len(raw) < int(sampleHeader) {
 		return sample{}, fmt.Errorf("sample of %d bytes, its header has %d", len(raw), sampleHeader)

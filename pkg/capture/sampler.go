@@ -44,13 +44,14 @@ type Sampler struct {
 
 // plan is what a sampler samples.
 type plan struct {
-	kind     kind
-	event    *unix.PerfEventAttr   // at which samples are taken, nil for none
-	weigh    func(*sample) amount  // what such a sample stands for
-	waits    bool                  // sample where threads wait, too
-	states   bool                  // samples name the state of their thread
-	leaveOut func(pid int) bool    // of processes, by their PIDs in our namespace; nil: none
-	describe func(*profileBuilder) // adds comments
+	kind        kind
+	event       *unix.PerfEventAttr   // at which samples are taken, nil for none
+	stepSamples uint32                // samples of a second and CPU after which fewer are taken, 0 for none: bpf/cpu.bpf.c
+	weigh       func(*sample) amount  // what such a sample stands for
+	waits       bool                  // sample where threads wait, too
+	states      bool                  // samples name the state of their thread
+	leaveOut    func(pid int) bool    // of processes, by their PIDs in our namespace; nil: none
+	describe    func(*profileBuilder) // adds comments
 }
 
 // newSampler loads the BPF programs and attaches them, without sampling yet. Its errors wrap ErrNoBTF,
@@ -116,6 +117,9 @@ func (c *Sampler) load(t *target) error {
 	if c.plan.event != nil {
 		spec, err := prepare(bpf.LoadCPU())
 		if err != nil {
+			return err
+		}
+		if err := setVariables(spec, map[string]any{bpf.CPUVarStepSamples: c.plan.stepSamples}); err != nil {
 			return err
 		}
 		if err := c.loadEvents(spec); err != nil {

@@ -118,7 +118,15 @@ const (
 )
 
 type CPUScratch struct {
-	_    structs.HostLayout
+	_      structs.HostLayout
+	Second struct {
+		_      structs.HostLayout
+		Begin  uint64
+		Taken  uint32
+		Group  uint32
+		Left   uint32
+		Chosen uint32
+	}
 	Walk struct {
 		_    structs.HostLayout
 		Pc   uint64
@@ -245,6 +253,7 @@ const (
 	CPUVarOwnLevel           = "own_level"
 	CPUVarPidnsDev           = "pidns_dev"
 	CPUVarPidnsIno           = "pidns_ino"
+	CPUVarStepSamples        = "step_samples"
 	CPUVarTargetCgroup       = "target_cgroup"
 	CPUVarUnified            = "unified"
 	CPUVarUnusedBlock        = "unused_block"
@@ -333,6 +342,7 @@ type CPUVariableSpecs struct {
 	OwnLevel           *ebpf.VariableSpec `ebpf:"own_level"`
 	PidnsDev           *ebpf.VariableSpec `ebpf:"pidns_dev"`
 	PidnsIno           *ebpf.VariableSpec `ebpf:"pidns_ino"`
+	StepSamples        *ebpf.VariableSpec `ebpf:"step_samples"`
 	TargetCgroup       *ebpf.VariableSpec `ebpf:"target_cgroup"`
 	Unified            *ebpf.VariableSpec `ebpf:"unified"`
 	UnusedBlock        *ebpf.VariableSpec `ebpf:"unused_block"`
@@ -404,6 +414,7 @@ type CPUVariables struct {
 	OwnLevel           *ebpf.Variable `ebpf:"own_level"`
 	PidnsDev           *ebpf.Variable `ebpf:"pidns_dev"`
 	PidnsIno           *ebpf.Variable `ebpf:"pidns_ino"`
+	StepSamples        *ebpf.Variable `ebpf:"step_samples"`
 	TargetCgroup       *ebpf.Variable `ebpf:"target_cgroup"`
 	Unified            *ebpf.Variable `ebpf:"unified"`
 	UnusedBlock        *ebpf.Variable `ebpf:"unused_block"`

@@ -82,7 +82,17 @@ struct {
 	__uint(max_entries, 1 << 20);
 } samples SEC(".maps");
 
+/* Samples of one CPU in the current second, where not all are taken: see cpu.bpf.c. */
+struct second {
+	__u64 begin;
+	__u32 taken;
+	__u32 group;  /* of so many one is taken */
+	__u32 left;   /* of them */
+	__u32 chosen; /* the one after which so many are left */
+};
+
 struct scratch {
+	struct second second;
 	struct walk walk;
 	struct sample sample;
 	struct label_record labels;

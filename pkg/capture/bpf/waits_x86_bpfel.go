@@ -59,7 +59,15 @@ const (
 )
 
 type WaitsScratch struct {
-	_    structs.HostLayout
+	_      structs.HostLayout
+	Second struct {
+		_      structs.HostLayout
+		Begin  uint64
+		Taken  uint32
+		Group  uint32
+		Left   uint32
+		Chosen uint32
+	}
 	Walk struct {
 		_    structs.HostLayout
 		Pc   uint64

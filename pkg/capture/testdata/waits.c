@@ -20,12 +20,26 @@ static NOINLINE void rest(long ns)
 static NOINLINE void nap_short(void) { rest(2000000); __asm__ volatile(""); }
 static NOINLINE void nap_long(void) { rest(10000000); __asm__ volatile(""); }
 
+/* What threads waited, as they see it, in ns. */
+static volatile long napped_short, napped_long, waited_for_lock, burned;
+
+static long now(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
 /* Two paths to the same place, with frames of the same size. */
 static NOINLINE void *napper(void *_)
 {
 	for (;;) {
+		long begin = now(CLOCK_MONOTONIC), between;
 		nap_short();
+		between = now(CLOCK_MONOTONIC);
 		nap_long();
+		napped_short += between - begin;
+		napped_long += now(CLOCK_MONOTONIC) - between;
 	}
 	return 0;
 }
@@ -60,7 +74,9 @@ static NOINLINE void *wanter(void *_)
 	for (;;) {
 		if (read(turns[0][0], &c, 1) != 1)
 			exit(1);
+		long begin = now(CLOCK_MONOTONIC);
 		want();
+		waited_for_lock += now(CLOCK_MONOTONIC) - begin;
 	}
 }
 
@@ -85,13 +101,13 @@ static volatile unsigned long sink;
 
 static NOINLINE void burn(long ns)
 {
-	struct timespec a, b;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+	long begin = now(CLOCK_THREAD_CPUTIME_ID), end;
 	do {
-		for (int i = 0; i < 10000; i++)
+		for (int i = 0; i < 100000; i++)
 			sink += i;
-		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
-	} while ((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec < ns);
+		end = now(CLOCK_THREAD_CPUTIME_ID);
+	} while (end - begin < ns);
+	burned += end - begin;
 }
 
 /* Works and rests. */
@@ -156,5 +172,11 @@ int main(int argc, char **argv)
 	start("wanter", wanter);
 	start("sleeper", sleeper);
 	start("worker", worker);
-	pause();
+	for (;;) {
+		char line[16];
+		if (!fgets(line, sizeof(line), stdin))
+			return 0;
+		printf("%ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), napped_short, napped_long, waited_for_lock, burned);
+		fflush(stdout);
+	}
 }
