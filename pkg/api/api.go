@@ -21,6 +21,10 @@ func ProfileTypes() []ProfileType {
 		{Name: "cpu", Path: "/debug/pprof/profile"},
 		{Name: "offcpu", Path: "/debug/pprof/offcpu"},
 		{Name: "faults", Path: "/debug/pprof/faults"},
+		{Name: "heap", Path: "/debug/pprof/heap"},
+		{Name: "allocs", Path: "/debug/pprof/allocs"},
+		{Name: "mutex", Path: "/debug/pprof/mutex"},
+		{Name: "block", Path: "/debug/pprof/block"},
 	}
 }
 

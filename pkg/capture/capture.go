@@ -59,6 +59,8 @@ type Result struct {
 	// PerfMap gives the list of code made at run time that a mapping's process has written for perf, as it is
 	// now, open until the capture is closed; nil where there is none.
 	PerfMap func(*profile.Mapping) *proc.File
+	// Instant is set for what was read at one moment, whatever the duration that was asked for.
+	Instant bool
 }
 
 // Names of mappings that have no file, as perf and google/pprof know them.

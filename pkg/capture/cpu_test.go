@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
@@ -22,6 +23,12 @@ import (
 const targetVariable = "CAPTURE_TEST_TARGET"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == goruntime.GuardCommand {
+		if err := goruntime.Guard(os.Args[2:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return
+	}
 	switch os.Getenv(targetVariable) {
 	case "spin":
 		fmt.Println(spin(time.Minute))
