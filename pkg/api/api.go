@@ -25,6 +25,7 @@ func ProfileTypes() []ProfileType {
 		{Name: "allocs", Path: "/debug/pprof/allocs"},
 		{Name: "mutex", Path: "/debug/pprof/mutex"},
 		{Name: "block", Path: "/debug/pprof/block"},
+		{Name: "goroutine", Path: "/debug/pprof/goroutine"},
 	}
 }
 

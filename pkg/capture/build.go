@@ -94,7 +94,7 @@ func (b *profileBuilder) add(e *stackEntry, a amount, at []timeCount, width time
 }
 
 func (b *profileBuilder) append(s *profile.Sample, a amount) {
-	s.Value = []int64{a.count, a.value}
+	s.Value = []int64{a.count, a.value}[:len(b.profile.SampleType)]
 	b.profile.Sample = append(b.profile.Sample, s)
 }
 
@@ -122,6 +122,10 @@ func (b *profileBuilder) sample(e *stackEntry) *profile.Sample {
 		}
 	}
 	switch e.end {
+	case running:
+		s.Location = append(s.Location, b.name(RunningGoroutine))
+	case torn:
+		s.Location = append(s.Location, b.name(TornStack))
 	case truncated:
 		s.Location = append(s.Location, b.name(Truncated))
 	case notTaken:

@@ -32,10 +32,10 @@ func (a amount) minus(b amount) amount { return amount{a.count - b.count, a.valu
 type stackTable struct {
 	entries map[string]*stackEntry
 	bytes   int
-	dropped uint64              // samples that were not kept
-	changed []*stackEntry       // since the last slice
-	ends    [notTaken + 1]int64 // stacks that came by how they end
-	times   *times              // nil if it is not kept when samples were taken
+	dropped uint64          // samples that were not kept
+	changed []*stackEntry   // since the last slice
+	ends    [torn + 1]int64 // stacks that came by how they end
+	times   *times          // nil if it is not kept when samples were taken
 	key     []byte
 }
 

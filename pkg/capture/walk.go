@@ -12,6 +12,8 @@ const (
 	truncated                 // deeper than what is recorded
 	broken                    // the walk went astray
 	notTaken                  // there was no walk
+	running                   // of a goroutine that runs: it is nowhere in memory
+	torn                      // of a goroutine that changed with every reading
 )
 
 // marks are the bits of an address that are none: see enum address_mark of bpf/unwind.h.

@@ -39,6 +39,8 @@ var samplers = map[string]func(capture.Options) (sampler, error){
 	"allocs": func(o capture.Options) (sampler, error) { return capture.NewAllocs(o) },
 	"mutex":  func(o capture.Options) (sampler, error) { return capture.NewMutex(o) },
 	"block":  func(o capture.Options) (sampler, error) { return capture.NewBlock(o) },
+
+	"goroutine": func(o capture.Options) (sampler, error) { return capture.NewGoroutines(o) },
 }
 
 // capturer makes the profiles of one container.

@@ -1,0 +1,190 @@
+package capture_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+)
+
+// parked is testdata's program parks, in a cgroup of its own.
+type parked struct {
+	id    string
+	pid   int
+	in    io.Writer
+	lines *bufio.Scanner
+	dir   string
+}
+
+// start runs a Go program of testdata that says when it is ready.
+func start(t testing.TB, program string, args ...string) *parked {
+	t.Helper()
+	p := &parked{id: fmt.Sprintf("%064x", time.Now().UnixNano()), dir: t.TempDir()}
+	cgroup := newCgroup(t, p.id)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, cgroup + "/cgroup.procs", program}, args...)...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	p.pid, p.in, p.lines = cmd.Process.Pid, in, bufio.NewScanner(out)
+	if !p.lines.Scan() || p.lines.Text() != "ready" {
+		t.Fatalf("the program said %q instead of being ready", p.lines.Text())
+	}
+	return p
+}
+
+// own is the program's own profile of its goroutines.
+func (p *parked) own(t testing.TB) *profile.Profile {
+	t.Helper()
+	path := filepath.Join(p.dir, "own")
+	fmt.Fprintln(p.in, path)
+	if !p.lines.Scan() || p.lines.Text() != "written <nil>" {
+		t.Fatalf("the program said %q instead of writing its profile", p.lines.Text())
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	own, err := profile.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own
+}
+
+// goroutines profiles a container's goroutines.
+func goroutines(t testing.TB, o capture.Options) *profile.Profile {
+	t.Helper()
+	c, err := capture.NewGoroutines(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r, err := c.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
+		t.Fatal(err)
+	}
+	return r.Profile
+}
+
+// byStack adds up goroutines by their stacks, leaf first, as function:line, and by those of their labels that are given.
+func byStack(p *profile.Profile, keys ...string) map[string]int64 {
+	all := map[string]int64{}
+	for _, s := range p.Sample {
+		var b strings.Builder
+		for _, l := range s.Location {
+			for _, line := range l.Line {
+				fmt.Fprintf(&b, "%s:%d ", line.Function.Name, line.Line)
+			}
+		}
+		for _, key := range keys {
+			if v := s.Label[key]; len(v) > 0 {
+				fmt.Fprintf(&b, " %s=%s", key, v)
+			}
+		}
+		all[b.String()] += s.Value[0]
+	}
+	return all
+}
+
+// compareStacks leaves out the goroutine that writes the program's own profile.
+func compareStacks(t *testing.T, got, want map[string]int64) {
+	t.Helper()
+	for _, stacks := range []map[string]int64{got, want} {
+		for stack := range stacks {
+			if strings.Contains(stack, "main.main:") && strings.Contains(stack, "runtime.main:") {
+				delete(stacks, stack)
+			}
+		}
+	}
+	for stack, n := range want {
+		if got[stack] != n {
+			t.Errorf("%d instead of %d goroutines at %s", got[stack], n, stack)
+		}
+	}
+	for stack, n := range got {
+		if want[stack] == 0 {
+			t.Errorf("%d goroutines that are not in the program's own profile at %s", n, stack)
+		}
+	}
+}
+
+// labelsOfParks are those that testdata's program gives its goroutines.
+func labelsOfParks() []string {
+	keys := []string{"path", "user", "inner"}
+	for i := range 40 {
+		keys = append(keys, fmt.Sprint("key", i))
+	}
+	return keys
+}
+
+// A program's goroutines are as many at each stack, with the same labels, as the program itself says.
+func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
+	needRoot(t)
+	versions := goVersions
+	if testing.Short() {
+		versions = versions[len(versions)-1:]
+	}
+	versions = append(slices.Clone(versions), struct{ name, flags string }{"local", "'-ldflags=-s -w'"},
+		struct{ name, flags string }{"local", "-race"}, struct{ name, flags string }{"local", "'-ldflags=-s -w' -buildmode=pie"},
+		struct{ name, flags string }{"go1.21.13", "'-ldflags=-s -w'"})
+	for _, version := range versions {
+		t.Run(version.name+version.flags, func(t *testing.T) {
+			p := start(t, buildGo(t, version.name, version.flags, "parks"), "100")
+			for _, freeze := range []bool{false, true} {
+				got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: freeze})
+				compareStacks(t, byStack(got, labelsOfParks()...), byStack(p.own(t), labelsOfParks()...))
+				if t.Failed() {
+					t.Log(got.Comments)
+				}
+			}
+		})
+	}
+}
+
+func TestManyGoroutines(t *testing.T) {
+	needRoot(t)
+	program := buildGo(t, "local", "'-ldflags=-s -w'", "parks")
+	for _, n := range []int{10, 10_000, 100_000} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			p := start(t, program, strconv.Itoa(n))
+			began := time.Now()
+			got := goroutines(t, capture.Options{ContainerID: p.id})
+			t.Logf("%d goroutines, named, in %v: %q", n, time.Since(began), got.Comments)
+			compareStacks(t, byStack(got), byStack(p.own(t)))
+			began = time.Now()
+			got = goroutines(t, capture.Options{ContainerID: p.id, Freeze: true, ByGoroutine: true})
+			t.Logf("%d goroutines stopped and apart, named, in %v: %q", n, time.Since(began), got.Comments)
+			compareStacks(t, byStack(got), byStack(p.own(t)))
+		})
+	}
+}
