@@ -26,6 +26,7 @@ func ProfileTypes() []ProfileType {
 		{Name: "mutex", Path: "/debug/pprof/mutex"},
 		{Name: "block", Path: "/debug/pprof/block"},
 		{Name: "goroutine", Path: "/debug/pprof/goroutine"},
+		{Name: "wall", Path: "/debug/pprof/wall"},
 	}
 }
 

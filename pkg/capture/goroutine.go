@@ -66,10 +66,8 @@ func (c *Goroutines) Run(context.Context) (*Result, error) {
 		}
 	}
 	b := newProfileBuilder(begin, time.Since(begin), goroutineKind())
+	b.addAll(c.stacks.stacks)
 	for _, e := range c.stacks.stacks.sorted() {
-		if e.total.count > 0 {
-			b.add(e, e.total, nil, 0)
-		}
 		b.addEach(e, c.each[e])
 	}
 	if err := c.describe(b); err != nil {
@@ -102,7 +100,7 @@ func (c *Goroutines) readProcess(p *goProcess) error {
 	} else {
 		err = each()
 	}
-	c.running.find(p, running)
+	c.running.missing += len(c.running.find(p, running, runningPatience))
 	for _, g := range running {
 		c.add(p, g)
 	}

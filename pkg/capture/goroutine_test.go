@@ -22,19 +22,20 @@ import (
 
 // parked is testdata's program parks, in a cgroup of its own.
 type parked struct {
-	id    string
-	pid   int
-	in    io.Writer
-	lines *bufio.Scanner
-	dir   string
+	id     string
+	cgroup string
+	pid    int
+	in     io.Writer
+	lines  *bufio.Scanner
+	dir    string
 }
 
 // start runs a Go program of testdata that says when it is ready.
 func start(t testing.TB, program string, args ...string) *parked {
 	t.Helper()
 	p := &parked{id: fmt.Sprintf("%064x", time.Now().UnixNano()), dir: t.TempDir()}
-	cgroup := newCgroup(t, p.id)
-	cmd := exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, cgroup + "/cgroup.procs", program}, args...)...)
+	p.cgroup = newCgroup(t, p.id)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, p.cgroup + "/cgroup.procs", program}, args...)...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

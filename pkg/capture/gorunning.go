@@ -2,6 +2,7 @@ package capture
 
 import (
 	"slices"
+	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 )
@@ -13,33 +14,60 @@ type runningStacks struct {
 	missing int
 }
 
-// samplingRounds is how often a goroutine is looked for, which may be on another stack, or without a CPU.
-const samplingRounds = 4
+// Bounds on how long a goroutine's stack is looked for.
+const (
+	// runningPatience is for threads that have no CPU: a container may have used up what it has in 100 ms.
+	runningPatience = 120 * time.Millisecond
+	// maxSamples is how many are taken of a thread that is on another stack, for it runs the runtime's own code or C.
+	maxSamples = 5
+)
 
-// find fills in the stacks of those goroutines of a process that run while their threads are sampled. The others keep
-// none.
-func (r *runningStacks) find(p *goProcess, running []*goruntime.Goroutine) {
-	left := slices.Clone(running)
-	for round := 0; round < samplingRounds && len(left) > 0 && r.sampler.err == nil; round++ {
-		byThread := map[int]*goruntime.Goroutine{}
-		var threads []int
-		for _, g := range left {
-			if tid, ok := p.thread(g.Thread); ok && g.Thread != 0 && byThread[tid] == nil {
-				byThread[tid] = g
-				threads = append(threads, tid)
-			}
-		}
-		for tid, s := range r.sampler.sample(threads) {
-			g := byThread[tid]
-			if p.goroutines.Unwind(g, s.registers, s.stack) && p.goroutines.Still(g) {
-				left = slices.DeleteFunc(left, func(one *goruntime.Goroutine) bool { return one == g })
-				r.found++
-			} else {
-				g.Stack, g.End = nil, goruntime.NoStack
-			}
+// runningGoroutine is one whose thread is sampled.
+type runningGoroutine struct {
+	*goruntime.Goroutine
+	process *goProcess
+	thread  int
+	samples int
+}
+
+// find fills in the stacks of those goroutines of a process that run while their threads are sampled. It gives those
+// whose threads had no sample in time; the sample may still come.
+func (r *runningStacks) find(p *goProcess, running []*goruntime.Goroutine, patience time.Duration) (left []*runningGoroutine) {
+	for _, g := range running {
+		tid, ok := p.thread(g.Thread)
+		if ok && g.Thread != 0 && r.sampler.arm(tid) {
+			left = append(left, &runningGoroutine{Goroutine: g, process: p, thread: tid})
+		} else {
+			r.missing++
 		}
 	}
-	r.missing += len(left)
+	until := time.Now().Add(patience)
+	for pause := 2 * samplingPeriod; len(left) > 0 && time.Now().Before(until); pause = min(2*pause, 4*time.Millisecond) {
+		time.Sleep(pause)
+		left = r.look(left, true)
+	}
+	return left
+}
+
+// look takes what samples have come, and gives those goroutines of which there is none yet. If again is set, one that
+// was on another stack is sampled again.
+func (r *runningStacks) look(left []*runningGoroutine, again bool) []*runningGoroutine {
+	return slices.DeleteFunc(left, func(g *runningGoroutine) bool {
+		s, ok := r.sampler.taken(g.thread)
+		if !ok {
+			return false
+		}
+		if gs := g.process.goroutines; gs.Unwind(g.Goroutine, s.registers, s.stack) && gs.Still(g.Goroutine) {
+			r.found++
+			return true
+		}
+		g.Stack, g.End = nil, goruntime.NoStack
+		if g.samples++; again && g.samples < maxSamples && r.sampler.arm(g.thread) {
+			return false
+		}
+		r.missing++
+		return true
+	})
 }
 
 func (r *runningStacks) describe(b *profileBuilder) {

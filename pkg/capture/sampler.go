@@ -382,12 +382,7 @@ func (c *Sampler) result(begin time.Time, duration time.Duration) (*Result, erro
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := newProfileBuilder(begin, duration, c.plan.kind)
-	for _, e := range c.stacks.sorted() {
-		if e.total.count == 0 {
-			continue // a stack of a wait that was told nothing of
-		}
-		b.add(e, e.total, e.times, c.stacks.times.step())
-	}
+	b.addAll(c.stacks)
 	if err := c.describe(b); err != nil {
 		return nil, err
 	}

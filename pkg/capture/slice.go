@@ -13,6 +13,40 @@ type slicer struct {
 	begin   time.Time // of the next slice
 }
 
+// next gives the builder, empty, for the slice from the end of the last one until now; the first begins when the
+// capture did.
+func (s *slicer) next(began time.Time, k kind) *profileBuilder {
+	if s.builder == nil {
+		s.begin = began
+		s.builder = newProfileBuilder(began, 0, k)
+	}
+	now := time.Now()
+	p := s.builder.profile
+	p.TimeNanos, p.DurationNanos = s.begin.UnixNano(), now.Sub(s.begin).Nanoseconds()
+	p.Sample, p.Comments = nil, nil
+	s.begin = now
+	return s.builder
+}
+
+// addAll adds all stacks.
+func (b *profileBuilder) addAll(t *stackTable) {
+	for _, e := range t.sorted() {
+		if e.total.count == 0 {
+			continue // a stack of a wait that was told nothing of
+		}
+		b.add(e, e.total, e.times, t.times.step())
+	}
+}
+
+// addChanged adds what came since it was called last.
+func (b *profileBuilder) addChanged(t *stackTable) {
+	for _, e := range t.changed {
+		b.add(e, e.total.minus(e.sliced), nil, 0) // times would keep slices from being merged
+		e.sliced, e.changed = e.total, false
+	}
+	t.changed = t.changed[:0]
+}
+
 // Slice gives what was sampled since the last one, or since the beginning, while Run goes on; it may be used
 // until the next one is asked for. Its comments tell of the whole capture. It must not be called twice at once, nor
 // after Close; before Run it gives nil.
@@ -23,25 +57,12 @@ func (c *Sampler) Slice() (*Result, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := &c.slices
-	if s.builder == nil {
-		s.begin = time.Unix(0, began)
-		s.builder = newProfileBuilder(s.begin, 0, c.plan.kind)
-	}
-	now := time.Now()
-	p := s.builder.profile
-	p.TimeNanos, p.DurationNanos = s.begin.UnixNano(), now.Sub(s.begin).Nanoseconds()
-	p.Sample, p.Comments = nil, nil
-	s.begin = now
-	for _, e := range c.stacks.changed {
-		s.builder.add(e, e.total.minus(e.sliced), nil, 0) // times would keep slices from being merged
-		e.sliced, e.changed = e.total, false
-	}
-	c.stacks.changed = c.stacks.changed[:0]
-	if err := c.describe(s.builder); err != nil {
+	b := c.slices.next(time.Unix(0, began), c.plan.kind)
+	b.addChanged(c.stacks)
+	if err := c.describe(b); err != nil {
 		return nil, err
 	}
-	result, err := s.builder.result()
+	result, err := b.result()
 	if err != nil {
 		return nil, err
 	}

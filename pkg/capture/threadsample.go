@@ -15,7 +15,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 )
 
-// threadSampler takes one sample of a thread that runs, when it is asked for: its registers and the bytes of its stack.
+// threadSampler takes one sample of a thread when it runs: its registers and the bytes of its stack.
 // It needs perf events, but no BPF.
 type threadSampler struct {
 	events map[int]*threadEvent // by thread
@@ -34,7 +34,6 @@ const (
 	ringDataBytes     = 64 << 10 // a power of two of pages, in which a sample has room
 	maxThreadEvents   = 128
 	samplingPeriod    = 100 * time.Microsecond // of the thread's CPU time until its sample is taken
-	samplingPatience  = 4 * time.Millisecond   // for one that does not get a CPU
 )
 
 // threadSample is where a thread was.
@@ -43,54 +42,38 @@ type threadSample struct {
 	stack     []byte // from the stack pointer on
 }
 
-// sample takes a sample of each of the threads, as far as they run now.
-func (t *threadSampler) sample(threads []int) map[int]threadSample {
+// arm has a sample taken of a thread as soon as it runs. It gives false where that cannot be.
+func (t *threadSampler) arm(tid int) bool {
 	if t.err != nil {
-		return nil
+		return false
 	}
-	var asked []int
-	for _, tid := range threads {
-		e := t.events[tid]
-		if e == nil {
-			var err error
-			if e, err = openThreadEvent(tid); err != nil {
-				if !errors.Is(err, unix.ESRCH) {
-					t.err = err
-				}
-				continue
+	e := t.events[tid]
+	if e == nil {
+		var err error
+		if e, err = openThreadEvent(tid); err != nil {
+			if !errors.Is(err, unix.ESRCH) {
+				t.err = err
 			}
-			if len(t.events) >= maxThreadEvents {
-				_ = t.close()
-			}
-			if t.events == nil {
-				t.events = map[int]*threadEvent{}
-			}
-			t.events[tid] = e
+			return false
 		}
-		e.drop()
-		// One sample, after which the event is off again.
-		if unix.IoctlSetInt(e.fd, unix.PERF_EVENT_IOC_REFRESH, 1) == nil {
-			asked = append(asked, tid)
+		if len(t.events) >= maxThreadEvents {
+			_ = t.close()
 		}
+		if t.events == nil {
+			t.events = map[int]*threadEvent{}
+		}
+		t.events[tid] = e
 	}
-	taken := map[int]threadSample{}
-	for until := time.Now().Add(samplingPatience); len(taken) < len(asked) && time.Now().Before(until); {
-		time.Sleep(2 * samplingPeriod)
-		for _, tid := range asked {
-			if _, ok := taken[tid]; ok || t.events[tid] == nil {
-				continue
-			}
-			if s, ok := t.events[tid].take(); ok {
-				taken[tid] = s
-			}
-		}
+	e.drop()
+	return unix.IoctlSetInt(e.fd, unix.PERF_EVENT_IOC_REFRESH, 1) == nil // after one sample it is off again
+}
+
+// taken gives the sample of a thread that was armed, if it was taken by now.
+func (t *threadSampler) taken(tid int) (threadSample, bool) {
+	if e := t.events[tid]; e != nil {
+		return e.take()
 	}
-	for _, tid := range asked {
-		if e := t.events[tid]; e != nil {
-			_ = unix.IoctlSetInt(e.fd, unix.PERF_EVENT_IOC_DISABLE, 0)
-		}
-	}
-	return taken
+	return threadSample{}, false
 }
 
 func (t *threadSampler) close() error {
@@ -157,7 +140,7 @@ func (e *threadEvent) take() (threadSample, bool) {
 		copyRing(header[:], data, tail)
 		size := uint64(binary.NativeEndian.Uint16(header[6:]))
 		if size < 8 || size > head-tail {
-			break
+			break // it is not whole yet, or not one at all
 		}
 		record := make([]byte, size-8)
 		copyRing(record, data, tail+8)
@@ -167,7 +150,6 @@ func (e *threadEvent) take() (threadSample, bool) {
 			return parseThreadSample(record)
 		}
 	}
-	e.drop()
 	return threadSample{}, false
 }
 

@@ -41,6 +41,7 @@ var samplers = map[string]func(capture.Options) (sampler, error){
 	"block":  func(o capture.Options) (sampler, error) { return capture.NewBlock(o) },
 
 	"goroutine": func(o capture.Options) (sampler, error) { return capture.NewGoroutines(o) },
+	"wall":      func(o capture.Options) (sampler, error) { return capture.NewWall(o) },
 }
 
 // capturer makes the profiles of one container.
