@@ -22,8 +22,12 @@ type Part struct {
 // ReadMemory reads from the memory of a process until b is full, and takes a bounded time. It needs
 // CAP_SYS_PTRACE.
 func ReadMemory(pid int, address uint64, b []byte) error {
-	return ReadMemoryParts(pid, []Part{{address, b}})
+	return readParts(pid, []Part{{address, b}}, memoryPatience)
 }
+
+// partsPatience is for readers that nobody waits for: they may themselves get no CPU for a while, as in a container that
+// has used up its share.
+const partsPatience = 2 * time.Second
 
 // maxParts is what one system call reads (IOV_MAX, limits.h).
 const maxParts = 1024
@@ -32,7 +36,7 @@ const maxParts = 1024
 func ReadMemoryParts(pid int, parts []Part) error {
 	for len(parts) > 0 {
 		n := min(len(parts), maxParts)
-		if err := readParts(pid, parts[:n]); err != nil {
+		if err := readParts(pid, parts[:n], partsPatience); err != nil {
 			return err
 		}
 		parts = parts[n:]
@@ -40,8 +44,8 @@ func ReadMemoryParts(pid int, parts []Part) error {
 	return nil
 }
 
-func readParts(pid int, parts []Part) error {
-	read, err := within(memoryPatience, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
+func readParts(pid int, parts []Part, patience time.Duration) error {
+	read, err := within(patience, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
 		remote, size := make([]unix.RemoteIovec, len(parts)), 0
 		for i, p := range parts {
 			remote[i] = unix.RemoteIovec{Base: uintptr(p.Address), Len: len(p.Bytes)}
