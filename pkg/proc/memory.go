@@ -10,8 +10,12 @@ import (
 )
 
 // A page of the target's memory may have to come from a file system, or from a program of the target's
-// (userfaultfd), that never answers.
-const memoryPatience = 100 * time.Millisecond
+// (userfaultfd), that never answers. Who reads one range has samples waiting; who reads many has time, on a machine
+// where the target leaves us little.
+const (
+	memoryPatience = 100 * time.Millisecond
+	partsPatience  = 2 * time.Second
+)
 
 // Part is a range of a process's memory, and where its bytes go.
 type Part struct {
