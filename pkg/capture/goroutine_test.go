@@ -82,23 +82,28 @@ func (p *parked) own(t testing.TB) *profile.Profile {
 // goroutines profiles a container's goroutines.
 func goroutines(t testing.TB, o capture.Options) *profile.Profile {
 	t.Helper()
-	c, err := capture.NewGoroutines(o)
+	p, err := goroutinesError(o)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return p
+}
+
+func goroutinesError(o capture.Options) (*profile.Profile, error) {
+	c, err := capture.NewGoroutines(o)
+	if err != nil {
+		return nil, err
 	}
 	defer c.Close()
 	r, err := c.Run(context.Background())
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
-		t.Fatal(err)
-	}
-	return r.Profile
+	return r.Profile, symbol.Symbolize(r.Profile, r.File, r.PerfMap)
 }
 
-// byStack adds up goroutines by their stacks, leaf first, as function:line, and by those of their labels that are given.
-func byStack(p *profile.Profile, keys ...string) map[string]int64 {
+// atStacks adds up goroutines by their stacks, leaf first, as function:line, and by those of their labels that are given.
+func atStacks(p *profile.Profile, keys ...string) map[string]int64 {
 	all := map[string]int64{}
 	for _, s := range p.Sample {
 		var b strings.Builder
@@ -163,7 +168,7 @@ func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
 			p := start(t, buildGo(t, version.name, version.flags, "parks"), "100")
 			for _, freeze := range []bool{false, true} {
 				got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: freeze})
-				compareStacks(t, byStack(got, labelsOfParks()...), byStack(p.own(t), labelsOfParks()...))
+				compareStacks(t, atStacks(got, labelsOfParks()...), atStacks(p.own(t), labelsOfParks()...))
 				if t.Failed() {
 					t.Log(got.Comments)
 				}
@@ -181,11 +186,18 @@ func TestManyGoroutines(t *testing.T) {
 			began := time.Now()
 			got := goroutines(t, capture.Options{ContainerID: p.id})
 			t.Logf("%d goroutines, named, in %v: %q", n, time.Since(began), got.Comments)
-			compareStacks(t, byStack(got), byStack(p.own(t)))
+			compareStacks(t, atStacks(got), atStacks(p.own(t)))
 			began = time.Now()
 			got = goroutines(t, capture.Options{ContainerID: p.id, Freeze: true, ByGoroutine: true})
 			t.Logf("%d goroutines stopped and apart, named, in %v: %q", n, time.Since(began), got.Comments)
-			compareStacks(t, byStack(got), byStack(p.own(t)))
+			compareStacks(t, atStacks(got), atStacks(p.own(t)))
 		})
 	}
+}
+
+func total(p *profile.Profile) (n int64) {
+	for _, s := range p.Sample {
+		n += s.Value[0]
+	}
+	return n
 }
