@@ -161,8 +161,8 @@ func (m *GoMemory) read(b *profileBuilder, since func(*goProgram) map[uint64]gor
 		before := since(p)
 		for _, record := range reading.Records {
 			counts := record.Minus(before[record.ID])
-			if before != nil && counts == (goruntime.MemCounts{}) {
-				continue
+			if counts == (goruntime.MemCounts{}) {
+				continue // nothing new, or nothing that is counted yet
 			}
 			m.add(b, p, record.PCs, counts, reading.Rate)
 			kept++

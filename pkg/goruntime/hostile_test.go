@@ -1,278 +1,175 @@
 package goruntime
 
 import (
+	"debug/elf"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"os"
-	"strings"
+	"maps"
 	"testing"
+	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
-// fakeMemory has bytes at addresses, and nothing elsewhere.
-type fakeMemory map[uint64][]byte
-
-func (m fakeMemory) Read(parts ...proc.Part) error {
-	for _, p := range parts {
-		if !m.fill(p) {
-			return fmt.Errorf("nothing at %#x", p.Address)
+// Whatever a program and its memory hold, readers neither panic nor run on: words of the recorded image are overwritten.
+func FuzzImage(f *testing.F) {
+	im := readImage(f, arm64Image)
+	r, err := im.open()
+	if err != nil {
+		f.Fatal(err)
+	}
+	head, err := r.variable("runtime.mbuckets")
+	if err != nil {
+		f.Fatal(err)
+	}
+	first, err := r.pointer(head)
+	if err != nil {
+		f.Fatal(err)
+	}
+	patch := func(kind byte, address, value uint64) []byte {
+		return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64([]byte{kind}, address), value)
+	}
+	f.Add(patch(1, head, 0))
+	f.Add(patch(1, head, 1))
+	f.Add(patch(1, first+bucketAllnext, first)) // no end
+	f.Add(patch(1, first+bucketNstk, 1<<60))
+	f.Add(append(patch(1, first+bucketHeader, 0), patch(1, first+bucketHash, 7)...))
+	f.Add(patch(0, 0, 1<<40))
+	f.Add(patch(0, 64, 1<<40))
+	f.Fuzz(func(t *testing.T, patches []byte) {
+		hostile := &image{im.Size, maps.Clone(im.File), maps.Clone(im.Memory), im.Mapping, nil}
+		for ; len(patches) >= 17; patches = patches[17:] {
+			at, value := binary.LittleEndian.Uint64(patches[1:]), binary.LittleEndian.Uint64(patches[9:])
+			if patches[0]%2 == 0 {
+				overwrite(hostile.File, int64(at%uint64(im.Size)), value)
+			} else {
+				overwrite(hostile.Memory, at, value)
+			}
 		}
-	}
-	return nil
-}
-
-func (m fakeMemory) fill(p proc.Part) bool {
-	if len(p.Bytes) == 0 {
-		return true
-	}
-	for at, b := range m {
-		if p.Address >= at && p.Address-at < uint64(len(b)) && uint64(len(b))-(p.Address-at) >= uint64(len(p.Bytes)) {
-			copy(p.Bytes, b[p.Address-at:])
-			return true
+		began := time.Now()
+		if r, err := hostile.open(); err == nil {
+			if p, err := r.MemProfile(); err == nil {
+				for _, m := range p.Records {
+					r.MemStack(m.PCs)
+				}
+			}
+			r.MemTotals()
+			for _, read := range []func() (*BlockProfile, error){r.MutexProfile, r.BlockProfile} {
+				if p, err := read(); err == nil {
+					for _, b := range p.Records {
+						r.Stack(b.PCs)
+					}
+				}
+			}
+			r.checkRateVariable()
 		}
-	}
-	return false
-}
-
-// words puts words at an address.
-func (m fakeMemory) words(at uint64, words ...uint64) {
-	var b []byte
-	for _, w := range words {
-		b = binary.LittleEndian.AppendUint64(b, w)
-	}
-	m[at] = b
-}
-
-// Addresses in the fake process.
-const (
-	fakeLength, fakePlace = 0x10000, 0x10010
-	fakeList              = 0x20000
-	fakeG                 = 0x100000
-	fakeStack             = 0x200000
-	fakeStackBytes        = 8192
-)
-
-// fake is this test's own program, with the memory of another process: one goroutine that waits, from a version's layout.
-func fake(t testing.TB, minor int) (*Goroutines, fakeMemory) {
-	t.Helper()
-	f, err := os.Open("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	r := openAt(t, f)
-	m := fakeMemory{}
-	r.memory, r.minor, r.layout = m, minor, layouts[minor]
-	r.variables = map[string]uint64{"runtime.allglen": fakeLength, "runtime.allgptr": fakePlace}
-	m.words(fakeLength, 1)
-	m.words(fakePlace, fakeList)
-	m.words(fakeList, fakeG)
-	functions, err := r.table.Functions("runtime.main", "runtime.gopark", "runtime.goexit")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gopark, goexit := functions["runtime.gopark"], functions["runtime.goexit"]
-	m[fakeStack] = make([]byte, fakeStackBytes)
-	g, l := make([]byte, r.layout.g.size()), &r.layout.g
-	put := func(offset, value uint64) { binary.LittleEndian.PutUint64(g[offset:], value) }
-	put(gStackLow, fakeStack)
-	put(gStackEnd, fakeStack+fakeStackBytes)
-	put(l.sched, fakeStack+4096)
-	put(l.sched+gobufPC, gopark.Start)
-	put(l.sched+gobufG, fakeG)
-	put(l.goid, 1)
-	put(l.startpc, functions["runtime.main"].Start)
-	binary.LittleEndian.PutUint32(g[l.atomicstatus:], uint32(Waiting))
-	m[fakeG] = g
-	binary.LittleEndian.PutUint64(m[fakeStack][4096:], goexit.Start+1)
-	gs, err := r.Goroutines()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return gs, m
-}
-
-// all gives what is read.
-func (gs *Goroutines) readAll(t testing.TB) (all []Goroutine, err error) {
-	t.Helper()
-	err = gs.Each(nil, func(g *Goroutine) {
-		one := *g
-		one.Stack = append([]uint64(nil), g.Stack...)
-		all = append(all, one)
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("it took %v", took)
+		}
 	})
-	return all, err
 }
 
-func TestFakeProcess(t *testing.T) {
-	for minor := range layouts {
-		gs, _ := fake(t, minor)
-		all, err := gs.readAll(t)
-		if err != nil || len(all) != 1 || all[0].End != Complete || gs.names(&all[0]) != "runtime.gopark runtime.goexit" {
-			t.Errorf("Go 1.%d: %+v, %v", minor, all, err)
+// overwrite changes a word of a copy of its page.
+func overwrite[A int64 | uint64](pages map[A][]byte, at A, value uint64) {
+	page, ok := pages[at&^(pageSize-1)]
+	if !ok {
+		return
+	}
+	page = append([]byte(nil), page...)
+	copy(page[min(int(at%pageSize), len(page)):], binary.LittleEndian.AppendUint64(nil, value))
+	pages[at&^(pageSize-1)] = page
+}
+
+// Any bytes may stand where code should.
+func FuzzReferences(f *testing.F) {
+	f.Add([]byte{0x48, 0x8b, 0x05, 1, 2, 3, 4}, uint64(0x400000)) // MOVQ x(RIP), AX
+	f.Add([]byte{0x40, 0x0b, 0, 0xb0, 0, 0, 0x03, 0x91, 2, 4, 0x40, 0xf9}, uint64(0x10000))
+	f.Fuzz(func(t *testing.T, code []byte, start uint64) {
+		for _, machine := range []elf.Machine{elf.EM_X86_64, elf.EM_AARCH64} {
+			if refs := references(machine, code, start); len(refs) > len(code) {
+				t.Errorf("%d references in %d bytes", len(refs), len(code))
+			}
 		}
+	})
+}
+
+// changing is a memory in which something happens before each reading.
+type changingMemory struct {
+	Memory
+	before func()
+}
+
+func (m changingMemory) Read(parts ...proc.Part) error {
+	m.before()
+	return m.Memory.Read(parts...)
+}
+
+// Numbers that are being moved while they are read are counted as torn, and a cycle that never stays is an error.
+func TestTornReadings(t *testing.T) {
+	im := readImage(t, arm64Image)
+	r, err := im.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := r.MemProfile()
+	if err != nil || p.Torn != 0 || len(p.Records) == 0 {
+		t.Fatalf("%v, %d torn", err, p.Torn)
+	}
+	cycle, err := r.variable("runtime.mProfCycle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := r.lists[memBucket][0].record
+
+	n := uint64(0)
+	r.memory = changingMemory{im, func() { n++; overwrite(im.Memory, record, n) }}
+	if p, err := r.MemProfile(); err != nil || p.Torn != 1 {
+		t.Errorf("a record that changes all the time: %v, %+v", err, p)
+	}
+	if p, err := r.MemTotals(); err != nil || p.Torn != 1 {
+		t.Errorf("a record that changes all the time: %v, %+v", err, p)
+	}
+	r.memory = changingMemory{im, func() { n++; overwrite(im.Memory, cycle, n<<1) }}
+	if _, err := r.MemProfile(); !errors.Is(err, ErrTorn) {
+		t.Errorf("a cycle that changes all the time: %v", err)
+	}
+	overwrite(im.Memory, record, 1<<63)
+	r.memory = im
+	if _, err := r.MemProfile(); !errors.Is(err, ErrTorn) {
+		t.Errorf("a negative number: %v", err)
 	}
 }
 
-// What a target makes of its memory costs bounded time, and is never taken for something else.
-func TestHostileMemory(t *testing.T) {
-	word := func(m fakeMemory, at, value uint64) {
-		for start, b := range m {
-			if at >= start && at-start+8 <= uint64(len(b)) {
-				binary.LittleEndian.PutUint64(b[at-start:], value)
-				return
-			}
-		}
-		m.words(at, value)
-	}
-	l := layouts[26].g
-	cases := []struct {
-		name  string
-		minor int
-		spoil func(gs *Goroutines, m fakeMemory)
-		check func(gs *Goroutines, all []Goroutine, err error) bool
-	}{
-		{"an endless list", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakeLength, 1<<62) },
-			func(_ *Goroutines, _ []Goroutine, err error) bool { return errors.Is(err, ErrTorn) }},
-		{"a list that is not there", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakePlace, 0x7000) },
-			func(_ *Goroutines, all []Goroutine, err error) bool { return err != nil && len(all) == 0 }},
-		{"a list at no address", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakePlace, 1<<63+1) },
-			func(_ *Goroutines, all []Goroutine, err error) bool { return errors.Is(err, ErrTorn) }},
-		{"the same goroutine over and over", 26, func(_ *Goroutines, m fakeMemory) {
-			var list []uint64
-			for range 100_000 {
-				list = append(list, fakeG)
-			}
-			m.words(fakeList, list...)
-			word(m, fakeLength, uint64(len(list)))
-		}, func(gs *Goroutines, all []Goroutine, err error) bool { return err == nil && len(all) == 100_000 }},
-		{"entries that lead nowhere", 26, func(_ *Goroutines, m fakeMemory) {
-			m.words(fakeList, 0, 1, fakeG, 1<<62, 1<<63, fakeStack, fakeG+8)
-			word(m, fakeLength, 7)
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
-			return err == nil && len(all) == 1 && gs.Bad >= 4
-		}},
-		{"a stack pointer elsewhere", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakeG+l.sched, fakeG) },
-			func(gs *Goroutines, all []Goroutine, err error) bool {
-				return err == nil && gs.Torn == 1 && all[0].End == Torn && len(all[0].Stack) == 0
-			}},
-		{"a stack of terabytes", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakeG+gStackEnd, 1<<46) },
-			func(gs *Goroutines, all []Goroutine, err error) bool {
-				return err == nil && len(all) == 0 && gs.Bad == 1
-			}},
-		{"a stack that is not there", 26, func(_ *Goroutines, m fakeMemory) { delete(m, fakeStack) },
-			func(gs *Goroutines, all []Goroutine, err error) bool { return err == nil && gs.Torn == 1 }},
-		{"a return address to itself", 26, func(gs *Goroutines, m fakeMemory) {
-			functions, _ := gs.runtime.table.Functions("runtime.gopark")
-			for i := 0; i < fakeStackBytes; i += 8 {
-				word(m, fakeStack+uint64(i), functions["runtime.gopark"].Start+1)
-			}
-		}, func(_ *Goroutines, all []Goroutine, err error) bool {
-			return err == nil && len(all) == 1 && all[0].End != Complete && len(all[0].Stack) <= maxFrames
-		}},
-		{"a return address to no code", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakeStack+4096, 0x666) },
-			func(_ *Goroutines, all []Goroutine, err error) bool {
-				return err == nil && all[0].End == Broken && len(all[0].Stack) == 1
-			}},
-		{"an endless list of labels", 26, func(_ *Goroutines, m fakeMemory) {
-			word(m, fakeG+l.labels, 0x400000)
-			m.words(0x400000, 0x410000, 1<<60)
-			m[0x410000] = make([]byte, 1<<20)
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
-			return err == nil && len(all) == 1 && gs.CutLabels == 1
-		}},
-		{"a label without an end", 26, func(_ *Goroutines, m fakeMemory) {
-			word(m, fakeG+l.labels, 0x400000)
-			m.words(0x400000, 0x410000, 2)
-			m.words(0x410000, 0x420000, 1<<62, 0x420000, 3, 0x666, 5, 0x420000, 4)
-			m[0x420000] = []byte(strings.Repeat("\xffx", 1<<20))
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
-			return err == nil && gs.CutLabels == 1 && len(all[0].Labels) == 2 && len(all[0].Labels[0].Key) <= 4*maxLabelBytes
-		}},
-		{"buckets of labels in a circle", 22, func(gs *Goroutines, m fakeMemory) {
-			word(m, fakeG+gs.layout.labels, 0x400000)
-			m.words(0x400000, 0x410000)
-			m.words(0x410000, 100, 0, 0x420000, 0x420000, 0, 0)
-			bucket := make([]byte, bucketBytes)
-			binary.LittleEndian.PutUint64(bucket[bucketNext:], 0x420000)
-			m[0x420000] = bucket
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
-			return err == nil && gs.CutLabels == 1 && len(all) == 1
-		}},
-		{"a map of labels with ever so many buckets", 22, func(gs *Goroutines, m fakeMemory) {
-			word(m, fakeG+gs.layout.labels, 0x400000)
-			m.words(0x400000, 0x410000)
-			m.words(0x410000, 1, 63<<8, 0x420000, 0, 0, 0)
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
-			return err == nil && gs.CutLabels == 1 && len(all) == 1
-		}},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			gs, m := fake(t, c.minor)
-			c.spoil(gs, m)
-			all, err := gs.readAll(t)
-			if !c.check(gs, all, err) {
-				t.Errorf("%d goroutines, %+v, %v", len(all), gs.Counts, err)
-			}
-		})
-	}
-}
-
-// A program whose list of goroutines is not that of its version is refused.
-func TestOtherLayoutsAreRefused(t *testing.T) {
-	for name, spoil := range map[string]func(g []byte, l *gLayout){
-		"it names another":    func(g []byte, l *gLayout) { g[l.sched+gobufG]++ },
-		"its ID is not 1":     func(g []byte, l *gLayout) { g[l.goid] = 2 },
-		"its status":          func(g []byte, l *gLayout) { g[l.atomicstatus] = 77 },
-		"its stack":           func(g []byte, l *gLayout) { clear(g[:16]) },
-		"it began elsewhere":  func(g []byte, l *gLayout) { g[l.startpc+6] = 1 },
-		"a status to come":    func(g []byte, l *gLayout) { g[l.atomicstatus] = 12 },
-		"no status any more":  func(g []byte, l *gLayout) { g[l.atomicstatus] = 7 },
-		"it began at nothing": func(g []byte, l *gLayout) { clear(g[l.startpc : l.startpc+8]) },
+// What is not as Go's source has it is never written to.
+func TestRateVariableIsChecked(t *testing.T) {
+	im := readImage(t, arm64Image)
+	for name, change := range map[string]func(r *Runtime){
+		"another address":        func(r *Runtime) { r.variables["runtime.MemProfileRate"] += 8 },
+		"another value at first": func(r *Runtime) { overwrite(im.File, offsetOf(t, r, r.variables["runtime.MemProfileRate"]), 1) },
 	} {
-		gs, m := fake(t, 26)
-		spoil(m[fakeG], gs.layout)
-		if _, err := gs.runtime.Goroutines(); !errors.Is(err, ErrUnsupported) {
+		r, err := im.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.variable("runtime.MemProfileRate"); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.checkRateVariable(); err != nil {
+			t.Errorf("as it should be: %v", err)
+		}
+		change(r)
+		if err := r.checkRateVariable(); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// FuzzGoroutines reads goroutines, stacks and labels that are anything.
-func FuzzGoroutines(f *testing.F) {
-	for minor := range layouts {
-		_, m := fake(f, minor)
-		f.Add(minor, m[fakeG], m[fakeStack][4096:], []byte("labels"), true)
-	}
-	gs := map[int]*Goroutines{}
-	for minor := range layouts {
-		gs[minor], _ = fake(f, minor)
-	}
-	f.Fuzz(func(t *testing.T, minor int, g, stack, labels []byte, arm bool) {
-		one := gs[minor]
-		if one == nil {
-			return
+func offsetOf(t *testing.T, r *Runtime, address uint64) int64 {
+	for _, p := range r.exe.Progs {
+		if p.Type == elf.PT_LOAD && address >= p.Vaddr && address-p.Vaddr < p.Filesz {
+			return int64(address - p.Vaddr + p.Off)
 		}
-		m := one.runtime.memory.(fakeMemory)
-		raw := make([]byte, one.layout.size())
-		copy(raw, g)
-		binary.LittleEndian.PutUint64(raw[one.layout.sched+gobufG:], fakeG)
-		m[fakeG], m[fakeStack+4096], m[0x400000] = raw, append(stack, make([]byte, 64)...), append(labels, make([]byte, 512)...)
-		one.unwind.arm = arm
-		clear(one.unwind.steps)
-		for _, stopped := range []map[int]Registers{nil, {1: {PC: 1, SP: fakeStack + 4096, LR: 1, Exact: true}}} {
-			one.Stopped = stopped
-			all, err := one.readAll(t)
-			if err != nil || len(all) > 1 {
-				t.Fatalf("%d goroutines, %v", len(all), err)
-			}
-			for _, g := range all {
-				if len(g.Stack) > maxFrames || len(g.Labels) > maxLabels {
-					t.Fatalf("%d frames, %d labels", len(g.Stack), len(g.Labels))
-				}
-			}
-		}
-	})
+	}
+	t.Fatalf("%#x is not in the file", address)
+	return 0
 }
