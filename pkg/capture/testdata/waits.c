@@ -20,8 +20,8 @@ static NOINLINE void rest(long ns)
 static NOINLINE void nap_short(void) { rest(2000000); __asm__ volatile(""); }
 static NOINLINE void nap_long(void) { rest(10000000); __asm__ volatile(""); }
 
-/* What threads waited, as they see it, in ns. */
-static volatile long napped_short, napped_long, waited_for_lock, burned;
+/* What threads did, as they see it, times in ns. */
+static volatile long naps, napped_short, napped_long, waited_for_lock, burned;
 
 static long now(clockid_t clock)
 {
@@ -38,6 +38,7 @@ static NOINLINE void *napper(void *_)
 		nap_short();
 		between = now(CLOCK_MONOTONIC);
 		nap_long();
+		naps++;
 		napped_short += between - begin;
 		napped_long += now(CLOCK_MONOTONIC) - between;
 	}
@@ -176,7 +177,7 @@ int main(int argc, char **argv)
 		char line[16];
 		if (!fgets(line, sizeof(line), stdin))
 			return 0;
-		printf("%ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), napped_short, napped_long, waited_for_lock, burned);
+		printf("%ld %ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), naps * 1000000000L, napped_short, napped_long, waited_for_lock, burned);
 		fflush(stdout);
 	}
 }
