@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -143,12 +144,27 @@ static NOINLINE void *ponger(void *_)
 			exit(1);
 }
 
+struct thread {
+	const char *name;
+	void *(*run)(void *);
+};
+
+static void *named(void *p)
+{
+	struct thread *t = p;
+	prctl(PR_SET_NAME, t->name);
+	return t->run(0);
+}
+
 static void start(const char *name, void *(*run)(void *))
 {
 	pthread_t t;
-	if (pthread_create(&t, 0, run, 0))
+	struct thread *p = malloc(sizeof(*p));
+	if (!p)
 		exit(1);
-	pthread_setname_np(t, name);
+	*p = (struct thread){name, run};
+	if (pthread_create(&t, 0, named, p))
+		exit(1);
 }
 
 int main(int argc, char **argv)
