@@ -2,10 +2,7 @@ package capture
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 )
@@ -23,7 +20,7 @@ type goProcesses struct {
 	all []*goProcess
 }
 
-// openGoProcesses finds them. The error wraps ErrNoGo if there is none, and ErrNotPermitted if their memory must not be read.
+// openGoProcesses finds them. The error wraps ErrNoGo if there is none that can be read.
 func openGoProcesses(o Options) (*goProcesses, error) {
 	programs, err := openGoPrograms(o)
 	if err != nil {
@@ -32,11 +29,8 @@ func openGoProcesses(o Options) (*goProcesses, error) {
 	p := &goProcesses{goPrograms: programs}
 	for _, program := range slices.Clone(programs.programs) {
 		goroutines, err := program.Goroutines()
-		if errors.Is(err, unix.EPERM) {
-			err = fmt.Errorf("%w: that needs CAP_SYS_PTRACE: %w", ErrNotPermitted, err)
-		}
 		if err != nil {
-			programs.drop(program, err)
+			programs.drop(program, privileged(err))
 			continue
 		}
 		p.all = append(p.all, &goProcess{program, goroutines, map[int]int{}})

@@ -32,8 +32,8 @@ type Goroutines struct {
 // maxApart bounds the goroutines that are told from each other, for each is a sample of the profile, of some 700 bytes.
 const maxApart = 1 << 16
 
-// NewGoroutines finds the Go programs of a container. Its errors wrap ErrNoGo, ErrNotPermitted or proc.ErrNoContainer
-// where one of these is the cause. Neither BPF nor perf events are needed, but for the stacks of goroutines that run.
+// NewGoroutines finds the Go programs of a container. Its errors wrap ErrNoGo or proc.ErrNoContainer where
+// one of these is the cause. Neither BPF nor perf events are needed, but for the stacks of goroutines that run.
 func NewGoroutines(o Options) (*Goroutines, error) {
 	processes, err := openGoProcesses(o)
 	if err != nil {
