@@ -19,10 +19,14 @@ type ProfileType struct {
 func ProfileTypes() []ProfileType {
 	return []ProfileType{
 		{Name: "cpu", Path: "/debug/pprof/profile"},
+		{Name: "offcpu", Path: "/debug/pprof/offcpu"},
+		{Name: "faults", Path: "/debug/pprof/faults"},
 		{Name: "heap", Path: "/debug/pprof/heap"},
 		{Name: "allocs", Path: "/debug/pprof/allocs"},
 		{Name: "mutex", Path: "/debug/pprof/mutex"},
 		{Name: "block", Path: "/debug/pprof/block"},
+		{Name: "goroutine", Path: "/debug/pprof/goroutine"},
+		{Name: "wall", Path: "/debug/pprof/wall"},
 	}
 }
 

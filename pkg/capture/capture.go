@@ -75,6 +75,12 @@ const (
 	Truncated = "[truncated]"
 	// BrokenStack is the root of a stack whose callers could not be found; the profile's comments say why.
 	BrokenStack = "[broken stack]"
+	// StackNotTaken stands for the stack of a thread that has not run yet, or waits more often than stacks are walked.
+	StackNotTaken = "[stack not taken]"
+	// RunningGoroutine stands for the stack of a goroutine that runs, where its thread could not be sampled.
+	RunningGoroutine = "[running]"
+	// TornStack stands for the stack of a goroutine that changed whenever it was read.
+	TornStack = "[changed while it was read]"
 	// ProcessExited is all that is known of a process that ended before its mappings were read.
 	ProcessExited = "[process exited]"
 )

@@ -50,7 +50,7 @@ func openGoPrograms(o Options) (*goPrograms, error) {
 		case errors.Is(err, goruntime.ErrNotGo):
 			all.others++
 		case err != nil:
-			all.refused = append(all.refused, err)
+			all.refused = append(all.refused, privileged(err))
 		default:
 			g, _ := all.table.of(&sample{program: program{tgid: uint32(p.PID)}, pid: uint32(p.PID)})
 			all.programs = append(all.programs, &goProgram{Runtime: r, generation: g})
@@ -60,6 +60,14 @@ func openGoPrograms(o Options) (*goPrograms, error) {
 		return nil, errors.Join(err, all.close())
 	}
 	return all, nil
+}
+
+// privileged says what is missing where a process must not be read.
+func privileged(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; reading a process needs CAP_SYS_PTRACE", err)
+	}
+	return err
 }
 
 // none says why there is no program to read; nil if there is one.

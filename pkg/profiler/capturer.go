@@ -33,10 +33,15 @@ type sampler interface {
 // samplers has one constructor for each of api.ProfileTypes.
 var samplers = map[string]func(capture.Options) (sampler, error){
 	"cpu":    func(o capture.Options) (sampler, error) { return capture.NewCPU(o) },
+	"offcpu": func(o capture.Options) (sampler, error) { return capture.NewOffCPU(o) },
+	"faults": func(o capture.Options) (sampler, error) { return capture.NewFaults(o) },
 	"heap":   func(o capture.Options) (sampler, error) { return capture.NewHeap(o) },
 	"allocs": func(o capture.Options) (sampler, error) { return capture.NewAllocs(o) },
 	"mutex":  func(o capture.Options) (sampler, error) { return capture.NewMutex(o) },
 	"block":  func(o capture.Options) (sampler, error) { return capture.NewBlock(o) },
+
+	"goroutine": func(o capture.Options) (sampler, error) { return capture.NewGoroutines(o) },
+	"wall":      func(o capture.Options) (sampler, error) { return capture.NewWall(o) },
 }
 
 // capturer makes the profiles of one container.

@@ -22,7 +22,7 @@ const (
 	Pprof  Format = "pprof"  // gzipped protocol buffer, for `go tool pprof`
 	Folded Format = "folded" // one line a stack, "root;…;leaf count", as stackcollapse scripts print
 	JSON   Format = "json"   // the tree of frames and the functions, see docs/json.md
-	Text   Format = "text"   // table of the hottest functions
+	Text   Format = "text"   // table of the hottest functions; of goroutines a traceback
 	Tree   Format = "tree"   // flame graph of characters, for a terminal
 	PNG    Format = "png"    // flame graph in pixels
 

@@ -14,7 +14,7 @@ import (
 // textRows bounds the table: who wants more has `go tool pprof -top`.
 const textRows = 50
 
-// writeText writes what the profile says of itself and a table of its hottest functions.
+// writeText writes what the profile says of itself and a table of its hottest functions, or a traceback of goroutines.
 func writeText(w io.Writer, p *profile.Profile) error {
 	out := bufio.NewWriter(w)
 	for _, c := range p.Comments {
@@ -26,6 +26,10 @@ func writeText(w io.Writer, p *profile.Profile) error {
 		fmt.Fprintf(out, " in %d samples", s.Samples)
 	}
 	fmt.Fprint(out, "\n\n")
+	if tellsGoroutines(p) {
+		writeTraceback(out, p)
+		return out.Flush()
+	}
 	if len(s.Functions) == 0 {
 		fmt.Fprintln(out, emptyReason(p))
 		return out.Flush()
