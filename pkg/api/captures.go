@@ -44,6 +44,8 @@ type Capture interface {
 type captures struct {
 	capturer Capturer
 
+	running sync.WaitGroup // captures, also those that were abandoned
+
 	mu    sync.Mutex
 	byID  map[string]*job
 	added chan struct{} // closed and replaced when a capture is added
@@ -93,10 +95,10 @@ func (c *captures) join(r Request) (*job, error) {
 	c.byID[r.Capture] = j
 	close(c.added)
 	c.added = make(chan struct{})
-	go func() {
+	c.running.Go(func() {
 		j.run(c.capturer, r)
 		c.keep(j)
-	}()
+	})
 	return j, nil
 }
 
@@ -168,6 +170,20 @@ func (c *captures) abandon() {
 	for id, j := range c.byID {
 		j.stop()
 		delete(c.byID, id)
+	}
+}
+
+// end stops all captures and waits until they have put back what they changed, or ctx is done.
+func (c *captures) end(ctx context.Context) {
+	c.abandon()
+	ended := make(chan struct{})
+	go func() {
+		c.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
 	}
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -42,6 +43,9 @@ func (h *Handler) Wanted() (running, finished bool) { return h.captures.wanted()
 
 // Abandon stops all captures and forgets their results, for nobody is there to fetch them.
 func (h *Handler) Abandon() { h.captures.abandon() }
+
+// End stops all captures and waits for them until ctx is done. None must be asked for afterwards.
+func (h *Handler) End(ctx context.Context) { h.captures.end(ctx) }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) { h.mux.ServeHTTP(w, req) }
 

@@ -38,6 +38,14 @@ func TestMain(m *testing.M) {
 		for {
 			exec.Command("/bin/true").Run()
 		}
+	case "enable": // a capture that is going to be killed
+		c, err := NewHeap(Options{ContainerID: os.Args[1], EnableMemProfile: true, MemProfileRate: 4096})
+		if err == nil {
+			ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+			_, err = c.Run(ctx)
+			stop()
+		}
+		fmt.Fprintln(os.Stderr, err)
 	case "":
 		if os.Geteuid() != 0 {
 			fmt.Println("left out: tests that sample with BPF; they need root")

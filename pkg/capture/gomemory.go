@@ -80,6 +80,9 @@ func (m *GoMemory) Run(ctx context.Context) (*Result, error) {
 		b.profile.DurationNanos = time.Since(begin).Nanoseconds()
 	}
 	err = m.read(b, func(p *goProgram) map[uint64]goruntime.MemCounts { return p.before }, nil)
+	for _, p := range m.programs.programs { // at once, for the functions are still to be named
+		err = errors.Join(err, p.switched.Off())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -149,8 +149,8 @@ func (r *Runtime) Close() error {
 	return r.file.Close()
 }
 
-// minorOf reads "go1.22.3", also with a suffix as vendors add; 0 for anything else.
-func minorOf(version string) int {
+// Minor reads the minor number of "go1.22.3", also with a suffix as vendors add; 0 for anything else.
+func Minor(version string) int {
 	rest, ok := strings.CutPrefix(version, "go1.")
 	if !ok {
 		return 0

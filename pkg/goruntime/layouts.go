@@ -77,7 +77,7 @@ var changing = []string{"staticlockranking", "exectracer2", "pagetrace", "spinbi
 // "go1.24.3 X:nospinbitmutex".
 func checkVersion(version string) (minor int, l layout, err error) {
 	release, rest, _ := strings.Cut(version, " ")
-	minor = minorOf(release)
+	minor = Minor(release)
 	l, ok := layouts[minor]
 	if !ok {
 		return 0, l, fmt.Errorf("%w: it was built by %q; known are go1.%d to go1.%d", ErrUnsupported, version, oldestMinor, newestMinor)

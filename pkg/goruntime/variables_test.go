@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
@@ -20,9 +21,11 @@ func build(t testing.TB, version, arch, program string, args ...string) string {
 	cmd := exec.Command("go", append([]string{"build", "-trimpath", "-o", out}, append(args, "./"+program)...)...)
 	cmd.Dir = "testdata/programs"
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=go"+version, "GOARCH="+arch, "GOFLAGS=-buildvcs=false")
-	if arch != "amd64" {
-		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	cgo := "0"
+	if slices.Contains(args, "-race") {
+		cgo = "1"
 	}
+	cmd.Env = append(cmd.Env, "CGO_ENABLED="+cgo)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go%s build %s for %s: %v\n%s", version, program, arch, err, text)
 	}

@@ -10,8 +10,12 @@ import (
 )
 
 // A page of the target's memory may have to come from a file system, or from a program of the target's
-// (userfaultfd), that never answers.
-const memoryPatience = 100 * time.Millisecond
+// (userfaultfd), that never answers. Who reads one range has samples waiting; who reads many has time, on a machine
+// where the target leaves us little.
+const (
+	memoryPatience = 100 * time.Millisecond
+	partsPatience  = 2 * time.Second
+)
 
 // Part is a range of a process's memory, and where its bytes go.
 type Part struct {
@@ -22,7 +26,7 @@ type Part struct {
 // ReadMemory reads from the memory of a process until b is full, and takes a bounded time. It needs
 // CAP_SYS_PTRACE.
 func ReadMemory(pid int, address uint64, b []byte) error {
-	return ReadMemoryParts(pid, []Part{{address, b}})
+	return readParts(pid, []Part{{address, b}}, memoryPatience)
 }
 
 // maxParts is what one system call reads (IOV_MAX, limits.h).
@@ -32,7 +36,7 @@ const maxParts = 1024
 func ReadMemoryParts(pid int, parts []Part) error {
 	for len(parts) > 0 {
 		n := min(len(parts), maxParts)
-		if err := readParts(pid, parts[:n]); err != nil {
+		if err := readParts(pid, parts[:n], partsPatience); err != nil {
 			return err
 		}
 		parts = parts[n:]
@@ -40,8 +44,8 @@ func ReadMemoryParts(pid int, parts []Part) error {
 	return nil
 }
 
-func readParts(pid int, parts []Part) error {
-	read, err := within(memoryPatience, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
+func readParts(pid int, parts []Part, patience time.Duration) error {
+	read, err := within(patience, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
 		remote, size := make([]unix.RemoteIovec, len(parts)), 0
 		for i, p := range parts {
 			remote[i] = unix.RemoteIovec{Base: uintptr(p.Address), Len: len(p.Bytes)}

@@ -113,6 +113,7 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	if server.Shutdown(parting) != nil {
 		server.Close()
 	}
+	handler.End(parting)
 	for range 2 {
 		if serveErr := <-served; err == nil && !errors.Is(serveErr, http.ErrServerClosed) {
 			err = serveErr
