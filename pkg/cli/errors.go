@@ -24,6 +24,7 @@ const (
 var (
 	errInterrupted = errors.New("interrupted: nothing was written")
 	errPartial     = errors.New("the profile is partial")
+	errMissing     = errors.New("not all of the profiles were taken")
 	errWarnings    = errors.New("there are warnings: profiling works in part, or perhaps")
 	errFailed      = errors.New("no profile can be taken: see what failed")
 )
@@ -41,7 +42,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
-	case errors.Is(err, errPartial):
+	case errors.Is(err, errPartial), errors.Is(err, errMissing):
 		return exitPartial
 	case errors.Is(err, errWarnings):
 		return exitWarning

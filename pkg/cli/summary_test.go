@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
 )
@@ -67,7 +68,7 @@ wrote web.svg
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			summarize(&b, c.p, c.paths, c.session)
+			summarize(&b, []*part{{request: api.Request{Type: "cpu"}, profile: c.p}}, c.paths, c.session)
 			if b.String() != c.want {
 				t.Errorf("got:\n%s\nwant:\n%s", &b, c.want)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/google/pprof/profile"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -13,15 +12,15 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
 )
 
-// taken is a profile and the session it was taken in. finish, to be called in any case, ends the session; it has begun,
+// taken are the profiles and the session they were taken in. finish, to be called in any case, ends the session; it has begun,
 // so that it costs no time.
 type taken struct {
-	profile *profile.Profile
+	parts   []*part
 	session *launch.Session
 	finish  func() error
 }
 
-// take launches a profiler and takes the profile. It returns nil if there was no session: because of the error, or
+// take launches a profiler and takes the profiles that are requested. It returns nil if there was no session: because of the error, or
 // because what would be created was to be printed only.
 func (o *Options) take(ctx, early context.Context, ui *progress, config *rest.Config, client kubernetes.Interface, t *target.Target) (*taken, error) {
 	link := &link{config: config}
@@ -59,7 +58,9 @@ func (o *Options) take(ctx, early context.Context, ui *progress, config *rest.Co
 		o.launch.Transfer, o.launch.Keep = stream.Logs, 0
 		return o.take(ctx, early, ui, config, client, t)
 	}
-	o.request.Restarts = o.restarts && session.Mode == launch.Job && !link.unasked()
-	p, finish, err := o.profile(ctx, early, ui, link, session)
-	return &taken{p, session, finish}, err
+	for i := range o.requests {
+		o.requests[i].Restarts = o.restarts && session.Mode == launch.Job && !link.unasked()
+	}
+	parts, finish := o.profile(ctx, early, ui, link, session)
+	return &taken{parts, session, finish}, nil
 }

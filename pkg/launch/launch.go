@@ -39,8 +39,8 @@ type Options struct {
 
 	// Transfer is the only way back that may be used; empty: the best one that is permitted.
 	Transfer stream.Transfer
-	// Request is what the profiler is told to do at its start where it cannot be asked, as its argument --to-log.
-	Request string
+	// Requests are what the profiler is told to do at its start where it cannot be asked, as its arguments --to-log.
+	Requests []string
 
 	// Ready tries whether the profiler in a container answers already; nil if there is no way to
 	// tell. Launch does not call it any more when it has returned.
