@@ -197,10 +197,13 @@ func (o *Options) completeTypes() error {
 
 // tellLauncher tells what the profiler is to live for.
 func (o *Options) tellLauncher() {
-	o.launch.Requests, o.launch.Duration = nil, 0
+	o.launch.Requests, o.launch.Duration, o.launch.MemoryOnly = nil, 0, true
 	for _, r := range o.requests {
 		o.launch.Requests = append(o.launch.Requests, r.String())
 		o.launch.Duration = max(o.launch.Duration, r.Duration)
+		if t, err := api.TypeOf(r.Type); err != nil || t.NeedsBPF {
+			o.launch.MemoryOnly = false
+		}
 	}
 }
 

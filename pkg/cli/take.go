@@ -32,7 +32,7 @@ func (o *Options) take(ctx, early context.Context, ui *progress, config *rest.Co
 	}
 	link.transfers = plan.Transfers()
 	if plan.Fallback != "" {
-		ui.note("using a Job, for the ephemeral container is refused: %s", plan.Fallback)
+		ui.note("using %s", plan.Fallback)
 	}
 	if o.dryRun {
 		ui.clear()

@@ -79,7 +79,7 @@ func (e *examination) pod(context.Context) []Check {
 	add := func(name string, verdict Verdict, detail, remedy string) {
 		checks = append(checks, Check{name, verdict, detail, remedy})
 	}
-	if why := launch.Unsuited(pod); why != "" {
+	if why := launch.Unsuited(pod, e.options.Launch); why != "" {
 		add("pod", Warning, why, "use --job")
 	} else {
 		add("pod", OK, "neither static nor in a user namespace of its own", "")

@@ -110,7 +110,7 @@ func (j *job) findKept(ctx context.Context) *batchv1.Job {
 	for i := range jobs.Items {
 		container := jobs.Items[i].Spec.Template.Spec.Containers[0]
 		if jobs.Items[i].Status.Active > 0 && jobs.Items[i].DeletionTimestamp == nil &&
-			container.Image == j.options.Image && reusable(container.Args, j.target, j.options, time.Now()) {
+			container.Image == j.options.Image && reusable(container.Args, j.target, j.options, time.Now()) && j.options.suffices(container.SecurityContext) {
 			return &jobs.Items[i]
 		}
 	}
