@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -60,6 +61,9 @@ func (t ProfileType) Request(r Request) Request {
 	}
 	return r
 }
+
+// Parse reads a request for the type from the parameters of net/http/pprof and ours. What is left out has a default.
+func (t ProfileType) Parse(q url.Values) (Request, error) { return parseRequest(t.Name, q) }
 
 // Validate refuses values out of range, and what none of the types takes, in terms of the flags of that name. It is for
 // requests that people make, of one or several types at once.

@@ -50,6 +50,11 @@ func exitCode(err error) int {
 	return exitError
 }
 
+// forbidden tells that the user may not do something, also when a stream says so.
+func forbidden(err error) bool {
+	return apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: ")
+}
+
 // explain words an error for the person at the terminal. What failed and on which object the
 // error says already; this adds what client-go leaves out.
 func explain(err error) string {

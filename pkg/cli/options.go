@@ -42,6 +42,8 @@ type Options struct {
 	policy    string
 	dryRun    bool
 	restarts  bool
+	serves    bool   // the profiler is to be asked again and again
+	port      string // of --from-endpoint; "" without it
 	open      bool
 	quiet     bool
 	verbose   bool
@@ -89,13 +91,14 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	o.addMemProfileFlags(f)
 	f.BoolVar(&o.request.Freeze, "freeze", false, "stop the container's threads for the milliseconds in which goroutines are read")
 	f.BoolVar(&o.request.NoTimes, "no-times", false, "leave out when samples were taken: a smaller profile, without --from, --to and the strip of time")
-	f.BoolVar(&o.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: a Job where that is refused")
-	f.BoolVar(&o.job, "job", false, "use a Job")
+	o.addModeFlags(f)
 	o.addLaunchFlags(f)
+	f.StringVar(&o.port, "from-endpoint", "", "take the profile from the program's own net/http/pprof, by port-forward and with nothing created; =`PORT` names its port; default: 6060, then the container's ports")
+	f.Lookup("from-endpoint").NoOptDefVal = anyPort
 	f.BoolVar(&o.restarts, "wait-for-restart", false, "go on with the container's next start when it ends; a Job sees its first second")
 	f.StringVar((*string)(&o.launch.Transfer), "transfer", "", "the only `way` back that may be used: exec, attach or logs; default: the first of them that is permitted and works")
 	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it, and ends it with --keep 0s")
-	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")
+	o.addTimeoutFlag(f)
 	f.BoolVar(&o.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")
 	f.BoolVar(&o.open, "open", false, "open the output, the first of several, when it is written")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
@@ -119,6 +122,15 @@ func (o *Options) addTypeFlag(f *pflag.FlagSet) {
 func (o *Options) addMemProfileFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.request.EnableMemProfile, "enable-memprofile", false, "turn the memory profile of Go programs on that have none, for the time of the profile: writes runtime.MemProfileRate in their memory, and the old value back")
 	f.IntVar(&o.request.MemProfileRate, "memprofile-rate", o.request.MemProfileRate, "what --enable-memprofile writes: `bytes` allocated between two samples")
+}
+
+func (o *Options) addModeFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: a Job where that is refused")
+	f.BoolVar(&o.job, "job", false, "use a Job")
+}
+
+func (o *Options) addTimeoutFlag(f *pflag.FlagSet) {
+	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")
 }
 
 // addLaunchFlags adds those that say what is to be created.
@@ -247,6 +259,9 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--open needs a file, not --output -")
 	case o.quiet && o.verbose:
 		return fmt.Errorf("--quiet and --verbose exclude each other")
+	}
+	if err := o.validateEndpoint(); err != nil {
+		return err
 	}
 	if err := validateFiles(o.files, o.Out); err != nil {
 		return err

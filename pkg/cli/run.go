@@ -63,9 +63,14 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	for _, note := range t.Notes {
 		ui.note("%s", note)
 	}
-	taken, err := o.takeWithRestarts(ctx, early, ui, config, clients.Core, t)
+	var taken *taken
+	if o.port != "" {
+		taken, err = o.takeFromEndpoint(early, ui, config, t)
+	} else {
+		taken, err = o.takeWithRestarts(ctx, early, ui, config, clients.Core, t)
+	}
 	if taken == nil {
-		return err // none if it is a dry run
+		return interrupted(early, err) // none if it is a dry run
 	}
 	defer func() { err = errors.Join(err, taken.finish()) }()
 	if err := failed(taken.parts); err != nil {
@@ -76,7 +81,7 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	ui.clear()
 	if !o.quiet {
 		summarize(o.ErrOut, taken.parts, paths, taken.session)
-		if o.launch.Keep > 0 && !taken.session.Reused {
+		if o.launch.Keep > 0 && taken.session != nil && !taken.session.Reused {
 			fmt.Fprintf(o.ErrOut, "the profiler waits %v for another profile of this container\n", o.launch.Keep)
 		}
 	}

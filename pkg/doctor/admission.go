@@ -25,7 +25,7 @@ func (e *examination) admission(ctx context.Context) []Check {
 	closed := 0
 	for _, mode := range modes {
 		c := Check{Name: "admission: " + string(mode), Verdict: OK, Detail: "a dry run was admitted"}
-		_, err := launch.Choose(ctx, e.client, t, mode, e.options.Launch)
+		plan, err := launch.Choose(ctx, e.client, t, mode, e.options.Launch)
 		var refusal *launch.Refusal
 		switch {
 		case errors.As(err, &refusal):
@@ -33,6 +33,8 @@ func (e *examination) admission(ctx context.Context) []Check {
 			closed++
 		case err != nil:
 			c.Verdict, c.Detail = Unknown, err.Error()
+		case plan.Fallback != "":
+			c.Detail = "a dry run was admitted of " + plan.Fallback
 		}
 		checks = append(checks, c)
 	}
