@@ -36,6 +36,7 @@ func (s *recorder) Profile(_ context.Context, r api.Request) (*profile.Profile, 
 	f := &profile.Function{ID: 1, Name: "main.work", Filename: "/src/main.go"}
 	l := &profile.Location{ID: 1, Address: 0x1000, Line: []profile.Line{{Function: f, Line: 7}}}
 	return &profile.Profile{
+		PeriodType: &profile.ValueType{Type: "space", Unit: "bytes"},
 		SampleType: []*profile.ValueType{{Type: "inuse_space", Unit: "bytes"}, {Type: "alloc_space", Unit: "bytes"}},
 		Sample:     []*profile.Sample{{Location: []*profile.Location{l}, Value: []int64{int64(len(s.asked)), 100}}},
 		Location:   []*profile.Location{l},
