@@ -86,6 +86,9 @@ func Spend(mib int) {
 	for range time.Tick(time.Second / perSecond) {
 		for range mib << 20 / size / perSecond {
 			b := make([]byte, size)
+			for i := range b {
+				b[i] = byte(i)
+			}
 			scratch.Store(&b)
 		}
 	}
