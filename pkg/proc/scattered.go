@@ -3,14 +3,10 @@ package proc
 import (
 	"errors"
 	"fmt"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// scatteredPatience bounds one call for up to maxParts pages.
-const scatteredPatience = time.Second
 
 // ReadScattered reads several ranges, as ReadMemoryParts, and tells which of them could be read. An error says that
 // nothing can be: the process has ended, or CAP_SYS_PTRACE is missing.
@@ -43,7 +39,7 @@ func readSome(pid int, parts []Part) (n int, err error) {
 	if total == 0 {
 		return len(parts), nil
 	}
-	read, err := within(scatteredPatience, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
+	read, err := within(partsPatience, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
 		read := make([]byte, total) // for the parts may be in other use when this returns too late
 		local := unix.Iovec{Base: unsafe.SliceData(read)}
 		local.SetLen(total)

@@ -52,14 +52,14 @@ func start(n int) {
 		n++
 		go turns(n)
 		wake <- n
-		for i := 0; i < 40; i++ {
+		for i := 1; i < 40; i++ { // as many as it takes, so that their number stays
 			wake <- i
 		}
 	}
 }
 
 func main() {
-	for i := 0; i < 200; i++ {
+	for i := 0; i < 50; i++ {
 		go turns(i)
 	}
 	for i := 0; i < 4; i++ {
