@@ -29,6 +29,14 @@ type ProfileType struct {
 func ProfileTypes() []ProfileType {
 	return []ProfileType{
 		{Name: "cpu", Path: "/debug/pprof/profile", NeedsBPF: true, Frequency: true, Times: true, Levels: []string{ByThread}},
+		{Name: "offcpu", Path: "/debug/pprof/offcpu", NeedsBPF: true, Levels: []string{ByThread}},
+		{Name: "wall", Path: "/debug/pprof/wall"},
+		{Name: "heap", Path: "/debug/pprof/heap", Instant: true, MemProfile: true},
+		{Name: "allocs", Path: "/debug/pprof/allocs", MemProfile: true},
+		{Name: "goroutine", Path: "/debug/pprof/goroutine", Instant: true, Freeze: true, Levels: []string{ByGoroutine}},
+		{Name: "mutex", Path: "/debug/pprof/mutex", Instant: true},
+		{Name: "block", Path: "/debug/pprof/block", Instant: true},
+		{Name: "faults", Path: "/debug/pprof/faults", NeedsBPF: true, Levels: []string{ByThread}},
 	}
 }
 
