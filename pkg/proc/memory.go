@@ -29,10 +29,6 @@ func ReadMemory(pid int, address uint64, b []byte) error {
 	return readParts(pid, []Part{{address, b}}, memoryPatience)
 }
 
-// partsPatience is for readers that nobody waits for: they may themselves get no CPU for a while, as in a container that
-// has used up its share.
-const partsPatience = 2 * time.Second
-
 // maxParts is what one system call reads (IOV_MAX, limits.h).
 const maxParts = 1024
 
