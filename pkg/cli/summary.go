@@ -73,16 +73,25 @@ func (p *part) summarize(w io.Writer, named bool) {
 	fmt.Fprintln(w)
 }
 
-// shownType names the values that are shown, as "inuse space".
+// shownType names the values that are shown, as "inuse space" or "goroutines".
 func shownType(p *profile.Profile) string {
 	i := render.ValueIndex(p)
 	if i < 0 {
 		return "samples"
 	}
-	return strings.ReplaceAll(printable(p.SampleType[i].Type), "_", " ")
+	return plural(p.SampleType[i])
 }
 
-// amounts gives the sum of each kind of value: "inuse objects 12, inuse space 3.0MiB".
+// plural is the name of a type of values, of which one counts.
+func plural(t *profile.ValueType) string {
+	name := strings.ReplaceAll(printable(t.Type), "_", " ")
+	if t.Unit == "count" && !strings.HasSuffix(name, "s") {
+		name += "s"
+	}
+	return name
+}
+
+// amounts gives the sum of each kind of value: "12 inuse objects, 3.0MiB inuse space".
 func amounts(p *profile.Profile) string {
 	var all []string
 	for i, t := range p.SampleType {
@@ -90,7 +99,11 @@ func amounts(p *profile.Profile) string {
 		for _, s := range p.Sample {
 			sum += s.Value[i]
 		}
-		all = append(all, strings.ReplaceAll(printable(t.Type), "_", " ")+" "+render.Quantity(sum, t.Unit))
+		if t.Unit == "count" {
+			all = append(all, count(sum, strings.TrimSuffix(plural(t), "s")))
+		} else {
+			all = append(all, render.Quantity(sum, t.Unit)+" "+plural(t))
+		}
 	}
 	return strings.Join(all, ", ")
 }
