@@ -33,6 +33,8 @@ func TestProfilesFromAnOpenEndpoint(t *testing.T) {
 	expectFunctions(t, p, []string{books + "Spend"}, nil)
 	expectComment(t, p, "endpoint: net/http/pprof at port 8080 of the container")
 	expectComment(t, p, "pod: "+ns+"/open")
+	p, _ = profileOf(t, "--kubeconfig", user, "open", "--from-endpoint=8080", "--type", "memory")
+	expectBetween(t, "bytes held", valueOf(t, p, "inuse_space", books+"Remember"), 24*mib, 40*mib)
 	refuse(t, []string{"--kubeconfig", user, "open", "--from-endpoint=8081", "-d", "1s"}, "port 8081", "connection refused")
 	refuse(t, []string{"--kubeconfig", user, "closed", "--from-endpoint", "-d", "1s"}, "no net/http/pprof was found", "port 6060", "port 8080", "is not the index of net/http/pprof")
 	other := userWith(t, namespace(t, ""))

@@ -121,6 +121,19 @@ func TestServe(t *testing.T) {
 			}
 			expectFunctions(t, readProfile(t, file), []string{books + "Spend"}, nil)
 
+			if n := valueOf(t, s.profile(t, "/debug/pprof/goroutine"), "goroutine", books+"AwaitOrder"); n != 100 {
+				t.Errorf("%d goroutines", n)
+			}
+			if _, text := s.get(t, "/debug/pprof/goroutine?debug=2"); bytes.Count(text, []byte(books+"AwaitOrder")) != 100 || !bytes.Contains(text, []byte("goroutine 1 [")) {
+				t.Errorf("debug=2: %.2000s", text)
+			}
+			if _, text := s.get(t, "/debug/pprof/goroutine?debug=1"); !bytes.HasPrefix(text, []byte("goroutine profile: total 1")) || !bytes.Contains(text, []byte("\n100 @")) {
+				t.Errorf("debug=1: %.2000s", text)
+			}
+			if status, text := s.get(t, "/debug/pprof/heap"); status != http.StatusConflict || !bytes.Contains(text, []byte("--enable-memprofile")) {
+				t.Errorf("heap: status %d: %s", status, text)
+			}
+
 			req, _ := http.NewRequest(http.MethodGet, s.url+"/debug/pprof/profile?seconds=1", nil)
 			req.Host = "evil.example"
 			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != http.StatusForbidden {
@@ -129,6 +142,33 @@ func TestServe(t *testing.T) {
 			s.interrupt(t)
 		})
 	}
+}
+
+// With --enable-memprofile the memory profile is on for as long as is served, and off afterwards.
+func TestServeMemory(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", ledger("ledger", "-rate=64")))
+	s := serve(t, "-n", ns, "web", "--type", "heap,allocs", "--enable-memprofile", "--memprofile-rate", "65536", "--capabilities")
+	eventually(t, 20*time.Second, "the memory profile to be on", func() (bool, string) {
+		status, text := s.get(t, "/debug/pprof/heap")
+		return status == 200, string(text)
+	})
+	time.Sleep(5 * time.Second)
+	for _, path := range []string{"heap", "allocs", "allocs?seconds=3", "heap?seconds=3"} {
+		expectBetween(t, path, valueOf(t, s.profile(t, "/debug/pprof/"+path), "alloc_space", books+"Spend"), mib, 10000*mib)
+	}
+	file := filepath.Join(t.TempDir(), "heap.pb.gz")
+	tool := exec.Command("go", "tool", "pprof", "-proto", "-output", file, s.url+"/debug/pprof/heap")
+	tool.Env = append(os.Environ(), "PPROF_TMPDIR="+t.TempDir())
+	if out, err := tool.CombinedOutput(); err != nil {
+		t.Fatalf("go tool pprof: %v: %s", err, out)
+	}
+	expectBetween(t, "go tool pprof", valueOf(t, readProfile(t, file), "alloc_space", books+"Spend"), mib, 10000*mib)
+	if status, _ := s.get(t, "/debug/pprof/profile"); status != http.StatusNotFound {
+		t.Errorf("a type that is not served: status %d", status)
+	}
+	s.interrupt(t)
+	refuse(t, []string{"-n", ns, "web", "--type", "heap"}, "runtime.MemProfileRate is 0")
 }
 
 // A served container that is gone ends it, with the reason; so does the time.
