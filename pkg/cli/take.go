@@ -68,7 +68,13 @@ func (o *Options) start(ctx, early context.Context, ui *progress, config *rest.C
 		}
 		return nil, nil, interrupted(early, err)
 	}
-	if !link.reach(early, session) && o.launch.Transfer == "" && slices.Contains(link.transfers, stream.Logs) {
+	reached := link.reach(early, session)
+	if !reached && session.Reused && early.Err() == nil {
+		ui.note("the kept profiler does not answer: another one is started")
+		o.launch.Fresh = true
+		return o.start(ctx, early, ui, config, client, t)
+	}
+	if !reached && o.launch.Transfer == "" && slices.Contains(link.transfers, stream.Logs) {
 		if o.serves {
 			return nil, nil, errors.Join(errUnasked, session.Close(ctx))
 		}

@@ -28,11 +28,11 @@ type ephemeral struct {
 
 func newEphemeral(client kubernetes.Interface, t *target.Target, o Options) *ephemeral {
 	now := time.Now()
-	return &ephemeral{
-		client: client, target: t, options: o,
-		container: ephemeralContainer(newName(), t, o, now),
-		kept:      keptContainer(t, o, now),
+	e := &ephemeral{client: client, target: t, options: o, container: ephemeralContainer(newName(), t, o, now)}
+	if !o.Fresh {
+		e.kept = keptContainer(t, o, now)
 	}
+	return e
 }
 
 func ephemeralContainer(name string, t *target.Target, o Options, now time.Time) *corev1.EphemeralContainer {
@@ -147,7 +147,7 @@ func (e *ephemeral) Launch(ctx context.Context) (*Session, error) {
 		return nil, fmt.Errorf("pod %q: adding the ephemeral container: %w", e.target.Pod.Name, err)
 	}
 	session.Container = e.container.Name
-	if err := waitForContainer(ctx, e.client, session.Ref, e.options, e.target.Node()); err != nil {
+	if err := waitForContainer(ctx, e.client, session.Ref, e.options, e.target.Node(), unasked(e.transfers)); err != nil {
 		return nil, err
 	}
 	return session, nil

@@ -49,7 +49,11 @@ func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 	wg.Go(func() { j.transfers, missing = j.options.transfers(ctx, j.client, j.namespace()) })
 	wg.Go(func() { mayList = allowed(ctx, j.client, list) })
 	wg.Go(func() { podErr = j.dryRunPod(ctx) })
-	wg.Go(func() { j.kept = j.findKept(ctx) })
+	wg.Go(func() {
+		if !j.options.Fresh {
+			j.kept = j.findKept(ctx)
+		}
+	})
 	_, err := j.client.BatchV1().Jobs(j.namespace()).Create(ctx, j.job, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	wg.Wait()
 
@@ -145,7 +149,7 @@ func (j *job) session(ctx context.Context, of *batchv1.Job) (*Session, error) {
 		return nil, err
 	}
 	ref := stream.Ref{Namespace: of.Namespace, Pod: pod, Container: containerName}
-	if err := waitForContainer(ctx, j.client, ref, j.options, j.target.Node()); err != nil {
+	if err := waitForContainer(ctx, j.client, ref, j.options, j.target.Node(), unasked(j.transfers)); err != nil {
 		return nil, err
 	}
 	return &Session{

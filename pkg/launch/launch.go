@@ -40,6 +40,9 @@ type Options struct {
 	// MemoryOnly tells that the profiles take no BPF: the target's memory is read.
 	MemoryOnly bool
 
+	// Fresh asks for a profiler of its own where there is a kept one.
+	Fresh bool
+
 	// Transfer is the only way back that may be used; empty: the best one that is permitted.
 	Transfer stream.Transfer
 	// Requests are what the profiler is told to do at its start where it cannot be asked, as its arguments --to-log.

@@ -161,6 +161,18 @@ func TestTraceback(t *testing.T) {
 	}
 }
 
+// What is read at once comes also from a profiler that cannot be asked, and has ended before anybody saw it run; and so
+// does the reason why there is nothing.
+func TestReadAtOnceThroughTheLog(t *testing.T) {
+	for _, mode := range []string{"--ephemeral", "--job"} {
+		ns := namespace(t, "")
+		start(t, podOf(ns, "web", ledger("ledger")))
+		p, _ := profileOf(t, mode, "--transfer", "logs", "-n", ns, "web", "--type", "goroutine")
+		expectBetween(t, "goroutines", valueOf(t, p, "goroutine", books+"AwaitOrder"), 100, 100)
+		refuse(t, []string{mode, "--transfer", "logs", "-n", ns, "web", "--type", "heap"}, "runtime.MemProfileRate is 0", "--enable-memprofile")
+	}
+}
+
 // A crash loses no more than its last seconds of any type, and nothing of what was read before.
 func TestSeveralTypesOfACrash(t *testing.T) {
 	ns := namespace(t, "")
