@@ -8,13 +8,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
 // GuardCommand is the first argument of the program's own executable as a guard: main must then call Guard.
-const GuardCommand = "restore-memprofile"
+const GuardCommand = "guard"
 
 // guard is a process of ours that waits at the end of a pipe: when the pipe is closed without a word, the
 // one at the other end has died, and the guard does what that one cannot do any more.
@@ -74,6 +75,7 @@ func Guard(args []string, in io.Reader, out io.Writer) error {
 	if err := json.Unmarshal([]byte(args[0]), &target); err != nil {
 		return fmt.Errorf("%.200q: %w", args[0], err)
 	}
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // the end of the pipe says when
 	// Out of memory the profiler is killed first, and its guard must outlive it.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
 	if _, err := io.WriteString(out, guardReady); err != nil {

@@ -95,3 +95,35 @@ func TestHammeredProgramLives(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkMemProfile reads the profile of a program with 16,384 stacks.
+func BenchmarkMemProfile(b *testing.B) {
+	r, _, _ := start(b, build(b, "1.26.0", "amd64", "many", "-ldflags=-s"))
+	read := func(b *testing.B) {
+		p, err := r.MemProfile()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(p.Records)), "stacks")
+	}
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			clear(r.lists)
+			read(b)
+		}
+	})
+	b.Run("again", func(b *testing.B) {
+		for b.Loop() {
+			read(b)
+		}
+	})
+	b.Run("stacks", func(b *testing.B) {
+		for b.Loop() {
+			clear(r.expanded)
+			clear(r.names)
+			for _, bucket := range r.lists[memBucket] {
+				r.MemStack(bucket.pcs)
+			}
+		}
+	})
+}

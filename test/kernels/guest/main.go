@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"sync/atomic"
 	"syscall"
@@ -32,6 +33,7 @@ type Result struct {
 	Lost    uint64
 	Stacks  map[string]int64 // functions from the leaf to the root and the label "request", by commas
 	PIDs    []int64
+	Held    int64 // bytes that main.hold holds, by the heap profile
 }
 
 // Marker begins the line with the result.
@@ -49,6 +51,7 @@ func main() {
 		}
 		fmt.Println(err)
 	case os.Args[1] == "target":
+		hold()
 		go growStacks()
 		pprof.Do(context.Background(), pprof.Labels("request", "slow"), func(context.Context) { callerGo() })
 	case os.Args[1] == "outsider":
@@ -124,7 +127,43 @@ func sample(result *Result) error {
 	}
 	result.Lost = c.Progress().Lost
 	summarize(r.Profile, result)
+	return readHeap(result)
+}
+
+// readHeap reads the memory profile of the Go program in the cgroup.
+func readHeap(result *Result) error {
+	c, err := capture.NewHeap(capture.Options{ContainerID: containerID})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, err := c.Run(context.Background())
+	if err != nil {
+		return err
+	}
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
+		return err
+	}
+	for _, s := range r.Profile.Sample {
+		if len(s.Location) > 0 && s.Location[0].Line[0].Function.Name == "main.hold" {
+			result.Held += s.Value[3] // inuse_space
+		}
+	}
 	return nil
+}
+
+var held [][]byte
+
+// hold allocates 64 MiB, in pieces of which each is sampled.
+//
+//go:noinline
+func hold() {
+	runtime.MemProfile(nil, true) // without it the linker would turn the profile off
+	for range 8 {
+		held = append(held, make([]byte, 8<<20))
+	}
+	runtime.GC()
+	runtime.GC()
 }
 
 func summarize(p *profile.Profile, result *Result) {
