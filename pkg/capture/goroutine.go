@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -55,9 +56,9 @@ func (c *Goroutines) Run(context.Context) (*Result, error) {
 	if !c.began.CompareAndSwap(0, begin.UnixNano()) {
 		return nil, errors.New("goroutines are read only once")
 	}
-	for _, p := range c.processes.all {
+	for _, p := range slices.Clone(c.processes.all) {
 		if err := c.readProcess(p); err != nil {
-			c.processes.drop(p.goProgram, err) // what was read of it stays
+			c.processes.remove(p, err) // what was read of it stays
 		}
 	}
 	if c.read.Load() == 0 {
