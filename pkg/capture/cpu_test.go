@@ -46,6 +46,12 @@ func TestMain(m *testing.M) {
 			stop()
 		}
 		fmt.Fprintln(os.Stderr, err)
+	case "heap":
+		c, err := NewHeap(Options{ContainerID: os.Args[1]})
+		if err == nil {
+			_, err = c.Run(context.Background())
+		}
+		fmt.Print(err)
 	case "":
 		if os.Geteuid() != 0 {
 			fmt.Println("left out: tests that sample with BPF; they need root")

@@ -158,15 +158,18 @@ func (m *GoMemory) read(b *profileBuilder, since func(*goProgram) map[uint64]gor
 		if b.profile.Period == 0 {
 			b.profile.Period = reading.Rate
 		}
-		before := since(p)
+		before, changed, stacks := since(p), []goruntime.MemRecord(nil), [][]uint64(nil)
 		for _, record := range reading.Records {
-			counts := record.Minus(before[record.ID])
-			if counts == (goruntime.MemCounts{}) {
-				continue // nothing new, or nothing that is counted yet
+			record.MemCounts = record.Minus(before[record.ID])
+			if record.MemCounts != (goruntime.MemCounts{}) { // else nothing new, or nothing that is counted yet
+				changed, stacks = append(changed, record), append(stacks, record.PCs)
 			}
-			m.add(b, p, record.PCs, counts, reading.Rate)
-			kept++
 		}
+		p.LookUp(stacks)
+		for _, record := range changed {
+			m.add(b, p, record.PCs, record.MemCounts, reading.Rate)
+		}
+		kept += len(changed)
 		if next != nil {
 			next(p, reading)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -190,6 +191,19 @@ func TestGoProfiles(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Reading memory takes no more than the capability CAP_SYS_PTRACE.
+func TestGoProfilesWithOneCapability(t *testing.T) {
+	needRoot(t)
+	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "quiet")
+	for set, want := range map[string]string{"-all,+sys_ptrace": "<nil>", "-all": "CAP_SYS_PTRACE"} {
+		cmd := exec.Command("setpriv", "--bounding-set="+set, "--inh-caps=-all", os.Args[0], s.id)
+		cmd.Env = append(os.Environ(), "CAPTURE_TEST_TARGET=heap")
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("with the capabilities %s: %v, %s; want %s", set, err, out, want)
+		}
 	}
 }
 

@@ -10,7 +10,10 @@ import (
 )
 
 // ErrNoGo is given where a profile of Go's runtime is wanted and no process has one that can be read.
-var ErrNoGo = errors.New("no Go program to read")
+var ErrNoGo = errors.New("no Go program can be read")
+
+// ErrMemoryRefused is given where the kernel does not let us read the memory of the container's processes.
+var ErrMemoryRefused = errors.New("the node's kernel refuses reading the memory of processes")
 
 // goPrograms are the processes of a container that are Go programs. They are read without BPF.
 type goPrograms struct {
@@ -78,6 +81,9 @@ func (a *goPrograms) none() error {
 	switch {
 	case len(a.programs) > 0:
 		return nil
+	case len(a.refused) > 0 && errors.Is(a.refused[0], fs.ErrPermission):
+		return fmt.Errorf("%w: the profiler's container lacks CAP_SYS_PTRACE, or a security module (seccomp, AppArmor, SELinux, Yama) forbids it: %w",
+			ErrMemoryRefused, a.refused[0])
 	case len(a.refused) > 0:
 		return fmt.Errorf("%w: %w", ErrNoGo, a.refused[0])
 	case a.others > 0:

@@ -1,5 +1,7 @@
 package goruntime
 
+import "slices"
+
 // expansion is what the function table says of a return address.
 type expansion struct {
 	call    uint64   // an address in the call, in the process
@@ -12,19 +14,15 @@ func (r *Runtime) expand(pc uint64) expansion {
 	if e, ok := r.expanded[pc]; ok {
 		return e
 	}
-	e := expansion{call: pc}
-	at := pc - r.bias
-	if entry, err := r.table.EntryOf(at); err != nil || at > entry {
-		at--
-		e.call--
-	}
-	frames, err := r.table.Lookup(at)
-	if err == nil {
-		for i, f := range frames {
-			if i > 0 {
-				e.parents = append(e.parents, f.Address+1+r.bias)
-			}
+	e, at := expansion{call: pc - 1}, pc-r.bias
+	place, err := r.table.PlaceOf(at - 1)
+	if err != nil || place.End == at {
+		if next, err := r.table.PlaceOf(at); err == nil && next.Start == at {
+			e.call, place = pc, next
 		}
+	}
+	for _, call := range place.Calls {
+		e.parents = append(e.parents, call+1+r.bias)
 	}
 	if len(r.expanded) < maxExpanded {
 		r.expanded[pc] = e
@@ -34,6 +32,25 @@ func (r *Runtime) expand(pc uint64) expansion {
 
 // maxExpanded bounds the return addresses that are remembered; large programs have some 100,000 in their profiles.
 const maxExpanded = 1 << 20
+
+// LookUp looks up the return addresses of many stacks, for MemStack and Stack to be quick: in their order the
+// function table is read once, and not all over the file again and again.
+func (r *Runtime) LookUp(stacks [][]uint64) {
+	var all []uint64
+	seen := map[uint64]bool{}
+	for _, pcs := range stacks {
+		for _, pc := range pcs {
+			if !seen[pc] {
+				seen[pc] = true
+				all = append(all, pc)
+			}
+		}
+	}
+	slices.Sort(all)
+	for _, pc := range all {
+		r.expand(pc)
+	}
+}
 
 // calls turns a stack of return addresses, leaf first, into the addresses of calls, each of which stands for what
 // was inlined there too. Stacks of the runtime also hold addresses for the callers of inlined functions, which
@@ -59,8 +76,8 @@ func (r *Runtime) nameAt(address uint64) string {
 		return name
 	}
 	name := ""
-	if frames, err := r.table.Lookup(address - r.bias); err == nil && len(frames) > 0 {
-		name = frames[0].Name
+	if place, err := r.table.PlaceOf(address - r.bias); err == nil {
+		name, _ = r.table.NameOf(place)
 	}
 	if len(r.names) < maxExpanded {
 		r.names[address] = name

@@ -157,6 +157,7 @@ func refusal(err error) error {
 		{proc.ErrNoContainer, http.StatusNotFound, reasonNoContainer},
 		{goruntime.ErrMemProfileOff, http.StatusConflict, reasonMemProfileOff},
 		{goruntime.ErrNotCollected, http.StatusConflict, reasonNotCollected},
+		{capture.ErrMemoryRefused, http.StatusForbidden, reasonNotPermitted},
 		{capture.ErrNoGo, http.StatusNotFound, reasonNoGo},
 	} {
 		if errors.Is(err, known.err) {

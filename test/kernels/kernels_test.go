@@ -49,6 +49,9 @@ func TestKernels(t *testing.T) {
 				t.Errorf("booted Linux %s, wanted %s", r.Kernel, k.series)
 			}
 			expectStacks(t, r)
+			if r.Held>>20 != 64 {
+				t.Errorf("the heap profile has %d bytes of main.hold, want 64 MiB", r.Held)
+			}
 			expectWaits(t, r)
 			expectFaults(t, r)
 		})

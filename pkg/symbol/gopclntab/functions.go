@@ -38,11 +38,33 @@ func (t *Table) Functions(names ...string) (map[string]Range, error) {
 	return found, nil
 }
 
-// EntryOf is where the function at an address begins; io.EOF if there is none.
-func (t *Table) EntryOf(address uint64) (uint64, error) {
+// Place is what the table says of an address, but for lines.
+type Place struct {
+	Range // of the function
+	// Calls has, for each function that is inlined there, innermost first, an address that stands for its call in the
+	// caller and is no instruction of its own (runtime/symtabinl.go).
+	Calls []uint64
+	name  uint32
+}
+
+// PlaceOf gives the place of an address; io.EOF if that is in no function. It reads less than Lookup does.
+func (t *Table) PlaceOf(address uint64) (Place, error) {
 	f, err := t.find(address)
 	if err != nil {
-		return 0, err
+		return Place{}, err
 	}
-	return f.entry, nil
+	p := Place{Range: Range{f.entry, f.end}, name: f.name}
+	for call, err := range t.inlined(f, address) {
+		if err != nil {
+			return Place{Range: p.Range, name: f.name}, nil // as Lookup
+		}
+		if len(p.Calls) == 0 {
+			p.name = call.name
+		}
+		p.Calls = append(p.Calls, call.parent)
+	}
+	return p, nil
 }
+
+// NameOf names the innermost function at a place.
+func (t *Table) NameOf(p Place) (string, error) { return t.image.text(t.names + uint64(p.name)) }

@@ -14,9 +14,6 @@ type Frame struct {
 	StartLine int // of the function's declaration; 0 if unknown
 	Inlined   bool
 	Wrapper   bool // made by the compiler, not shown by runtime/pprof
-	// Address stands for the place in the function: that looked up, or one at the call of the frame inlined
-	// into this one, which is no instruction of its own (runtime/symtabinl.go).
-	Address uint64
 }
 
 // Numbers of tables, from internal/abi/symtab.go.
@@ -59,7 +56,7 @@ func (t *Table) frame(f *function, pc uint64, name uint32, id uint8, start int32
 	if err != nil {
 		return Frame{}, err
 	}
-	frame := Frame{Name: text, StartLine: max(0, int(start)), Wrapper: isWrapper(id, text), Address: pc}
+	frame := Frame{Name: text, StartLine: max(0, int(start)), Wrapper: isWrapper(id, text)}
 	// The function is right also where its tables are not.
 	if frame.File, err = t.file(f, pc); err != nil {
 		return frame, nil

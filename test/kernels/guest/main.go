@@ -35,6 +35,7 @@ type Result struct {
 	Lost    uint64
 	Stacks  map[string]int64 // functions from the leaf to the root and the label "request", by commas
 	PIDs    []int64
+	Held    int64              // bytes that main.hold holds, by the heap profile
 	Waits   map[string]float64 // seconds by thread, state and stack; the whole duration by "all"
 	Faults  map[string]int64   // by stack
 }
@@ -54,6 +55,7 @@ func main() {
 		}
 		fmt.Println(err)
 	case os.Args[1] == "target":
+		hold()
 		go growStacks()
 		pprof.Do(context.Background(), pprof.Labels("request", "slow"), func(context.Context) { callerGo() })
 	case os.Args[1] == "outsider":
@@ -132,6 +134,9 @@ func sample(result *Result) error {
 	}
 	result.Lost = lost
 	summarize(p, result)
+	if err := readHeap(result); err != nil {
+		return fmt.Errorf("heap: %w", err)
+	}
 
 	for _, cmd := range running {
 		cmd.Process.Kill()
@@ -193,6 +198,42 @@ func names(s *profile.Sample) string {
 		}
 	}
 	return b.String()
+}
+
+// readHeap reads the memory profile of the Go program in the cgroup.
+func readHeap(result *Result) error {
+	c, err := capture.NewHeap(capture.Options{ContainerID: containerID})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, err := c.Run(context.Background())
+	if err != nil {
+		return err
+	}
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
+		return err
+	}
+	for _, s := range r.Profile.Sample {
+		if len(s.Location) > 0 && s.Location[0].Line[0].Function.Name == "main.hold" {
+			result.Held += s.Value[3] // inuse_space
+		}
+	}
+	return nil
+}
+
+var held [][]byte
+
+// hold allocates 64 MiB, in pieces of which each is sampled.
+//
+//go:noinline
+func hold() {
+	runtime.MemProfile(nil, true) // without it the linker would turn the profile off
+	for range 8 {
+		held = append(held, make([]byte, 8<<20))
+	}
+	runtime.GC()
+	runtime.GC()
 }
 
 func summarize(p *profile.Profile, result *Result) {
