@@ -167,7 +167,7 @@ func (gs *Goroutines) thread(r *reading) (int, error) {
 	var vdso [16]byte
 	read, err := gs.runtime.scattered([]proc.Part{
 		{Address: at, Bytes: g0[:]}, {Address: at + m.procid, Bytes: procid[:]}, {Address: at + m.curg, Bytes: curg[:]},
-		{Address: at + vdsoSP[gs.runtime.minor], Bytes: vdso[:]},
+		{Address: at + m.vdsoSP, Bytes: vdso[:]},
 	})
 	if err != nil {
 		return 0, err
