@@ -9,27 +9,6 @@ import (
 	"time"
 )
 
-// ProfileType is a kind of profile that a profiler can make.
-type ProfileType struct {
-	Name string // as in --type
-	Path string // of the request; that of net/http/pprof where it has one
-}
-
-// ProfileTypes lists what can be asked for.
-func ProfileTypes() []ProfileType {
-	return []ProfileType{
-		{Name: "cpu", Path: "/debug/pprof/profile"},
-		{Name: "offcpu", Path: "/debug/pprof/offcpu"},
-		{Name: "faults", Path: "/debug/pprof/faults"},
-		{Name: "heap", Path: "/debug/pprof/heap"},
-		{Name: "allocs", Path: "/debug/pprof/allocs"},
-		{Name: "mutex", Path: "/debug/pprof/mutex"},
-		{Name: "block", Path: "/debug/pprof/block"},
-		{Name: "goroutine", Path: "/debug/pprof/goroutine"},
-		{Name: "wall", Path: "/debug/pprof/wall"},
-	}
-}
-
 // Limits of a Request.
 const (
 	MaxDuration  = time.Hour

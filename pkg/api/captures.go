@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	maxRunning  = 4 // captures at once; each costs the target's node CPU time
-	maxFinished = 4 // results kept at once; each is at most some MB
+	maxRunning  = 12 // captures at once, one of each type and some more; each costs the target's node CPU time
+	maxFinished = 12 // results kept at once; each is at most some MB
 )
 
 // UnattendedTime is how long a profiler keeps a finished result, and how long it waits for a client that has fallen

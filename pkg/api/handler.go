@@ -31,6 +31,9 @@ func NewHandler(c Capturer, v Version, exit func(force bool) bool) *Handler {
 	for _, t := range ProfileTypes() {
 		h.mux.HandleFunc("GET "+t.Path, func(w http.ResponseWriter, req *http.Request) { h.serveProfile(w, req, t) })
 	}
+	if c, ok := c.(Commander); ok {
+		h.mux.HandleFunc("GET "+cmdlinePath, func(w http.ResponseWriter, _ *http.Request) { serveCmdline(w, c) })
+	}
 	h.mux.HandleFunc("GET /progress", h.serveProgress)
 	h.mux.HandleFunc("GET /slice", h.serveSlice)
 	h.mux.HandleFunc("POST /stop", h.serveStop)

@@ -83,8 +83,8 @@ func (s *target) ask(t *testing.T, name string) *profile.Profile {
 	return p
 }
 
-// byStack sums values by stack, with lines, and by object size where that is told.
-func byStack(p *profile.Profile) map[string][]int64 {
+// valuesByStack sums values by stack, with lines, and by object size where that is told.
+func valuesByStack(p *profile.Profile) map[string][]int64 {
 	sums := map[string][]int64{}
 	for _, s := range p.Sample {
 		var b strings.Builder
@@ -111,7 +111,7 @@ func compare(t *testing.T, got, want *profile.Profile, share float64) {
 	if typesOf(got) != typesOf(want) {
 		t.Errorf("types %s; want %s", typesOf(got), typesOf(want))
 	}
-	g, w, bad := byStack(got), byStack(want), 0
+	g, w, bad := valuesByStack(got), valuesByStack(want), 0
 	all := map[string]bool{}
 	for k := range g {
 		all[k] = true
@@ -211,13 +211,13 @@ func TestGoProfilesWithOneCapability(t *testing.T) {
 func TestHeapOfABusyProgram(t *testing.T) {
 	needRoot(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "busy")
-	before := byStack(s.ask(t, "heap"))
+	before := valuesByStack(s.ask(t, "heap"))
 	p, err := runProfile(t, capture.NewHeap, capture.Options{ContainerID: s.id}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, compared := byStack(s.ask(t, "heap")), 0
-	got := byStack(p)
+	after, compared := valuesByStack(s.ask(t, "heap")), 0
+	got := valuesByStack(p)
 	for stack, low := range before {
 		high := after[stack]
 		if high == nil || !strings.Contains(stack, "main.busy") {

@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -140,6 +141,41 @@ func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 		}
 		c.Close()
 		s.expectRate(t, 0)
+	})
+	t.Run("the last of two", func(t *testing.T) {
+		var stops []context.CancelFunc
+		var ended []chan error
+		for _, prepare := range []func(capture.Options) (*capture.GoMemory, error){capture.NewHeap, capture.NewAllocs} {
+			c, err := prepare(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() {
+				_, err := c.Run(ctx)
+				done <- errors.Join(err, c.Close())
+			}()
+			for { // until it has begun
+				slice, err := c.Slice()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if slice != nil {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			s.expectRate(t, 4096)
+			stops, ended = append(stops, stop), append(ended, done)
+		}
+		for i, rate := range []int64{4096, 0} {
+			stops[i]()
+			if err := <-ended[i]; err != nil {
+				t.Error(err)
+			}
+			s.expectRate(t, rate)
+		}
 	})
 	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
 )
@@ -67,11 +69,42 @@ wrote web.svg
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			summarize(&b, c.p, c.paths, c.session)
+			summarize(&b, []*part{{request: api.Request{Type: "cpu"}, profile: c.p}}, c.paths, c.session)
 			if b.String() != c.want {
 				t.Errorf("got:\n%s\nwant:\n%s", &b, c.want)
 			}
 		})
+	}
+}
+
+// Of several types each is told in its own units.
+func TestSummaryOfSeveral(t *testing.T) {
+	heap := cpuProfile([]string{"main.remember", "main.main"})
+	heap.SampleType = []*profile.ValueType{{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
+	heap.DefaultSampleType = "inuse_space"
+	heap.Sample[0].Value = []int64{1234, 3 << 20}
+	goroutines := cpuProfile([]string{"main.wait"})
+	goroutines.SampleType, goroutines.DefaultSampleType = []*profile.ValueType{{Type: "goroutine", Unit: "count"}}, ""
+	goroutines.Sample[0].Value = []int64{1}
+	var b bytes.Buffer
+	summarize(&b, []*part{
+		{request: api.Request{Type: "heap"}, profile: heap},
+		{request: api.Request{Type: "goroutine"}, profile: goroutines},
+		{request: api.Request{Type: "mutex"}, err: errors.New("the program does not collect it")},
+		{request: api.Request{Type: "offcpu"}, profile: &profile.Profile{SampleType: []*profile.ValueType{{Type: "offcpu", Unit: "nanoseconds"}}, DurationNanos: 1e9}},
+	}, []string{"web-heap.svg"}, nil)
+	const want = `heap: functions with the most inuse space: own share, share with callees
+  100.0%  100.0%  main.remember
+1,234 inuse objects, 3.0MiB inuse space of 1 process
+goroutine: functions with the most goroutines: own share, share with callees
+  100.0%  100.0%  main.wait
+1 goroutine of 1 process
+offcpu: nothing was found
+0.00s offcpu of 0 processes in 1s
+wrote web-heap.svg
+`
+	if b.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", &b, want)
 	}
 }
 

@@ -3,6 +3,8 @@ package goruntime
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -11,11 +13,23 @@ import (
 // defaultMemProfileRate is what runtime.MemProfileRate begins with (runtime/mprof.go).
 const defaultMemProfileRate = 512 << 10
 
-// Switch is a memory profile that we have turned on.
+// Switch is a memory profile that we have turned on, for one of those who want it.
 type Switch struct {
-	target  rateWord
-	guard   *guard
-	restore bool
+	on  *written
+	off bool
+}
+
+// written is what was written, for all of those who want it at once.
+type written struct {
+	target rateWord
+	guard  *guard
+	users  int
+}
+
+// switches are the memory profiles that this program has turned on: captures at the same time share one.
+var switches struct {
+	sync.Mutex
+	on []*written
 }
 
 // rateWord is where runtime.MemProfileRate is in a process, and what we write there.
@@ -27,9 +41,17 @@ type rateWord struct {
 }
 
 // EnableMemProfile makes the runtime sample its allocations, one in rate bytes, until the Switch is turned off; nil if it
-// does so already. It writes one word of the process's memory, and nothing if anything is not as expected. Another process
-// of ours writes the old value back should we die before.
+// does so already and not because of us, in which case the rate stays. It writes one word of the process's memory, and nothing if anything is
+// not as expected. Another process of ours writes the old value back should we die before.
 func (r *Runtime) EnableMemProfile(rate int) (*Switch, error) {
+	switches.Lock()
+	defer switches.Unlock()
+	for _, w := range switches.on {
+		if w.target.PID == r.process.PID && w.target.StartTime == r.process.StartTime {
+			w.users++
+			return &Switch{on: w}, nil
+		}
+	}
 	old, err := r.memProfileRate()
 	if err != nil || old != 0 {
 		return nil, err
@@ -44,16 +66,16 @@ func (r *Runtime) EnableMemProfile(rate int) (*Switch, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Switch{target: rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}}
-	if s.guard, err = startGuard(s.target); err != nil {
+	w := &written{target: rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}, users: 1}
+	if w.guard, err = startGuard(w.target); err != nil {
 		return nil, err
 	}
-	s.restore = true // from here on it may have been written
-	if err := s.target.replace(s.target.Old, s.target.New); err != nil {
-		s.Off()
+	if err := w.target.replace(w.target.Old, w.target.New); err != nil {
+		_ = w.undo() // it may have been written
 		return nil, err
 	}
-	return s, nil
+	switches.on = append(switches.on, w)
+	return &Switch{on: w}, nil
 }
 
 // checkRateVariable makes sure that what was found is runtime.MemProfileRate: symbols and machine code agree, and the
@@ -77,14 +99,25 @@ func (r *Runtime) checkRateVariable() error {
 	return nil
 }
 
-// Off writes the old value back, unless the program has set another one meanwhile. It may be called again.
+// Off writes the old value back when nobody wants the profile any more, unless the program has set another one meanwhile.
+// It may be called again.
 func (s *Switch) Off() error {
-	if s == nil || !s.restore {
+	if s == nil || s.off {
 		return nil
 	}
-	s.restore = false
-	err := s.target.replace(s.target.New, s.target.Old)
-	s.guard.dismiss()
+	s.off = true
+	switches.Lock()
+	defer switches.Unlock()
+	if s.on.users--; s.on.users > 0 {
+		return nil
+	}
+	switches.on = slices.DeleteFunc(switches.on, func(w *written) bool { return w == s.on })
+	return s.on.undo()
+}
+
+func (w *written) undo() error {
+	err := w.target.replace(w.target.New, w.target.Old)
+	w.guard.dismiss()
 	return err
 }
 
