@@ -30,6 +30,7 @@ type goProgram struct {
 	switched *goruntime.Switch              // nil if its memory profile was on, or is left off
 	before   map[uint64]goruntime.MemCounts // by record, when the capture began
 	sliced   map[uint64]goruntime.MemCounts // as of the last slice
+	last     *goruntime.MemProfile          // the last slice's reading
 }
 
 // openGoPrograms finds them. The error wraps ErrNoGo if there is none.
@@ -92,6 +93,16 @@ func (a *goPrograms) none() error {
 	return fmt.Errorf("%w: none of the container's processes has a PID that was asked for", ErrNoGo)
 }
 
+func (p *goProgram) close() error { return errors.Join(p.switched.Off(), p.Close()) }
+
+// checked makes sure that what was read is the program's, and prefers the end of that to what reading it then gave.
+func (p *goProgram) checked(err error) error {
+	if gone := p.Check(); gone != nil {
+		return gone
+	}
+	return err
+}
+
 // drop leaves a program out.
 func (a *goPrograms) drop(p *goProgram, why error) {
 	a.refused = append(a.refused, fmt.Errorf("process %d (%s): %w", p.generation.process.NSPID, p.generation.process.Name, why))
@@ -102,8 +113,6 @@ func (a *goPrograms) drop(p *goProgram, why error) {
 	}
 	p.close()
 }
-
-func (p *goProgram) close() error { return errors.Join(p.switched.Off(), p.Close()) }
 
 func (a *goPrograms) close() error {
 	var errs []error
