@@ -61,17 +61,22 @@ func (l *loading) load(path string, stdin io.Reader) (*profile.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
+	return l.apply(path, p, o)
+}
+
+// apply filters a profile, which is called name.
+func (l *loading) apply(name string, p *profile.Profile, o filter.Options) (*profile.Profile, error) {
 	if l.sample != "" {
 		if err := chooseSample(p, l.sample); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	left, err := o.Apply(p)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(left.Sample) == 0 && len(p.Sample) > 0 {
-		return nil, fmt.Errorf("%s: nothing is left of it by %v", path, o)
+		return nil, fmt.Errorf("%s: nothing is left of it by %v", name, o)
 	}
 	return left, nil
 }

@@ -51,26 +51,16 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 			return err
 		}
 	}
-
-	ui.step("looking for %s", o.query.Name)
-	t, err := target.Resolve(early, clients, o.query)
-	if err != nil {
-		return interrupted(early, fmt.Errorf("%w%s", err, o.hint))
-	}
-	for _, note := range t.Notes {
-		ui.note("%s", note)
-	}
-	taken, err := o.takeWithRestarts(ctx, early, ui, config, clients.Core, t)
+	t, taken, err := o.capture(ctx, early, ui, config, clients)
 	if taken == nil {
 		return err // none if it is a dry run
 	}
 	defer func() { err = errors.Join(err, taken.finish()) }()
 	if err != nil {
-		return fmt.Errorf("profiling %s: %w", t, err)
+		return err
 	}
 	p := taken.profile
 	ui.step("writing the profile")
-	p.Comments = append(p.Comments, describe(o.request.Type, t)...)
 	paths, err := writeFiles(o.files, o.fileName(t, p), o.drawing.write(p))
 	ui.clear()
 	if !o.quiet {
@@ -91,6 +81,28 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 		return fmt.Errorf("%w: %s", errPartial, reason)
 	}
 	return nil
+}
+
+// capture finds the target and takes its profile, which says what it is of. As take, it returns nothing taken if there
+// was no session.
+func (o *Options) capture(ctx, early context.Context, ui *progress, config *rest.Config, clients target.Clients) (*target.Target, *taken, error) {
+	ui.step("looking for %s", o.query.Name)
+	t, err := target.Resolve(early, clients, o.query)
+	if err != nil {
+		return nil, nil, interrupted(early, fmt.Errorf("%w%s", err, o.hint))
+	}
+	for _, note := range t.Notes {
+		ui.note("%s", note)
+	}
+	taken, err := o.takeWithRestarts(ctx, early, ui, config, clients.Core, t)
+	switch {
+	case taken == nil:
+		return t, nil, err
+	case err != nil:
+		return t, taken, fmt.Errorf("profiling %s: %w", t, err)
+	}
+	taken.profile.Comments = append(taken.profile.Comments, describe(o.request.Type, t)...)
+	return t, taken, nil
 }
 
 // connect makes the client. The limits are those of a person at a terminal, who does not wait

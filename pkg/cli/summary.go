@@ -21,8 +21,8 @@ const hottest = 5
 // what stays in the cluster and where the files are.
 func summarize(w io.Writer, p *profile.Profile, paths []string, session *launch.Session) {
 	s := render.Summarize(p, hottest)
-	if s.Samples == 0 {
-		fmt.Fprintln(w, "no samples: the container used no CPU in this time")
+	if len(p.Sample) == 0 {
+		fmt.Fprintln(w, render.EmptyReason(p))
 	}
 	if len(s.Functions) > 0 {
 		fmt.Fprintln(w, "hottest functions: own share, share with callees")
@@ -35,17 +35,34 @@ func summarize(w io.Writer, p *profile.Profile, paths []string, session *launch.
 		fmt.Fprintf(table, "%s\t%s\t  %s\n", percent(f.Flat, s.Total), percent(f.Cum, s.Total), printable(f.Name))
 	}
 	table.Flush()
-	fmt.Fprintf(w, "%s of %s in %v", count(s.Samples, "sample"), count(int64(s.Processes), "process"),
-		time.Duration(p.DurationNanos).Round(100*time.Millisecond))
-	if lost := comment(p, "lost samples: "); lost != "" && lost != "0" {
-		fmt.Fprintf(w, ", %s lost", printable(lost))
-	}
-	fmt.Fprintln(w)
-	if session.Mode == launch.Ephemeral && !session.Reused {
-		fmt.Fprintf(w, "ephemeral container %s stays in the pod's description; Kubernetes never removes those\n", session.Container)
-	}
+	fmt.Fprintln(w, extent(p))
+	tellRemains(w, session)
 	for _, path := range paths {
 		fmt.Fprintf(w, "wrote %s\n", path)
+	}
+}
+
+// extent says how much a profile holds: samples where it counts them, else the sum of what it shows.
+func extent(p *profile.Profile) string {
+	s := render.Summarize(p, 0)
+	text := render.Amount(s) + " in "
+	if s.Sampled {
+		text = count(s.Samples, "sample") + " of "
+	}
+	text += count(int64(s.Processes), "process")
+	if p.DurationNanos > 0 {
+		text += fmt.Sprintf(" in %v", time.Duration(p.DurationNanos).Round(100*time.Millisecond))
+	}
+	if lost := comment(p, "lost samples: "); lost != "" && lost != "0" {
+		text += fmt.Sprintf(", %s lost", printable(lost))
+	}
+	return text
+}
+
+// tellRemains says what stays in the cluster.
+func tellRemains(w io.Writer, session *launch.Session) {
+	if session.Mode == launch.Ephemeral && !session.Reused {
+		fmt.Fprintf(w, "ephemeral container %s stays in the pod's description; Kubernetes never removes those\n", session.Container)
 	}
 }
 

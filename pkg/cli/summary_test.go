@@ -38,6 +38,14 @@ func cpuProfile(stacks ...[]string) *profile.Profile {
 	return p
 }
 
+// heapProfile has objects and bytes, and no duration.
+func heapProfile() *profile.Profile {
+	p := cpuProfile([]string{"main.fill"})
+	p.SampleType = []*profile.ValueType{{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
+	p.DefaultSampleType, p.DurationNanos, p.Sample[0].Value = "inuse_space", 0, []int64{3, 3 << 20}
+	return p
+}
+
 func TestSummary(t *testing.T) {
 	ephemeral := &launch.Session{Mode: launch.Ephemeral, Ref: stream.Ref{Container: "kubectl-pprof-abcde"}}
 	lossy := cpuProfile([]string{"main.price", "main.main"}, []string{"main.price", "main.main"}, []string{"main.evil\x1b[2J", "main.main"})
@@ -60,9 +68,13 @@ wrote web.pb.gz
   100.0%  100.0%  main.main
 1 sample of 1 process in 2s
 `},
-		"idle": {cpuProfile(), &launch.Session{Mode: launch.Job}, []string{"web.svg"}, `no samples: the container used no CPU in this time
+		"idle": {cpuProfile(), &launch.Session{Mode: launch.Job}, []string{"web.svg"}, `No samples: the container used no CPU in these 2s. What it waits for, CPU samples cannot tell.
 0 samples of 0 processes in 2s
 wrote web.svg
+`},
+		"no samples are counted": {heapProfile(), &launch.Session{Mode: launch.Job}, nil, `hottest functions: own share, share with callees
+  100.0%  100.0%  main.fill
+3.00MiB of inuse_space in 1 process
 `},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,7 +55,7 @@ func (d *Diff) head(out *bufio.Writer) {
 		what += ", as shares"
 	}
 	fmt.Fprintf(out, `<text x="%g" y="24" font-size="17" font-weight="bold">%s</text>`+"\n", margin, escape(what))
-	line := fmt.Sprintf("before %s, after %s", render.Quantity(total.Before, d.Unit), render.Quantity(total.After, d.Unit))
+	line := fmt.Sprintf("before %s, after %s", d.whole(d.before), d.whole(d.after))
 	if !d.Normalized && total.Before != 0 {
 		line += fmt.Sprintf(": %s (%+.1f%%)", d.quantity(total), 100*d.Delta(total)/float64(total.Before))
 	}

@@ -60,7 +60,7 @@ func writeKey(out *bytes.Buffer) {
 
 func writeStill(out *bytes.Buffer, p *profile.Profile, tree *flame, unit string) {
 	if tree.total[0] == 0 {
-		fmt.Fprintf(out, "<p>%s</p>\n", escape(emptyReason(p)))
+		fmt.Fprintf(out, "<p>%s</p>\n", escape(EmptyReason(p)))
 		return
 	}
 	frames := tree.draw(unit, svgWidth-2*margin, stillBudget)

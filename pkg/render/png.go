@@ -78,7 +78,7 @@ func WritePNG(w io.Writer, p *profile.Profile, o PNGOptions) error {
 	defer c.close()
 	c.head(p)
 	if root.total == 0 {
-		c.text(pngMargin, pngHead+30, fitTo(emptyReason(p), width), ink)
+		c.text(pngMargin, pngHead+30, fitTo(EmptyReason(p), width), ink)
 	}
 	for i, row := range rows {
 		for _, b := range row {

@@ -111,7 +111,63 @@ func threaded() *profile.Profile {
 	return b.Profile
 }
 
-var profiles = map[string]func() *profile.Profile{"shop": shop, "hostile": hostile, "empty": empty, "several": several, "threaded": threaded}
+// heap is a profile of Go's heap, as runtime/pprof and we make it: four types, bytes shown by default, a site of which
+// nothing is alive.
+func heap() *profile.Profile {
+	b := newBuilder()
+	b.SampleType = []*profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}, {Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
+	b.DefaultSampleType, b.DurationNanos = "inuse_space", 0
+	b.PeriodType, b.Period = &profile.ValueType{Type: "space", Unit: "bytes"}, 524288
+	b.Comments[0] = "type: heap"
+	for _, s := range []struct {
+		stack  string
+		values []int64
+	}{
+		{"runtime.main;main.main;main.fill;main.newCart", []int64{5000, 5000 << 10, 4000, 4000 << 10}},
+		{"runtime.main;main.main;main.fill;strings.(*Builder).grow", []int64{900, 900 << 20, 3, 3 << 20}},
+		{"runtime.main;main.main;main.parse", []int64{70_000, 70_000 << 4, 0, 0}},
+	} {
+		b.add(1, 1, s.stack)
+		b.Sample[len(b.Sample)-1].Value = s.values
+		b.Sample[len(b.Sample)-1].NumLabel["bytes"] = []int64{1024}
+		b.Sample[len(b.Sample)-1].NumUnit = map[string][]string{"bytes": {"bytes"}}
+	}
+	return b.Profile
+}
+
+// goroutines is a profile of Go's goroutines, with their states.
+func goroutines() *profile.Profile {
+	b := newBuilder()
+	b.SampleType = []*profile.ValueType{{Type: "goroutine", Unit: "count"}}
+	b.DefaultSampleType, b.PeriodType, b.Period, b.DurationNanos = "", &profile.ValueType{Type: "goroutine", Unit: "count"}, 1, 0
+	b.Comments[0] = "type: goroutine"
+	for _, g := range []struct {
+		n             int64
+		stack, reason string
+	}{
+		{10_000, "main.worker;runtime.chanrecv1;runtime.gopark", "chan receive"}, {3, "net/http.(*conn).serve;internal/poll.runtime_pollWait;runtime.gopark", "IO wait"},
+		{2, "main.worker;main.compute", ""},
+	} {
+		b.add(1, g.n, g.stack)
+		s := b.Sample[len(b.Sample)-1]
+		s.Value = []int64{g.n}
+		s.Label["state"] = []string{"running"}
+		if g.reason != "" {
+			s.Label["state"], s.Label["wait reason"] = []string{"waiting"}, []string{g.reason}
+		}
+	}
+	return b.Profile
+}
+
+// noFaults is empty, and not of CPU.
+func noFaults() *profile.Profile {
+	b := newBuilder()
+	b.SampleType, b.DefaultSampleType, b.Comments[0] = []*profile.ValueType{{Type: "faults", Unit: "count"}}, "faults", "type: faults"
+	return b.Profile
+}
+
+var profiles = map[string]func() *profile.Profile{"shop": shop, "hostile": hostile, "empty": empty, "several": several, "threaded": threaded,
+	"heap": heap, "goroutines": goroutines, "no-faults": noFaults}
 
 func TestGoldenFiles(t *testing.T) {
 	for name, make := range profiles {

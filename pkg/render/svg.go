@@ -55,7 +55,7 @@ func writeSVG(w io.Writer, p *profile.Profile) error {
 	out.WriteString(`<rect data-role="paper" width="100%" height="100%" fill="#ffffff"/>` + "\n")
 	writeHead(&out, p, tree.ranking(ranked), tree.total[0], unit)
 	if tree.total[0] == 0 {
-		fmt.Fprintf(&out, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", svgWidth/2, headHeight+30, escape(emptyReason(p)))
+		fmt.Fprintf(&out, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", svgWidth/2, headHeight+30, escape(EmptyReason(p)))
 	}
 	fmt.Fprintf(&out, `<g data-role="frames" transform="translate(%d %d)">`+"\n", margin, headHeight+(rows-frames.rows)*frameHeight)
 	out.Write(frames.elements)

@@ -38,7 +38,7 @@ func WriteTree(w io.Writer, p *profile.Profile, o TreeOptions) error {
 	}
 	root := newTree(p)
 	if root.total == 0 {
-		fmt.Fprintln(out, emptyReason(p))
+		fmt.Fprintln(out, EmptyReason(p))
 		return out.Flush()
 	}
 	if o.Color {

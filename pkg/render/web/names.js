@@ -54,10 +54,17 @@ function colorOf(frame) {
   return frame.color;
 }
 
+const SECONDS = { nanoseconds: 1e-9, microseconds: 1e-6, milliseconds: 1e-3, seconds: 1 };
+const TIMES = [[1, 's'], [1e-3, 'ms'], [1e-6, 'µs'], [1e-9, 'ns']];
+const BYTES = [[2 ** 40, 'TiB'], [2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [2 ** 10, 'KiB'], [1, 'B']];
+
 function quantity(value, unit) {
-  if (unit === 'nanoseconds') return (value / 1e9).toFixed(2) + 's';
-  if (unit === 'bytes') return (value / 1048576).toFixed(2) + ' MiB';
-  return value + ' ' + unit;
+  const time = SECONDS[unit], steps = time ? TIMES : BYTES, scaled = time ? value * time : value;
+  if (unit === 'count') return String(value);
+  if (!time && unit !== 'bytes') return value + ' ' + unit;
+  if (value === 0) return '0';
+  const [size, name] = steps.find(([size]) => Math.abs(scaled) >= size * 0.999995) || steps[steps.length - 1];
+  return (scaled / size).toFixed(name === 'B' || name === 'ns' ? 0 : 2) + name;
 }
 
 function share(part, whole) { return (whole ? 100 * part / whole : 0).toFixed(2) + '%'; }
