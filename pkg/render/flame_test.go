@@ -110,17 +110,6 @@ func TestPicturesStayInTheirBudgets(t *testing.T) {
 	}
 }
 
-// Black text is readable on every colour (WCAG 2.1, 1.4.3: a contrast of 4.5), and frames differ from the paper.
-func TestContrast(t *testing.T) {
-	for k, all := range palette {
-		for _, c := range all {
-			if l := luminance(t, c); (l+0.05)/0.05 < 4.5 {
-				t.Errorf("%s, %s: contrast %.1f", kindLook[k].word, c, (l+0.05)/0.05)
-			}
-		}
-	}
-}
-
 func TestWithoutTemplateArguments(t *testing.T) {
 	for name, want := range map[string]string{
 		"std::vector<int, std::allocator<int>>::push_back(int const&)": "std::vector‹…›::push_back(int const&)",

@@ -37,8 +37,8 @@ func TestScriptsNamesAreOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	config, _, _ := strings.Cut(strings.TrimPrefix(configured("svg"), "(function () {\n"), "\n")
-	for _, name := range []string{"main.main", "net/http.(*conn).serve", "std::vector<int, std::allocator<int>>::push_back(int const&)", "operator<<(a)", "日本語.é", "<T as U>::f", strings.Repeat("x", 300) + "<y>"} {
-		const program = "for (const w of [10, 40, 90, 300]) console.log(fit(process.argv[1], w)); console.log(colorOf({name: process.argv[1], kind: 2}));"
+	for _, name := range []string{"main.main", "net/http.(*conn).serve", "std::vector<int, std::allocator<int>>::push_back(int const&)", "operator<<(a)", "github.com/acme/tax/table.(*T).Row", "k8s.io/client-go/rest.New[...]", "golang.org/x/net/http2.f", "x/y/z.f", "日本語.é", "<T as U>::f", strings.Repeat("x", 300) + "<y>"} {
+		const program = "for (const w of [10, 40, 90, 300]) console.log(fit(process.argv[1], w)); console.log(colorOf({name: process.argv[1], kind: 2})); console.log(colorOf({name: process.argv[1], kind: 1}));"
 		out, err := exec.Command("node", "-e", config+"\n"+string(names)+program, name).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -47,7 +47,7 @@ func TestScriptsNamesAreOurs(t *testing.T) {
 		for _, w := range []float64{10, 40, 90, 300} {
 			want = append(want, fit(name, w))
 		}
-		want = append(want, color(frame{name, 2}))
+		want = append(want, color(frame{name, 2}), color(frame{name, kindDependency}))
 		if got := strings.TrimSuffix(string(out), "\n"); got != strings.Join(want, "\n") {
 			t.Errorf("%s: the script says\n%s\nwant\n%s", name, got, strings.Join(want, "\n"))
 		}

@@ -43,13 +43,23 @@ function withoutTemplateArguments(name) {
 
 const encoder = new TextEncoder();
 
-// colorOf is a frame's colour: FNV-1a of its name chooses one of its kind's.
+// hash is FNV-1a.
+function hash(text) {
+  let h = 0x811c9dc5;
+  for (const byte of encoder.encode(text)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
+  return h;
+}
+
+// colorOf is a frame's colour: its name chooses one of its kind's; of a dependency's, its module chooses the tint.
 function colorOf(frame) {
   if (!frame.color) {
-    let h = 0x811c9dc5;
-    for (const byte of encoder.encode(frame.name)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
-    const all = CONFIG.palette[frame.kind] || CONFIG.palette[0];
-    frame.color = all[h % all.length];
+    const all = CONFIG.palette[frame.kind] || CONFIG.palette[0], shades = CONFIG.palette[0].length;
+    let at = hash(frame.name) % shades;
+    if (all.length > shades) {
+      const path = moduleOf(frame.name, '.go', '').split('/');
+      at += shades * (hash(path.slice(0, /^(github\.com|gitlab\.com|bitbucket\.org|golang\.org)$/.test(path[0]) ? 3 : 2).join('/')) % (all.length / shades));
+    }
+    frame.color = all[at];
   }
   return frame.color;
 }
