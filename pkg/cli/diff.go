@@ -33,6 +33,7 @@ const diffExamples = `  # What a release changed, as a table
 var diffWriters = map[render.Format]func(*diff.Diff, io.Writer) error{
 	render.Text:  (*diff.Diff).WriteTable,
 	render.SVG:   (*diff.Diff).WriteSVG,
+	render.HTML:  (*diff.Diff).WriteHTML,
 	render.Pprof: (*diff.Diff).WritePprof,
 }
 
@@ -64,7 +65,7 @@ at the same time. A file goes before a pod of the same name; pod/NAME is always 
 	f.SortFlags = false
 	f.BoolVar(&c.normalize, "normalize", false, "compare shares of the whole, for profiles of different length or load")
 	f.StringArrayVarP(&c.outputs, "output", "o", nil, "`file` to write to, - for stdout; several give several formats (default -)")
-	f.StringVarP(&c.format, "format", "f", "", "`format` of the output: text, svg, pprof; default: by its ending, else text")
+	f.StringVarP(&c.format, "format", "f", "", "`format` of the output: text, svg, html, pprof; default: by its ending, else text")
 	c.loading.addFlags(cmd)
 	profiling := pflag.NewFlagSet("profiling", pflag.ContinueOnError)
 	profiling.SortFlags = false
@@ -98,7 +99,7 @@ func (c *comparison) complete(args []string) (err error) {
 		return err
 	}
 	if i := slices.IndexFunc(c.files, func(f *file) bool { return diffWriters[f.format] == nil }); i >= 0 {
-		return fmt.Errorf("a difference has no form %q; choose one of: text, svg, pprof", c.files[i].format)
+		return fmt.Errorf("a difference has no form %q; choose one of: text, svg, html, pprof", c.files[i].format)
 	}
 	if args[0] == "-" && args[1] == "-" {
 		return fmt.Errorf("stdin holds one profile, not both")

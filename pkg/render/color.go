@@ -6,6 +6,19 @@ import (
 	"math"
 )
 
+// Colours of changes, for pkg/diff and the script. Red and blue, of ColorBrewer's diverging RdBu (colorbrewer2.org), can be told
+// apart with the common kinds of colour blindness; so can the yellow of what is new. Text on them is black.
+var (
+	MoreColor = [3]int{0xef, 0x8a, 0x62} // doubled; lesser changes are paler
+	LessColor = [3]int{0x67, 0xa9, 0xcf}
+)
+
+const (
+	NewColor     = "#f6d746"
+	SameColor    = "#e4e4e4"
+	SmallerColor = smallerColor
+)
+
 // shades is how many lightnesses a kind's colour has; dependencies have tints besides, one for each module.
 const (
 	shades = 8

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -66,6 +67,9 @@ func subtitles(p *profile.Profile) []string {
 		if v := comment(p, key); v != "" {
 			where = append(where, key+" "+v)
 		}
+	}
+	if len(where) == 0 && len(p.Mapping) > 0 && p.Mapping[0].File != "" {
+		where = append(where, "program "+printable(path.Base(p.Mapping[0].File)))
 	}
 	if !s.Sampled || valueIndex(p) > 0 {
 		what = append(what, Amount(s))

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -29,6 +30,16 @@ func fit(name string, width float64) string {
 		return string(runes)
 	}
 	return "…" + string(runes[len(runes)-room+1:])
+}
+
+// FitSmaller is the label of n frames that are drawn together: whole, the number alone, or none.
+func FitSmaller(n int, width float64) string {
+	for _, label := range []string{fmt.Sprintf("(%d smaller)", n), fmt.Sprintf("(%d)", n)} {
+		if fit(label, width) == label {
+			return label
+		}
+	}
+	return ""
 }
 
 // withoutTemplateArguments writes ‹…› for what stands between angle brackets after a name, as in C++'s

@@ -134,7 +134,13 @@ func (c *canvas) block(b block, y float64) {
 	}
 	gap := min(0.5, b.width/4) // so that neighbours can be told apart
 	c.fill(pngMargin+b.x, y, b.width-gap, pngRow-1, background)
-	if label := fit(b.label(), b.width); label != "" {
+	label := ""
+	if b.node == nil {
+		label = FitSmaller(b.smaller, b.width)
+	} else {
+		label = fit(b.name, b.width)
+	}
+	if label != "" {
 		c.text(pngMargin+b.x+3, y+12, label, ink)
 	}
 }

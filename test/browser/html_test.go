@@ -33,7 +33,7 @@ func TestSampleTypeProcessAndTime(t *testing.T) {
 	p := openPage(t, shop)
 	p.choose("type", "samples")
 	p.selected("price")
-	p.wants("samples", p.text("detail"), "500 count")
+	p.wants("samples", p.text("detail"), "· 500, 50.00% of all")
 	p.Press("\x1b")
 	p.choose("process", "7")
 	p.wants("one process", p.find("futex"), "99.00% with what they call")

@@ -29,6 +29,9 @@ function fit(name, width) {
   return runes.length <= room ? runes.join('') : '…' + runes.slice(runes.length - room + 1).join('');
 }
 
+// fitSmaller is the label of frames that are drawn together: whole, the number alone, or none.
+function fitSmaller(n, width) { return ['(' + n + ' smaller)', '(' + n + ')'].find((label) => fit(label, width) === label) || ''; }
+
 function withoutTemplateArguments(name) {
   let out = '', depth = 0;
   for (let i = 0; i < name.length; i++) {
@@ -78,3 +81,18 @@ function quantity(value, unit) {
 }
 
 function share(part, whole) { return (whole ? 100 * part / whole : 0).toFixed(2) + '%'; }
+
+// certain tells whether a change is more than two samplings would differ by, as pkg/diff does.
+function certain(d, [before, after]) {
+  const delta = after - before * d.scale, variance = Math.abs(after) * d.quantum[1] + Math.abs(before) * d.quantum[0] * d.scale * d.scale;
+  return delta !== 0 && delta * delta > 9 * variance;
+}
+
+// changeFill is the colour of a change.
+function changeFill(d, [before, after]) {
+  const c = CONFIG.change, delta = after - before * d.scale;
+  if (!certain(d, [before, after])) return c.same;
+  if (before === 0) return c.fresh;
+  const strength = 0.2 + 0.8 * Math.min(1, 2 * Math.abs(delta) / Math.max(after, before * d.scale));
+  return '#' + (delta > 0 ? c.more : c.less).map((v) => Math.round(255 + (v - 255) * strength).toString(16).padStart(2, '0')).join('');
+}
