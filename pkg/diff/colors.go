@@ -53,12 +53,15 @@ func (d *Diff) totals() string {
 	return line
 }
 
+// changeColors is the legend.
+var changeColors = []struct{ word, fill string }{
+	{"more", mix(render.MoreColor, 1)}, {"less, removed", mix(render.LessColor, 1)}, {"new", render.NewColor}, {"the same, or within the noise of sampling", render.SameColor},
+}
+
 // legend writes what the colours mean, at a height.
 func legend(out *bytes.Buffer, y float64) {
 	x := margin
-	for _, e := range []struct{ word, fill string }{
-		{"more", mix(render.MoreColor, 1)}, {"less, removed", mix(render.LessColor, 1)}, {"new", render.NewColor}, {"the same, or within the noise of sampling", render.SameColor},
-	} {
+	for _, e := range changeColors {
 		fmt.Fprintf(out, `<rect x="%.2f" y="%g" width="12" height="12" fill="%s"/><text x="%.2f" y="%g">%s</text>`, x, y, e.fill, x+16, y+10, e.word)
 		x += 16 + float64(len(e.word)+2)*charWidth
 	}

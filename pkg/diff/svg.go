@@ -124,9 +124,11 @@ func (d *Diff) WriteHTML(w io.Writer) error {
 		return err
 	}
 	var key, still bytes.Buffer
-	fmt.Fprintf(&key, `<svg width="800" height="18" font-family="monospace" font-size="%g" fill="currentColor" role="img" aria-label="Colours">`, fontSize)
-	legend(&key, 2)
-	key.WriteString("</svg>\n")
+	key.WriteString("<p>\n")
+	for _, c := range changeColors {
+		render.WriteKeyEntry(&key, c.word, c.fill)
+	}
+	key.WriteString("</p>\n")
 	pic := d.draws(4, stillBudget)
 	fmt.Fprintf(&still, `<svg width="%g" height="%g" font-family="monospace" font-size="%g" role="img" aria-label="%s"><rect width="100%%" height="100%%" fill="#ffffff"/>`+"\n",
 		svgWidth, pic.bottom+4, fontSize, escape(d.headline()))

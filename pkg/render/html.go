@@ -29,11 +29,20 @@ func writeHTML(w io.Writer, p *profile.Profile) error {
 	return writePage(w, payload, Page{Title: title(p), Lines: subtitles(p), Key: key.Bytes(), Still: still.Bytes()})
 }
 
-// writeKey is the legend: colours as attributes of SVG, for a policy may block styles.
+// writeKey is the legend: colours as attributes of SVG, for a policy may block styles; one for each kind, that a narrow
+// window can break lines between.
 func writeKey(out *bytes.Buffer) {
-	fmt.Fprintf(out, `<svg width="%d" height="18" font-family="monospace" font-size="%g" fill="currentColor" role="img" aria-label="Colours"><g transform="translate(0 -66)">`, 800, fontSize)
-	writeLegend(out)
-	out.WriteString("</g></svg>\n")
+	out.WriteString("<p>\n")
+	for _, look := range kindLook[:kindProcess] {
+		WriteKeyEntry(out, look.word, hex(look.hue, look.saturation, look.lightness))
+	}
+	out.WriteString("</p>\n")
+}
+
+// WriteKeyEntry writes what a colour means.
+func WriteKeyEntry(out *bytes.Buffer, word, color string) {
+	fmt.Fprintf(out, `<svg width="%.0f" height="14" font-family="monospace" font-size="%g" fill="currentColor" role="img" aria-label="%s"><rect width="12" height="12" y="1" fill="%s"/><text x="16" y="11">%[3]s</text></svg>`+"\n",
+		16+float64(len(word)+2)*charWidth, fontSize, word, color)
 }
 
 func writeStill(out *bytes.Buffer, p *profile.Profile, tree *flame, unit string) {
