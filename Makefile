@@ -63,6 +63,10 @@ test: deps lint build image workloads ## everything: lint, unit, kernel and clus
 	PPROF_TEST_ALL=1 go test -count=1 -timeout 20m ./test/kernels
 	test/with-cluster go test -count=1 -timeout 30m ./test/e2e/...
 
+.PHONY: cuts
+cuts: deps build image workloads ## cut streams 1,200 times; each profile must arrive whole
+	test/with-cluster go test -count=1 -v -timeout 80m -run TestCuts ./test/e2e -exec-cuts 1000 -attach-cuts 200
+
 .PHONY: browser
 browser: deps ## test the pictures in chromium; screenshots in out/browser
 	go test -count=1 ./test/browser

@@ -16,15 +16,26 @@ import (
 const statusDelay = 3 * time.Second
 
 // Why looks for the reason why a profiler has stopped answering: the target or the profiler has
-// ended. It is empty if the cluster knows of none after a few seconds.
+// ended. It is empty if the cluster knows of none after a few seconds. A profiler in an ephemeral container ends with
+// its target, and where memory is short a moment before it: so its own end is the reason only if the target goes on.
 func (s *Session) Why(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, statusDelay)
 	defer cancel()
 	var why string
 	_ = poll(ctx, nil, func(ctx context.Context) (bool, string, error) {
-		var err error
-		why, err = s.Ended(ctx)
-		return why != "", "", err
+		now, err := s.Ended(ctx)
+		if now == "" {
+			return false, "", err
+		}
+		why = now
+		if s.Mode != Ephemeral {
+			return true, "", nil
+		}
+		target, err := s.TargetEnded(ctx)
+		if target != "" {
+			why = target
+		}
+		return target != "", "", err
 	})
 	return why
 }

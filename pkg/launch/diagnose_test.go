@@ -38,6 +38,10 @@ func TestWhy(t *testing.T) {
 		"the profiler failed": {func(p *corev1.Pod) {
 			p.Status.EphemeralContainerStatuses[0].State = ended(runtime+"x", 1, "Error", "kernel has no BTF\n")
 		}, `the profiler ended with exit code 1 (Error): kernel has no BTF`},
+		"first the profiler, then the target": {func(p *corev1.Pod) {
+			p.Status.EphemeralContainerStatuses[0].State = ended(runtime+"x", 137, "OOMKilled", "ready")
+			p.Status.ContainerStatuses[0].State = ended(runtime+containerID, 137, "OOMKilled", "")
+		}, `container "app" has ended with exit code 137 (OOMKilled)`},
 		"replaced": {func(p *corev1.Pod) { p.UID = "another" }, `pod "web-0" was deleted`},
 		"going": {func(p *corev1.Pod) {
 			p.DeletionTimestamp, p.Finalizers = &metav1.Time{}, []string{"kept/there"}

@@ -2,9 +2,11 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -126,6 +128,12 @@ func containerState(pod *corev1.Pod, name, node string) (done bool, seen string,
 		return true, "", nil
 	case state.Terminated != nil:
 		t := state.Terminated
+		switch {
+		case t.Reason == "OOMKilled":
+			return false, "", errors.New("was killed, for the pod's memory limit was reached (OOMKilled): use --job, whose memory is its own")
+		case t.ExitCode == 128+int32(syscall.SIGKILL): // its message is the last that it logged, and tells nothing
+			return false, "", fmt.Errorf("was killed (exit code %d, %s)", t.ExitCode, t.Reason)
+		}
 		return false, "", fmt.Errorf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason, oneLine(t.Message))
 	case state.Waiting != nil:
 		w := state.Waiting

@@ -37,6 +37,14 @@ func TestContainerState(t *testing.T) {
 			status: status(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: "no BTF\n"}}),
 			err:    "ended with exit code 1 (Error): no BTF",
 		},
+		"killed for memory": {
+			status: status(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled", Message: "ready"}}),
+			err:    "was killed, for the pod's memory limit was reached (OOMKilled): use --job, whose memory is its own",
+		},
+		"killed": {
+			status: status(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "Error", Message: "ready"}}),
+			err:    "was killed (exit code 137, Error)",
+		},
 		"rejected by the node": {
 			status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfpods", Message: "too many pods"},
 			err:    "the pod has ended: OutOfpods too many pods",

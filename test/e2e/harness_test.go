@@ -110,7 +110,7 @@ func plugin(t *testing.T, args ...string) run {
 
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // longer than the plugin waits for anything
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, pluginPath, args...)
 	cmd.Dir = t.TempDir()

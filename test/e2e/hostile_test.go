@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // A container that does what it can against its profiler is profiled like any other, and learns nothing.
@@ -17,6 +18,7 @@ func TestHostilePod(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			ns := namespace(t, "")
 			c := container("hostile", "/hostile", "-map="+kind)
+			c.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("160Mi")} // for the profiler too
 			c.SecurityContext = &corev1.SecurityContext{RunAsUser: ptrTo(int64(0))}
 			start(t, podOf(ns, "hostile", c))
 			dir := t.TempDir()

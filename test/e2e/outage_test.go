@@ -231,6 +231,7 @@ func read(t *testing.T, file string) string {
 
 // Profiles of one node must not disturb each other, and none may leave anything behind.
 func TestManyAtOnce(t *testing.T) {
+	expectKernelClean(t)
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
 	const many = 20
@@ -246,6 +247,7 @@ func TestManyAtOnce(t *testing.T) {
 }
 
 func TestManyInARow(t *testing.T) {
+	expectKernelClean(t)
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
 	for range 50 {
@@ -261,6 +263,9 @@ func profileWeb(ctx context.Context, dir, ns, mode, duration string) error {
 	cmd := exec.CommandContext(ctx, pluginPath, "-n", ns, mode, "web", "-d", duration, "-o", file)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		return fmt.Errorf("want one file: %v, %w", files, err)
 	}
 	f, err := os.Open(file)
 	if err != nil {
