@@ -31,7 +31,7 @@ const stillBudget = 30_000
 
 // drawing is the frames of a difference: those that there are after, and above them those that are gone.
 type drawing struct {
-	elements bytes.Buffer
+	removed, frames bytes.Buffer
 	// head is where the upper edge of the first section would be without any removed code; bottom is the lower edge of the
 	// other.
 	head, bottom, least float64
@@ -43,7 +43,7 @@ type drawing struct {
 func (d *Diff) draws(top float64, budget int) (pic drawing) {
 	for _, least := range thresholds {
 		pic = d.drawAt(top, least)
-		if pic.elements.Len() <= budget {
+		if pic.removed.Len()+pic.frames.Len() <= budget {
 			break
 		}
 	}
@@ -56,13 +56,12 @@ func (d *Diff) drawAt(top, least float64) (pic drawing) {
 	gone := d.rows(removed, least, func(n *Node) float64 { return float64(n.Before) * d.before.scale })
 	unit := (svgWidth - 2*margin) / math.Max(math.Max(graph.total, gone.total), math.SmallestNonzeroFloat64)
 	pic = drawing{head: top, least: least, rows: max(len(graph.rows), 3), deeper: graph.deeper || gone.deeper}
-	out := &pic.elements
 	if len(removed) > 0 {
 		pic.head += float64(len(gone.rows))*rowHeight + 44
-		out.WriteString("<g>\n")
-		d.draw(out, gone, unit, top+20+float64(len(gone.rows))*rowHeight)
-		fmt.Fprintf(out, `</g><text x="%g" y="%g" font-weight="bold">Removed: only before, %s</text>`+"\n", margin, top+10, escape(d.valueText(gone.total)))
+		fmt.Fprintf(&pic.removed, `<text x="%g" y="%g" font-weight="bold">Removed: only before, %s</text>`+"\n", margin, top+10, escape(d.valueText(gone.total)))
+		d.draw(&pic.removed, gone, unit, top+20+float64(len(gone.rows))*rowHeight)
 	}
+	out := &pic.frames
 	pic.bottom = pic.head + float64(pic.rows)*rowHeight
 	if graph.total == 0 {
 		fmt.Fprintf(out, `<text x="%g" y="%g">Nothing after: the second profile has no samples.</text>`+"\n", margin, pic.bottom-4)
@@ -109,7 +108,8 @@ func (d *Diff) WriteSVG(w io.Writer) error {
 	fmt.Fprintf(&out, `<text x="%g" y="24" font-size="17" font-weight="bold">%s</text>`+"\n", margin, escape(d.headline()))
 	fmt.Fprintf(&out, `<text x="%g" y="44" fill="#444444">%s</text>`+"\n", margin, escape(d.totals()))
 	legend(&out, 60)
-	out.Write(pic.elements.Bytes())
+	fmt.Fprintf(&out, "<g>\n%s</g>\n", pic.removed.Bytes())
+	out.Write(pic.frames.Bytes())
 	fmt.Fprintf(&out, `<g data-role="foot" fill="#444444" transform="translate(%g %g)"><text data-role="detail" y="18">%s</text><text data-role="note" y="36">%s</text></g>`+"\n",
 		margin, pic.bottom, escape(widths), escape(pic.note()))
 	out.Write(end)
@@ -129,11 +129,18 @@ func (d *Diff) WriteHTML(w io.Writer) error {
 		render.WriteKeyEntry(&key, c.word, c.fill)
 	}
 	key.WriteString("</p>\n")
-	pic := d.draws(4, stillBudget)
-	fmt.Fprintf(&still, `<svg width="%g" height="%g" font-family="monospace" font-size="%g" role="img" aria-label="%s"><rect width="100%%" height="100%%" fill="#ffffff"/>`+"\n",
-		svgWidth, pic.bottom+4, fontSize, escape(d.headline()))
-	still.Write(pic.elements.Bytes())
-	fmt.Fprintf(&still, "</svg>\n<p>%s %s A browser that runs the page's script shows all.</p>\n", escape(widths), escape(pic.note()))
+	pic := d.draws(0, stillBudget)
+	drawing := func(out *bytes.Buffer, what string, from, to float64, elements []byte) {
+		fmt.Fprintf(out, `<svg width="%g" height="%g" viewBox="0 %g %g %g" font-family="monospace" font-size="%g" role="img" aria-label="%s"><rect y="%g" width="100%%" height="100%%" fill="#ffffff"/>`+"\n%s</svg>\n",
+			svgWidth, to-from, from, svgWidth, to-from, fontSize, what, from, elements)
+	}
+	if pic.removed.Len() > 0 { // it stays when the script draws the rest
+		key.WriteString("<details open><summary>Removed</summary>\n")
+		drawing(&key, "Removed functions", 0, pic.head-20, pic.removed.Bytes())
+		key.WriteString("</details>\n")
+	}
+	drawing(&still, escape(d.headline()), pic.head, pic.bottom, pic.frames.Bytes())
+	fmt.Fprintf(&still, "<p>%s %s A browser that runs the page's script shows all.</p>\n", escape(widths), escape(pic.note()))
 	return render.WritePage(w, p, render.Page{Title: d.headline(), Lines: []string{d.totals()}, Key: key.Bytes(), Still: still.Bytes()})
 }
 

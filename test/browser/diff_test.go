@@ -48,7 +48,7 @@ func TestDifference(t *testing.T) {
 			p.selected("oldCache")
 			p.wants("what is gone is found", p.text("detail"), "before 2.00s (20.00%), after 0 (0.00%): removed")
 			p.Press("\x1b")
-			for what, fill := range map[string]color.RGBA{"more": {0xef, 0x8a, 0x62, 255}, "new": {0xf6, 0xd7, 0x46, 255}, "the same": {0xe4, 0xe4, 0xe4, 255}} {
+			for what, fill := range map[string]color.RGBA{"more": {0xef, 0x8a, 0x62, 255}, "removed": {0x67, 0xa9, 0xcf, 255}, "new": {0xf6, 0xd7, 0x46, 255}, "the same": {0xe4, 0xe4, 0xe4, 255}} {
 				if n := pixels(p.screenshot())[fill]; n < 500 {
 					t.Errorf("%s has %d pixels", what, n)
 				}
@@ -67,7 +67,7 @@ func TestDifference(t *testing.T) {
 			p.wants("inverted", p.find("main.main"), "places")
 			if f == render.HTML {
 				p.Press("\x1b")
-				Eval[bool](p, "(document.querySelector('details').open = true)")
+				Eval[bool](p, "(document.querySelector('[data-role=table]').open = true)")
 				p.Await("document.querySelectorAll('tbody tr').length >= 3")
 				p.wants("the largest change", Eval[string](p, "document.querySelector('tbody tr').textContent"), "main.price", "+3.00s")
 				p.wants("what is gone is in the table", Eval[string](p, "document.querySelector('tbody').textContent"), "main.oldCache")

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,9 +17,9 @@ func TestDifferenceOfTwoPods(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 
-	const seconds = 5
-	r := succeed(t, "diff", "web-v1", "pod/web-v2", "-n", ns, "-d", "5s", "--normalize", "-o", "-", "-o", file("change.svg"), "-o", file("change.pb.gz"))
-	if r.took.Seconds() > 2*seconds+8 {
+	const seconds = 10
+	r := succeed(t, "diff", "web-v1", "pod/web-v2", "-n", ns, "-d", fmt.Sprintf("%ds", seconds), "--normalize", "-o", "-", "-o", file("change.svg"), "-o", file("change.pb.gz"))
+	if r.took.Seconds() > 2*seconds {
 		t.Errorf("the pods were profiled one after the other: %v", r)
 	}
 	for _, text := range []string{"compared as shares", "(new)", "(removed)", "main.priceCart"} {
@@ -40,8 +41,8 @@ func TestDifferenceOfTwoPods(t *testing.T) {
 		t.Error("the profile of differences has no samples")
 	}
 
-	succeed(t, "web-v1", "-n", ns, "-d", "3s", "--job", "-o", file("before.svg"))
-	r = succeed(t, "diff", file("before.svg"), "web-v1", "-n", ns, "-d", "3s", "--job", "--normalize", "--focus", `main\.`)
+	succeed(t, "web-v1", "-n", ns, "-d", "5s", "--job", "-o", file("before.svg"))
+	r = succeed(t, "diff", file("before.svg"), "web-v1", "-n", ns, "-d", "5s", "--job", "--normalize", "--focus", `main\.`)
 	if strings.Contains(r.stdout, "main.priceCart (new)") || strings.Contains(r.stdout, "main.priceCart (removed)") {
 		t.Errorf("what runs on is new or gone: %v", r)
 	}
