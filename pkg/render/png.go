@@ -85,7 +85,7 @@ func WritePNG(w io.Writer, p *profile.Profile, o PNGOptions) error {
 			c.block(b, height-pngFoot-float64(i+1)*pngRow)
 		}
 	}
-	note := "Width is share of " + printable(p.SampleType[valueIndex(p)].Type) + "; callers below, callees above; siblings by name."
+	note := "Width is share of " + printable(p.SampleType[valueIndex(p)].Type) + "; callers below, callees above; siblings by name; inlined calls are slanted."
 	if deeper {
 		note = fmt.Sprintf("Deeper than %d frames it is not drawn. ", pngRows) + note
 	}
@@ -134,14 +134,15 @@ func (c *canvas) block(b block, y float64) {
 	}
 	gap := min(0.5, b.width/4) // so that neighbours can be told apart
 	c.fill(pngMargin+b.x, y, b.width-gap, pngRow-1, background)
-	label := ""
-	if b.node == nil {
-		label = FitSmaller(b.smaller, b.width)
-	} else {
+	label, face := FitSmaller(b.smaller, b.width), c.plain
+	if b.node != nil {
 		label = fit(b.name, b.width)
+		if b.inlined {
+			face = c.slant
+		}
 	}
 	if label != "" {
-		c.text(pngMargin+b.x+3, y+12, label, ink)
+		c.write(face, pngMargin+b.x+3, y+12, label, ink)
 	}
 }
 

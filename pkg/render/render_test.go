@@ -84,6 +84,10 @@ func shop() *profile.Profile {
 	b.add(1, 120, "runtime.mcall;runtime.findRunnable;k:do_futex")
 	b.add(1, 50, "main.fib;main.fib;main.fib")
 	b.add(1, 1, "libc_start;malloc")
+	b.add(1, 90, "main.main;main.outer")
+	outer := b.location("main.outer") // in which another function is inlined
+	outer.Line = append([]profile.Line{{Function: &profile.Function{ID: uint64(len(b.Function) + 1), Name: "main.inlinedCallee", Filename: "/src/file.go"}, Line: 9}}, outer.Line...)
+	b.Function = append(b.Function, outer.Line[0].Function)
 	return b.Profile
 }
 

@@ -74,7 +74,11 @@ func writeCells(out *bufio.Writer, b block, n int, colored bool) {
 		}
 		out.WriteString(pad(label, n))
 	case colored:
-		fmt.Fprintf(out, "\x1b[30;48;5;%dm▏%s\x1b[0m", color256(b.frame), pad(cells(b.name, n-1), n-1))
+		slant := ""
+		if b.inlined {
+			slant = ";3"
+		}
+		fmt.Fprintf(out, "\x1b[30%s;48;5;%dm▏%s\x1b[0m", slant, color256(b.frame), pad(cells(b.name, n-1), n-1))
 	case n == 1:
 		out.WriteByte('|')
 	default:
