@@ -80,12 +80,9 @@ func (c *comparison) profiles(ctx, early context.Context) (profiles []*profile.P
 		return nil, finish, err
 	}
 
-	// One that fails ends the other: half a comparison is none.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	// One that fails ends the other, as Ctrl-C does, which leaves nothing behind: half a comparison is none.
 	early, stop := context.WithCancel(early)
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	var wg sync.WaitGroup
 	var once sync.Once
 	for i, s := range c.sides {
@@ -103,7 +100,7 @@ func (c *comparison) profiles(ctx, early context.Context) (profiles []*profile.P
 			takes[i] = one
 			if failed != nil {
 				once.Do(func() { err = failed })
-				cancel()
+				stop()
 				return
 			}
 			profiles[i] = one.profile

@@ -38,6 +38,9 @@ func color(f frame) string {
 	return palette[f.kind][at]
 }
 
+// legendColor stands for a kind.
+func legendColor(k kind) string { return palette[k][shades/2] }
+
 // shade is a hash that the script computes as well: FNV-1a of 32 bits over UTF-8.
 func shade(text string, of uint32) int {
 	h := fnv.New32a()

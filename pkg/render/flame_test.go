@@ -144,6 +144,12 @@ func TestPicturesStayInTheirBudgets(t *testing.T) {
 	}
 }
 
+func TestTypeArgumentsGoFirst(t *testing.T) {
+	if got := fit("slices.insertionSortCmpFunc[...]", 6.5+14*charWidth); got != "…onSortCmpFunc" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestWithoutTemplateArguments(t *testing.T) {
 	for name, want := range map[string]string{
 		"std::vector<int, std::allocator<int>>::push_back(int const&)": "std::vector‹…›::push_back(int const&)",

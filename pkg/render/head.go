@@ -32,10 +32,10 @@ func writeHead(out *bytes.Buffer, p *profile.Profile, hottest []Entry, total int
 func writeLegend(out *bytes.Buffer) {
 	x := float64(margin)
 	for k := range kindProcess {
-		look := kindLook[k]
+		word := kindLook[k].word
 		fmt.Fprintf(out, `<rect x="%.0f" y="68" width="12" height="12" fill="%s"/><text x="%.0f" y="78">%s</text>`,
-			x, hex(look.hue, look.saturation, look.lightness), x+16, look.word)
-		x += 16 + float64(len(look.word)+2)*charWidth
+			x, legendColor(k), x+16, word)
+		x += 16 + float64(len(word)+2)*charWidth
 	}
 	out.WriteString("\n")
 }

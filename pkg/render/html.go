@@ -33,8 +33,8 @@ func writeHTML(w io.Writer, p *profile.Profile) error {
 // window can break lines between.
 func writeKey(out *bytes.Buffer) {
 	out.WriteString("<p>\n")
-	for _, look := range kindLook[:kindProcess] {
-		WriteKeyEntry(out, look.word, hex(look.hue, look.saturation, look.lightness))
+	for k := range kindProcess {
+		WriteKeyEntry(out, kindLook[k].word, legendColor(k))
 	}
 	out.WriteString("</p>\n")
 }

@@ -15,7 +15,7 @@ const (
 )
 
 // fit shortens a name to the characters that a width in pixels has room for: first its template
-// arguments go, then it is cut at the left, where import paths and namespaces stand, for the end of a name
+// or type arguments go, then it is cut at the left, where import paths and namespaces stand, for the end of a name
 // says more. Empty if not even three characters have room.
 func fit(name string, width float64) string {
 	room := int((width - 6) / charWidth)
@@ -25,7 +25,7 @@ func fit(name string, width float64) string {
 	if utf8.RuneCountInString(name) <= room {
 		return name
 	}
-	runes := []rune(withoutTemplateArguments(name))
+	runes := []rune(strings.ReplaceAll(withoutTemplateArguments(name), "[...]", ""))
 	if len(runes) <= room {
 		return string(runes)
 	}

@@ -112,7 +112,7 @@ func (c *canvas) head(p *profile.Profile) {
 	}
 	x := pngMargin
 	for k := range kindProcess {
-		c.fill(x, 68, 12, 12, fill(frame{kind: k}))
+		c.fill(x, 68, 12, 12, fill(legendColor(k)))
 		c.text(x+16, 78, kindLook[k].word, ink)
 		x += 16 + float64(len(kindLook[k].word)+2)*charWidth
 	}
@@ -130,7 +130,7 @@ func fitTo(s string, width float64) string {
 func (c *canvas) block(b block, y float64) {
 	background := grey
 	if b.node != nil {
-		background = fill(b.frame)
+		background = fill(color(b.frame))
 	}
 	gap := min(0.5, b.width/4) // so that neighbours can be told apart
 	c.fill(pngMargin+b.x, y, b.width-gap, pngRow-1, background)
@@ -146,8 +146,8 @@ func (c *canvas) block(b block, y float64) {
 	}
 }
 
-func fill(f frame) imagecolor.RGBA {
-	c := rgb(f)
+func fill(color string) imagecolor.RGBA {
+	c := rgb(color)
 	return imagecolor.RGBA{c[0], c[1], c[2], 255}
 }
 

@@ -25,7 +25,7 @@ function fit(name, width) {
   const room = Math.floor((width - 6) / CONFIG.char);
   if (room < 3) return '';
   if (name.length <= room) return name;
-  const runes = Array.from(withoutTemplateArguments(name));
+  const runes = Array.from(withoutTemplateArguments(name).replaceAll('[...]', ''));
   return runes.length <= room ? runes.join('') : '…' + runes.slice(runes.length - room + 1).join('');
 }
 
