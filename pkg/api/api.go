@@ -9,19 +9,6 @@ import (
 	"time"
 )
 
-// ProfileType is a kind of profile that a profiler can make.
-type ProfileType struct {
-	Name string // as in --type
-	Path string // of the request; that of net/http/pprof where it has one
-}
-
-// ProfileTypes lists what can be asked for.
-func ProfileTypes() []ProfileType {
-	return []ProfileType{
-		{Name: "cpu", Path: "/debug/pprof/profile"},
-	}
-}
-
 // Limits of a Request.
 const (
 	MaxDuration  = time.Hour

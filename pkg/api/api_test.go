@@ -131,7 +131,7 @@ func TestRefusals(t *testing.T) {
 		reason   string
 		text     string
 	}{
-		"unknown type":       {request: with(func(r *Request) { r.Type = "heat" }), status: 400, reason: ReasonBadRequest, text: "the types are cpu"},
+		"unknown type":       {request: with(func(r *Request) { r.Type = "heat" }), status: 400, reason: ReasonBadRequest, text: "choose one of: cpu"},
 		"duration too long":  {request: with(func(r *Request) { r.Duration = 2 * time.Hour }), status: 400, reason: ReasonBadRequest, text: "seconds"},
 		"frequency too high": {request: with(func(r *Request) { r.Frequency = 1001 }), status: 400, reason: ReasonBadRequest, text: "from 1 to 1000"},
 		"negative PID":       {request: with(func(r *Request) { r.PIDs = []int{-1} }), status: 400, reason: ReasonBadRequest, text: "pid"},

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	maxRunning  = 4 // captures at once; each costs the target's node CPU time
-	maxFinished = 4 // results kept at once; each is at most some MB
+	maxRunning  = 12 // captures at once, one of each type and some more; each costs the target's node CPU time
+	maxFinished = 12 // results kept at once; each is at most some MB
 )
 
 // UnattendedTime is how long a profiler keeps a finished result, and how long it waits for a client that has fallen
@@ -43,6 +43,8 @@ type Capture interface {
 // captures owns the captures of a profiler, running and finished.
 type captures struct {
 	capturer Capturer
+
+	running sync.WaitGroup // captures, also those that were abandoned
 
 	mu    sync.Mutex
 	byID  map[string]*job
@@ -93,10 +95,10 @@ func (c *captures) join(r Request) (*job, error) {
 	c.byID[r.Capture] = j
 	close(c.added)
 	c.added = make(chan struct{})
-	go func() {
+	c.running.Go(func() {
 		j.run(c.capturer, r)
 		c.keep(j)
-	}()
+	})
 	return j, nil
 }
 
@@ -168,6 +170,20 @@ func (c *captures) abandon() {
 	for id, j := range c.byID {
 		j.stop()
 		delete(c.byID, id)
+	}
+}
+
+// end stops all captures and waits until they have put back what they changed, or ctx is done.
+func (c *captures) end(ctx context.Context) {
+	c.abandon()
+	ended := make(chan struct{})
+	go func() {
+		c.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
 	}
 }
 

@@ -16,12 +16,12 @@ import (
 // Client talks to one profiler. It connects when first used and again after a connection broke.
 // Its methods may be called from several goroutines.
 type Client struct {
-	transport *http.Transport
-	lock      chan struct{} // full when somebody owns conn and closed; a mutex could not be left when ctx ends
-	conn      *http.ClientConn
-	closed    bool
-	stalled   int           // attempts to connect in a row
-	pause     time.Duration // before the second attempt
+	dial    func(ctx context.Context) (net.Conn, error)
+	lock    chan struct{} // full when somebody owns conn and closed; a mutex could not be left when ctx ends
+	conn    *http.ClientConn
+	closed  bool
+	stalled int           // attempts to connect in a row
+	pause   time.Duration // before the second attempt
 
 	// Broken is told of each failed attempt, the second and later ones without progress in between; it says whether
 	// there is no use in trying again. It may be called by several goroutines at once; nil if nobody knows.
@@ -32,21 +32,35 @@ type Client struct {
 // the connection.
 func NewClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	return &Client{
+		dial:  dial,
 		lock:  make(chan struct{}, 1),
 		pause: firstPause,
-		transport: &http.Transport{
-			Protocols:          onlyHTTP2(),
-			DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-			DisableCompression: true, // profiles are compressed
-			HTTP2: &http.HTTP2Config{
-				MaxReceiveBufferPerConnection: 1 << 20,
-				MaxReceiveBufferPerStream:     1 << 20,
-				SendPingTimeout:               pingAfter,
-				PingTimeout:                   clientPingTimeout,
-				WriteByteTimeout:              clientPingTimeout,
-			},
+	}
+}
+
+// maxWindow is how many bytes may be on their way to us at once.
+const maxWindow = 1 << 20
+
+// handshake begins HTTP/2 on a connection. One that has a Window, in bytes, lets no more be on its way: what was when it
+// breaks comes first on the next.
+func handshake(ctx context.Context, conn net.Conn) (*http.ClientConn, error) {
+	window := maxWindow
+	if w, ok := conn.(interface{ Window() int }); ok {
+		window = w.Window()
+	}
+	transport := &http.Transport{
+		Protocols:          onlyHTTP2(),
+		DialContext:        func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+		DisableCompression: true, // profiles are compressed
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerConnection: maxWindow,
+			MaxReceiveBufferPerStream:     window,
+			SendPingTimeout:               pingAfter,
+			PingTimeout:                   clientPingTimeout,
+			WriteByteTimeout:              clientPingTimeout,
 		},
 	}
+	return transport.NewClientConn(ctx, "http", "profiler:80")
 }
 
 // Version asks what runs on the other side. It is the cheapest request and so proves the way;
@@ -150,7 +164,13 @@ func (c *Client) connect(ctx context.Context) (*http.ClientConn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn, err := c.transport.NewClientConn(ctx, "http", "profiler:80")
+	raw, err := c.dial(ctx)
+	var conn *http.ClientConn
+	if err == nil {
+		if conn, err = handshake(ctx, raw); err != nil {
+			raw.Close()
+		}
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			c.stalled++

@@ -24,14 +24,14 @@ const maxProfile = 256 << 20
 // verified. A connection that breaks is opened again and the transfer resumed; the error is that
 // of the last attempt when several in a row brought nothing. A refusal is an *Error.
 func (c *Client) Profile(ctx context.Context, r Request) (*profile.Profile, error) {
-	path, err := pathOf(r.Type)
+	t, err := TypeOf(r.Type)
 	if err != nil {
 		return nil, err
 	}
 	if r.Capture == "" {
 		r.Capture = NewCaptureID() // else a second attempt would be a second capture
 	}
-	p, err := c.download(ctx, path, r.query())
+	p, err := c.download(ctx, t.Path, r.query())
 	if p == nil && err == nil {
 		err = errors.New("the profiler sent no profile")
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -30,6 +31,9 @@ func NewHandler(c Capturer, v Version, exit func(force bool) bool) *Handler {
 	for _, t := range ProfileTypes() {
 		h.mux.HandleFunc("GET "+t.Path, func(w http.ResponseWriter, req *http.Request) { h.serveProfile(w, req, t) })
 	}
+	if c, ok := c.(Commander); ok {
+		h.mux.HandleFunc("GET "+cmdlinePath, func(w http.ResponseWriter, _ *http.Request) { serveCmdline(w, c) })
+	}
 	h.mux.HandleFunc("GET /progress", h.serveProgress)
 	h.mux.HandleFunc("GET /slice", h.serveSlice)
 	h.mux.HandleFunc("POST /stop", h.serveStop)
@@ -42,6 +46,9 @@ func (h *Handler) Wanted() (running, finished bool) { return h.captures.wanted()
 
 // Abandon stops all captures and forgets their results, for nobody is there to fetch them.
 func (h *Handler) Abandon() { h.captures.abandon() }
+
+// End stops all captures and waits for them until ctx is done. None must be asked for afterwards.
+func (h *Handler) End(ctx context.Context) { h.captures.end(ctx) }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) { h.mux.ServeHTTP(w, req) }
 

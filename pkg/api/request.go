@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -17,18 +16,6 @@ const (
 
 // NewCaptureID returns a random ID for Request.Capture.
 func NewCaptureID() string { return rand.Text() }
-
-// pathOf returns the path of a type's requests.
-func pathOf(name string) (string, error) {
-	var known []string
-	for _, t := range ProfileTypes() {
-		if t.Name == name {
-			return t.Path, nil
-		}
-		known = append(known, t.Name)
-	}
-	return "", badRequest("profile type %q is unknown; the types are %s", name, strings.Join(known, ", "))
-}
 
 // query is the request as URL parameters; parseRequest reads them back.
 func (r Request) query() url.Values {
@@ -62,11 +49,11 @@ func (r Request) query() url.Values {
 
 // String is the request as a path with parameters; ParseRequest reads it back.
 func (r Request) String() string {
-	path, err := pathOf(r.Type)
+	t, err := TypeOf(r.Type)
 	if err != nil {
 		return err.Error()
 	}
-	return path + "?" + r.query().Encode()
+	return t.Path + "?" + r.query().Encode()
 }
 
 // ParseRequest reads a request for a profile. What is left out has a default.

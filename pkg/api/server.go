@@ -23,7 +23,7 @@ func NewServer(h http.Handler) *http.Server {
 		Handler:   h,
 		Protocols: onlyHTTP2(),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          16,
+			MaxConcurrentStreams:          64,       // a few for each capture
 			MaxReceiveBufferPerConnection: 64 << 10, // requests are small
 			MaxReceiveBufferPerStream:     64 << 10,
 			SendPingTimeout:               pingAfter,

@@ -20,6 +20,7 @@ type profileBuilder struct {
 	locations map[locationKey]*profile.Location
 	named     map[string]*profile.Location
 	perfMaps  map[*profile.Mapping]*perfMap
+	each      int64 // see kind
 }
 
 // mappingKey tells mappings of different processes, and of different times, apart.
@@ -40,13 +41,15 @@ type kind struct {
 	defaultType string
 	periodType  *profile.ValueType
 	period      int64
+	each        int64 // of the second value, what one of the first makes; 0 if it differs
 }
 
 func cpuKind(frequency int) kind {
 	cpu := &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}
+	period := time.Second.Nanoseconds() / int64(frequency)
 	return kind{
 		types:       []*profile.ValueType{{Type: "samples", Unit: "count"}, cpu},
-		defaultType: cpu.Type, periodType: cpu, period: time.Second.Nanoseconds() / int64(frequency),
+		defaultType: cpu.Type, periodType: cpu, period: period, each: period,
 	}
 }
 
@@ -65,6 +68,7 @@ func newProfileBuilder(begin time.Time, duration time.Duration, k kind) *profile
 		locations: map[locationKey]*profile.Location{},
 		named:     map[string]*profile.Location{},
 		perfMaps:  map[*profile.Mapping]*perfMap{},
+		each:      k.each,
 	}
 }
 
@@ -75,22 +79,22 @@ func (b *profileBuilder) comment(format string, args ...any) {
 // milliseconds are the unit of the label that tells times.
 var milliseconds = map[string][]string{"time": {"milliseconds"}}
 
-// add adds a stack that was sampled so many times, and when if that was kept.
-func (b *profileBuilder) add(e *stackEntry, count int64, at []timeCount, width time.Duration) {
+// add adds a stack with so much, and when that was if it was kept.
+func (b *profileBuilder) add(e *stackEntry, a amount, at []timeCount, width time.Duration) {
 	whole := b.sample(e)
 	if len(at) == 0 {
-		b.append(whole, count)
+		b.append(whole, a)
 	}
 	for _, t := range at {
 		s := *whole // shares all but what differs
 		s.NumLabel = maps.Clone(whole.NumLabel)
 		s.NumLabel["time"], s.NumUnit = []int64{int64(t.bucket) * width.Milliseconds()}, milliseconds
-		b.append(&s, int64(t.count))
+		b.append(&s, amount{int64(t.count), int64(t.count) * b.each})
 	}
 }
 
-func (b *profileBuilder) append(s *profile.Sample, count int64) {
-	s.Value = []int64{count, count * b.profile.Period}
+func (b *profileBuilder) append(s *profile.Sample, a amount) {
+	s.Value = []int64{a.count, a.value}[:len(b.profile.SampleType)]
 	b.profile.Sample = append(b.profile.Sample, s)
 }
 
@@ -110,7 +114,7 @@ func (b *profileBuilder) sample(e *stackEntry) *profile.Sample {
 	for i, address := range e.kernel {
 		s.Location = append(s.Location, b.location(b.kernel(), call(address, i)))
 	}
-	if e.generation.mappings == nil {
+	if e.generation.mappings == nil && e.end != notTaken {
 		s.Location = append(s.Location, b.name(ProcessExited))
 	} else {
 		for _, address := range e.user {
@@ -118,8 +122,14 @@ func (b *profileBuilder) sample(e *stackEntry) *profile.Sample {
 		}
 	}
 	switch e.end {
+	case running:
+		s.Location = append(s.Location, b.name(RunningGoroutine))
+	case torn:
+		s.Location = append(s.Location, b.name(TornStack))
 	case truncated:
 		s.Location = append(s.Location, b.name(Truncated))
+	case notTaken:
+		s.Location = append(s.Location, b.name(StackNotTaken))
 	case broken:
 		s.Location = append(s.Location, b.name(BrokenStack))
 	}

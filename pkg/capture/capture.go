@@ -59,6 +59,8 @@ type Result struct {
 	// PerfMap gives the list of code made at run time that a mapping's process has written for perf, as it is
 	// now, open until the capture is closed; nil where there is none.
 	PerfMap func(*profile.Mapping) *proc.File
+	// Instant is set for what was read at one moment, whatever the duration that was asked for.
+	Instant bool
 }
 
 // Names of mappings that have no file, as perf and google/pprof know them.
@@ -73,6 +75,12 @@ const (
 	Truncated = "[truncated]"
 	// BrokenStack is the root of a stack whose callers could not be found; the profile's comments say why.
 	BrokenStack = "[broken stack]"
+	// StackNotTaken stands for the stack of a thread that has not run yet, or waits more often than stacks are walked.
+	StackNotTaken = "[stack not taken]"
+	// RunningGoroutine stands for the stack of a goroutine that runs, where its thread could not be sampled.
+	RunningGoroutine = "[running]"
+	// TornStack stands for the stack of a goroutine that changed whenever it was read.
+	TornStack = "[changed while it was read]"
 	// ProcessExited is all that is known of a process that ended before its mappings were read.
 	ProcessExited = "[process exited]"
 )

@@ -108,6 +108,7 @@ func replace(t *testing.T, program, by string) {
 // target is a program in a container of its own with which a test talks.
 type target struct {
 	id     string // of its container
+	pid    int
 	stdin  io.WriteCloser
 	stdout *bufio.Reader
 }
@@ -132,7 +133,7 @@ func startWithPipes(t *testing.T, program string, args ...string) *target {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	s.stdin, s.stdout = stdin, bufio.NewReader(stdout)
+	s.pid, s.stdin, s.stdout = cmd.Process.Pid, stdin, bufio.NewReader(stdout)
 	exe := fmt.Sprintf("/proc/%d/exe", cmd.Process.Pid)
 	for range 100 {
 		if path, _ := os.Readlink(exe); filepath.Base(path) == filepath.Base(program) {

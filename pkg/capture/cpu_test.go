@@ -9,12 +9,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/pprof/profile"
+	"golang.org/x/sys/unix"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
@@ -22,15 +25,37 @@ import (
 const targetVariable = "CAPTURE_TEST_TARGET"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == goruntime.GuardCommand {
+		if err := goruntime.Guard(os.Args[2:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return
+	}
 	switch os.Getenv(targetVariable) {
 	case "spin":
 		fmt.Println(spin(time.Minute))
+	case "nap":
+		pprof.Do(context.Background(), pprof.Labels("request", "slow"), func(context.Context) { nap() })
 	case "deep":
 		fmt.Println(descend(3000))
 	case "fork":
 		for {
 			exec.Command("/bin/true").Run()
 		}
+	case "enable": // a capture that is going to be killed
+		c, err := NewHeap(Options{ContainerID: os.Args[1], EnableMemProfile: true, MemProfileRate: 4096})
+		if err == nil {
+			ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+			_, err = c.Run(ctx)
+			stop()
+		}
+		fmt.Fprintln(os.Stderr, err)
+	case "heap":
+		c, err := NewHeap(Options{ContainerID: os.Args[1]})
+		if err == nil {
+			_, err = c.Run(context.Background())
+		}
+		fmt.Print(err)
 	case "":
 		if os.Geteuid() != 0 {
 			fmt.Println("left out: tests that sample with BPF; they need root")
@@ -48,6 +73,13 @@ func spin(d time.Duration) int {
 		}
 	}
 	return n
+}
+
+//go:noinline
+func nap() {
+	for {
+		unix.Nanosleep(&unix.Timespec{Nsec: 20_000_000}, nil)
+	}
 }
 
 //go:noinline

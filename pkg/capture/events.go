@@ -6,29 +6,42 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
-// events are the perf events of all online CPUs, a program attached to each. They count CPU-clock
-// time, a software event: virtual machines often have no hardware counters.
+// events are the perf events of all online CPUs, a program attached to each.
 type events struct {
 	fds   []int
 	links []link.Link
 }
 
-// openEvents opens and attaches the events without starting them. The period is in ns: by asking
-// for a frequency instead one gets fewer samples than asked of cpu-clock.
-func openEvents(program *ebpf.Program, periodNanos uint64) (*events, error) {
+// cpuClock is an event at a fixed time of a CPU, in ns: by asking for a frequency instead one gets fewer samples
+// than asked of cpu-clock. It is a software event, for virtual machines often have no hardware counters.
+func cpuClock(period time.Duration) unix.PerfEventAttr {
+	return unix.PerfEventAttr{Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: uint64(period.Nanoseconds())}
+}
+
+// pageFaults is an event at every so many page faults of a CPU. By asking for a frequency instead one gets samples
+// that stand for far too many or too few: the kernel's guess does not follow bursts.
+func pageFaults(period int) unix.PerfEventAttr {
+	return unix.PerfEventAttr{Config: unix.PERF_COUNT_SW_PAGE_FAULTS, Sample: uint64(period)}
+}
+
+// openEvents opens and attaches software events without starting them.
+func openEvents(program *ebpf.Program, attr unix.PerfEventAttr) (*events, error) {
 	cpus, err := onlineCPUs()
 	if err != nil {
 		return nil, err
 	}
+	attr.Type = unix.PERF_TYPE_SOFTWARE
+	attr.Bits |= unix.PerfBitDisabled
 	e := &events{}
 	for _, cpu := range cpus {
-		if err := e.open(program, cpu, periodNanos); err != nil {
+		if err := e.open(program, cpu, &attr); err != nil {
 			e.close()
 			return nil, explain(fmt.Sprintf("perf event of CPU %d", cpu), err)
 		}
@@ -36,13 +49,7 @@ func openEvents(program *ebpf.Program, periodNanos uint64) (*events, error) {
 	return e, nil
 }
 
-func (e *events) open(program *ebpf.Program, cpu int, periodNanos uint64) error {
-	attr := &unix.PerfEventAttr{
-		Type:   unix.PERF_TYPE_SOFTWARE,
-		Config: unix.PERF_COUNT_SW_CPU_CLOCK,
-		Sample: periodNanos,
-		Bits:   unix.PerfBitDisabled,
-	}
+func (e *events) open(program *ebpf.Program, cpu int, attr *unix.PerfEventAttr) error {
 	fd, err := unix.PerfEventOpen(attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if errors.Is(err, unix.ENODEV) {
 		return nil // it went offline since the list was read

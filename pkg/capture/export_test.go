@@ -2,6 +2,7 @@ package capture
 
 // For the tests of package capture_test.
 var (
-	NeedRoot  = needRoot
-	NewCgroup = newCgroup
+	NeedRoot      = needRoot
+	NewCgroup     = newCgroup
+	NewThreadWall = newThreadWall
 )

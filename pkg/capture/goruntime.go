@@ -4,10 +4,9 @@ import (
 	"debug/buildinfo"
 	"debug/elf"
 	"io"
-	"strconv"
-	"strings"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 )
 
 // goLayouts has the offsets in structures of Go's runtime that differ between versions, by the minor number
@@ -29,26 +28,12 @@ func goLayoutOf(f *elf.File, r io.ReaderAt) (layout bpf.CPUGoLayout) {
 	if err != nil {
 		return layout
 	}
-	layout, ok := goLayouts[minorOf(info.GoVersion)]
+	layout, ok := goLayouts[goruntime.Minor(info.GoVersion)]
 	if !ok {
 		return layout
 	}
 	layout.TlsOffset = tlsOffset(f)
 	return layout
-}
-
-// minorOf reads "go1.22.3", also with a suffix as vendors add; 0 for anything else.
-func minorOf(version string) int {
-	rest, ok := strings.CutPrefix(version, "go1.")
-	if !ok {
-		return 0
-	}
-	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-	if end >= 0 {
-		rest = rest[:end]
-	}
-	n, _ := strconv.Atoi(rest)
-	return n
 }
 
 // maxSymtab bounds the symbol table that is read for one symbol, in bytes.

@@ -122,7 +122,7 @@ func labels(s *profile.Sample) string {
 }
 
 // buildGo builds testdata's program with a version of Go; "local" is the one that runs this test.
-func buildGo(t *testing.T, version, flags, source string) string {
+func buildGo(t testing.TB, version, flags, source string) string {
 	t.Helper()
 	dir := t.TempDir()
 	text, err := os.ReadFile(filepath.Join("testdata", source, "main.go.txt"))
@@ -138,7 +138,7 @@ func buildGo(t *testing.T, version, flags, source string) string {
 	cmd := exec.Command("go", "build", "-o", program, ".")
 	cmd.Dir = dir
 	cgo := "0"
-	if source == "cgostacks" {
+	if source == "cgostacks" || strings.Contains(flags, "-race") {
 		cgo = "1"
 	}
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "CGO_ENABLED="+cgo, "GOFLAGS="+flags)

@@ -131,13 +131,3 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
-
-func TestMinorOf(t *testing.T) {
-	for version, want := range map[string]int{
-		"go1.22.3": 22, "go1.26": 26, "go1.25rc1": 25, "go1.24.1 X:nocoverageredesign": 24, "devel go1.27-abc": 0, "": 0, "go2.1": 0,
-	} {
-		if got := minorOf(version); got != want {
-			t.Errorf("%q: %d, want %d", version, got, want)
-		}
-	}
-}

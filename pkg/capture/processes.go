@@ -23,7 +23,7 @@ type generation struct {
 	program  program  // that of the samples that belong to it
 	perfMap  *perfMap // nil if it makes no code at run time
 	sampled  bool     // a sample of it was kept
-	foreign  bool     // it is of another container
+	foreign  bool     // it is of another container, or left out
 }
 
 // mapping is an executable range of a process and the file behind it, nil if there is none.
@@ -48,12 +48,14 @@ func (g *generation) find(address uint64) *mapping {
 // processTable knows the processes that were seen. Files are opened when a process is first seen,
 // so that its stacks can be symbolized after it has ended.
 type processTable struct {
-	only    []int  // PIDs to keep, all if empty
-	slot    string // of which to keep the processes; all if empty
-	current map[uint32]*generation
-	ids     int
-	kept    int // mappings of all generations
-	unread  int // processes that ended before their mappings were read
+	only []int  // PIDs to keep, all if empty
+	slot string // of which to keep the processes; all if empty
+	// leaveOut tells by the PID in our namespace which processes not to keep; nil: none.
+	leaveOut func(int) bool
+	current  map[uint32]*generation
+	ids      int
+	kept     int // mappings of all generations
+	unread   int // processes that ended before their mappings were read
 	// changed is told of a wanted process's mappings when they were read, and of none for others.
 	changed func(program, int, []mapping)
 	files   map[fileKey]*proc.File
@@ -91,8 +93,11 @@ func (t *processTable) wants(g *generation) bool {
 	return !g.foreign && selects(t.only, g.process.NSPID)
 }
 
-// isForeign tells whether a process is of another container of the pod. One that a runtime is still preparing is of none.
+// isForeign tells whether a process is left out, or of another container of the pod. One that a runtime is still preparing is of none.
 func (t *processTable) isForeign(pid int) bool {
+	if t.leaveOut != nil && t.leaveOut(pid) {
+		return true
+	}
 	if t.slot == "" {
 		return false
 	}

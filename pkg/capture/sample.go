@@ -25,12 +25,15 @@ type sample struct {
 	link           uint64   // link register, 0 on amd64
 	top            []uint64 // words at the stack pointer
 	labelled       bool     // the goroutine's labels came before it
+	state          bpf.CPUWaitState
+	serial         uint64 // of a wait, which is told by a record of its own; else 0
+	period         uint64 // what happened since the sample before, in the unit of the event
 }
 
 // sampleHeader is the size of struct sample before its stack.
 const sampleHeader = unsafe.Offsetof(bpf.CPUSample{}.Stack)
 
-// parseSample reads struct sample of bpf/cpu.bpf.c, cut after its last frame.
+// parseSample reads struct sample of bpf/sample.h, cut after its last frame.
 func parseSample(raw []byte) (sample, error) {
 	if len(raw) < int(sampleHeader) {
 		return sample{}, fmt.Errorf("sample of %d bytes, its header has %d", len(raw), sampleHeader)
@@ -64,6 +67,9 @@ func parseSample(raw []byte) (sample, error) {
 	if len(stack) < 8*(kernel+user) {
 		return sample{}, fmt.Errorf("sample of %d bytes is too short for its %d frames", len(raw), kernel+user)
 	}
+	s.state = bpf.CPUWaitState(at(unsafe.Offsetof(layout.State)))
+	s.serial = order.Uint64(raw[unsafe.Offsetof(layout.Serial):])
+	s.period = order.Uint64(raw[unsafe.Offsetof(layout.Period):])
 	s.time = order.Uint64(raw[unsafe.Offsetof(layout.Time):])
 	s.link = order.Uint64(raw[unsafe.Offsetof(layout.Link):])
 	s.top = words(raw[unsafe.Offsetof(layout.Top):], len(layout.Top))

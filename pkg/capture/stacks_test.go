@@ -32,7 +32,7 @@ func TestStacksAreCountedByIdentity(t *testing.T) {
 	}
 	table := newStackTable()
 	for _, c := range samples {
-		if !table.add(c.of, c.s.kernel, c.s.user, complete, "", nil, 0) {
+		if !addOne(table, c.of, c.s.kernel, c.s.user, complete, "", nil, 0) {
 			t.Fatalf("%s: not kept", c.name)
 		}
 	}
@@ -41,7 +41,7 @@ func TestStacksAreCountedByIdentity(t *testing.T) {
 		i := slices.IndexFunc(entries, func(e *stackEntry) bool {
 			return e.generation == c.of && slices.Equal(e.kernel, c.s.kernel) && slices.Equal(e.user, c.s.user)
 		})
-		if i < 0 || entries[i].count != c.count {
+		if i < 0 || entries[i].total.count != c.count {
 			t.Errorf("%s: entry %d of %d, want a count of %d", c.name, i, len(entries), c.count)
 		}
 	}
@@ -59,7 +59,7 @@ func TestStackTableIsBounded(t *testing.T) {
 	for i := range samples {
 		user := make([]uint64, 1024)
 		user[0] = uint64(i)
-		if table.add(g, nil, user, complete, "", nil, 0) {
+		if addOne(table, g, nil, user, complete, "", nil, 0) {
 			kept++
 		}
 	}
@@ -69,7 +69,7 @@ func TestStackTableIsBounded(t *testing.T) {
 	if table.bytes > maxStackBytes {
 		t.Errorf("%d bytes are used, the limit is %d", table.bytes, maxStackBytes)
 	}
-	if !table.add(g, nil, make([]uint64, 1024), complete, "", nil, 0) {
+	if !addOne(table, g, nil, make([]uint64, 1024), complete, "", nil, 0) {
 		t.Error("a stack that is known was refused when the table was full")
 	}
 }
@@ -104,7 +104,7 @@ func TestProfileOfStacks(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			b := newProfileBuilder(time.Unix(1_700_000_000, 0), time.Second, cpuKind(100))
-			b.add(&c.entry, 3, nil, 0)
+			b.add(&c.entry, amount{3, 3 * b.profile.Period}, nil, 0)
 			if err := b.profile.CheckValid(); err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +172,7 @@ func BenchmarkAggregate(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if !table.add(g, s.kernel, s.user, complete, "", nil, 0) {
+				if !addOne(table, g, s.kernel, s.user, complete, "", nil, 0) {
 					b.Fatal("the table is full")
 				}
 			}
@@ -181,4 +181,13 @@ func BenchmarkAggregate(b *testing.B) {
 			}
 		})
 	}
+}
+
+// addOne adds a sample; it gives false if the table is full.
+func addOne(t *stackTable, g *generation, kernel, user []uint64, end stackEnd, group string, labels []label, at uint64) bool {
+	e := t.find(g, kernel, user, end, group, labels)
+	if e != nil {
+		t.add(e, amount{1, 1}, at)
+	}
+	return e != nil
 }

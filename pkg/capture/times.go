@@ -43,19 +43,19 @@ func monotonic() uint64 {
 	return uint64(now.Nano())
 }
 
-// count adds a sample to a stack's buckets. Samples of different CPUs come in almost their order.
-func (t *times) count(e *stackEntry, at uint64) {
+// count adds so many samples to a stack's buckets. Samples of different CPUs come in almost their order.
+func (t *times) count(e *stackEntry, n uint32, at uint64) {
 	if t == nil {
 		return
 	}
 	bucket := uint32((max(at, t.begin) - t.begin) / uint64(t.width))
 	for i := len(e.times) - 1; i >= 0 && e.times[i].bucket >= bucket; i-- {
 		if e.times[i].bucket == bucket {
-			e.times[i].count++
+			e.times[i].count += n
 			return
 		}
 	}
-	e.times = append(e.times, timeCount{bucket, 1})
+	e.times = append(e.times, timeCount{bucket, n})
 	t.kept++
 }
 

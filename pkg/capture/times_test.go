@@ -29,7 +29,7 @@ func TestTimes(t *testing.T) {
 				if tc.stacks < tc.samples {
 					stack[0] = random.Uint64N(uint64(tc.stacks))
 				}
-				if !table.add(g, nil, stack, complete, "", nil, at) {
+				if !addOne(table, g, nil, stack, complete, "", nil, at) {
 					t.Fatal("the table is full")
 				}
 			}
@@ -44,8 +44,8 @@ func TestTimes(t *testing.T) {
 					}
 					last = int(c.bucket)
 				}
-				if sum != e.count {
-					t.Fatalf("%d samples are in buckets, of %d", sum, e.count)
+				if sum != e.total.count {
+					t.Fatalf("%d samples are in buckets, of %d", sum, e.total.count)
 				}
 				buckets += len(e.times)
 			}
@@ -65,7 +65,7 @@ func TestTimesOutOfOrder(t *testing.T) {
 	table.times = &times{begin: 0, width: timeWidth}
 	g := &generation{id: 1}
 	for _, ms := range []uint64{5, 25, 15, 12, 0, 31} {
-		table.add(g, nil, []uint64{1}, complete, "", nil, ms*1e6)
+		addOne(table, g, nil, []uint64{1}, complete, "", nil, ms*1e6)
 	}
 	got := map[uint32]uint32{}
 	for _, e := range table.entries {

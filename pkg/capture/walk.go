@@ -11,6 +11,9 @@ const (
 	complete  stackEnd = iota // where its thread began
 	truncated                 // deeper than what is recorded
 	broken                    // the walk went astray
+	notTaken                  // there was no walk
+	running                   // of a goroutine that runs: it is nowhere in memory
+	torn                      // of a goroutine that changed with every reading
 )
 
 // marks are the bits of an address that are none: see enum address_mark of bpf/unwind.h.
@@ -29,6 +32,9 @@ type stackChecker struct {
 // check gives a sample's user stack as the addresses of its instructions, leaf first: of callers one
 // within the call. It says how the stack ends.
 func (c *stackChecker) check(g *generation, s *sample) ([]uint64, stackEnd) {
+	if s.end == bpf.CPUWalkEndEND_NOT_TAKEN {
+		return nil, notTaken
+	}
 	if g.mappings == nil {
 		return nil, complete // the process has ended: that is all that is known
 	}

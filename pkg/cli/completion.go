@@ -59,9 +59,9 @@ func (o *Options) addFlagCompletion(cmd *cobra.Command) {
 		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return words, noFiles }
 	}
 	for flag, complete := range map[string]cobra.CompletionFunc{
-		"type":              fixed(types()...),
+		"type":              completeTypes,
 		"format":            fixed(formats()...),
-		"by":                fixed(api.ByThread),
+		"by":                fixed(api.ByThread, api.ByGoroutine),
 		"transfer":          fixed(string(stream.Exec), string(stream.Attach), string(stream.Logs)),
 		"image-pull-policy": fixed(string(corev1.PullAlways), string(corev1.PullIfNotPresent), string(corev1.PullNever)),
 		"duration":          fixed("10s", "30s", "1m", "5m"),
@@ -77,6 +77,17 @@ func (o *Options) addFlagCompletion(cmd *cobra.Command) {
 			panic(err) // no such flag: a mistake that every start would show
 		}
 	}
+}
+
+// completeTypes offers the types that are not in the list yet.
+func completeTypes(_ *cobra.Command, _ []string, word string) (words []string, directive cobra.ShellCompDirective) {
+	before := word[:strings.LastIndexByte(word, ',')+1]
+	for _, name := range api.TypeNames() {
+		if !slices.Contains(strings.Split(before, ","), name) {
+			words = append(words, before+name)
+		}
+	}
+	return matching(words, word), noFiles
 }
 
 func (o *Options) completeContainer(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {

@@ -46,10 +46,12 @@ func newDoctorCommand(streams genericiooptions.IOStreams) *cobra.Command {
 			if format != "table" && format != "json" {
 				return usageError{fmt.Errorf("--output %q: choose table or json", format)}
 			}
-			if len(args) > 0 {
-				if err := o.Complete(args); err != nil {
-					return usageError{err}
-				}
+			complete := o.Complete
+			if len(args) == 0 {
+				complete = func([]string) error { return o.completeTypes() }
+			}
+			if err := complete(args); err != nil {
+				return usageError{err}
 			}
 			return o.examine(cmd.Context(), format)
 		},
@@ -59,6 +61,7 @@ func newDoctorCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	f.StringVarP(&format, "output", "o", format, "`format` of the output: table or json")
 	connection := pflag.NewFlagSet("connection", pflag.ContinueOnError)
 	o.addContainerFlag(f)
+	o.addTypeFlag(f)
 	o.addLaunchFlags(f)
 	o.config.AddFlags(connection)
 	f.AddFlagSet(connection)

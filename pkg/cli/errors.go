@@ -24,6 +24,7 @@ const (
 var (
 	errInterrupted = errors.New("interrupted: nothing was written")
 	errPartial     = errors.New("the profile is partial")
+	errMissing     = errors.New("not all of the profiles were taken")
 	errWarnings    = errors.New("there are warnings: profiling works in part, or perhaps")
 	errFailed      = errors.New("no profile can be taken: see what failed")
 )
@@ -41,12 +42,17 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
-	case errors.Is(err, errPartial):
+	case errors.Is(err, errPartial), errors.Is(err, errMissing):
 		return exitPartial
 	case errors.Is(err, errWarnings):
 		return exitWarning
 	}
 	return exitError
+}
+
+// forbidden tells that the user may not do something, also when a stream says so.
+func forbidden(err error) bool {
+	return apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: ")
 }
 
 // explain words an error for the person at the terminal. What failed and on which object the

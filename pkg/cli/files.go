@@ -59,7 +59,7 @@ func formatOf(path string, otherwise render.Format) (render.Format, error) {
 	if format, ok := render.FormatOf(path); ok {
 		return format, nil
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if isDirectory(path) {
 		return otherwise, nil
 	}
 	return "", fmt.Errorf("--output %s: no format has this ending; choose one by --format: %s", path, strings.Join(formats(), ", "))
@@ -98,4 +98,44 @@ func writeFiles(files []*file, name string, write func(io.Writer, *file) error) 
 		}
 	}
 	return paths, err
+}
+
+// typeFiles gives each type of profile its files: of several types each has its name in those of its files, before the
+// ending. A directory's files have it anyway.
+func (o *Options) typeFiles() [][]*file {
+	if len(o.requests) == 1 {
+		return [][]*file{o.files}
+	}
+	var all [][]*file
+	for _, r := range o.requests {
+		var files []*file
+		for _, f := range o.files {
+			files = append(files, &file{path: withType(f, r.Type), format: f.format})
+		}
+		all = append(all, files)
+	}
+	return all
+}
+
+// withType puts the type before the ending: web.pb.gz becomes web-heap.pb.gz.
+func withType(f *file, profileType string) string {
+	if f.path == "" || isDirectory(f.path) {
+		return f.path
+	}
+	ending := render.EndingOf(f.path)
+	if ending == "" {
+		ending = filepath.Ext(f.path)
+	}
+	return strings.TrimSuffix(f.path, ending) + "-" + profileType + ending
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir() || err != nil && os.IsPathSeparator(path[len(path)-1])
+}
+
+// isStream tells stdout and devices, which can take one profile only.
+func isStream(path string) bool {
+	info, err := os.Stat(path)
+	return path == "-" || path != "" && err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }

@@ -54,8 +54,8 @@ func (l *link) ways() string {
 	return strings.Join(names, " or ")
 }
 
-// reach returns when the profiler of a session answers, or with false when no stream brings anything. It is true as
-// well when that cannot be told, or there is nothing to ask: the next step will say why.
+// reach returns when the profiler of a session answers, or with false when no stream brings anything, or one that was
+// kept has ended. It is true as well when that cannot be told, or there is nothing to ask: the next step will say why.
 func (l *link) reach(ctx context.Context, session *launch.Session) bool {
 	l.ref = session.Ref
 	if l.client != nil || l.unasked() {
@@ -64,6 +64,9 @@ func (l *link) reach(ctx context.Context, session *launch.Session) bool {
 	dialer := stream.NewDialer(l.config, session.Ref, l.transfers, launch.Program, "relay")
 	for !l.try(ctx, dialer) {
 		if why, err := session.Ended(ctx); err != nil || why != "" {
+			if session.Reused { // it was about to end when it was found
+				return false
+			}
 			break
 		}
 		if dialer.Exhausted() {

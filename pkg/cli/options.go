@@ -33,7 +33,8 @@ type Options struct {
 	launch    launch.Options
 	ephemeral bool
 	job       bool
-	request   api.Request
+	types     []string
+	request   api.Request // what the types have in common
 	outputs   []string
 	format    string
 	json      bool
@@ -41,16 +42,19 @@ type Options struct {
 	policy    string
 	dryRun    bool
 	restarts  bool
+	serves    bool   // the profiler is to be asked again and again
+	port      string // of --from-endpoint; "" without it
 	open      bool
 	quiet     bool
 	verbose   bool
 
-	keepSet func() bool  // whether --keep was given
-	hint    string       // what else the arguments could have meant
-	query   target.Query // its namespace is empty for that of --namespace or the context
-	mode    launch.Mode
-	files   []*file
-	drawing drawing
+	changed  func(flag string) bool // whether it was given
+	requests []api.Request          // one for each type
+	hint     string                 // what else the arguments could have meant
+	query    target.Query           // its namespace is empty for that of --namespace or the context
+	mode     launch.Mode
+	files    []*file
+	drawing  drawing
 }
 
 // NewOptions gives the defaults.
@@ -63,7 +67,9 @@ func NewOptions(streams genericiooptions.IOStreams) *Options {
 		IOStreams: streams,
 		config:    genericclioptions.NewConfigFlags(true),
 		drawing:   drawing{stdout: streams.Out},
-		request:   api.Request{Type: "cpu", Frequency: 99},
+		types:     []string{"cpu"},
+		request:   api.Request{Frequency: 99, MemProfileRate: api.DefaultMemProfileRate},
+		changed:   func(string) bool { return false },
 		launch:    launch.Options{Image: image, Duration: 30 * time.Second, Timeout: 2 * time.Minute},
 	}
 }
@@ -96,19 +102,22 @@ func (o *Options) addTargetFlags(f *pflag.FlagSet) {
 
 // addProfilingFlags adds those that say how a profile is taken.
 func (o *Options) addProfilingFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.request.Type, "type", o.request.Type, "`type` of the profile: "+strings.Join(types(), ", "))
+	o.addTypeFlag(f)
 	f.IntVar(&o.request.Frequency, "frequency", o.request.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
 	f.IntSliceVar(&o.request.PIDs, "pid", nil, "profile only these `processes`, numbered as inside the container")
-	f.StringVar(&o.request.By, "by", "", "`level` to add below the process: "+api.ByThread)
+	f.StringVar(&o.request.By, "by", "", "`level` to add below the process: "+api.ByThread+", for goroutine "+api.ByGoroutine)
+	o.addMemProfileFlags(f)
+	f.BoolVar(&o.request.Freeze, "freeze", false, "stop the container's threads for the milliseconds in which goroutines are read")
 	f.BoolVar(&o.request.NoTimes, "no-times", false, "leave out when samples were taken: a smaller profile, without --from, --to and the strip of time")
-	f.BoolVar(&o.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: a Job where that is refused")
-	f.BoolVar(&o.job, "job", false, "use a Job")
+	o.addModeFlags(f)
 	o.addLaunchFlags(f)
+	f.StringVar(&o.port, "from-endpoint", "", "take the profile from the program's own net/http/pprof, by port-forward and with nothing created; =`PORT` names its port; default: 6060, then the container's ports")
+	f.Lookup("from-endpoint").NoOptDefVal = anyPort
 	f.BoolVar(&o.restarts, "wait-for-restart", false, "go on with the container's next start when it ends; a Job sees its first second")
 	f.StringVar((*string)(&o.launch.Transfer), "transfer", "", "the only `way` back that may be used: exec, attach or logs; default: the first of them that is permitted and works")
 	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it, and ends it with --keep 0s")
-	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")
-	o.keepSet = func() bool { return f.Changed("keep") }
+	o.addTimeoutFlag(f)
+	o.changed = f.Changed
 }
 
 // addTalkFlags adds those that say how much is told meanwhile.
@@ -119,6 +128,24 @@ func (o *Options) addTalkFlags(f *pflag.FlagSet) {
 
 func (o *Options) addContainerFlag(f *pflag.FlagSet) {
 	f.StringVarP(&o.container, "container", "c", "", "`container` to profile; default: that of the annotation kubectl.kubernetes.io/default-container, else the first")
+}
+
+func (o *Options) addTypeFlag(f *pflag.FlagSet) {
+	f.StringSliceVar(&o.types, "type", o.types, "`types` of profile, taken at once: "+strings.Join(api.TypeNames(), ", ")+"; memory is heap")
+}
+
+func (o *Options) addMemProfileFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.request.EnableMemProfile, "enable-memprofile", false, "turn the memory profile of Go programs on that have none, for the time of the profile: writes runtime.MemProfileRate in their memory, and the old value back")
+	f.IntVar(&o.request.MemProfileRate, "memprofile-rate", o.request.MemProfileRate, "what --enable-memprofile writes: `bytes` allocated between two samples")
+}
+
+func (o *Options) addModeFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: a Job where that is refused")
+	f.BoolVar(&o.job, "job", false, "use a Job")
+}
+
+func (o *Options) addTimeoutFlag(f *pflag.FlagSet) {
+	f.DurationVar(&o.launch.Timeout, "timeout", o.launch.Timeout, "how long the profiler may take to start, pulling its image included")
 }
 
 // addLaunchFlags adds those that say what is to be created.
@@ -161,8 +188,6 @@ func (o *Options) Complete(args []string) error {
 		return err
 	}
 	o.query.Container = o.container
-	o.request.Duration = o.launch.Duration
-	o.launch.Request = o.request.String()
 	o.launch.PullPolicy = corev1.PullPolicy(o.policy)
 	switch {
 	case o.ephemeral && !o.job:
@@ -170,7 +195,43 @@ func (o *Options) Complete(args []string) error {
 	case o.job:
 		o.mode = launch.Job
 	}
-	return o.completeFormat()
+	if err := o.completeFormat(); err != nil {
+		return err
+	}
+	return o.completeTypes()
+}
+
+// completeTypes makes a request for each type.
+func (o *Options) completeTypes() error {
+	types, err := api.TypesOf(o.types)
+	if err != nil {
+		return err
+	}
+	o.request.Duration = o.launch.Duration
+	if err := o.request.Validate(types); err != nil {
+		return err
+	}
+	for _, t := range types {
+		r := t.Request(o.request)
+		if r.By == "" && t.Name == "goroutine" && slices.ContainsFunc(o.files, func(f *file) bool { return f.format == render.Text }) {
+			r.By = api.ByGoroutine // a traceback, which tells each of them
+		}
+		o.requests = append(o.requests, r)
+	}
+	o.tellLauncher()
+	return nil
+}
+
+// tellLauncher tells what the profiler is to live for.
+func (o *Options) tellLauncher() {
+	o.launch.Requests, o.launch.Duration, o.launch.MemoryOnly = nil, 0, true
+	for _, r := range o.requests {
+		o.launch.Requests = append(o.launch.Requests, r.String())
+		o.launch.Duration = max(o.launch.Duration, r.Duration)
+		if t, err := api.TypeOf(r.Type); err != nil || t.NeedsBPF {
+			o.launch.MemoryOnly = false
+		}
+	}
 }
 
 // completeFormat sets the files and their formats.
@@ -189,18 +250,10 @@ func (o *Options) completeFormat() (err error) {
 func (o *Options) Validate() error {
 	jobOnly := o.launch.JobNamespace + o.launch.ImagePullSecret + o.launch.ServiceAccount
 	switch {
-	case !slices.Contains(types(), o.request.Type):
-		return fmt.Errorf("unknown profile type %q; choose one of: %s", o.request.Type, strings.Join(types(), ", "))
-	case o.launch.Duration <= 0 || o.launch.Duration > api.MaxDuration:
-		return fmt.Errorf("--duration %v: it must be above 0 and at most %v", o.launch.Duration, api.MaxDuration)
-	case o.request.Frequency < 1 || o.request.Frequency > api.MaxFrequency:
-		return fmt.Errorf("--frequency %d: it must be from 1 to %d", o.request.Frequency, api.MaxFrequency)
-	case slices.ContainsFunc(o.request.PIDs, func(pid int) bool { return pid < 1 }):
-		return fmt.Errorf("--pid %v: process IDs are above 0", o.request.PIDs)
-	case len(o.request.PIDs) > api.MaxPIDs:
-		return fmt.Errorf("--pid: at most %d processes", api.MaxPIDs)
-	case o.request.By != "" && o.request.By != api.ByThread:
-		return fmt.Errorf("--by %s: it can be %s", o.request.By, api.ByThread)
+	case o.changed("memprofile-rate") && !o.request.EnableMemProfile:
+		return fmt.Errorf("--memprofile-rate is for --enable-memprofile")
+	case len(o.requests) > 1 && slices.ContainsFunc(o.files, func(f *file) bool { return isStream(f.path) }):
+		return fmt.Errorf("--output -, or a device, is for one profile: of %d types each needs a file", len(o.requests))
 	case o.launch.Keep < 0:
 		return fmt.Errorf("--keep %v: it must not be below 0", o.launch.Keep)
 	case o.launch.Transfer != "" && !slices.Contains(stream.Transfers(), o.launch.Transfer):
@@ -222,6 +275,9 @@ func (o *Options) Validate() error {
 	case o.quiet && o.verbose:
 		return fmt.Errorf("--quiet and --verbose exclude each other")
 	}
+	if err := o.validateEndpoint(); err != nil {
+		return err
+	}
 	if err := validateFiles(o.files, o.Out); err != nil {
 		return err
 	}
@@ -231,14 +287,6 @@ func (o *Options) Validate() error {
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func types() []string {
-	var names []string
-	for _, t := range api.ProfileTypes() {
-		names = append(names, t.Name)
-	}
-	return names
 }
 
 func formats() []string {

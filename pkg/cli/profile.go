@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
 )
@@ -20,46 +18,30 @@ const (
 	goodbyeTime = 4 * time.Second
 )
 
-// profile takes the profile in a session. finish, to be called in any case, tells the profiler to
+// profile takes the profiles in a session, all at once. finish, to be called in any case, tells the profiler to
 // exit and deletes the Job; it has begun when profile returns, so that it costs no time.
-func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, session *launch.Session) (p *profile.Profile, finish func() error, err error) {
+func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, session *launch.Session) (parts []*part, finish func() error) {
 	client := link.client
-	ui.step("sampling for %v", o.request.Duration)
-	var slices received
+	parts = partsOf(o.requests)
+	m := newMeter(ui, o.requests)
 	if client == nil {
-		p, err = o.readLog(ctx, early, ui, link, session, &slices)
+		o.readLog(ctx, early, m, link, session, parts)
 	} else {
 		client.Broken = func(ctx context.Context, err error) bool {
 			ui.interrupted(err)
 			why, err := session.Ended(ctx)
 			return err == nil && why != ""
 		}
-		p, err = o.sample(ctx, early, ui, client, &slices)
+		sample(ctx, early, m, client, parts)
 	}
-	keep := o.keeps(session, err)
-	if err != nil && ctx.Err() == nil && !errors.As(err, new(*api.Error)) {
-		why := ""
-		if !errors.Is(err, errStopped) {
-			why = session.Why(ctx)
-		}
-		if why != "" {
-			err = fmt.Errorf("%s: %w", why, err)
-		} else {
-			why = err.Error()
-		}
-		if part := slices.merge(why, o.request.Duration); part != nil {
-			p, err = part, nil
+	keep := o.keeps(session, failed(parts))
+	why := sync.OnceValue(func() string { return session.Why(ctx) })
+	for _, p := range parts {
+		if p.err != nil && ctx.Err() == nil && !refused(p.err) {
+			p.salvage(why)
 		}
 	}
-	if err == nil && session.Mode == launch.Job && partial(p) == "" {
-		if why, err := session.TargetEnded(ctx); err == nil && why != "" {
-			prefix := api.PartialComment
-			if o.request.Restarts {
-				prefix = restartComment
-			}
-			p.Comments = append(p.Comments, prefix+why)
-		}
-	}
+	noteEnd(ctx, session, parts)
 	done := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
@@ -80,53 +62,99 @@ func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, 
 		wg.Wait()
 		done <- closeErr
 	}()
-	return p, func() error { return <-done }, err
+	return parts, func() error { return <-done }
+}
+
+// salvage makes a partial profile of the slices that came of one that broke off; why is asked for the reason.
+func (p *part) salvage(why func() string) {
+	reason := ""
+	if !errors.Is(p.err, errStopped) {
+		reason = why()
+	}
+	if reason != "" {
+		p.err = fmt.Errorf("%s: %w", reason, p.err)
+	} else {
+		reason = p.err.Error()
+	}
+	if merged := p.slices.merge(reason, p.request.Duration); merged != nil {
+		p.profile, p.err = merged, nil
+	}
+}
+
+// noteEnd says in the profiles of a Job, which outlives its target, that this ended meanwhile.
+func noteEnd(ctx context.Context, session *launch.Session, parts []*part) {
+	if session.Mode != launch.Job {
+		return
+	}
+	target := sync.OnceValues(func() (string, error) { return session.TargetEnded(ctx) })
+	for _, p := range parts {
+		if p.profile == nil || p.instant() || partial(p.profile) != "" {
+			continue
+		}
+		if why, err := target(); err == nil && why != "" {
+			prefix := api.PartialComment
+			if p.request.Restarts {
+				prefix = restartComment
+			}
+			p.profile.Comments = append(p.profile.Comments, prefix+why)
+		}
+	}
 }
 
 // keeps tells whether the profiler is to go on waiting: a new one as the user wishes, unless it has
 // failed, and one kept by an earlier run unless this one is given --keep 0s.
 func (o *Options) keeps(session *launch.Session, err error) bool {
 	if session.Reused {
-		return o.launch.Keep > 0 || !o.keepSet()
+		return o.launch.Keep > 0 || !o.changed("keep")
 	}
 	return o.launch.Keep > 0 && err == nil
 }
 
-// sample requests the profile and shows its progress meanwhile. The end of early ends the sampling.
-func (o *Options) sample(ctx, early context.Context, ui *progress, client *api.Client, slices *received) (*profile.Profile, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, o.request.Duration+resultTime,
+// sample requests the profiles and shows their progress meanwhile. The end of early ends the sampling.
+func sample(ctx, early context.Context, m *meter, client *api.Client, parts []*part) {
+	var wg sync.WaitGroup
+	stopping := sync.OnceFunc(func() { m.ui.step("stopping; Ctrl-C again quits at once") })
+	for _, p := range parts {
+		wg.Go(func() { p.sample(ctx, early, m, client, stopping) })
+	}
+	wg.Wait()
+}
+
+func (p *part) sample(ctx, early context.Context, m *meter, client *api.Client, stopping func()) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.request.Duration+resultTime,
 		fmt.Errorf("no result %v after the end of sampling", resultTime))
 	defer cancel()
-	request := o.request
+	request := p.request
 	request.Capture = api.NewCaptureID()
 
 	watching, end := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		// Progress is for show: that it fails does not concern the profile.
-		_ = client.Progress(watching, request.Capture, func(p api.Progress) { ui.sampling(p, request.Duration) })
+		_ = client.Progress(watching, request.Capture, func(now api.Progress) { m.report(request.Type, now) })
 	})
-	wg.Go(func() {
-		// They are wanted only if the profile does not come.
-		_ = client.Slices(watching, request.Capture, slices.add)
-	})
+	if !p.instant() {
+		wg.Go(func() {
+			// They are wanted only if the profile does not come.
+			_ = client.Slices(watching, request.Capture, p.slices.add)
+		})
+	}
 	wg.Go(func() {
 		select {
 		case <-early.Done():
-			ui.step("stopping; Ctrl-C again quits at once")
+			stopping()
 			if err := stopCapture(watching, client, request.Capture); err != nil && watching.Err() == nil {
-				ui.note("the profiler could not be told to stop: %v", err)
+				m.ui.note("the profiler could not be told to stop: %v", err)
 			}
 		case <-watching.Done():
 		}
 	})
-	p, err := client.Profile(ctx, request)
+	p.profile, p.err = client.Profile(ctx, request)
 	end()
 	wg.Wait()
-	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		err = context.Cause(ctx)
+	if p.err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		p.err = context.Cause(ctx)
 	}
-	return p, err
 }
 
 // stopCapture stops a capture, also one that the profiler has yet to hear of.

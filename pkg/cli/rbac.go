@@ -23,7 +23,10 @@ const rbacExamples = `  # Let a service account of the namespace profile its pod
   kubectl pprof rbac serviceaccount/ci -n shop | kubectl apply -f -
 
   # Let a group profile with Jobs
-  kubectl pprof rbac group/oncall --mode job -n shop | kubectl apply -f -`
+  kubectl pprof rbac group/oncall --mode job -n shop | kubectl apply -f -
+
+  # Let a group take profiles from programs that serve net/http/pprof, and nothing else
+  kubectl pprof rbac group/oncall --mode endpoint -n shop | kubectl apply -f -`
 
 // subjects are the kinds of those whom a RoleBinding can name.
 var subjects = map[string]string{
@@ -37,7 +40,7 @@ func newRBACCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	config := genericclioptions.NewConfigFlags(true)
 	mode, transfer := "ephemeral", string(stream.Exec)
 	cmd := &cobra.Command{
-		Use:                   "rbac [user/NAME | group/NAME | serviceaccount/NAME] [--mode ephemeral|job] [--transfer exec|attach|logs] [-n NAMESPACE]",
+		Use:                   "rbac [user/NAME | group/NAME | serviceaccount/NAME] [--mode ephemeral|job|endpoint] [--transfer exec|attach|logs] [-n NAMESPACE]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Print the Role and RoleBinding that suffice for profiling",
 		Long: `Print as YAML the smallest Role, and a RoleBinding to it, with which pods of a namespace can be
@@ -56,7 +59,7 @@ profiled by their names. Nothing is asked of the cluster.`,
 			return printRBAC(streams.Out, mode, transfer, namespace, subject)
 		},
 	}
-	cmd.Flags().StringVar(&mode, "mode", mode, "`way` of profiling: ephemeral or job")
+	cmd.Flags().StringVar(&mode, "mode", mode, "`way` of profiling: ephemeral, job, or endpoint for --from-endpoint")
 	cmd.Flags().StringVar(&transfer, "transfer", transfer, "`way` back: exec, attach or logs")
 	cmd.Flags().StringVarP(config.Namespace, "namespace", "n", "", "`namespace` of the pods; default: that of the context")
 	cmd.Flags().StringVar(config.Context, "context", "", "`context` of the kubeconfig")
@@ -66,12 +69,19 @@ profiled by their names. Nothing is asked of the cluster.`,
 }
 
 func printRBAC(w io.Writer, mode, transfer, namespace, subject string) error {
-	modes := map[string]launch.Mode{"ephemeral": launch.Ephemeral, "job": launch.Job}
-	if modes[mode] == "" {
-		return usageError{fmt.Errorf("--mode %q is neither ephemeral nor job", mode)}
-	}
 	if !slices.Contains(stream.Transfers(), stream.Transfer(transfer)) {
 		return usageError{fmt.Errorf("--transfer %q: choose exec, attach or logs", transfer)}
+	}
+	var rules []rbacv1.PolicyRule
+	switch mode {
+	case "ephemeral":
+		rules = launch.Rules(launch.Ephemeral, stream.Transfer(transfer))
+	case "job":
+		rules = launch.Rules(launch.Job, stream.Transfer(transfer))
+	case "endpoint":
+		rules = launch.EndpointRules()
+	default:
+		return usageError{fmt.Errorf("--mode %q: choose ephemeral, job or endpoint", mode)}
 	}
 	kind, name, _ := strings.Cut(subject, "/")
 	if subjects[kind] == "" || name == "" {
@@ -84,7 +94,7 @@ func printRBAC(w io.Writer, mode, transfer, namespace, subject string) error {
 	}
 	version := rbacv1.SchemeGroupVersion.String()
 	for i, object := range []any{
-		&rbacv1.Role{TypeMeta: metav1.TypeMeta{Kind: "Role", APIVersion: version}, ObjectMeta: meta, Rules: launch.Rules(modes[mode], stream.Transfer(transfer))},
+		&rbacv1.Role{TypeMeta: metav1.TypeMeta{Kind: "Role", APIVersion: version}, ObjectMeta: meta, Rules: rules},
 		&rbacv1.RoleBinding{
 			TypeMeta: metav1.TypeMeta{Kind: "RoleBinding", APIVersion: version}, ObjectMeta: meta, Subjects: []rbacv1.Subject{to},
 			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -26,35 +27,49 @@ const (
 
 var errStopped = errors.New("stopped")
 
-// readLog receives the profile that a profiler writes to its log because it cannot be asked. A log that breaks is read
+// readLog receives the profiles that a profiler writes to its log because it cannot be asked. A log that breaks is read
 // again from its beginning: a node keeps more of it than we write.
-func (o *Options) readLog(ctx, early context.Context, ui *progress, link *link, session *launch.Session, slices *received) (*profile.Profile, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, o.request.Duration+resultTime,
+func (o *Options) readLog(ctx, early context.Context, m *meter, link *link, session *launch.Session, parts []*part) {
+	var longest time.Duration
+	for _, p := range parts {
+		longest = max(longest, p.request.Duration)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, longest+resultTime,
 		fmt.Errorf("no result %v after the end of sampling", resultTime))
 	defer cancel()
 	stop := context.AfterFunc(early, cancel)
 	defer stop()
-	r := logReader{ui: ui, asked: o.request.Duration, slices: slices}
+	r := logReader{meter: m, parts: parts}
+	err := r.follow(ctx, early, link, session)
+	for _, p := range parts {
+		if p.profile == nil && p.err == nil {
+			p.err = err
+		}
+	}
+}
+
+// follow reads until everything has come.
+func (r *logReader) follow(ctx, early context.Context, link *link, session *launch.Session) error {
 	for since := time.Now(); ; {
 		why, endedErr := session.Ended(ctx) // before the log is read: it is whole then
 		before := r.last
 		err := r.read(ctx, link)
 		switch {
-		case r.result != nil || r.refusal != nil:
-			return r.result, r.refusal
+		case r.complete():
+			return nil
 		case early.Err() != nil:
-			return nil, errStopped
+			return errStopped
 		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		case endedErr == nil && why != "":
-			return nil, errors.New("its log has no whole profile")
+			return errors.New("its log has no whole profile")
 		case r.last > before:
 			since = time.Now()
 		case time.Since(since) > api.UnattendedTime:
-			return nil, fmt.Errorf("its log brings nothing: %w", err)
+			return fmt.Errorf("its log brings nothing: %w", err)
 		}
 		if err != nil {
-			ui.interrupted(err)
+			r.meter.ui.interrupted(err)
 		}
 		select {
 		case <-time.After(logPause):
@@ -65,13 +80,14 @@ func (o *Options) readLog(ctx, early context.Context, ui *progress, link *link, 
 
 // logReader takes the blocks out of a profiler's log.
 type logReader struct {
-	ui     *progress
-	asked  time.Duration
-	slices *received
+	meter *meter
+	parts []*part
+	last  int // number of the last block
+}
 
-	last    int // number of the last block
-	result  *profile.Profile
-	refusal error
+// complete tells that each profile has come, or why there is none.
+func (r *logReader) complete() bool {
+	return !slices.ContainsFunc(r.parts, func(p *part) bool { return p.profile == nil && p.err == nil })
 }
 
 // errComplete ends the reading of a log that brings nothing more.
@@ -112,30 +128,37 @@ func (r *logReader) take(b logs.Block) error {
 		return nil
 	}
 	r.last = b.Number
-	switch b.Kind {
+	kind, profileType := api.ParseLogKind(b.Kind)
+	i := slices.IndexFunc(r.parts, func(p *part) bool { return p.request.Type == profileType })
+	if i < 0 {
+		return nil
+	}
+	part := r.parts[i]
+	switch kind {
 	case api.LogProgress:
 		var p api.Progress
 		if err := json.Unmarshal(b.Data, &p); err == nil {
-			r.ui.sampling(p, r.asked)
+			r.meter.report(profileType, p)
 		}
 	case api.LogSlice:
 		if p, err := profile.ParseData(b.Data); err == nil {
-			r.slices.add(p)
+			part.slices.add(p)
 		}
 	case api.LogError:
 		e := new(api.Error)
 		if json.Unmarshal(b.Data, e) != nil || e.Message == "" {
 			e.Message = fmt.Sprintf("the profiler said %.200q", bytes.TrimSpace(b.Data))
 		}
-		r.refusal = e
-		return errComplete
+		part.err = e
 	case api.LogProfile:
 		p, err := profile.ParseData(b.Data)
 		if err != nil {
-			r.refusal = &api.Error{Message: fmt.Sprintf("the profile is unreadable: %v", err)}
-			return errComplete
+			part.err = &api.Error{Message: fmt.Sprintf("the profile is unreadable: %v", err)}
+			break
 		}
-		r.result = p
+		part.profile = p
+	}
+	if r.complete() {
 		return errComplete
 	}
 	return nil

@@ -20,6 +20,7 @@ func TestReadmeFlags(t *testing.T) {
 		"":        "<!-- flags: written by `go test ./pkg/cli -update` -->\n",
 		"convert": "<!-- flags of convert: written by `go test ./pkg/cli -update` -->\n",
 		"diff":    "<!-- flags of diff: written by `go test ./pkg/cli -update` -->\n",
+		"serve":   "<!-- flags of serve: written by `go test ./pkg/cli -update` -->\n",
 		"view":    "<!-- flags of view: written by `go test ./pkg/cli -update` -->\n",
 	} {
 		t.Run(command, func(t *testing.T) { checkFlags(t, strings.Fields("kubectl-pprof "+command+" --help"), from) })

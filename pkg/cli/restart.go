@@ -19,53 +19,67 @@ const restartComment = "restart: "
 // worthwhile is the shortest time that is worth another profiler.
 const worthwhile = time.Second
 
-// takeWithRestarts takes a profile that goes on with the next start of its target. A Job's profiler sees to that by
+// takeWithRestarts takes profiles that go on with the next start of their target. A Job's profiler sees to that by
 // itself; one in an ephemeral container ends with the target, so that each start takes another.
 func (o *Options) takeWithRestarts(ctx, early context.Context, ui *progress, config *rest.Config, client kubernetes.Interface, t *target.Target) (*taken, error) {
 	begin := time.Now()
 	all, err := o.take(ctx, early, ui, config, client, t)
-	if !o.restarts || all == nil || o.request.Restarts {
+	if !o.restarts || all == nil || all.parts[0].request.Restarts {
 		return all, err
 	}
 	for end := begin.Add(o.request.Duration); early.Err() == nil; {
+		open := slices.DeleteFunc(slices.Clone(all.parts), (*part).whole)
 		why, endedErr := all.session.TargetEnded(ctx)
 		left := time.Until(end)
-		if err == nil && partial(all.profile) == "" || why == "" || endedErr != nil || left < worthwhile {
+		if len(open) == 0 || why == "" || endedErr != nil || left < worthwhile {
 			break
 		}
 		ui.step("%s: waiting for its next start", why)
 		if t, endedErr = target.Next(early, client, t); endedErr != nil {
-			break // the profile says why it is partial
+			break // the profiles say why they are partial
 		}
-		o.setDuration(max(time.Until(end), worthwhile))
-		next, nextErr := o.take(ctx, early, ui, config, client, t)
+		o.requests = nil
+		for _, p := range open {
+			r := p.request
+			if !p.instant() {
+				r.Duration = max(time.Until(end), worthwhile)
+			}
+			o.requests = append(o.requests, r)
+		}
+		o.tellLauncher()
+		next, _ := o.take(ctx, early, ui, config, client, t)
 		if next == nil {
 			break // as above
 		}
 		_ = all.finish() // there is nothing to take away of an ephemeral container
-		before := all.profile
-		all = next
-		if err = nextErr; before == nil {
-			continue
-		}
-		before.Comments = withoutPartial(before.Comments, why)
-		if err != nil {
-			all.profile, err = before, nil
-			before.Comments = append(before.Comments, api.PartialComment+nextErr.Error())
-		} else if all.profile, err = api.Join(before, all.profile); err != nil {
-			return all, err
+		all.session, all.finish = next.session, next.finish
+		for i, p := range open {
+			p.goOn(next.parts[i], why)
 		}
 	}
-	return all, err
+	return all, nil
+}
+
+// whole tells that a next start of the target can add nothing.
+func (p *part) whole() bool { return refused(p.err) || p.profile != nil && partial(p.profile) == "" }
+
+// goOn adds the profile of the target's next start; why is how it ended before.
+func (p *part) goOn(next *part, why string) {
+	before := p.profile
+	if before == nil {
+		p.profile, p.err = next.profile, next.err
+		return
+	}
+	before.Comments = withoutPartial(before.Comments, why)
+	if next.err != nil {
+		before.Comments = append(before.Comments, api.PartialComment+next.err.Error())
+		return
+	}
+	p.profile, p.err = api.Join(before, next.profile)
 }
 
 // withoutPartial replaces the comment that a profile is partial by one that says why there is a gap in it.
 func withoutPartial(comments []string, why string) []string {
 	rest := slices.DeleteFunc(slices.Clone(comments), func(c string) bool { return strings.HasPrefix(c, api.PartialComment) })
 	return append(rest, restartComment+why)
-}
-
-func (o *Options) setDuration(d time.Duration) {
-	o.request.Duration, o.launch.Duration = d, d
-	o.launch.Request = o.request.String()
 }

@@ -25,7 +25,7 @@ import (
 // is deleted in any case.
 func (o *Options) Run(ctx, early context.Context) error {
 	err := o.run(ctx, early)
-	if errors.Is(err, errPartial) {
+	if errors.Is(err, errPartial) || errors.Is(err, errMissing) {
 		return err // it was too late for an interruption
 	}
 	return interrupted(ctx, err)
@@ -46,9 +46,12 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	files := o.typeFiles()
 	if !o.dryRun {
-		if err := openFiles(o.files, o.Out); err != nil {
-			return err
+		for _, f := range files {
+			if err := openFiles(f, o.Out); err != nil {
+				return err
+			}
 		}
 	}
 	t, taken, err := o.capture(ctx, early, ui, config, clients)
@@ -59,13 +62,12 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p := taken.profile
 	ui.step("writing the profile")
-	paths, err := writeFiles(o.files, o.fileName(t, p), o.drawing.write(p))
+	paths, err := o.write(taken.parts, files, t)
 	ui.clear()
 	if !o.quiet {
-		summarize(o.ErrOut, p, paths, taken.session)
-		if o.launch.Keep > 0 && !taken.session.Reused {
+		summarize(o.ErrOut, taken.parts, paths, taken.session)
+		if o.launch.Keep > 0 && taken.session != nil && !taken.session.Reused {
 			fmt.Fprintf(o.ErrOut, "the profiler waits %v for another profile of this container\n", o.launch.Keep)
 		}
 	}
@@ -77,13 +79,16 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 			return err
 		}
 	}
-	if reason := partial(p); reason != "" && early.Err() == nil {
+	if err := missing(taken.parts); err != nil {
+		return err
+	}
+	if reason := partialOf(taken.parts); reason != "" && early.Err() == nil {
 		return fmt.Errorf("%w: %s", errPartial, reason)
 	}
 	return nil
 }
 
-// capture finds the target and takes its profile, which says what it is of. As take, it returns nothing taken if there
+// capture finds the target and takes its profiles, which say what they are of. As take, it returns nothing taken if there
 // was no session.
 func (o *Options) capture(ctx, early context.Context, ui *progress, config *rest.Config, clients target.Clients) (*target.Target, *taken, error) {
 	ui.step("looking for %s", o.query.Name)
@@ -94,15 +99,37 @@ func (o *Options) capture(ctx, early context.Context, ui *progress, config *rest
 	for _, note := range t.Notes {
 		ui.note("%s", note)
 	}
-	taken, err := o.takeWithRestarts(ctx, early, ui, config, clients.Core, t)
-	switch {
-	case taken == nil:
-		return t, nil, err
-	case err != nil:
+	var taken *taken
+	if o.port != "" {
+		taken, err = o.takeFromEndpoint(early, ui, config, t)
+	} else {
+		taken, err = o.takeWithRestarts(ctx, early, ui, config, clients.Core, t)
+	}
+	if taken == nil {
+		return t, nil, interrupted(early, err)
+	}
+	if err := failed(taken.parts); err != nil {
 		return t, taken, fmt.Errorf("profiling %s: %w", t, err)
 	}
-	taken.profile.Comments = append(taken.profile.Comments, describe(o.request.Type, t)...)
+	for _, p := range taken.parts {
+		if p.profile != nil {
+			p.profile.Comments = append(p.profile.Comments, describe(p.request.Type, t)...)
+		}
+	}
 	return t, taken, nil
+}
+
+// write writes the profiles that have come and gives the paths of those that are files. One that fails does not keep the
+// others from being written.
+func (o *Options) write(parts []*part, files [][]*file, t *target.Target) (paths []string, err error) {
+	for i, p := range parts {
+		if p.profile == nil {
+			continue
+		}
+		written, failed := writeFiles(files[i], fileName(t, p), o.drawing.write(p.profile))
+		paths, err = append(paths, written...), errors.Join(err, failed)
+	}
+	return paths, err
 }
 
 // connect makes the client. The limits are those of a person at a terminal, who does not wait
@@ -163,7 +190,7 @@ func partial(p *profile.Profile) string {
 }
 
 // fileName is the name of an output, without its ending, if the user gives none.
-func (o *Options) fileName(t *target.Target, p *profile.Profile) string {
-	begin := time.Unix(0, p.TimeNanos).Format("20060102-150405")
-	return fmt.Sprintf("%s-%s-%s-%s", t.Pod.Name, t.Container, o.request.Type, begin)
+func fileName(t *target.Target, p *part) string {
+	begin := time.Unix(0, p.profile.TimeNanos).Format("20060102-150405")
+	return fmt.Sprintf("%s-%s-%s-%s", t.Pod.Name, t.Container, p.request.Type, begin)
 }

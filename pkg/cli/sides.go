@@ -44,6 +44,9 @@ func (c *comparison) side(arg string) (side, error) {
 	if err := one.Complete([]string{arg}); err != nil {
 		return s, err
 	}
+	if len(one.requests) != 1 {
+		return s, fmt.Errorf("--type names %d types; a comparison is of one", len(one.requests))
+	}
 	one.hint = "; there is no file of this name either"
 	return s, one.Validate()
 }
@@ -103,8 +106,8 @@ func (c *comparison) profiles(ctx, early context.Context) (profiles []*profile.P
 				stop()
 				return
 			}
-			profiles[i] = one.profile
-			ui.note("%s: %s", t, extent(one.profile))
+			profiles[i] = one.parts[0].profile
+			ui.note("%s: %s", t, one.parts[0].extent())
 			if !c.quiet {
 				tellRemains(c.ErrOut, one.session)
 			}

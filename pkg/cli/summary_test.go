@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
 )
@@ -38,14 +40,6 @@ func cpuProfile(stacks ...[]string) *profile.Profile {
 	return p
 }
 
-// heapProfile has objects and bytes, and no duration.
-func heapProfile() *profile.Profile {
-	p := cpuProfile([]string{"main.fill"})
-	p.SampleType = []*profile.ValueType{{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
-	p.DefaultSampleType, p.DurationNanos, p.Sample[0].Value = "inuse_space", 0, []int64{3, 3 << 20}
-	return p
-}
-
 func TestSummary(t *testing.T) {
 	ephemeral := &launch.Session{Mode: launch.Ephemeral, Ref: stream.Ref{Container: "kubectl-pprof-abcde"}}
 	lossy := cpuProfile([]string{"main.price", "main.main"}, []string{"main.price", "main.main"}, []string{"main.evil\x1b[2J", "main.main"})
@@ -72,18 +66,45 @@ wrote web.pb.gz
 0 samples of 0 processes in 2s
 wrote web.svg
 `},
-		"no samples are counted": {heapProfile(), &launch.Session{Mode: launch.Job}, nil, `hottest functions: own share, share with callees
-  100.0%  100.0%  main.fill
-3.00MiB of inuse_space in 1 process
-`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			summarize(&b, c.p, c.paths, c.session)
+			summarize(&b, []*part{{request: api.Request{Type: "cpu"}, profile: c.p}}, c.paths, c.session)
 			if b.String() != c.want {
 				t.Errorf("got:\n%s\nwant:\n%s", &b, c.want)
 			}
 		})
+	}
+}
+
+// Of several types each is told in its own units.
+func TestSummaryOfSeveral(t *testing.T) {
+	heap := cpuProfile([]string{"main.remember", "main.main"})
+	heap.SampleType = []*profile.ValueType{{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
+	heap.DefaultSampleType = "inuse_space"
+	heap.Sample[0].Value = []int64{1234, 3 << 20}
+	goroutines := cpuProfile([]string{"main.wait"})
+	goroutines.SampleType, goroutines.DefaultSampleType = []*profile.ValueType{{Type: "goroutine", Unit: "count"}}, ""
+	goroutines.Sample[0].Value = []int64{1}
+	var b bytes.Buffer
+	summarize(&b, []*part{
+		{request: api.Request{Type: "heap"}, profile: heap},
+		{request: api.Request{Type: "goroutine"}, profile: goroutines},
+		{request: api.Request{Type: "mutex"}, err: errors.New("the program does not collect it")},
+		{request: api.Request{Type: "offcpu"}, profile: &profile.Profile{SampleType: []*profile.ValueType{{Type: "offcpu", Unit: "nanoseconds"}}, DurationNanos: 1e9}},
+	}, []string{"web-heap.svg"}, nil)
+	const want = `heap: functions with the most inuse space: own share, share with callees
+  100.0%  100.0%  main.remember
+1,234 inuse objects, 3.00MiB inuse space of 1 process
+goroutine: functions with the most goroutines: own share, share with callees
+  100.0%  100.0%  main.wait
+1 goroutine of 1 process
+offcpu: No samples of offcpu in these 1s: there was nothing to record.
+0 offcpu of 0 processes in 1s
+wrote web-heap.svg
+`
+	if b.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", &b, want)
 	}
 }
 

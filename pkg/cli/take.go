@@ -2,9 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"slices"
 
-	"github.com/google/pprof/profile"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -13,31 +13,48 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
 )
 
-// taken is a profile and the session it was taken in. finish, to be called in any case, ends the session; it has begun,
+// taken are the profiles and the session they were taken in. finish, to be called in any case, ends the session; it has begun,
 // so that it costs no time.
 type taken struct {
-	profile *profile.Profile
+	parts   []*part
 	session *launch.Session
 	finish  func() error
 }
 
-// take launches a profiler and takes the profile. It returns nil if there was no session: because of the error, or
-// because what would be created was to be printed only.
+// take launches a profiler and takes the profiles that are requested. It returns nil if there was no session: because of
+// the error, or because what would be created was to be printed only.
 func (o *Options) take(ctx, early context.Context, ui *progress, config *rest.Config, client kubernetes.Interface, t *target.Target) (*taken, error) {
+	link, session, err := o.start(ctx, early, ui, config, client, t)
+	if session == nil {
+		return nil, err
+	}
+	for i := range o.requests {
+		o.requests[i].Restarts = o.restarts && session.Mode == launch.Job && !link.unasked()
+	}
+	parts, finish := o.profile(ctx, early, ui, link, session)
+	return &taken{parts, session, finish}, nil
+}
+
+// start launches a profiler and connects to it. It returns no session because of the error, or because what would be
+// created was to be printed only.
+func (o *Options) start(ctx, early context.Context, ui *progress, config *rest.Config, client kubernetes.Interface, t *target.Target) (*link, *launch.Session, error) {
 	link := &link{config: config}
 	o.launch.Ready = link.ready
 	ui.step("asking the cluster what it allows")
 	plan, err := launch.Choose(early, client, t, o.mode, o.launch)
 	if err != nil {
-		return nil, interrupted(early, err)
+		return nil, nil, interrupted(early, err)
 	}
 	link.transfers = plan.Transfers()
 	if plan.Fallback != "" {
-		ui.note("using a Job, for the ephemeral container is refused: %s", plan.Fallback)
+		ui.note("using %s", plan.Fallback)
 	}
 	if o.dryRun {
 		ui.clear()
-		return nil, printYAML(o.Out, plan)
+		return nil, nil, printYAML(o.Out, plan)
+	}
+	if o.serves && link.unasked() {
+		return nil, nil, errUnasked
 	}
 	verb := "starting a"
 	if plan.Object == nil {
@@ -49,17 +66,26 @@ func (o *Options) take(ctx, early context.Context, ui *progress, config *rest.Co
 		if early.Err() != nil && link.ref.Pod == t.Pod.Name {
 			link.dismiss(ctx)
 		}
-		return nil, interrupted(early, err)
+		return nil, nil, interrupted(early, err)
 	}
-	if !link.reach(early, session) && o.launch.Transfer == "" && slices.Contains(link.transfers, stream.Logs) {
+	reached := link.reach(early, session)
+	if !reached && session.Reused && early.Err() == nil {
+		ui.note("the kept profiler does not answer: another one is started")
+		o.launch.Fresh = true
+		return o.start(ctx, early, ui, config, client, t)
+	}
+	if !reached && o.launch.Transfer == "" && slices.Contains(link.transfers, stream.Logs) {
+		if o.serves {
+			return nil, nil, errors.Join(errUnasked, session.Close(ctx))
+		}
 		ui.note("nothing comes through %v: another profiler is told at its start what to do, and writes to its log", link.ways())
 		if err := session.Close(ctx); err != nil {
 			ui.note("%v", err)
 		}
 		o.launch.Transfer, o.launch.Keep = stream.Logs, 0
-		return o.take(ctx, early, ui, config, client, t)
+		return o.start(ctx, early, ui, config, client, t)
 	}
-	o.request.Restarts = o.restarts && session.Mode == launch.Job && !link.unasked()
-	p, finish, err := o.profile(ctx, early, ui, link, session)
-	return &taken{p, session, finish}, err
+	return link, session, nil
 }
+
+var errUnasked = errors.New("the profiler can be asked neither by exec nor by attach: what it is told at its start is one profile only")

@@ -25,7 +25,7 @@ func (e *examination) admission(ctx context.Context) []Check {
 	closed := 0
 	for _, mode := range modes {
 		c := Check{Name: "admission: " + string(mode), Verdict: OK, Detail: "a dry run was admitted"}
-		_, err := launch.Choose(ctx, e.client, t, mode, e.options.Launch)
+		plan, err := launch.Choose(ctx, e.client, t, mode, e.options.Launch)
 		var refusal *launch.Refusal
 		switch {
 		case errors.As(err, &refusal):
@@ -33,6 +33,8 @@ func (e *examination) admission(ctx context.Context) []Check {
 			closed++
 		case err != nil:
 			c.Verdict, c.Detail = Unknown, err.Error()
+		case plan.Fallback != "":
+			c.Detail = "a dry run was admitted of " + plan.Fallback
 		}
 		checks = append(checks, c)
 	}
@@ -79,7 +81,7 @@ func (e *examination) pod(context.Context) []Check {
 	add := func(name string, verdict Verdict, detail, remedy string) {
 		checks = append(checks, Check{name, verdict, detail, remedy})
 	}
-	if why := launch.Unsuited(pod); why != "" {
+	if why := launch.Unsuited(pod, e.options.Launch); why != "" {
 		add("pod", Warning, why, "use --job")
 	} else {
 		add("pod", OK, "neither static nor in a user namespace of its own", "")

@@ -80,7 +80,7 @@ func Examine(ctx context.Context, clients target.Clients, o Options) []Check {
 		e.target = t
 		first = append(first, Check{"target", OK, fmt.Sprintf("container %q of pod %s/%s on node %s", t.Container, t.Namespace(), t.Pod.Name, t.Node()), ""})
 	}
-	all := []func(context.Context) []Check{e.permissions, e.transfers, e.admission, e.podSecurity, e.node, e.image}
+	all := []func(context.Context) []Check{e.permissions, e.transfers, e.endpoint, e.admission, e.podSecurity, e.node, e.image}
 	if e.target != nil {
 		all = append(all, e.pod, e.memory)
 	}

@@ -33,9 +33,14 @@ func TestJudgeNode(t *testing.T) {
 		"a virtual kubelet":    {good, map[string]string{"type": "virtual-kubelet"}, Failed, "virtual"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := judgeNode("node", &corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: tc.labels}, Status: corev1.NodeStatus{NodeInfo: tc.info}})
+			c := judgeNode("node", &corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: tc.labels}, Status: corev1.NodeStatus{NodeInfo: tc.info}}, false)
 			if c.Verdict != tc.want || !strings.Contains(c.Detail, tc.says) {
 				t.Errorf("got %+v, want %s and %q", c, tc.want, tc.says)
+			}
+			// Memory can be read on any kernel, but not where there is none of the target's.
+			c = judgeNode("node", &corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: tc.labels}, Status: corev1.NodeStatus{NodeInfo: tc.info}}, true)
+			if tc.says != "5.10" && tc.want == Failed && c.Verdict != Failed || tc.says == "5.10" && c.Verdict != OK {
+				t.Errorf("for memory only: %+v", c)
 			}
 		})
 	}

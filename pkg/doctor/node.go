@@ -25,7 +25,7 @@ func (e *examination) node(ctx context.Context) []Check {
 	if err != nil {
 		return []Check{unreadable("node", err)}
 	}
-	checks := []Check{judgeNode("node", node)}
+	checks := []Check{judgeNode("node", node, e.options.Launch.MemoryOnly)}
 	if class := e.target.Pod.Spec.RuntimeClassName; class != nil {
 		checks = append(checks, e.sandbox(ctx, *class))
 	}
@@ -49,7 +49,7 @@ func (e *examination) nodes(ctx context.Context) []Check {
 	var kinds []Check
 	failed := 0
 	for i := range list.Items {
-		c := judgeNode("nodes", &list.Items[i])
+		c := judgeNode("nodes", &list.Items[i], e.options.Launch.MemoryOnly)
 		if c.Verdict == Failed {
 			failed++
 			c.Verdict = Warning // there are others
@@ -71,8 +71,8 @@ func (e *examination) nodes(ctx context.Context) []Check {
 // The oldest kernel that has what our BPF programs need.
 const oldestMajor, oldestMinor = 5, 10
 
-// judgeNode tells whether the profiler can work on a node.
-func judgeNode(name string, node *corev1.Node) Check {
+// judgeNode tells whether the profiler can work on a node, with BPF unless only memory is to be read.
+func judgeNode(name string, node *corev1.Node, memoryOnly bool) Check {
 	info := node.Status.NodeInfo
 	c := Check{Name: name, Verdict: OK,
 		Detail: fmt.Sprintf("%s %s, kernel %s, %s", info.OperatingSystem, info.Architecture, info.KernelVersion, info.ContainerRuntimeVersion)}
@@ -89,8 +89,10 @@ func judgeNode(name string, node *corev1.Node) Check {
 		return fail("only Linux containers can be profiled", "")
 	case info.Architecture != "" && info.Architecture != "amd64" && info.Architecture != "arm64":
 		return fail("there are profilers for amd64 and arm64", "")
+	case memoryOnly: // any kernel will do
 	case known && (major < oldestMajor || major == oldestMajor && minor < oldestMinor):
-		return fail(fmt.Sprintf("%d.%d is the oldest kernel that will do", oldestMajor, oldestMinor), "run the pod on a node with a newer kernel")
+		return fail(fmt.Sprintf("%d.%d is the oldest kernel that will do", oldestMajor, oldestMinor),
+			"run the pod on a node with a newer kernel, or take a profile that needs no BPF, as --type heap")
 	case !known:
 		c.Verdict = Unknown
 	}

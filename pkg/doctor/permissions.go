@@ -37,6 +37,16 @@ func (e *examination) permissions(ctx context.Context) []Check {
 	return checks
 }
 
+// endpoint checks the last resort, which no profile needs.
+func (e *examination) endpoint(ctx context.Context) []Check {
+	c := e.rules(ctx, "permissions: --from-endpoint", e.namespace(), launch.EndpointRules()[1:])
+	if c.Verdict == Warning {
+		c.Verdict = OK
+		c.Detail += ": programs' own net/http/pprof cannot be reached, which only --from-endpoint needs"
+	}
+	return []Check{c}
+}
+
 // withoutTransfer leaves out the rule of the way back, which has checks of its own.
 func withoutTransfer(rules []rbacv1.PolicyRule) (rest []rbacv1.PolicyRule) {
 	for _, r := range rules {

@@ -28,11 +28,11 @@ type ephemeral struct {
 
 func newEphemeral(client kubernetes.Interface, t *target.Target, o Options) *ephemeral {
 	now := time.Now()
-	return &ephemeral{
-		client: client, target: t, options: o,
-		container: ephemeralContainer(newName(), t, o, now),
-		kept:      keptContainer(t, o, now),
+	e := &ephemeral{client: client, target: t, options: o, container: ephemeralContainer(newName(), t, o, now)}
+	if !o.Fresh {
+		e.kept = keptContainer(t, o, now)
 	}
+	return e
 }
 
 func ephemeralContainer(name string, t *target.Target, o Options, now time.Time) *corev1.EphemeralContainer {
@@ -56,7 +56,7 @@ func ephemeralContainer(name string, t *target.Target, o Options, now time.Time)
 // keptContainer names the running container of a kept profiler of the target.
 func keptContainer(t *target.Target, o Options, now time.Time) string {
 	for _, c := range t.Pod.Spec.EphemeralContainers {
-		if c.Image != o.Image || !reusable(c.Args, t, o, now) {
+		if c.Image != o.Image || !reusable(c.Args, t, o, now) || !o.suffices(c.SecurityContext) {
 			continue
 		}
 		for _, s := range t.Pod.Status.EphemeralContainerStatuses {
@@ -76,7 +76,7 @@ func (e *ephemeral) DryRun(ctx context.Context) (map[string]any, error) {
 		}
 		e.kept = ""
 	}
-	if reason := Unsuited(e.target.Pod); reason != "" {
+	if reason := Unsuited(e.target.Pod, e.options); reason != "" {
 		return nil, &Refusal{Mode: Ephemeral, Reason: reason, Advice: adviceEphemeral}
 	}
 	var missing []permission
@@ -101,11 +101,11 @@ func (e *ephemeral) DryRun(ctx context.Context) (map[string]any, error) {
 func (e *ephemeral) Transfers() []stream.Transfer { return e.transfers }
 
 // Unsuited says why a pod is known to have no use for an ephemeral container.
-func Unsuited(pod *corev1.Pod) string {
+func Unsuited(pod *corev1.Pod, o Options) string {
 	if _, static := pod.Annotations[corev1.MirrorPodAnnotationKey]; static {
 		return fmt.Sprintf("pod %q is a static pod, which takes no ephemeral containers", pod.Name)
 	}
-	if pod.Spec.HostUsers != nil && !*pod.Spec.HostUsers {
+	if pod.Spec.HostUsers != nil && !*pod.Spec.HostUsers && !o.MemoryOnly {
 		return fmt.Sprintf("pod %q has a user namespace (hostUsers: false), in which the kernel refuses BPF", pod.Name)
 	}
 	return ""
@@ -147,7 +147,7 @@ func (e *ephemeral) Launch(ctx context.Context) (*Session, error) {
 		return nil, fmt.Errorf("pod %q: adding the ephemeral container: %w", e.target.Pod.Name, err)
 	}
 	session.Container = e.container.Name
-	if err := waitForContainer(ctx, e.client, session.Ref, e.options, e.target.Node()); err != nil {
+	if err := waitForContainer(ctx, e.client, session.Ref, e.options, e.target.Node(), unasked(e.transfers)); err != nil {
 		return nil, err
 	}
 	return session, nil

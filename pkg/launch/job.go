@@ -49,7 +49,11 @@ func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 	wg.Go(func() { j.transfers, missing = j.options.transfers(ctx, j.client, j.namespace()) })
 	wg.Go(func() { mayList = allowed(ctx, j.client, list) })
 	wg.Go(func() { podErr = j.dryRunPod(ctx) })
-	wg.Go(func() { j.kept = j.findKept(ctx) })
+	wg.Go(func() {
+		if !j.options.Fresh {
+			j.kept = j.findKept(ctx)
+		}
+	})
 	_, err := j.client.BatchV1().Jobs(j.namespace()).Create(ctx, j.job, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	wg.Wait()
 
@@ -110,7 +114,7 @@ func (j *job) findKept(ctx context.Context) *batchv1.Job {
 	for i := range jobs.Items {
 		container := jobs.Items[i].Spec.Template.Spec.Containers[0]
 		if jobs.Items[i].Status.Active > 0 && jobs.Items[i].DeletionTimestamp == nil &&
-			container.Image == j.options.Image && reusable(container.Args, j.target, j.options, time.Now()) {
+			container.Image == j.options.Image && reusable(container.Args, j.target, j.options, time.Now()) && j.options.suffices(container.SecurityContext) {
 			return &jobs.Items[i]
 		}
 	}
@@ -145,7 +149,7 @@ func (j *job) session(ctx context.Context, of *batchv1.Job) (*Session, error) {
 		return nil, err
 	}
 	ref := stream.Ref{Namespace: of.Namespace, Pod: pod, Container: containerName}
-	if err := waitForContainer(ctx, j.client, ref, j.options, j.target.Node()); err != nil {
+	if err := waitForContainer(ctx, j.client, ref, j.options, j.target.Node(), unasked(j.transfers)); err != nil {
 		return nil, err
 	}
 	return &Session{

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,13 +35,18 @@ type Options struct {
 	Keep       time.Duration     // how long the profiler waits for another profile; 0: not at all
 	Timeout    time.Duration     // longest wait for the profiler to run, pulling its image included
 
-	// Capabilities asks for a container that is not privileged but has what CPU profiles take.
+	// Capabilities asks for a container that is not privileged but has what the profiles take.
 	Capabilities bool
+	// MemoryOnly tells that the profiles take no BPF: the target's memory is read.
+	MemoryOnly bool
+
+	// Fresh asks for a profiler of its own where there is a kept one.
+	Fresh bool
 
 	// Transfer is the only way back that may be used; empty: the best one that is permitted.
 	Transfer stream.Transfer
-	// Request is what the profiler is told to do at its start where it cannot be asked, as its argument --to-log.
-	Request string
+	// Requests are what the profiler is told to do at its start where it cannot be asked, as its arguments --to-log.
+	Requests []string
 
 	// Ready tries whether the profiler in a container answers already; nil if there is no way to
 	// tell. Launch does not call it any more when it has returned.
@@ -86,31 +92,66 @@ func (s *Session) Close(ctx context.Context) error {
 type Plan struct {
 	Launcher
 	Object map[string]any // what Launch would create; nil if a kept profiler is at hand
-	// Fallback says why it is a Job although an ephemeral container is preferred.
+	// Fallback tells what it is, and why it is not what is preferred; empty if it is.
 	Fallback string
+}
+
+// attempt is a launcher to try.
+type attempt struct {
+	Launcher
+	what string // for Plan.Fallback
+}
+
+// attempts lists those that the mode allows, the best first. What is refused as a privileged container may be admitted
+// with the capabilities that suffice to read memory.
+func attempts(client kubernetes.Interface, t *target.Target, mode Mode, o Options) (all []attempt) {
+	modes, variants := []Mode{mode}, []Options{o}
+	if mode == Auto {
+		modes = []Mode{Ephemeral, Job}
+	}
+	if o.MemoryOnly && !o.Capabilities {
+		o.Capabilities = true
+		variants = append(variants, o)
+	}
+	for _, m := range modes {
+		for i, v := range variants {
+			few := ""
+			if i > 0 {
+				few = " with few capabilities"
+			}
+			if m == Job {
+				all = append(all, attempt{newJob(client, t, v), "a Job" + few})
+			} else {
+				all = append(all, attempt{newEphemeral(client, t, v), "an ephemeral container" + few})
+			}
+		}
+	}
+	return all
 }
 
 // Choose tries the launchers that the mode allows by a dry run. With Auto the Job is the fallback
 // for a refused ephemeral container. The error tells every refusal.
 func Choose(ctx context.Context, client kubernetes.Interface, t *target.Target, mode Mode, o Options) (*Plan, error) {
-	if mode == Job {
-		job := newJob(client, t, o)
-		object, err := job.DryRun(ctx)
-		return &Plan{Launcher: job, Object: object}, err
+	var refusals []*Refusal
+	for _, a := range attempts(client, t, mode, o) {
+		object, err := a.DryRun(ctx)
+		var refusal *Refusal
+		if errors.As(err, &refusal) {
+			if !slices.ContainsFunc(refusals, func(r *Refusal) bool { return *r == *refusal }) {
+				refusals = append(refusals, refusal)
+			}
+			continue
+		}
+		plan := &Plan{Launcher: a.Launcher, Object: object}
+		if len(refusals) > 0 {
+			plan.Fallback = fmt.Sprintf("%s, for the %s is refused: %s", a.what, refusals[0].Mode, refusals[0].Reason)
+		}
+		return plan, err
 	}
-	container := newEphemeral(client, t, o)
-	object, err := container.DryRun(ctx)
-	var refusal *Refusal
-	if mode == Ephemeral || !errors.As(err, &refusal) {
-		return &Plan{Launcher: container, Object: object}, err
+	if mode != Auto && len(refusals) == 1 {
+		return nil, refusals[0]
 	}
-	job := newJob(client, t, o)
-	object, err = job.DryRun(ctx)
-	var second *Refusal
-	if errors.As(err, &second) {
-		return nil, &NoWay{Target: t, Refusals: []*Refusal{refusal, second}}
-	}
-	return &Plan{Launcher: job, Object: object, Fallback: refusal.Reason}, err
+	return nil, &NoWay{Target: t, Refusals: refusals}
 }
 
 // NoWay is the error of Choose when every launcher was refused.
@@ -128,5 +169,11 @@ func (e *NoWay) Error() string {
 	if advice := e.Refusals[len(e.Refusals)-1].Advice; advice != "" {
 		fmt.Fprintf(&b, "\n  %s", advice)
 	}
+	if e.Refusals[0].Mode != e.Refusals[len(e.Refusals)-1].Mode { // nothing else is left
+		b.WriteString("\n  if the program serves net/http/pprof, --from-endpoint takes the profile from there and needs pods/portforward only")
+	}
 	return b.String()
 }
+
+// Unwrap gives the first refusal, that of the way that is preferred.
+func (e *NoWay) Unwrap() error { return e.Refusals[0] }

@@ -73,16 +73,18 @@ func TestOneLineIsBounded(t *testing.T) {
 func TestUnsuited(t *testing.T) {
 	no, yes := false, true
 	for name, c := range map[string]struct {
-		pod  corev1.Pod
-		want string
+		pod    corev1.Pod
+		memory bool
+		want   string
 	}{
-		"an ordinary pod":       {corev1.Pod{}, ""},
-		"the node's users":      {corev1.Pod{Spec: corev1.PodSpec{HostUsers: &yes}}, ""},
-		"users of its own":      {corev1.Pod{Spec: corev1.PodSpec{HostUsers: &no}}, "hostUsers: false"},
-		"a static pod's mirror": {corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{corev1.MirrorPodAnnotationKey: "x"}}}, "static pod"},
+		"an ordinary pod":               {corev1.Pod{}, false, ""},
+		"the node's users":              {corev1.Pod{Spec: corev1.PodSpec{HostUsers: &yes}}, false, ""},
+		"users of its own":              {corev1.Pod{Spec: corev1.PodSpec{HostUsers: &no}}, false, "hostUsers: false"},
+		"users of its own, without BPF": {corev1.Pod{Spec: corev1.PodSpec{HostUsers: &no}}, true, ""},
+		"a static pod's mirror":         {corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{corev1.MirrorPodAnnotationKey: "x"}}}, false, "static pod"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Unsuited(&c.pod)
+			got := Unsuited(&c.pod, Options{MemoryOnly: c.memory})
 			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 				t.Errorf("got %q, want %q in it", got, c.want)
 			}

@@ -23,3 +23,11 @@ func Rules(mode Mode, transfer stream.Transfer) []rbacv1.PolicyRule {
 	ephemeral := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/ephemeralcontainers"}, Verbs: []string{"patch"}}
 	return []rbacv1.PolicyRule{pods, back, ephemeral}
 }
+
+// EndpointRules are the permissions that suffice to take a profile from a program's own endpoint.
+func EndpointRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}},
+		{APIGroups: []string{""}, Resources: []string{"pods/portforward"}, Verbs: []string{"create", "get"}},
+	}
+}

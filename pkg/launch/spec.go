@@ -35,7 +35,10 @@ func arguments(t *target.Target, o Options, now time.Time, transfers []stream.Tr
 		"--deadline=" + o.deadline(now).UTC().Format(time.RFC3339),
 	}
 	if unasked(transfers) {
-		return append(args, "--to-log="+o.Request)
+		for _, r := range o.Requests {
+			args = append(args, "--to-log="+r)
+		}
+		return args
 	}
 	if o.Keep > 0 {
 		args = append(args, "--keep="+o.Keep.String())

@@ -58,8 +58,8 @@ const probing = 2 * time.Second
 // waitForContainer waits until a container of a pod runs. The kubelet looks at its containers once
 // a second (kubelet, pkg/kubelet/pleg) and reports then, so ready is asked meanwhile. That an
 // ephemeral container cannot start its status tells after 10 to 15 s, for that is when the kubelet
-// tries again; its events tell at once.
-func waitForContainer(ctx context.Context, client kubernetes.Interface, ref stream.Ref, o Options, node string) error {
+// tries again; its events tell at once. One that cannot be asked may have ended: what it has to say is in its log.
+func waitForContainer(ctx context.Context, client kubernetes.Interface, ref stream.Ref, o Options, node string, unasked bool) error {
 	answered := make(chan struct{})
 	probe, stop := context.WithTimeout(ctx, probing)
 	var wg sync.WaitGroup
@@ -90,6 +90,9 @@ func waitForContainer(ctx context.Context, client kubernetes.Interface, ref stre
 			return false, "", err
 		}
 		done, seen, err := containerState(pod, ref.Container, node)
+		if unasked && errors.Is(err, errEnded) {
+			return true, "", nil
+		}
 		if !done && err == nil && time.Since(asked) > time.Second {
 			asked = time.Now()
 			if why := containerWarning(warnings(ctx, client, ref.Namespace, pod.UID), ref.Container); why != "" {
@@ -110,6 +113,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+var errEnded = errors.New("ended")
 
 // containerState judges a container that should soon run.
 func containerState(pod *corev1.Pod, name, node string) (done bool, seen string, err error) {
@@ -134,7 +139,7 @@ func containerState(pod *corev1.Pod, name, node string) (done bool, seen string,
 		case t.ExitCode == 128+int32(syscall.SIGKILL): // its message is the last that it logged, and tells nothing
 			return false, "", fmt.Errorf("was killed (exit code %d, %s)", t.ExitCode, t.Reason)
 		}
-		return false, "", fmt.Errorf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason, oneLine(t.Message))
+		return false, "", fmt.Errorf("%w with exit code %d (%s): %s", errEnded, t.ExitCode, t.Reason, oneLine(t.Message))
 	case state.Waiting != nil:
 		w := state.Waiting
 		text := w.Reason

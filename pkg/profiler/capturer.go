@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
@@ -31,7 +32,16 @@ type sampler interface {
 
 // samplers has one constructor for each of api.ProfileTypes.
 var samplers = map[string]func(capture.Options) (sampler, error){
-	"cpu": func(o capture.Options) (sampler, error) { return capture.NewCPU(o) },
+	"cpu":    func(o capture.Options) (sampler, error) { return capture.NewCPU(o) },
+	"offcpu": func(o capture.Options) (sampler, error) { return capture.NewOffCPU(o) },
+	"faults": func(o capture.Options) (sampler, error) { return capture.NewFaults(o) },
+	"heap":   func(o capture.Options) (sampler, error) { return capture.NewHeap(o) },
+	"allocs": func(o capture.Options) (sampler, error) { return capture.NewAllocs(o) },
+	"mutex":  func(o capture.Options) (sampler, error) { return capture.NewMutex(o) },
+	"block":  func(o capture.Options) (sampler, error) { return capture.NewBlock(o) },
+
+	"goroutine": func(o capture.Options) (sampler, error) { return capture.NewGoroutines(o) },
+	"wall":      func(o capture.Options) (sampler, error) { return capture.NewWall(o) },
 }
 
 // capturer makes the profiles of one container.
@@ -85,7 +95,7 @@ func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
 		return nil, fmt.Errorf("name the functions of the profile: %w", err)
 	}
 	// DeadlineExceeded is the planned end of the sampling.
-	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if !result.Instant && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		p.Comments = append(p.Comments, fmt.Sprintf("%sstopped after %v of %v", api.PartialComment,
 			time.Duration(p.DurationNanos).Round(100*time.Millisecond), r.request.Duration))
 	}
@@ -128,6 +138,10 @@ const (
 	reasonNotPermitted = "not_permitted"
 	reasonNoContainer  = "no_container"
 	reasonDeadline     = "deadline"
+
+	reasonNoGo          = "no_go"
+	reasonMemProfileOff = "memprofile_off" // EnableMemProfile helps
+	reasonNotCollected  = "not_collected"
 )
 
 // refusal gives a known error the reason and the status by which a client can decide.
@@ -141,6 +155,10 @@ func refusal(err error) error {
 		{capture.ErrKernelTooOld, http.StatusNotImplemented, reasonKernelTooOld},
 		{capture.ErrNotPermitted, http.StatusForbidden, reasonNotPermitted},
 		{proc.ErrNoContainer, http.StatusNotFound, reasonNoContainer},
+		{goruntime.ErrMemProfileOff, http.StatusConflict, reasonMemProfileOff},
+		{goruntime.ErrNotCollected, http.StatusConflict, reasonNotCollected},
+		{capture.ErrMemoryRefused, http.StatusForbidden, reasonNotPermitted},
+		{capture.ErrNoGo, http.StatusNotFound, reasonNoGo},
 	} {
 		if errors.Is(err, known.err) {
 			return &api.Error{Status: known.status, Reason: known.reason, Message: err.Error()}

@@ -34,7 +34,7 @@ func NewCommand(s Streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newServeCommand(s), newRelayCommand(s), newRecordCommand(s), &cobra.Command{
+	root.AddCommand(newServeCommand(s), newRelayCommand(s), newRecordCommand(s), newGuardCommand(s), &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,

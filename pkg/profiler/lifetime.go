@@ -57,7 +57,7 @@ func newLifetime(deadline time.Time, keep time.Duration, c captures) *lifetime {
 // that is asleep.
 func (l *lifetime) patience(silent bool) time.Duration {
 	switch running, finished := l.Wanted(); {
-	case finished, running && silent:
+	case finished, silent:
 		return api.UnattendedTime
 	case running:
 		return reconnection

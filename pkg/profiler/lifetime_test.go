@@ -55,6 +55,8 @@ func TestLifetime(t *testing.T) {
 			want: 52 * s, abandoned: 1},
 		"the client falls silent while sampling": {deadline: time.Hour, events: []event{opened(2 * s), {at: 40 * s, change: -1, silent: true}},
 			sampling: time.Hour, want: 160 * s, abandoned: 1},
+		"the client falls silent before it asks": {deadline: time.Hour, events: []event{opened(2 * s), {at: 20 * s, change: -1, silent: true}},
+			want: 140 * s, abandoned: 1},
 		"a silent client comes back": {deadline: time.Hour, events: []event{opened(2 * s), {at: 10 * s, change: -1, silent: true}, opened(70 * s),
 			{at: 80 * s, exit: true}}, sampling: time.Hour, want: 80 * s},
 		"the connection is closed before the result was fetched": {deadline: time.Hour, events: []event{opened(2 * s), closed(40 * s)},

@@ -23,10 +23,7 @@ import (
 
 type recordOptions struct {
 	containerID string
-	duration    time.Duration
-	frequency   int
-	pids        []int
-	by          string
+	request     api.Request
 	format      string
 }
 
@@ -43,10 +40,15 @@ func newRecordCommand(s Streams) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.containerID, "container-id", "", "ID of the container to profile (default: the container of PID 1)")
-	f.DurationVarP(&o.duration, "duration", "d", 10*time.Second, "how long to sample")
-	f.IntVar(&o.frequency, "frequency", 99, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
-	f.IntSliceVar(&o.pids, "pid", nil, "only these processes of the container")
-	f.StringVar(&o.by, "by", "", "level to add below the process: "+api.ByThread)
+	r := &o.request
+	f.StringVar(&r.Type, "type", "cpu", "type of the profile: "+strings.Join(api.TypeNames(), ", "))
+	f.DurationVarP(&r.Duration, "duration", "d", 10*time.Second, "how long to sample")
+	f.IntVar(&r.Frequency, "frequency", 99, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
+	f.IntSliceVar(&r.PIDs, "pid", nil, "only these processes of the container")
+	f.StringVar(&r.By, "by", "", "level to add below the process: "+api.ByThread+", for goroutine "+api.ByGoroutine)
+	f.BoolVar(&r.EnableMemProfile, "enable-memprofile", false, "turn the memory profile of Go programs on for the time of the profile: writes their runtime.MemProfileRate")
+	f.IntVar(&r.MemProfileRate, "memprofile-rate", api.DefaultMemProfileRate, "what to write, in bytes allocated between two samples")
+	f.BoolVar(&r.Freeze, "freeze", false, "stop the container's threads while goroutines are read")
 	f.StringVarP(&o.format, "format", "f", "", "one of "+formatNames()+" (default: a table on a terminal, else svg)")
 	return cmd
 }
@@ -64,15 +66,14 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 	if err != nil {
 		return err
 	}
-	if o.duration <= 0 || o.duration > api.MaxDuration {
-		return fmt.Errorf("--duration %v must be above 0 and at most %v", o.duration, api.MaxDuration)
+	types, err := api.TypesOf([]string{o.request.Type})
+	if err != nil {
+		return err
 	}
-	if o.frequency < 1 || o.frequency > api.MaxFrequency {
-		return fmt.Errorf("--frequency %d must be from 1 to %d", o.frequency, api.MaxFrequency)
+	if err := o.request.Validate(types); err != nil {
+		return err
 	}
-	if o.by != "" && o.by != api.ByThread {
-		return fmt.Errorf("--by %q is unknown; it can be %s", o.by, api.ByThread)
-	}
+	o.request = types[0].Request(o.request)
 	if uid := os.Geteuid(); uid != 0 {
 		return fmt.Errorf("the profiler runs as user %d and needs root: the pod or the image says so; "+
 			"add --custom=root.yaml to kubectl debug, with the file that profiler --help shows", uid)
@@ -96,19 +97,18 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 
 // record makes the profile; the end of ctx ends the sampling early.
 func (o *recordOptions) record(ctx context.Context) (*profile.Profile, error) {
-	c, err := capturer{containerID: o.containerID}.Start(api.Request{
-		Type: "cpu", Duration: o.duration, Frequency: o.frequency, PIDs: o.pids, By: o.by,
-	})
+	r := o.request
+	c, err := capturer{containerID: o.containerID}.Start(r)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.duration)
+	ctx, cancel := context.WithTimeout(ctx, r.Duration)
 	defer cancel()
 	p, err := c.Run(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p.Comments = append(p.Comments, "type: cpu", "container: "+o.containerID)
+	p.Comments = append(p.Comments, "type: "+r.Type, "container: "+o.containerID)
 	return p, nil
 }
 

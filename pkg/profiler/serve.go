@@ -22,7 +22,7 @@ type serveOptions struct {
 	deadline    string
 	keep        time.Duration
 	socket      string
-	toLog       string
+	toLog       []string
 }
 
 func newServeCommand(s Streams) *cobra.Command {
@@ -39,7 +39,7 @@ func newServeCommand(s Streams) *cobra.Command {
 	f.StringVar(&o.containerID, "container-id", "", "ID of the container to profile, without the runtime's scheme")
 	f.StringVar(&o.deadline, "deadline", "", "point in time (RFC 3339) after which to exit in any case")
 	f.DurationVar(&o.keep, "keep", 0, "how long to wait for another client after the last")
-	f.StringVar(&o.toLog, "to-log", "", "make this profile, a path with parameters as of net/http/pprof, write it to stdout and exit")
+	f.StringArrayVar(&o.toLog, "to-log", nil, "make this profile, a path with parameters as of net/http/pprof, write it to stdout and exit; several are made at once")
 	f.StringVar(&o.socket, "socket", "", "path of the unix socket (default /run/"+socketName+", else in /tmp)")
 	return cmd
 }
@@ -64,11 +64,13 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	if err := behave(); err != nil {
 		return err
 	}
-	var request api.Request
-	if o.toLog != "" {
-		if request, err = api.ParseRequest(o.toLog); err != nil {
+	var requests []api.Request
+	for _, path := range o.toLog {
+		r, err := api.ParseRequest(path)
+		if err != nil {
 			return fmt.Errorf("--to-log: %w", err)
 		}
+		requests = append(requests, r)
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -100,8 +102,8 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 
 	var wg sync.WaitGroup
 	var logErr error
-	if o.toLog != "" {
-		wg.Go(func() { logErr = newToLog(s, o.socket).run(ctx, request) })
+	if len(requests) > 0 {
+		wg.Go(func() { logErr = newToLog(s, o.socket).run(ctx, requests) })
 	}
 	err = life.run(ctx)
 	stop() // from here on nobody counts connections
@@ -113,6 +115,7 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	if server.Shutdown(parting) != nil {
 		server.Close()
 	}
+	handler.End(parting)
 	for range 2 {
 		if serveErr := <-served; err == nil && !errors.Is(serveErr, http.ErrServerClosed) {
 			err = serveErr

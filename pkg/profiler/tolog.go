@@ -27,32 +27,45 @@ const (
 	slicesInLog = 600
 )
 
-// toLog is the client of a profiler that no client can reach: it asks for one profile, and writes to the container's
-// log what it is sent. See api.LogProfile for what that is.
+// toLog is the client of a profiler that no client can reach: it asks for the profiles, all at once, and writes to the
+// container's log what it is sent. See api.LogProfile for what that is.
 type toLog struct {
 	client *api.Client
 	mu     sync.Mutex
 	log    *logs.Writer
+	open   int // profiles that are to come
 }
 
-// run returns when the profile is written and the profiler knows that nobody wants anything more.
-func (t *toLog) run(ctx context.Context, r api.Request) error {
+// run returns when the profiles are written and the profiler knows that nobody wants anything more.
+func (t *toLog) run(ctx context.Context, requests []api.Request) error {
 	defer t.client.Close()
+	t.open = len(requests)
+	failed := make([]error, len(requests))
+	var wg sync.WaitGroup
+	for i, r := range requests {
+		wg.Go(func() { failed[i] = t.one(ctx, r) })
+	}
+	wg.Wait()
+	_ = t.client.Exit(ctx, true) // the answer may come too late, for it ends ctx
+	return errors.Join(failed...)
+}
+
+// one asks for one of the profiles.
+func (t *toLog) one(ctx context.Context, r api.Request) error {
 	r.Capture = api.NewCaptureID()
 	watching, end := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { t.slices(watching, r) })
-	wg.Go(func() { t.progress(watching, r.Capture) })
+	wg.Go(func() { t.progress(watching, r) })
 	p, err := t.client.Profile(ctx, r)
 	end()
 	wg.Wait()
 	if err == nil {
-		err = t.result(p)
+		err = t.result(r, p)
 	}
 	if err != nil {
-		err = t.refusal(err)
+		err = t.refusal(r, err)
 	}
-	_ = t.client.Exit(ctx, true) // the answer may come too late, for it ends ctx
 	return err
 }
 
@@ -62,7 +75,7 @@ func (t *toLog) slices(ctx context.Context, r api.Request) {
 	defer cancel()
 	_ = t.client.Slices(full, r.Capture, func(p *profile.Profile) {
 		var data bytes.Buffer
-		if p.Write(&data) != nil || t.write(api.LogSlice, data.Bytes(), sliceReserve) != nil {
+		if p.Write(&data) != nil || t.write(api.LogKind(api.LogSlice, r.Type), data.Bytes(), sliceReserve) != nil {
 			cancel()
 		}
 		select {
@@ -72,37 +85,43 @@ func (t *toLog) slices(ctx context.Context, r api.Request) {
 	})
 }
 
-func (t *toLog) progress(ctx context.Context, capture string) {
+func (t *toLog) progress(ctx context.Context, r api.Request) {
 	var next time.Time
-	_ = t.client.Progress(ctx, capture, func(p api.Progress) {
+	_ = t.client.Progress(ctx, r.Capture, func(p api.Progress) {
 		if time.Now().Before(next) {
 			return
 		}
 		next = time.Now().Add(logProgress)
 		if data, err := json.Marshal(p); err == nil {
-			_ = t.write(api.LogProgress, data, sliceReserve) // it is for show
+			_ = t.write(api.LogKind(api.LogProgress, r.Type), data, sliceReserve) // it is for show
 		}
 	})
 }
 
-// result writes the whole profile, or as much of it as there is room for.
-func (t *toLog) result(p *profile.Profile) error {
-	data, err := fit(p, t.log.Room())
+// result writes the whole profile, or as much of it as there is room for beside those that are to come.
+func (t *toLog) result(r api.Request, p *profile.Profile) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	data, err := fit(p, t.log.Room()/t.open)
 	if err != nil {
 		return err
 	}
-	return t.write(api.LogProfile, data, 0)
+	t.open--
+	return t.log.Write(api.LogKind(api.LogProfile, r.Type), data)
 }
 
 // refusal tells why there is no profile.
-func (t *toLog) refusal(err error) error {
+func (t *toLog) refusal(r api.Request, err error) error {
 	e := &api.Error{Reason: api.ReasonInternal, Message: err.Error()}
 	errors.As(err, &e)
 	data, jsonErr := json.Marshal(e)
-	return errors.Join(err, jsonErr, t.write(api.LogError, data, 0))
+	t.mu.Lock()
+	t.open--
+	t.mu.Unlock()
+	return errors.Join(err, jsonErr, t.write(api.LogKind(api.LogError, r.Type), data, 0))
 }
 
-// write leaves so many bytes of room.
+// write writes a block and leaves so many bytes of room.
 func (t *toLog) write(kind string, data []byte, reserve int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -46,11 +46,18 @@ func locationFrames(l *profile.Location) (frames []frame, inlined int) {
 // shortName leaves out a generic Go function's type arguments, as Go's tracebacks do: what stands
 // there are the compiler's shapes, often long, and not the types of the source.
 func shortName(fn *profile.Function) string {
-	open, end := strings.IndexByte(fn.Name, '['), strings.LastIndexByte(fn.Name, ']')
-	if open <= 0 || end < open || !strings.HasSuffix(fn.Filename, ".go") {
+	if !strings.HasSuffix(fn.Filename, ".go") {
 		return fn.Name
 	}
-	return fn.Name[:open] + "[...]" + fn.Name[end+1:]
+	return withoutTypes(fn.Name)
+}
+
+func withoutTypes(name string) string {
+	open, end := strings.IndexByte(name, '['), strings.LastIndexByte(name, ']')
+	if open <= 0 || end < open {
+		return name
+	}
+	return name[:open] + "[...]" + name[end+1:]
 }
 
 func unknownName(l *profile.Location) string {

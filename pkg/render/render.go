@@ -7,7 +7,6 @@ package render
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -22,7 +21,7 @@ const (
 	Pprof  Format = "pprof"  // gzipped protocol buffer, for `go tool pprof`
 	Folded Format = "folded" // one line a stack, "root;…;leaf count", as stackcollapse scripts print
 	JSON   Format = "json"   // the tree of frames and the functions, see docs/json.md
-	Text   Format = "text"   // table of the hottest functions
+	Text   Format = "text"   // table of the hottest functions; of goroutines a traceback
 	Tree   Format = "tree"   // flame graph of characters, for a terminal
 	PNG    Format = "png"    // flame graph in pixels
 
@@ -67,12 +66,25 @@ func (f Format) Ending() string {
 
 // FormatOf tells a file's format by its name's ending.
 func FormatOf(path string) (Format, bool) {
+	format, ending := byEnding(path)
+	return format, ending != ""
+}
+
+// EndingOf is the ending that tells a file's format, with its dot; empty if none does.
+func EndingOf(path string) string {
+	_, ending := byEnding(path)
+	return ending
+}
+
+func byEnding(path string) (Format, string) {
 	for _, f := range formats {
-		if slices.ContainsFunc(f.endings, func(e string) bool { return strings.HasSuffix(path, e) }) {
-			return f.name, true
+		for _, e := range f.endings {
+			if strings.HasSuffix(path, e) {
+				return f.name, e
+			}
 		}
 	}
-	return "", false
+	return "", ""
 }
 
 // Write writes the profile in the given format. The profile must be symbolized; a location without

@@ -143,8 +143,8 @@ func heap() *profile.Profile {
 	return b.Profile
 }
 
-// goroutines is a profile of Go's goroutines, with their states.
-func goroutines() *profile.Profile {
+// parked is a profile of Go's goroutines, with their states.
+func parked() *profile.Profile {
 	b := newBuilder()
 	b.SampleType = []*profile.ValueType{{Type: "goroutine", Unit: "count"}}
 	b.DefaultSampleType, b.PeriodType, b.Period, b.DurationNanos = "", &profile.ValueType{Type: "goroutine", Unit: "count"}, 1, 0
@@ -175,7 +175,7 @@ func noFaults() *profile.Profile {
 }
 
 var profiles = map[string]func() *profile.Profile{"shop": shop, "hostile": hostile, "empty": empty, "several": several, "threaded": threaded,
-	"heap": heap, "goroutines": goroutines, "no-faults": noFaults}
+	"heap": heap, "parked": parked, "no-faults": noFaults}
 
 func TestGoldenFiles(t *testing.T) {
 	for name, make := range profiles {

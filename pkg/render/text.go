@@ -15,8 +15,13 @@ import (
 // textRows bounds the table: who wants more has `go tool pprof -top`.
 const textRows = 50
 
-// writeText writes what the profile says of itself and a table of its hottest functions.
-func writeText(w io.Writer, p *profile.Profile) error {
+// writeText writes what the profile says of itself and a table of its hottest functions, or a traceback of goroutines.
+func writeText(w io.Writer, p *profile.Profile) error { return writeReport(w, p, tellsGoroutines(p)) }
+
+// WriteTop writes the table, of goroutines too.
+func WriteTop(w io.Writer, p *profile.Profile) error { return writeReport(w, p, false) }
+
+func writeReport(w io.Writer, p *profile.Profile, traceback bool) error {
 	out := bufio.NewWriter(w)
 	for _, c := range p.Comments {
 		fmt.Fprintln(out, printable(c))
@@ -30,6 +35,10 @@ func writeText(w io.Writer, p *profile.Profile) error {
 		fmt.Fprintf(out, "; with --sample: %s", strings.Join(others, ", "))
 	}
 	fmt.Fprint(out, "\n\n")
+	if traceback {
+		writeTraceback(out, p)
+		return out.Flush()
+	}
 	if len(s.Functions) == 0 {
 		fmt.Fprintln(out, EmptyReason(p))
 		return out.Flush()

@@ -144,6 +144,15 @@ func (c *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Window is how many bytes may be on their way at once. What a container wrote for an attached client that is gone is
+// read by the next, before its own, and until somebody reads it nobody can be answered.
+func (c *watched) Window() int {
+	if c.dialer.ways[c.at].transfer == Attach {
+		return 8 << 10
+	}
+	return 1 << 20
+}
+
 // Close ends the connection. One that nothing came through, whatever it was waited for, has failed.
 func (c *watched) Close() error {
 	c.mu.Lock()

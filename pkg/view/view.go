@@ -1,7 +1,7 @@
 // Package view serves a profile to a browser: the web interface of github.com/google/pprof, with our flame graph as one more of
 // its pages. Its one entry point is Serve. It must not know where the profile came from.
 //
-// What is served is as confidential as the profile and reads files of this machine, so the rules are strict: see guard.go.
+// What is served is as confidential as the profile and reads files of this machine, so the rules are strict: see package guard.
 package view
 
 import (
@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/pprof/driver"
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/guard"
 )
 
 // DefaultAddress is a free port that only this machine reaches.
@@ -48,14 +50,18 @@ func Serve(ctx context.Context, p *profile.Profile, address string, ready func(u
 		Obj:     noBinaries{},
 		UI:      messages{log},
 		HTTPServer: func(args *driver.HTTPServerArgs) error {
-			g := newGuard(host, listener.Addr())
-			return serve(ctx, listener, g.protect(pages(args.Handlers, picture, g.loopback)), ready)
+			g := guard.New(host, listener.Addr())
+			return serve(ctx, listener, g.Protect(pages(args.Handlers, picture, g.Loopback)), ready)
 		},
 	})
 }
 
 // prefix is where the driver's pages are by its own custom; their links are relative.
 const prefix = "/ui"
+
+// private are pages that read source files or binaries of this machine, or change the user's pprof
+// settings: nothing for others.
+var private = map[string]bool{"/source": true, "/disasm": true, "/saveconfig": true, "/deleteconfig": true}
 
 // pages puts the driver's handlers under their prefix, with ours among them.
 func pages(handlers map[string]http.Handler, picture http.Handler, loopback bool) http.Handler {

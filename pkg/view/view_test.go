@@ -135,14 +135,6 @@ func TestServedToOthersOnlyWhatIsInTheProfile(t *testing.T) {
 	}
 }
 
-func TestFromLoopback(t *testing.T) {
-	for remote, want := range map[string]bool{"127.0.0.1:5": true, "[::1]:5": true, "[::ffff:127.0.0.1]:5": true, "192.0.2.1:5": false, "": false} {
-		if fromLoopback(remote) != want {
-			t.Errorf("%q: want %v", remote, want)
-		}
-	}
-}
-
 func TestNothingToServeOn(t *testing.T) {
 	taken, err := net.Listen("tcp", "localhost:0")
 	if err != nil {

@@ -18,6 +18,9 @@ type result struct {
 	Lost    uint64
 	Stacks  map[string]int64
 	PIDs    []int64
+	Held    int64
+	Waits   map[string]float64
+	Faults  map[string]int64
 }
 
 const marker = "RESULT "

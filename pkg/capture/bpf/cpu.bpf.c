@@ -2,198 +2,37 @@
 
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Samples the stacks of the target's tasks: a perf event of every CPU runs `take_sample` at a fixed
- * period of CPU-clock time, and what it finds goes to user space through a ring buffer.
+ * Samples the stacks of the target's tasks: a perf event of every CPU runs `take_sample`, at a fixed period of
+ * CPU-clock time, or at every so many page faults.
  */
-#include "target.h"
-#include "unwind.h"
+#include "sample.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Set by the loader before the program is verified. */
-const volatile __u64 target_cgroup; /* id of the container's cgroup */
-const volatile __u32 own_level;     /* depth of the PID namespace of our own /proc, the first having 0 */
-const volatile __u64 pidns_dev;     /* device and inode of that namespace */
-const volatile __u64 pidns_ino;
-const volatile __u32 wakeup_bytes;  /* user space is woken when this much waits in the ring buffer */
+/* Set by the loader: so many samples of a second and CPU are all taken, of as many more every second, of as many
+ * more every fourth, and so on. 0: all. */
+const volatile __u32 step_samples;
 
-#define TOP_WORDS 8 /* of the stack that go with a sample */
+#define STEP_NS 1000000000
+#define MAX_STEPS 20
 
-/* What a record in the ring buffer is. */
-enum record_kind {
-	RECORD_SAMPLE,
-	RECORD_LABELS, /* struct label_record */
-};
-
-/* A sample as it goes through the ring buffer, cut after the frames that it has. */
-struct sample {
-	__u32 kind;             /* enum record_kind */
-	__u32 tid;              /* in the kernel's first PID namespace */
-	struct program program; /* of the process: identifies it, and the program that it runs */
-	struct program parent;  /* from which it was forked, if neither has executed another; else its tgid is 0 */
-	__u32 labelled;         /* the goroutine's labels went before it */
-	__u32 pid;              /* of the process, in the PID namespace of our /proc; 0 if unknown */
-	__u32 own_pid;          /* of the process, in its own, innermost PID namespace; 0 if unknown */
-	__u32 own_tid;          /* of the thread, in that namespace; 0 if unknown */
-	__u16 kernel_frames;    /* number of addresses, first in the stack */
-	__u16 user_frames;      /* number of addresses, after the kernel's */
-	__u16 end;              /* enum walk_end: why the stack has no more */
-	__u16 known;            /* the process's unwind tables were there, that of the leaf too */
-	char comm[16];          /* of the thread */
-	__u64 time;             /* ns since boot, without the time that the machine slept (CLOCK_MONOTONIC) */
-	/* What the leaf function returns to, if it keeps no frame pointer, is among these. */
-	__u64 link;           /* the link register; 0 on amd64 */
-	__u64 top[TOP_WORDS]; /* the words at the stack pointer; 0 if they cannot be read */
-	__u64 stack[MAX_KERNEL_FRAMES + MAX_USER_FRAMES]; /* leaf first; enum address_mark in the user's */
-};
-
-/* These keep the types in the BTF, for bpf2go -type. */
-const enum record_kind *unused_record_kind __attribute__((unused));
-const struct label_record *unused_label_record __attribute__((unused));
-const struct sample *unused_sample __attribute__((unused));
-const enum walk_end *unused_end __attribute__((unused));
-const enum address_mark *unused_mark __attribute__((unused));
-
-/* Resized by the loader: 1 to 4 MiB by the number of CPUs, 100 ms of samples at the highest rate. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-} samples SEC(".maps");
-
-struct scratch {
-	struct walk walk;
-	struct sample sample;
-	struct label_record labels;
-};
-
-/* One sample for each CPU, for 9 KB do not fit on a BPF program's stack of 512 bytes. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct scratch);
-} scratch SEC(".maps");
-
-/* Samples of the target that found no room in the ring buffer, by CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} lost SEC(".maps");
-
-static __always_inline __u32 pid_of(__u32 tgid)
+/* Gives for how many the sample stands, 0 for one that is not taken. It is chance which one of a group is, so that what
+ * happens in turns has its share. */
+static __always_inline __u32 share(struct second *s, __u64 now)
 {
-	if (own_level == 0)
-		return tgid;
-	if (may_read_kernel) {
-		if (has_typed_task())
-			return pid_at_level(bpf_get_current_task_btf()->group_leader, own_level);
-		return pid_at_level(BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader), own_level);
+	if (now - s->begin >= STEP_NS) {
+		s->begin = now;
+		s->taken = 0;
 	}
-	/* Under lockdown, tasks in namespaces below our own stay unknown. */
-	struct bpf_pidns_info ns = {};
-	if (bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ns, sizeof(ns)))
-		return 0;
-	return ns.tgid;
-}
+	if (!s->left) {
+		__u32 step = s->taken / step_samples;
 
-/* Sets the numbers in the task's own, innermost PID namespace. */
-static __always_inline void own_numbers(struct sample *s)
-{
-	struct bpf_pidns_info ns = {};
-
-	if (may_read_kernel) {
-		struct task_struct *task = (void *)bpf_get_current_task();
-		__u32 level = BPF_CORE_READ(task, thread_pid, level);
-		s->own_pid = pid_at_level(BPF_CORE_READ(task, group_leader), level);
-		s->own_tid = pid_at_level(task, level);
-		return;
+		s->group = s->left = 1u << (step < MAX_STEPS ? step : MAX_STEPS);
+		s->chosen = bpf_get_prandom_u32() & (s->group - 1);
+		s->taken += 1;
 	}
-	/* Under lockdown they are known where that namespace is ours too; else they stay 0. */
-	bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ns, sizeof(ns));
-	s->own_pid = ns.tgid;
-	s->own_tid = ns.pid;
-}
-
-/* The program that unwinds calls itself, so that the verifier has a bounded number of frames to look
- * at: 32 calls (MAX_TAIL_CALL_CNT) of 32 frames. */
-#define FRAMES_A_CALL 32
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} programs_by_index SEC(".maps");
-
-static __always_inline void begin(struct walk *w, struct sample *s)
-{
-	struct unwind_process *p = bpf_map_lookup_elem(&unwind_processes, &s->program.tgid);
-
-	if (p && (p->started != s->program.started || p->execs != s->program.execs))
-		p = 0;
-	if (!p && s->parent.execs == s->program.execs) {
-		/* Forked since: it has what its parent had mapped. */
-		p = bpf_map_lookup_elem(&unwind_processes, &s->parent.tgid);
-		if (p && (p->started != s->parent.started || p->execs != s->parent.execs))
-			p = 0;
-	}
-	w->known = p != 0;
-	w->goroutine = 0;
-	if (p && p->go.m_curg) {
-		w->go = p->go;
-		w->goroutine = find_goroutine(&w->regs, &w->go);
-	}
-	w->first_range = p ? p->first : 0;
-	w->ranges = p ? p->count : 0;
-	w->range.start = w->range.end = 0;
-	w->pc = w->regs.pc;
-	w->sp = w->regs.r[REG_SP];
-	w->fp = w->regs.r[REG_FP];
-	w->mark = 0;
-	w->exact = 1;
-	w->frames = w->descents = 0;
-	w->end = END_NONE;
-	w->window_bytes = 0;
-}
-
-static __always_inline void submit(struct scratch *memory)
-{
-	struct sample *s = &memory->sample;
-	__u32 kernel_frames = s->kernel_frames & (MAX_KERNEL_FRAMES - 1), user_frames = memory->walk.frames;
-	__u32 zero = 0;
-
-	s->user_frames = user_frames;
-	s->end = memory->walk.end;
-	s->known = memory->walk.known;
-	__u64 size = __builtin_offsetof(struct sample, stack) + (kernel_frames + user_frames) * sizeof(__u64);
-	if (size > sizeof(*s)) /* never; tells the verifier */
-		return;
-	/* A process whose mappings are not known yet is to be read before it ends. */
-	__u64 waiting = bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA);
-	__u64 flags = waiting >= wakeup_bytes || !s->known ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-
-	if (bpf_ringbuf_output(&samples, s, size, flags)) {
-		__u64 *count = bpf_map_lookup_elem(&lost, &zero);
-		if (count)
-			*count += 1; /* our own CPU's; a perf event does not interrupt another */
-	}
-}
-
-static __always_inline void submit_labels(struct scratch *memory)
-{
-	struct label_record *l = &memory->labels;
-
-	read_labels(l, memory->walk.goroutine, &memory->walk.go);
-	__u32 count = l->count;
-	if ((!count && !l->more) || count > MAX_LABELS)
-		return;
-	l->kind = RECORD_LABELS;
-	l->tid = memory->sample.tid;
-	l->pid = memory->sample.pid;
-	__u64 size = __builtin_offsetof(struct label_record, label) + count * sizeof(struct label);
-	memory->sample.labelled = !bpf_ringbuf_output(&samples, l, size, BPF_RB_NO_WAKEUP);
+	s->left -= 1;
+	return s->left == s->chosen ? s->group : 0;
 }
 
 SEC("perf_event")
@@ -205,62 +44,28 @@ int take_sample(struct bpf_perf_event_data *ctx)
 	} else if (!in_target_probed((void *)bpf_get_current_task(), target_cgroup)) {
 		return 0;
 	}
-	__u32 zero = 0;
+	__u64 now = bpf_ktime_get_ns();
+	__u32 zero = 0, stands_for = 1;
 	struct scratch *memory = bpf_map_lookup_elem(&scratch, &zero);
 	if (!memory)
 		return 0;
-	struct sample *s = &memory->sample;
-	s->kind = RECORD_SAMPLE;
-	s->labelled = 0;
-	s->time = bpf_ktime_get_ns();
-	programs(&s->program, &s->parent);
-	s->tid = bpf_get_current_pid_tgid();
-	s->pid = pid_of(s->program.tgid);
-	own_numbers(s);
-	bpf_get_current_comm(s->comm, sizeof(s->comm));
-
-	long bytes = bpf_get_stack(ctx, s->stack, (MAX_KERNEL_FRAMES - 1) * sizeof(__u64), 0);
-	__u32 kernel_frames = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
-	s->kernel_frames = kernel_frames & (MAX_KERNEL_FRAMES - 1);
-
-	struct walk *walk = &memory->walk;
-	s->link = 0;
-	if (!user_registers(ctx, &walk->regs)) { /* a thread of the kernel's */
-		walk->frames = 0;
-		walk->end = END_ROOT;
-		walk->known = 1;
-		submit(memory);
-		return 0;
+	if (step_samples) {
+		stands_for = share(&memory->second, now);
+		if (!stands_for)
+			return 0;
 	}
-#if defined(__TARGET_ARCH_arm64)
-	s->link = walk->regs.r[REG_LR];
-#endif
-	if (bpf_probe_read_user(s->top, sizeof(s->top), (void *)walk->regs.r[REG_SP]))
-		__builtin_memset(s->top, 0, sizeof(s->top));
-	begin(walk, s);
-	if (walk->goroutine)
-		submit_labels(memory);
-	bpf_tail_call(ctx, &programs_by_index, 0);
-	return 0; /* not reached: the loader puts unwind there */
+	struct sample *s = &memory->sample;
+	identify(s, current_task(), has_typed_task(), now);
+	s->tid = bpf_get_current_pid_tgid();
+	bpf_get_current_comm(s->comm, sizeof(s->comm));
+	numbers(s, current_task(), 1);
+	s->period = ctx->sample_period * stands_for;
+	begin_stack(ctx, memory, user_registers(ctx, &memory->walk.regs));
+	return 0;
 }
 
 SEC("perf_event")
 int unwind(struct bpf_perf_event_data *ctx)
 {
-	__u32 zero = 0;
-	struct scratch *memory = bpf_map_lookup_elem(&scratch, &zero);
-	if (!memory)
-		return 0;
-	__u64 *stack = &memory->sample.stack[memory->sample.kernel_frames & (MAX_KERNEL_FRAMES - 1)];
-
-	for (int i = 0; i < FRAMES_A_CALL; i++)
-		if (step(&memory->walk, stack)) {
-			submit(memory);
-			return 0;
-		}
-	bpf_tail_call(ctx, &programs_by_index, 0);
-	/* No more calls are allowed. */
-	memory->walk.end = END_TRUNCATED;
-	submit(memory);
-	return 0;
+	return unwind_frames(ctx);
 }

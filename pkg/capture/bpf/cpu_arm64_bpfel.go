@@ -70,6 +70,7 @@ type CPURecordKind uint32
 const (
 	CPURecordKindRECORD_SAMPLE CPURecordKind = 0
 	CPURecordKindRECORD_LABELS CPURecordKind = 1
+	CPURecordKindRECORD_WAITED CPURecordKind = 2
 )
 
 type CPUSample struct {
@@ -96,6 +97,10 @@ type CPUSample struct {
 	UserFrames   uint16
 	End          uint16
 	Known        uint16
+	State        uint32
+	Pad          uint32
+	Serial       uint64
+	Period       uint64
 	Comm         [16]int8
 	Time         uint64
 	Link         uint64
@@ -113,7 +118,15 @@ const (
 )
 
 type CPUScratch struct {
-	_    structs.HostLayout
+	_      structs.HostLayout
+	Second struct {
+		_      structs.HostLayout
+		Begin  uint64
+		Taken  uint32
+		Group  uint32
+		Left   uint32
+		Chosen uint32
+	}
 	Walk struct {
 		_    structs.HostLayout
 		Pc   uint64
@@ -137,11 +150,21 @@ type CPUScratch struct {
 		End         uint32
 		WindowBytes uint32
 		WindowStart uint64
+		MovedLow    uint64
+		MovedHigh   uint64
+		Moved       uint64
 		Window      [512]uint64
 	}
 	Sample CPUSample
 	Labels CPULabelRecord
 }
+
+type CPUStackRoom uint32
+
+const (
+	CPUStackRoomMAX_KERNEL_FRAMES CPUStackRoom = 128
+	CPUStackRoomMAX_USER_FRAMES   CPUStackRoom = 1024
+)
 
 type CPUUnwindBlock struct {
 	_       structs.HostLayout
@@ -180,6 +203,24 @@ type CPUUnwindRule struct {
 	FpOffset    int32
 }
 
+type CPUWaitState uint32
+
+const (
+	CPUWaitStateWAIT_UNKNOWN  CPUWaitState = 0
+	CPUWaitStateWAIT_RUNNABLE CPUWaitState = 1
+	CPUWaitStateWAIT_SLEEPING CPUWaitState = 2
+	CPUWaitStateWAIT_BLOCKED  CPUWaitState = 3
+	CPUWaitStateWAIT_STOPPED  CPUWaitState = 4
+)
+
+type CPUWaitedRecord struct {
+	_      structs.HostLayout
+	Kind   uint32
+	Count  uint32
+	Serial uint64
+	Time   uint64
+}
+
 type CPUWalkEnd uint32
 
 const (
@@ -191,41 +232,46 @@ const (
 	CPUWalkEndEND_UNMAPPED      CPUWalkEnd = 5
 	CPUWalkEndEND_NOT_RISING    CPUWalkEnd = 6
 	CPUWalkEndEND_NOT_DESCRIBED CPUWalkEnd = 7
+	CPUWalkEndEND_NOT_TAKEN     CPUWalkEnd = 8
 )
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	CPUMapLost              = "lost"
-	CPUMapProgramsByIndex   = "programs_by_index"
-	CPUMapSamples           = "samples"
-	CPUMapScratch           = "scratch"
-	CPUMapUnwindChunks      = "unwind_chunks"
-	CPUMapUnwindProcesses   = "unwind_processes"
-	CPUMapUnwindRanges      = "unwind_ranges"
-	CPUMapUnwindRules       = "unwind_rules"
-	CPUProgTakeSample       = "take_sample"
-	CPUProgUnwind           = "unwind"
-	CPUVarMayReadKernel     = "may_read_kernel"
-	CPUVarOwnLevel          = "own_level"
-	CPUVarPidnsDev          = "pidns_dev"
-	CPUVarPidnsIno          = "pidns_ino"
-	CPUVarTargetCgroup      = "target_cgroup"
-	CPUVarUnified           = "unified"
-	CPUVarUnusedBlock       = "unused_block"
-	CPUVarUnusedCfaKind     = "unused_cfa_kind"
-	CPUVarUnusedEnd         = "unused_end"
-	CPUVarUnusedGoLayout    = "unused_go_layout"
-	CPUVarUnusedLabelRecord = "unused_label_record"
-	CPUVarUnusedMark        = "unused_mark"
-	CPUVarUnusedProcess     = "unused_process"
-	CPUVarUnusedRange       = "unused_range"
-	CPUVarUnusedRecordKind  = "unused_record_kind"
-	CPUVarUnusedRule        = "unused_rule"
-	CPUVarUnusedSample      = "unused_sample"
-	CPUVarUnusedSavedKind   = "unused_saved_kind"
-	CPUVarWakeupBytes       = "wakeup_bytes"
+	CPUMapLost               = "lost"
+	CPUMapProgramsByIndex    = "programs_by_index"
+	CPUMapSamples            = "samples"
+	CPUMapScratch            = "scratch"
+	CPUMapUnwindChunks       = "unwind_chunks"
+	CPUMapUnwindProcesses    = "unwind_processes"
+	CPUMapUnwindRanges       = "unwind_ranges"
+	CPUMapUnwindRules        = "unwind_rules"
+	CPUProgTakeSample        = "take_sample"
+	CPUProgUnwind            = "unwind"
+	CPUVarMayReadKernel      = "may_read_kernel"
+	CPUVarOwnLevel           = "own_level"
+	CPUVarPidnsDev           = "pidns_dev"
+	CPUVarPidnsIno           = "pidns_ino"
+	CPUVarStepSamples        = "step_samples"
+	CPUVarTargetCgroup       = "target_cgroup"
+	CPUVarUnified            = "unified"
+	CPUVarUnusedBlock        = "unused_block"
+	CPUVarUnusedCfaKind      = "unused_cfa_kind"
+	CPUVarUnusedEnd          = "unused_end"
+	CPUVarUnusedGoLayout     = "unused_go_layout"
+	CPUVarUnusedLabelRecord  = "unused_label_record"
+	CPUVarUnusedMark         = "unused_mark"
+	CPUVarUnusedProcess      = "unused_process"
+	CPUVarUnusedRange        = "unused_range"
+	CPUVarUnusedRecordKind   = "unused_record_kind"
+	CPUVarUnusedRule         = "unused_rule"
+	CPUVarUnusedSample       = "unused_sample"
+	CPUVarUnusedSavedKind    = "unused_saved_kind"
+	CPUVarUnusedStackRoom    = "unused_stack_room"
+	CPUVarUnusedWaitState    = "unused_wait_state"
+	CPUVarUnusedWaitedRecord = "unused_waited_record"
+	CPUVarWakeupBytes        = "wakeup_bytes"
 )
 
 // LoadCPU returns the embedded CollectionSpec for CPU.
@@ -292,25 +338,29 @@ type CPUMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CPUVariableSpecs struct {
-	MayReadKernel     *ebpf.VariableSpec `ebpf:"may_read_kernel"`
-	OwnLevel          *ebpf.VariableSpec `ebpf:"own_level"`
-	PidnsDev          *ebpf.VariableSpec `ebpf:"pidns_dev"`
-	PidnsIno          *ebpf.VariableSpec `ebpf:"pidns_ino"`
-	TargetCgroup      *ebpf.VariableSpec `ebpf:"target_cgroup"`
-	Unified           *ebpf.VariableSpec `ebpf:"unified"`
-	UnusedBlock       *ebpf.VariableSpec `ebpf:"unused_block"`
-	UnusedCfaKind     *ebpf.VariableSpec `ebpf:"unused_cfa_kind"`
-	UnusedEnd         *ebpf.VariableSpec `ebpf:"unused_end"`
-	UnusedGoLayout    *ebpf.VariableSpec `ebpf:"unused_go_layout"`
-	UnusedLabelRecord *ebpf.VariableSpec `ebpf:"unused_label_record"`
-	UnusedMark        *ebpf.VariableSpec `ebpf:"unused_mark"`
-	UnusedProcess     *ebpf.VariableSpec `ebpf:"unused_process"`
-	UnusedRange       *ebpf.VariableSpec `ebpf:"unused_range"`
-	UnusedRecordKind  *ebpf.VariableSpec `ebpf:"unused_record_kind"`
-	UnusedRule        *ebpf.VariableSpec `ebpf:"unused_rule"`
-	UnusedSample      *ebpf.VariableSpec `ebpf:"unused_sample"`
-	UnusedSavedKind   *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
-	WakeupBytes       *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
+	MayReadKernel      *ebpf.VariableSpec `ebpf:"may_read_kernel"`
+	OwnLevel           *ebpf.VariableSpec `ebpf:"own_level"`
+	PidnsDev           *ebpf.VariableSpec `ebpf:"pidns_dev"`
+	PidnsIno           *ebpf.VariableSpec `ebpf:"pidns_ino"`
+	StepSamples        *ebpf.VariableSpec `ebpf:"step_samples"`
+	TargetCgroup       *ebpf.VariableSpec `ebpf:"target_cgroup"`
+	Unified            *ebpf.VariableSpec `ebpf:"unified"`
+	UnusedBlock        *ebpf.VariableSpec `ebpf:"unused_block"`
+	UnusedCfaKind      *ebpf.VariableSpec `ebpf:"unused_cfa_kind"`
+	UnusedEnd          *ebpf.VariableSpec `ebpf:"unused_end"`
+	UnusedGoLayout     *ebpf.VariableSpec `ebpf:"unused_go_layout"`
+	UnusedLabelRecord  *ebpf.VariableSpec `ebpf:"unused_label_record"`
+	UnusedMark         *ebpf.VariableSpec `ebpf:"unused_mark"`
+	UnusedProcess      *ebpf.VariableSpec `ebpf:"unused_process"`
+	UnusedRange        *ebpf.VariableSpec `ebpf:"unused_range"`
+	UnusedRecordKind   *ebpf.VariableSpec `ebpf:"unused_record_kind"`
+	UnusedRule         *ebpf.VariableSpec `ebpf:"unused_rule"`
+	UnusedSample       *ebpf.VariableSpec `ebpf:"unused_sample"`
+	UnusedSavedKind    *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
+	UnusedStackRoom    *ebpf.VariableSpec `ebpf:"unused_stack_room"`
+	UnusedWaitState    *ebpf.VariableSpec `ebpf:"unused_wait_state"`
+	UnusedWaitedRecord *ebpf.VariableSpec `ebpf:"unused_waited_record"`
+	WakeupBytes        *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // CPUObjects contains all objects after they have been loaded into the kernel.
@@ -360,25 +410,29 @@ func (m *CPUMaps) Close() error {
 //
 // It can be passed to LoadCPUObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CPUVariables struct {
-	MayReadKernel     *ebpf.Variable `ebpf:"may_read_kernel"`
-	OwnLevel          *ebpf.Variable `ebpf:"own_level"`
-	PidnsDev          *ebpf.Variable `ebpf:"pidns_dev"`
-	PidnsIno          *ebpf.Variable `ebpf:"pidns_ino"`
-	TargetCgroup      *ebpf.Variable `ebpf:"target_cgroup"`
-	Unified           *ebpf.Variable `ebpf:"unified"`
-	UnusedBlock       *ebpf.Variable `ebpf:"unused_block"`
-	UnusedCfaKind     *ebpf.Variable `ebpf:"unused_cfa_kind"`
-	UnusedEnd         *ebpf.Variable `ebpf:"unused_end"`
-	UnusedGoLayout    *ebpf.Variable `ebpf:"unused_go_layout"`
-	UnusedLabelRecord *ebpf.Variable `ebpf:"unused_label_record"`
-	UnusedMark        *ebpf.Variable `ebpf:"unused_mark"`
-	UnusedProcess     *ebpf.Variable `ebpf:"unused_process"`
-	UnusedRange       *ebpf.Variable `ebpf:"unused_range"`
-	UnusedRecordKind  *ebpf.Variable `ebpf:"unused_record_kind"`
-	UnusedRule        *ebpf.Variable `ebpf:"unused_rule"`
-	UnusedSample      *ebpf.Variable `ebpf:"unused_sample"`
-	UnusedSavedKind   *ebpf.Variable `ebpf:"unused_saved_kind"`
-	WakeupBytes       *ebpf.Variable `ebpf:"wakeup_bytes"`
+	MayReadKernel      *ebpf.Variable `ebpf:"may_read_kernel"`
+	OwnLevel           *ebpf.Variable `ebpf:"own_level"`
+	PidnsDev           *ebpf.Variable `ebpf:"pidns_dev"`
+	PidnsIno           *ebpf.Variable `ebpf:"pidns_ino"`
+	StepSamples        *ebpf.Variable `ebpf:"step_samples"`
+	TargetCgroup       *ebpf.Variable `ebpf:"target_cgroup"`
+	Unified            *ebpf.Variable `ebpf:"unified"`
+	UnusedBlock        *ebpf.Variable `ebpf:"unused_block"`
+	UnusedCfaKind      *ebpf.Variable `ebpf:"unused_cfa_kind"`
+	UnusedEnd          *ebpf.Variable `ebpf:"unused_end"`
+	UnusedGoLayout     *ebpf.Variable `ebpf:"unused_go_layout"`
+	UnusedLabelRecord  *ebpf.Variable `ebpf:"unused_label_record"`
+	UnusedMark         *ebpf.Variable `ebpf:"unused_mark"`
+	UnusedProcess      *ebpf.Variable `ebpf:"unused_process"`
+	UnusedRange        *ebpf.Variable `ebpf:"unused_range"`
+	UnusedRecordKind   *ebpf.Variable `ebpf:"unused_record_kind"`
+	UnusedRule         *ebpf.Variable `ebpf:"unused_rule"`
+	UnusedSample       *ebpf.Variable `ebpf:"unused_sample"`
+	UnusedSavedKind    *ebpf.Variable `ebpf:"unused_saved_kind"`
+	UnusedStackRoom    *ebpf.Variable `ebpf:"unused_stack_room"`
+	UnusedWaitState    *ebpf.Variable `ebpf:"unused_wait_state"`
+	UnusedWaitedRecord *ebpf.Variable `ebpf:"unused_waited_record"`
+	WakeupBytes        *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // CPUPrograms contains all programs after they have been loaded into the kernel.

@@ -72,16 +72,11 @@ struct user_registers {
 	} while (0)
 #endif
 
-/* The registers of the event if it hit user mode, else those saved on the kernel stack. Gives 0 for a
- * kernel thread. */
-static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struct user_registers *out)
+/* The registers that were saved on the kernel stack when the task entered the kernel. Gives 0 for a kernel
+ * thread. Where the kernel has bpf_task_pt_regs the task's type must be known to the verifier. */
+static __always_inline int saved_registers(struct task_struct *task, struct user_registers *out)
 {
-	if (!is_kernel_address(EVENT_PC(ctx))) {
-		COPY_REGISTERS(out, &ctx->regs);
-		return 1;
-	}
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
-		struct task_struct *task = bpf_get_current_task_btf();
 		struct pt_regs *saved;
 
 		if (task->flags & PF_KTHREAD)
@@ -90,7 +85,6 @@ static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struc
 		COPY_REGISTERS(out, SAVED_REGISTERS(saved));
 	} else {
 		/* They stand at the top of the kernel stack: task_pt_regs in asm/processor.h. */
-		struct task_struct *task = (void *)bpf_get_current_task();
 		struct bpf_user_regs copy;
 
 		if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
@@ -101,4 +95,14 @@ static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struc
 		COPY_REGISTERS(out, &copy);
 	}
 	return !is_kernel_address(out->pc);
+}
+
+/* The registers of the event if it hit user mode, else those with which the task left it. */
+static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struct user_registers *out)
+{
+	if (!is_kernel_address(EVENT_PC(ctx))) {
+		COPY_REGISTERS(out, &ctx->regs);
+		return 1;
+	}
+	return saved_registers(current_task(), out);
 }

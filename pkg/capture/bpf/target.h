@@ -27,6 +27,14 @@ static __always_inline int has_typed_task(void)
 	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
 }
 
+/* The current task, whose type the verifier knows where has_typed_task() holds. */
+static __always_inline struct task_struct *current_task(void)
+{
+	if (has_typed_task())
+		return bpf_get_current_task_btf();
+	return (void *)bpf_get_current_task();
+}
+
 static __always_inline struct cgroup *cgroup_of_typed(struct task_struct *task)
 {
 	if (unified)
@@ -82,13 +90,12 @@ struct program {
 	__u32 tgid;    /* in the kernel's first PID namespace */
 };
 
-/* That of the current task and that from which it was forked; the latter's tgid is 0 if either has called
+/* That of a task and that from which it was forked; the latter's tgid is 0 if either has called
  * execve since. To compare self_exec_id is not enough: of `sh -c "helper & exec server"` both have executed as
  * often. */
-static __always_inline void programs(struct program *own, struct program *parent)
+static __always_inline void programs(struct task_struct *task, int typed, struct program *own, struct program *parent)
 {
-	if (has_typed_task()) {
-		struct task_struct *task = bpf_get_current_task_btf();
+	if (typed) {
 		struct task_struct *above = task->group_leader->real_parent->group_leader;
 
 		own->started = task->group_leader->start_boottime;
@@ -98,7 +105,6 @@ static __always_inline void programs(struct program *own, struct program *parent
 		parent->execs = above->self_exec_id;
 		parent->tgid = task->parent_exec_id == task->self_exec_id ? above->tgid : 0;
 	} else {
-		struct task_struct *task = (void *)bpf_get_current_task();
 		struct task_struct *above = BPF_CORE_READ(task, group_leader, real_parent, group_leader);
 
 		own->started = BPF_CORE_READ(task, group_leader, start_boottime);

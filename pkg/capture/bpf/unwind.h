@@ -7,8 +7,11 @@
 #pragma once
 #include "go.h"
 
-#define MAX_KERNEL_FRAMES 128 /* a power of two; kernel.perf_event_max_stack is 127 */
-#define MAX_USER_FRAMES 1024
+/* Powers of two. */
+enum stack_room {
+	MAX_KERNEL_FRAMES = 128, /* kernel.perf_event_max_stack is 127 */
+	MAX_USER_FRAMES = 1024,
+};
 #define WINDOW_WORDS 512 /* of the stack that are read at once: 4 KiB cost little more than a word */
 #define BELOW_WINDOW 128 /* bytes before the first address asked for, for the next may lie lower */
 /* A stack rises towards its root, but for the steps from one stack to another: Go's systemstack, a
@@ -30,6 +33,7 @@ enum walk_end {
 	END_UNMAPPED,      /* the return address is in no executable mapping */
 	END_NOT_RISING,    /* the next frame is not above this one */
 	END_NOT_DESCRIBED, /* the table's row is not understood, or wants a register that is not known */
+	END_NOT_TAKEN,     /* there was no walk */
 };
 
 /* It is kept in a map and not in registers: to the verifier a value in a map is any value, so that it
@@ -48,6 +52,8 @@ struct walk {
 	__u32 end;                  /* enum walk_end */
 	__u32 window_bytes;
 	__u64 window_start;
+	__u64 moved_low, moved_high; /* addresses of a stack of which the current process has a copy elsewhere; else 0 */
+	__u64 moved;                 /* from there to the copy */
 	__u64 window[WINDOW_WORDS];
 };
 
@@ -56,6 +62,8 @@ static __always_inline int stack_word(struct walk *w, __u64 address, __u64 *out)
 {
 	__u64 at = address - w->window_start;
 
+	if (w->moved)
+		return address - w->moved_low < w->moved_high - w->moved_low && read_word(address + w->moved, out);
 	if (address & 7)
 		return !bpf_probe_read_user(out, sizeof(*out), (void *)address);
 	if (at >= w->window_bytes) {
@@ -242,6 +250,8 @@ static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset, __s
 		return ended(w, END_UNREADABLE);
 #endif
 	sp = depth;
+	if (w->moved && g)
+		return ended(w, END_NOT_DESCRIBED); /* only the stack was copied */
 	if (g) {
 		if (!read_word(g + G_STACK_HIGH, &top))
 			return ended(w, END_UNREADABLE);

@@ -27,6 +27,11 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
+/* Flag of bpf_map_update_elem, include/uapi/linux/bpf.h */
+enum {
+	BPF_NOEXIST = 1,
+};
+
 /* Flags of bpf_ringbuf_output and bpf_ringbuf_query, include/uapi/linux/bpf.h */
 enum {
 	BPF_RB_NO_WAKEUP = 1,
@@ -92,6 +97,8 @@ struct task_struct {
 	int pid;
 	int tgid;
 	unsigned int flags;
+	unsigned int __state; /* 5.14; before, "state" */
+	__u64 start_time;     /* ns, CLOCK_MONOTONIC */
 	__u64 start_boottime; /* ns */
 	__u64 self_exec_id;   /* counts execve */
 	__u64 parent_exec_id; /* that of its parent when it was forked */

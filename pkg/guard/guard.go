@@ -1,4 +1,6 @@
-package view
+// Package guard keeps strangers away from an HTTP server on the user's machine. Its one entry point is New. It must not
+// know what is served.
+package guard
 
 import (
 	"net"
@@ -8,34 +10,32 @@ import (
 	"strings"
 )
 
-// private are pages that read source files or binaries of this machine, or change the user's pprof
-// settings: nothing for others.
-var private = map[string]bool{"/source": true, "/disasm": true, "/saveconfig": true, "/deleteconfig": true}
-
-// guard decides who may ask. A page elsewhere can make a browser on this machine ask us, by a link or by a
+// Guard decides who may ask. A page elsewhere can make a browser on this machine ask us, by a link or by a
 // name that it lets point to this machine (DNS rebinding): the first is told by Sec-Fetch-Site, the second by Host.
-type guard struct {
-	loopback bool // only this machine may ask
+type Guard struct {
+	Loopback bool // only this machine may ask
 	names    map[string]bool
 }
 
-func newGuard(host string, address net.Addr) guard {
-	g := guard{names: map[string]bool{"localhost": true, strings.ToLower(host): true}}
+// New makes the guard of a server that listens on the address, which was given as that host.
+func New(host string, address net.Addr) Guard {
+	g := Guard{names: map[string]bool{"localhost": true, strings.ToLower(host): true}}
 	if at, ok := address.(*net.TCPAddr); ok {
-		g.loopback = at.IP.IsLoopback()
+		g.Loopback = at.IP.IsLoopback()
 	}
-	if name, err := os.Hostname(); err == nil && !g.loopback {
+	if name, err := os.Hostname(); err == nil && !g.Loopback {
 		g.names[strings.ToLower(name)] = true
 	}
 	return g
 }
 
-func (g guard) protect(h http.Handler) http.Handler {
+// Protect lets those pass who may ask.
+func (g Guard) Protect(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch site := r.Header.Get("Sec-Fetch-Site"); {
 		case !g.knows(r.Host):
-			http.Error(w, "this server is not known by the name in the request", http.StatusForbidden)
-		case g.loopback && !fromLoopback(r.RemoteAddr):
+			http.Error(w, "this server is not known by the name in the request: ask by an address, or by a name that it was given", http.StatusForbidden)
+		case g.Loopback && !fromLoopback(r.RemoteAddr):
 			http.Error(w, "only this machine may ask", http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			http.Error(w, "only GET", http.StatusMethodNotAllowed)
@@ -52,7 +52,7 @@ func (g guard) protect(h http.Handler) http.Handler {
 
 // knows tells whether a request's Host is ours: a name that we have, or an address, which no DNS server
 // can make point elsewhere.
-func (g guard) knows(host string) bool {
+func (g Guard) knows(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
@@ -60,7 +60,7 @@ func (g guard) knows(host string) bool {
 	if err != nil {
 		return g.names[strings.ToLower(host)]
 	}
-	return !g.loopback || address.IsLoopback()
+	return !g.Loopback || address.IsLoopback()
 }
 
 func fromLoopback(remote string) bool {

@@ -1,0 +1,121 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+)
+
+// ErrNoGo is given where a profile of Go's runtime is wanted and no process has one that can be read.
+var ErrNoGo = errors.New("no Go program can be read")
+
+// ErrMemoryRefused is given where the kernel does not let us read the memory of the container's processes.
+var ErrMemoryRefused = errors.New("the node's kernel refuses reading the memory of processes")
+
+// goPrograms are the processes of a container that are Go programs. They are read without BPF.
+type goPrograms struct {
+	table    *processTable
+	programs []*goProgram
+	others   int     // processes that are no Go programs
+	refused  []error // why the others that are could not be read
+}
+
+type goProgram struct {
+	*goruntime.Runtime
+	generation *generation
+
+	switched *goruntime.Switch              // nil if its memory profile was on, or is left off
+	before   map[uint64]goruntime.MemCounts // by record, when the capture began
+	sliced   map[uint64]goruntime.MemCounts // as of the last slice
+}
+
+// openGoPrograms finds them. The error wraps ErrNoGo if there is none.
+func openGoPrograms(o Options) (*goPrograms, error) {
+	processes, err := proc.InContainer(o.ContainerID)
+	if err != nil {
+		return nil, err
+	}
+	all := &goPrograms{table: newProcessTable(o.PIDs, func(program, int, []mapping) {})}
+	for i := range processes {
+		p := &processes[i]
+		if !selects(o.PIDs, p.NSPID) {
+			continue
+		}
+		r, err := goruntime.Open(p)
+		switch {
+		case errors.Is(err, goruntime.ErrNotGo):
+			all.others++
+		case err != nil:
+			all.refused = append(all.refused, privileged(err))
+		default:
+			g, _ := all.table.of(&sample{program: program{tgid: uint32(p.PID)}, pid: uint32(p.PID)})
+			all.programs = append(all.programs, &goProgram{Runtime: r, generation: g})
+		}
+	}
+	if err := all.none(); err != nil {
+		return nil, errors.Join(err, all.close())
+	}
+	return all, nil
+}
+
+// privileged says what is missing where a process must not be read.
+func privileged(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; reading a process needs CAP_SYS_PTRACE", err)
+	}
+	return err
+}
+
+// none says why there is no program to read; nil if there is one.
+func (a *goPrograms) none() error {
+	switch {
+	case len(a.programs) > 0:
+		return nil
+	case len(a.refused) > 0 && errors.Is(a.refused[0], fs.ErrPermission):
+		return fmt.Errorf("%w: the profiler's container lacks CAP_SYS_PTRACE, or a security module (seccomp, AppArmor, SELinux, Yama) forbids it: %w",
+			ErrMemoryRefused, a.refused[0])
+	case len(a.refused) > 0:
+		return fmt.Errorf("%w: %w", ErrNoGo, a.refused[0])
+	case a.others > 0:
+		return fmt.Errorf("%w: none of the container's %d processes is one, and this type of profile is for Go only", ErrNoGo, a.others)
+	}
+	return fmt.Errorf("%w: none of the container's processes has a PID that was asked for", ErrNoGo)
+}
+
+// drop leaves a program out.
+func (a *goPrograms) drop(p *goProgram, why error) {
+	a.refused = append(a.refused, fmt.Errorf("process %d (%s): %w", p.generation.process.NSPID, p.generation.process.Name, why))
+	for i, q := range a.programs {
+		if p == q {
+			a.programs = append(a.programs[:i:i], a.programs[i+1:]...)
+		}
+	}
+	p.close()
+}
+
+func (p *goProgram) close() error { return errors.Join(p.switched.Off(), p.Close()) }
+
+func (a *goPrograms) close() error {
+	var errs []error
+	for _, p := range a.programs {
+		errs = append(errs, p.close())
+	}
+	a.programs = nil
+	return errors.Join(append(errs, a.table.close())...)
+}
+
+// describe says in comments whose numbers the profile has.
+func (a *goPrograms) describe(b *profileBuilder) {
+	for _, p := range a.programs {
+		b.comment("go program: process %d (%s), %s", p.generation.process.NSPID, p.generation.process.Name, p.Version)
+	}
+	for _, err := range a.refused {
+		b.comment("left out: %v", err)
+	}
+	if a.others > 0 {
+		b.comment("processes that are no Go programs: %d", a.others)
+	}
+}

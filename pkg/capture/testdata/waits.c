@@ -1,0 +1,199 @@
+/* Waits for known times, on known paths. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOINLINE __attribute__((noinline))
+
+static NOINLINE void rest(long ns)
+{
+	struct timespec t = {ns / 1000000000, ns % 1000000000};
+	nanosleep(&t, 0);
+	__asm__ volatile("" ::: "memory");
+}
+
+static NOINLINE void nap_short(void) { rest(2000000); __asm__ volatile(""); }
+static NOINLINE void nap_long(void) { rest(10000000); __asm__ volatile(""); }
+
+/* What threads did, as they see it, times in ns. */
+static volatile long naps, napped_short, napped_long, waited_for_lock, burned;
+
+static long now(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+/* Two paths to the same place, with frames of the same size. */
+static NOINLINE void *napper(void *_)
+{
+	for (;;) {
+		long begin = now(CLOCK_MONOTONIC), between;
+		nap_short();
+		between = now(CLOCK_MONOTONIC);
+		nap_long();
+		naps++;
+		napped_short += between - begin;
+		napped_long += now(CLOCK_MONOTONIC) - between;
+	}
+	return 0;
+}
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static NOINLINE void want(void)
+{
+	pthread_mutex_lock(&mutex);
+	pthread_mutex_unlock(&mutex);
+}
+
+static int turns[2][2];
+
+/* The other waits for the lock 20 ms of each 30. */
+static NOINLINE void *holder(void *_)
+{
+	char c = 0;
+	for (;;) {
+		pthread_mutex_lock(&mutex);
+		if (write(turns[0][1], &c, 1) != 1)
+			exit(1);
+		rest(20000000);
+		pthread_mutex_unlock(&mutex);
+		rest(10000000);
+	}
+}
+
+static NOINLINE void *wanter(void *_)
+{
+	char c;
+	for (;;) {
+		if (read(turns[0][0], &c, 1) != 1)
+			exit(1);
+		long begin = now(CLOCK_MONOTONIC);
+		want();
+		waited_for_lock += now(CLOCK_MONOTONIC) - begin;
+	}
+}
+
+static NOINLINE void sleep_for_ever(int fd)
+{
+	char c;
+	if (read(fd, &c, 1) == 1)
+		abort();
+	__asm__ volatile("" ::: "memory");
+}
+
+static NOINLINE void *sleeper(void *_)
+{
+	int fds[2];
+	if (pipe(fds))
+		exit(1);
+	sleep_for_ever(fds[0]);
+	return 0;
+}
+
+static volatile unsigned long sink;
+
+static NOINLINE void burn(long ns)
+{
+	long begin = now(CLOCK_THREAD_CPUTIME_ID), end;
+	do {
+		for (int i = 0; i < 100000; i++)
+			sink += i;
+		end = now(CLOCK_THREAD_CPUTIME_ID);
+	} while (end - begin < ns);
+	burned += end - begin;
+}
+
+/* Works and rests. */
+static NOINLINE void *worker(void *_)
+{
+	for (;;) {
+		burn(5000000);
+		rest(5000000);
+	}
+	return 0;
+}
+
+/* Two threads that hand each other a byte as often as they can, and count. */
+static int there[2], back[2];
+static volatile long rounds;
+
+static NOINLINE void *pinger(void *_)
+{
+	char c = 0;
+	for (;;) {
+		if (write(there[1], &c, 1) != 1 || read(back[0], &c, 1) != 1)
+			exit(1);
+		rounds++;
+	}
+}
+
+static NOINLINE void *ponger(void *_)
+{
+	char c = 0;
+	for (;;)
+		if (read(there[0], &c, 1) != 1 || write(back[1], &c, 1) != 1)
+			exit(1);
+}
+
+struct thread {
+	const char *name;
+	void *(*run)(void *);
+};
+
+static void *named(void *p)
+{
+	struct thread *t = p;
+	prctl(PR_SET_NAME, t->name);
+	return t->run(0);
+}
+
+static void start(const char *name, void *(*run)(void *))
+{
+	pthread_t t;
+	struct thread *p = malloc(sizeof(*p));
+	if (!p)
+		exit(1);
+	*p = (struct thread){name, run};
+	if (pthread_create(&t, 0, named, p))
+		exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "pingpong")) {
+		if (pipe(there) || pipe(back))
+			return 1;
+		start("pinger", pinger);
+		start("ponger", ponger);
+		for (;;) { /* the count of rounds at each line that is read */
+			char line[16];
+			if (!fgets(line, sizeof(line), stdin))
+				return 0;
+			printf("%ld\n", rounds);
+			fflush(stdout);
+		}
+	}
+	if (pipe(turns[0]))
+		return 1;
+	start("napper", napper);
+	start("holder", holder);
+	start("wanter", wanter);
+	start("sleeper", sleeper);
+	start("worker", worker);
+	for (;;) {
+		char line[16];
+		if (!fgets(line, sizeof(line), stdin))
+			return 0;
+		printf("%ld %ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), naps * 1000000000L, napped_short, napped_long, waited_for_lock, burned);
+		fflush(stdout);
+	}
+}

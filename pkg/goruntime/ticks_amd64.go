@@ -1,0 +1,4 @@
+package goruntime
+
+// cpuTicks reads the time-stamp counter.
+func cpuTicks() int64

@@ -1,0 +1,52 @@
+package guard
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+func TestFromLoopback(t *testing.T) {
+	for remote, want := range map[string]bool{"127.0.0.1:5": true, "[::1]:5": true, "[::ffff:127.0.0.1]:5": true, "192.0.2.1:5": false, "": false} {
+		if fromLoopback(remote) != want {
+			t.Errorf("%q: want %v", remote, want)
+		}
+	}
+}
+
+// Who comes by which name and from where, to a server on loopback and to one for others.
+func TestWhoMayAsk(t *testing.T) {
+	for name, c := range map[string]struct {
+		host     string // as given
+		loopback bool
+		change   func(*http.Request)
+		want     int
+	}{
+		"a tool without headers":        {"localhost", true, func(r *http.Request) { r.Host = "localhost:6060" }, 200},
+		"by an address of this machine": {"localhost", true, func(r *http.Request) { r.Host = "127.0.0.1:6060" }, 200},
+		"DNS rebinding":                 {"localhost", true, func(r *http.Request) { r.Host = "evil.example:6060" }, 403},
+		"an image on a page elsewhere":  {"localhost", true, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
+		"a write":                       {"localhost", true, func(r *http.Request) { r.Method = http.MethodPost }, 405},
+		"another machine, on loopback":  {"localhost", true, func(r *http.Request) { r.RemoteAddr = "192.0.2.1:5" }, 403},
+		"another machine":               {"0.0.0.0", false, func(r *http.Request) { r.Host, r.RemoteAddr = "192.0.2.7:6060", "192.0.2.1:5" }, 200},
+		"DNS rebinding, for others":     {"0.0.0.0", false, func(r *http.Request) { r.Host = "evil.example:6060" }, 403},
+		"by the name that it was given": {"profiles.example", false, func(r *http.Request) { r.Host = "Profiles.example:6060" }, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ip := net.IPv4zero
+			if c.loopback {
+				ip = net.IPv4(127, 0, 0, 1)
+			}
+			h := New(c.host, &net.TCPAddr{IP: ip, Port: 6060}).Protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			r := httptest.NewRequest(http.MethodGet, "http://localhost:6060/debug/pprof/heap", nil)
+			r.RemoteAddr = "127.0.0.1:40000"
+			c.change(r)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != c.want {
+				t.Errorf("status %d, want %d: %s", w.Code, c.want, w.Body)
+			}
+		})
+	}
+}

@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// safeBuffer is read while a command writes.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// server is a running kubectl pprof serve.
+type server struct {
+	url    string // http://HOST:PORT
+	cmd    *exec.Cmd
+	stderr *safeBuffer
+}
+
+// serve starts one and waits until it serves.
+func serve(t *testing.T, args ...string) *server {
+	t.Helper()
+	free, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(free.Addr().String())
+	free.Close()
+	s := &server{url: "http://localhost:" + port, cmd: command(t, append([]string{"serve", "--port", port}, args...)...), stderr: new(safeBuffer)}
+	s.cmd.Stderr = s.stderr
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.cmd.Process.Kill() })
+	eventually(t, time.Minute, "kubectl pprof serve", func() (bool, string) {
+		text := s.stderr.String()
+		return strings.Contains(text, "serving http://"), text
+	})
+	return s
+}
+
+// interrupt ends it by Ctrl-C, after which it exits with 0.
+func (s *server) interrupt(t *testing.T) {
+	t.Helper()
+	s.cmd.Process.Signal(os.Interrupt)
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("after Ctrl-C: %v: %s", err, s.stderr)
+	}
+}
+
+func (s *server) get(t *testing.T, path string) (int, []byte) {
+	t.Helper()
+	resp, err := http.Get(s.url + path)
+	if err != nil {
+		t.Fatalf("%s: %v: %s", path, err, s.stderr)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, body
+}
+
+// profile gets one, which must be there.
+func (s *server) profile(t *testing.T, path string) *profile.Profile {
+	t.Helper()
+	status, body := s.get(t, path)
+	p, err := profile.ParseData(body)
+	if status != 200 || err != nil {
+		t.Fatalf("%s: status %d, %v: %.300s: %s", path, status, err, body, s.stderr)
+	}
+	return p
+}
+
+// A program that has no net/http/pprof has one, as tools see it.
+func TestServe(t *testing.T) {
+	for _, mode := range []string{"--ephemeral", "--job"} {
+		t.Run(mode, func(t *testing.T) {
+			ns := namespace(t, "")
+			start(t, podOf(ns, "web", ledger("ledger", "-rate=256")))
+			s := serve(t, mode, "-n", ns, "web")
+			if status, index := s.get(t, "/"); status != 200 || !bytes.Contains(index, []byte("/debug/pprof/profile")) {
+				t.Errorf("status %d: %s", status, index)
+			}
+			if _, cmdline := s.get(t, "/debug/pprof/cmdline"); string(cmdline) != "/ledger\x00-rate=256" {
+				t.Errorf("cmdline: %q", cmdline)
+			}
+			expectFunctions(t, s.profile(t, "/debug/pprof/profile?seconds=2"), []string{books + "Spend"}, nil)
+
+			file := filepath.Join(t.TempDir(), "profile.pb.gz")
+			tool := exec.Command("go", "tool", "pprof", "-proto", "-output", file, s.url+"/debug/pprof/profile?seconds=2")
+			tool.Env = append(os.Environ(), "PPROF_TMPDIR="+t.TempDir())
+			if out, err := tool.CombinedOutput(); err != nil {
+				t.Fatalf("go tool pprof: %v: %s", err, out)
+			}
+			expectFunctions(t, readProfile(t, file), []string{books + "Spend"}, nil)
+
+			if n := valueOf(t, s.profile(t, "/debug/pprof/goroutine"), "goroutine", books+"AwaitOrder"); n != 100 {
+				t.Errorf("%d goroutines", n)
+			}
+			if _, text := s.get(t, "/debug/pprof/goroutine?debug=2"); bytes.Count(text, []byte(books+"AwaitOrder")) != 100 || !bytes.Contains(text, []byte("goroutine 1 [")) {
+				t.Errorf("debug=2: %.2000s", text)
+			}
+			if _, text := s.get(t, "/debug/pprof/goroutine?debug=1"); !bytes.HasPrefix(text, []byte("goroutine profile: total 1")) || !bytes.Contains(text, []byte("\n100 @")) {
+				t.Errorf("debug=1: %.2000s", text)
+			}
+			if status, text := s.get(t, "/debug/pprof/heap"); status != http.StatusConflict || !bytes.Contains(text, []byte("--enable-memprofile")) {
+				t.Errorf("heap: status %d: %s", status, text)
+			}
+
+			req, _ := http.NewRequest(http.MethodGet, s.url+"/debug/pprof/profile?seconds=1", nil)
+			req.Host = "evil.example"
+			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != http.StatusForbidden {
+				t.Errorf("a request by another name: %v, %v", resp, err)
+			}
+			s.interrupt(t)
+		})
+	}
+}
+
+// With --enable-memprofile the memory profile is on for as long as is served, and off afterwards.
+func TestServeMemory(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", ledger("ledger", "-rate=64")))
+	s := serve(t, "-n", ns, "web", "--type", "heap,allocs", "--enable-memprofile", "--memprofile-rate", "65536", "--capabilities")
+	eventually(t, 20*time.Second, "the memory profile to be on", func() (bool, string) {
+		status, text := s.get(t, "/debug/pprof/heap")
+		return status == 200, string(text)
+	})
+	time.Sleep(5 * time.Second)
+	for _, path := range []string{"heap", "allocs", "allocs?seconds=3", "heap?seconds=3"} {
+		expectBetween(t, path, valueOf(t, s.profile(t, "/debug/pprof/"+path), "alloc_space", books+"Spend"), mib, 10000*mib)
+	}
+	file := filepath.Join(t.TempDir(), "heap.pb.gz")
+	tool := exec.Command("go", "tool", "pprof", "-proto", "-output", file, s.url+"/debug/pprof/heap")
+	tool.Env = append(os.Environ(), "PPROF_TMPDIR="+t.TempDir())
+	if out, err := tool.CombinedOutput(); err != nil {
+		t.Fatalf("go tool pprof: %v: %s", err, out)
+	}
+	expectBetween(t, "go tool pprof", valueOf(t, readProfile(t, file), "alloc_space", books+"Spend"), mib, 10000*mib)
+	if status, _ := s.get(t, "/debug/pprof/profile"); status != http.StatusNotFound {
+		t.Errorf("a type that is not served: status %d", status)
+	}
+	s.interrupt(t)
+	refuse(t, []string{"-n", ns, "web", "--type", "heap"}, "runtime.MemProfileRate is 0")
+}
+
+// A served container that is gone ends it, with the reason; so does the time.
+func TestServeEnds(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", ledger("ledger")))
+	s := serve(t, "-n", ns, "web", "--for", "8s")
+	begin := time.Now()
+	if err := s.cmd.Wait(); err != nil || time.Since(begin) > 12*time.Second || !strings.Contains(s.stderr.String(), "the time of --for is over") {
+		t.Errorf("%v after %v: %s", err, time.Since(begin), s.stderr)
+	}
+	s = serve(t, "-n", ns, "web")
+	now := int64(0)
+	if err := client.CoreV1().Pods(ns).Delete(t.Context(), "web", metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Wait(); err == nil || !strings.Contains(s.stderr.String(), "deleted") {
+		t.Errorf("%v: %s", err, s.stderr)
+	}
+}
