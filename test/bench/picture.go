@@ -36,7 +36,7 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 	if err := writeFolded(ctx, program, folded, 100_000); err != nil {
 		return nil, err
 	}
-	ours, err := convert(ctx, folded, program)
+	ours, err := quickest(ctx, folded, program)
 	if err != nil {
 		return nil, err
 	}
@@ -44,14 +44,14 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	png, err := convert(ctx, folded, program, "-f", "png")
+	png, err := quickest(ctx, folded, program, "-f", "png")
 	if err != nil {
 		return nil, err
 	}
 	if err := writeFolded(ctx, program, twice, 200_000); err != nil {
 		return nil, err
 	}
-	double, err := convert(ctx, twice, program)
+	double, err := quickest(ctx, twice, program)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +84,20 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 
 // conversion is what making a picture took: seconds, megabytes.
 type conversion struct{ wall, cpu, memory, size float64 }
+
+// quickest converts three times and gives the quickest: what else the machine does only adds.
+func quickest(ctx context.Context, folded string, command ...string) (best conversion, err error) {
+	for i := range 3 {
+		c, err := convert(ctx, folded, command...)
+		if err != nil {
+			return conversion{}, err
+		}
+		if i == 0 || c.wall < best.wall {
+			best = c
+		}
+	}
+	return best, nil
+}
 
 func convert(ctx context.Context, folded string, command ...string) (conversion, error) {
 	in, err := os.Open(folded)

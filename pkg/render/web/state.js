@@ -17,6 +17,7 @@ class App {
     this.hit = -1;
     this.cache = {};
     this.selected = null;
+    this.laid = null; // the layout of the moment: a search does not change it
   }
 
   // set changes the state, makes the trees anew that depend on it, and draws. An expression that is none changes nothing.
@@ -211,6 +212,12 @@ class App {
   // layout places what is shown, each box on a line counted from the top. Frames narrower than least pixels are drawn
   // together with their neighbours.
   layout(width, rootBelow, least) {
+    const key = [this.tree, this.zoom, this.callers, width];
+    if (!this.laid || key.some((part, i) => part !== this.laid.key[i])) this.laid = { key, ...this.place(width, rootBelow, least) };
+    return this.laid;
+  }
+
+  place(width, rootBelow, least) {
     const t = this.tree, down = boxes(t, this.zoom, width, least);
     const up = this.callers ? boxes(this.callers, 0, width, least).slice(1) : [];
     const highest = (all) => all.reduce((rows, b) => Math.max(rows, b.row), 0);

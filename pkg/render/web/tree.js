@@ -322,10 +322,17 @@ function prepare(t, count) { if (!t.places) t.places = placesOf(t, count); }
 // nodes only: few, where a profile is large.
 function search(t, match) {
   prepare(t, match.length);
-  const { first, nodes } = t.places, all = [], hits = [];
-  for (let f = 0; f < match.length; f++) if (match[f]) for (let k = first[f]; k < first[f + 1]; k++) all.push(nodes[k]);
-  let inclusive = 0, self = 0, end = 0;
-  for (const i of Int32Array.from(all).sort()) {
+  const { first, nodes } = t.places, hits = [];
+  let n = 0, inclusive = 0, self = 0, end = 0;
+  for (let f = 0; f < match.length; f++) if (match[f]) n += first[f + 1] - first[f];
+  const all = new Int32Array(n);
+  n = 0;
+  for (let f = 0; f < match.length; f++) {
+    if (!match[f]) continue;
+    all.set(nodes.subarray(first[f], first[f + 1]), n);
+    n += first[f + 1] - first[f];
+  }
+  for (const i of all.sort()) {
     self += t.self[i];
     if (i < end) continue;
     hits.push(i);
