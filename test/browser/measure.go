@@ -29,12 +29,14 @@ const (
 	press('Enter');
 	return performance.now() - begin;
 })()`
-	timeSearch = `(() => {
+	// The field is on the screen before anybody can type; what is timed begins with Enter.
+	timeSearch = `(async () => {
 	const press = (key) => window.dispatchEvent(new KeyboardEvent('keydown', {key}));
 	press('0');
 	press('/');
 	const field = document.querySelector('input:not([type=number])');
 	field.value = 'flush.*Items';
+	await new Promise((shown) => setTimeout(() => requestIdleCallback(shown), 100));
 	const begin = performance.now();
 	if (field.form) field.form.dispatchEvent(new Event('submit'));
 	else field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}));
@@ -73,6 +75,6 @@ func measureOnce(browser context.Context, url string) (t Times, err error) {
 	t.Drawn, errs[0] = chromedp.Run(ctx, chromedp.Evaluate[float64](awaitReady, chromedp.EvalAwaitPromise))
 	_, errs[3] = chromedp.Run(ctx, chromedp.Evaluate[bool](awaitIdle, chromedp.EvalAwaitPromise))
 	t.Zoom, errs[1] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeZoom))
-	t.Search, errs[2] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeSearch))
+	t.Search, errs[2] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeSearch, chromedp.EvalAwaitPromise))
 	return t, errors.Join(errs[:]...)
 }

@@ -80,14 +80,9 @@ class Page {
   }
 
   draw(app) {
-    const room = window.innerHeight - this.scroller.getBoundingClientRect().top - window.scrollY - 40;
-    this.spacer.style.height = '0';
-    this.scroller.style.height = Math.max(200, room) + 'px';
-    const width = Math.max(200, this.scroller.clientWidth), layout = this.layout = app.layout(width, false, 0.5);
-    this.lines = [];
-    for (const b of layout.boxes) (this.lines[b.line] = this.lines[b.line] || []).push(b);
-    this.spacer.style.height = layout.lines * CONFIG.row + 'px';
-    this.scroller.style.height = Math.min(Math.max(200, room), layout.lines * CONFIG.row) + 'px';
+    const size = window.innerWidth + ' ' + window.innerHeight;
+    if (!this.layout || size !== this.size || app.layout(this.width, false, 0.5) !== this.layout) this.fitWindow(app);
+    this.size = size;
     this.reveal(app);
     this.paint(app);
     if (this.type) this.type.value = app.profile.types[app.type].type;
@@ -96,6 +91,19 @@ class Page {
     this.say(app.summary());
     this.table(app);
     if (this.strip) this.drawStrip(app);
+  }
+
+  // fitWindow lays out for the window's size, which takes the browser a while: only where something has changed.
+  fitWindow(app) {
+    const room = window.innerHeight - this.scroller.getBoundingClientRect().top - window.scrollY - 40;
+    this.spacer.style.height = '0';
+    this.scroller.style.height = Math.max(200, room) + 'px';
+    this.width = Math.max(200, this.scroller.clientWidth);
+    const layout = this.layout = app.layout(this.width, false, 0.5);
+    this.lines = [];
+    for (const b of layout.boxes) (this.lines[b.line] = this.lines[b.line] || []).push(b);
+    this.spacer.style.height = layout.lines * CONFIG.row + 'px';
+    this.scroller.style.height = Math.min(Math.max(200, room), layout.lines * CONFIG.row) + 'px';
   }
 
   // reveal scrolls to the selected frame, or to a sandwich's middle.
