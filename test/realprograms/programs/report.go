@@ -27,6 +27,8 @@ type Report struct {
 	Top      []Share  `json:"top"`      // the functions that took the most by themselves
 	Roots    []Share  `json:"roots"`    // the commonest roots of stacks
 	Notes    []string `json:"notes,omitempty"`
+
+	Pictures []Picture `json:"pictures"`
 }
 
 // Share is what of a whole belongs to a function.
@@ -55,6 +57,11 @@ func (r *Report) Shortcomings() []string {
 	if r.Rooted < wantRooted {
 		all = append(all, fmt.Sprintf("%.1f %% of the stacks begin where a thread begins, want %.0f %%; the commonest roots: %s",
 			100*r.Rooted, 100*wantRooted, List(r.Roots)))
+	}
+	for _, p := range r.Pictures {
+		if p.Bytes > wantPicture {
+			all = append(all, fmt.Sprintf("its %s has %d bytes, want %d", p.Format, p.Bytes, wantPicture))
+		}
 	}
 	for _, h := range r.Hot {
 		if h.Share < wantHot {
