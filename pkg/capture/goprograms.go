@@ -40,25 +40,40 @@ func openGoPrograms(o Options) (*goPrograms, error) {
 	}
 	all := &goPrograms{table: newProcessTable(o.PIDs, func(program, int, []mapping) {})}
 	for i := range processes {
-		p := &processes[i]
-		if !selects(o.PIDs, p.NSPID) {
-			continue
-		}
-		r, err := goruntime.Open(p)
-		switch {
-		case errors.Is(err, goruntime.ErrNotGo):
-			all.others++
-		case err != nil:
-			all.refused = append(all.refused, err)
-		default:
-			g, _ := all.table.of(&sample{program: program{tgid: uint32(p.PID)}, pid: uint32(p.PID)})
-			all.programs = append(all.programs, &goProgram{Runtime: r, generation: g})
+		if p := &processes[i]; selects(o.PIDs, p.NSPID) {
+			all.open(p)
 		}
 	}
 	if err := all.none(); err != nil {
 		return nil, errors.Join(err, all.close())
 	}
 	return all, nil
+}
+
+// open takes a process in if it is a Go program that can be read; else it gives nil.
+func (a *goPrograms) open(p *proc.Process) *goProgram {
+	r, err := goruntime.Open(p)
+	switch {
+	case errors.Is(err, goruntime.ErrNotGo):
+		a.others++
+	case err != nil:
+		a.refused = append(a.refused, privileged(err))
+	default:
+		// The time tells processes with the same PID apart.
+		g, _ := a.table.of(&sample{program: program{tgid: uint32(p.PID), started: p.StartTime}, pid: uint32(p.PID)})
+		program := &goProgram{Runtime: r, generation: g}
+		a.programs = append(a.programs, program)
+		return program
+	}
+	return nil
+}
+
+// privileged says what is missing where a process must not be read.
+func privileged(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; reading a process needs CAP_SYS_PTRACE", err)
+	}
+	return err
 }
 
 // none says why there is no program to read; nil if there is one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -32,8 +33,8 @@ type Goroutines struct {
 // maxApart bounds the goroutines that are told from each other, for each is a sample of the profile, of some 700 bytes.
 const maxApart = 1 << 16
 
-// NewGoroutines finds the Go programs of a container. Its errors wrap ErrNoGo, ErrNotPermitted or proc.ErrNoContainer
-// where one of these is the cause. Neither BPF nor perf events are needed, but for the stacks of goroutines that run.
+// NewGoroutines finds the Go programs of a container. Its errors wrap ErrNoGo or proc.ErrNoContainer where
+// one of these is the cause. Neither BPF nor perf events are needed, but for the stacks of goroutines that run.
 func NewGoroutines(o Options) (*Goroutines, error) {
 	processes, err := openGoProcesses(o)
 	if err != nil {
@@ -55,9 +56,9 @@ func (c *Goroutines) Run(context.Context) (*Result, error) {
 	if !c.began.CompareAndSwap(0, begin.UnixNano()) {
 		return nil, errors.New("goroutines are read only once")
 	}
-	for _, p := range c.processes.all {
+	for _, p := range slices.Clone(c.processes.all) {
 		if err := c.readProcess(p); err != nil {
-			c.processes.drop(p.goProgram, err) // what was read of it stays
+			c.processes.remove(p, err) // what was read of it stays
 		}
 	}
 	if c.read.Load() == 0 {

@@ -2,12 +2,15 @@ package capture_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +20,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
 )
 
@@ -82,23 +86,28 @@ func (p *parked) own(t testing.TB) *profile.Profile {
 // goroutines profiles a container's goroutines.
 func goroutines(t testing.TB, o capture.Options) *profile.Profile {
 	t.Helper()
-	c, err := capture.NewGoroutines(o)
+	p, err := goroutinesError(o)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return p
+}
+
+func goroutinesError(o capture.Options) (*profile.Profile, error) {
+	c, err := capture.NewGoroutines(o)
+	if err != nil {
+		return nil, err
 	}
 	defer c.Close()
 	r, err := c.Run(context.Background())
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
-		t.Fatal(err)
-	}
-	return r.Profile
+	return r.Profile, symbol.Symbolize(r.Profile, r.File, r.PerfMap)
 }
 
-// byStack adds up goroutines by their stacks, leaf first, as function:line, and by those of their labels that are given.
-func byStack(p *profile.Profile, keys ...string) map[string]int64 {
+// atStacks adds up goroutines by their stacks, leaf first, as function:line, and by those of their labels that are given.
+func atStacks(p *profile.Profile, keys ...string) map[string]int64 {
 	all := map[string]int64{}
 	for _, s := range p.Sample {
 		var b strings.Builder
@@ -163,7 +172,7 @@ func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
 			p := start(t, buildGo(t, version.name, version.flags, "parks"), "100")
 			for _, freeze := range []bool{false, true} {
 				got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: freeze})
-				compareStacks(t, byStack(got, labelsOfParks()...), byStack(p.own(t), labelsOfParks()...))
+				compareStacks(t, atStacks(got, labelsOfParks()...), atStacks(p.own(t), labelsOfParks()...))
 				if t.Failed() {
 					t.Log(got.Comments)
 				}
@@ -181,11 +190,98 @@ func TestManyGoroutines(t *testing.T) {
 			began := time.Now()
 			got := goroutines(t, capture.Options{ContainerID: p.id})
 			t.Logf("%d goroutines, named, in %v: %q", n, time.Since(began), got.Comments)
-			compareStacks(t, byStack(got), byStack(p.own(t)))
+			compareStacks(t, atStacks(got), atStacks(p.own(t)))
 			began = time.Now()
 			got = goroutines(t, capture.Options{ContainerID: p.id, Freeze: true, ByGoroutine: true})
 			t.Logf("%d goroutines stopped and apart, named, in %v: %q", n, time.Since(began), got.Comments)
-			compareStacks(t, byStack(got), byStack(p.own(t)))
+			compareStacks(t, atStacks(got), atStacks(p.own(t)))
 		})
+	}
+}
+
+func total(p *profile.Profile) (n int64) {
+	for _, s := range p.Sample {
+		n += s.Value[0]
+	}
+	return n
+}
+
+// What is known of goroutines besides their stacks is in labels, and told apart they are as in a traceback.
+func TestWhatIsToldOfGoroutines(t *testing.T) {
+	needRoot(t)
+	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "10")
+	reasons := map[string]int64{}
+	for _, s := range goroutines(t, capture.Options{ContainerID: p.id}).Sample {
+		state, reason, creator := s.Label["state"], s.Label["wait reason"], s.Label["created by"]
+		if len(state) != 1 || len(reason) > 1 || len(creator) > 1 || (state[0] == "waiting") != (len(reason) == 1) {
+			t.Errorf("labels %v of %s", s.Label, names(s))
+		}
+		if isMain := strings.HasSuffix(names(s), "runtime.main,"); isMain == (len(creator) == 1) {
+			t.Errorf("%s was created by %q", names(s), creator)
+		}
+		reasons[strings.Join(append(state, reason...), ": ")] += s.Value[0]
+	}
+	for reason, n := range map[string]int64{
+		"waiting: chan receive": 10 + 3 + 5, "waiting: chan send": 2, "waiting: select": 1, "waiting: select (no cases)": 1, "waiting: sleep": 1,
+		"waiting: IO wait": 2, "waiting: sync.Mutex.Lock": 2, "waiting: sync.WaitGroup.Wait": 1, "syscall": 1,
+	} {
+		if reasons[reason] != n {
+			t.Errorf("%d goroutines %s, want %d: %v", reasons[reason], reason, n, reasons)
+		}
+	}
+	each := goroutines(t, capture.Options{ContainerID: p.id, ByGoroutine: true})
+	ids := map[int64]bool{}
+	for _, s := range each.Sample {
+		id := s.NumLabel["goroutine"]
+		if len(id) != 1 || ids[id[0]] || s.Value[0] != 1 {
+			t.Fatalf("numbers %v, values %v", s.NumLabel, s.Value)
+		}
+		ids[id[0]] = true
+		if parent := s.NumLabel["parent"]; id[0] != 1 && (len(parent) != 1 || parent[0] != 1) {
+			t.Errorf("the parent of goroutine %d is %v", id[0], parent)
+		}
+	}
+	if !ids[1] || int64(len(ids)) != total(each) {
+		t.Errorf("%d IDs of %d goroutines", len(ids), total(each))
+	}
+	var text bytes.Buffer
+	if err := render.Write(&text, each, render.Text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\ngoroutine 1 [syscall]:\n", ` [chan receive labels:{"inner": "yes", "path": "/cart", "user": "42"}]:`, "main.deep\n\t", "\ncreated by main.main in goroutine 1\n"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the traceback lacks %q:\n%s", want, text.String())
+		}
+	}
+}
+
+// Of 100,000 goroutines with few stacks little is held.
+func TestMemoryForManyGoroutines(t *testing.T) {
+	needRoot(t)
+	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "100000")
+	debug.FreeOSMemory()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	peak := make(chan uint64)
+	done := make(chan bool)
+	go func() {
+		most := uint64(0)
+		for {
+			select {
+			case <-done:
+				peak <- most
+				return
+			case <-time.After(5 * time.Millisecond):
+				runtime.ReadMemStats(&after)
+				most = max(most, after.HeapInuse)
+			}
+		}
+	}()
+	got := goroutines(t, capture.Options{ContainerID: p.id})
+	done <- true
+	if most := <-peak; total(got) < 100_000 || most > before.HeapInuse+40<<20 {
+		t.Errorf("%d MiB for %d goroutines", (most-before.HeapInuse)>>20, total(got))
+	} else {
+		t.Logf("%d MiB for %d goroutines", (int64(most)-int64(before.HeapInuse))>>20, total(got))
 	}
 }

@@ -1,7 +1,9 @@
 package goruntime
 
 import (
+	"cmp"
 	"hash/maphash"
+	"slices"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
@@ -79,6 +81,7 @@ func (b *batch) flush() error {
 	b.data = grown(b.data, total)
 	rest := b.data
 	b.parts = b.parts[:0]
+	slices.SortFunc(pending, func(a, b reading) int { return cmp.Compare(a.at, b.at) }) // neighbours are read as one
 	part := func(address uint64, n int) {
 		b.parts, rest = append(b.parts, proc.Part{Address: address, Bytes: rest[:n]}), rest[n:]
 	}

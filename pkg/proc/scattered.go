@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,39 +14,63 @@ import (
 func ReadScattered(pid int, parts []Part) (read []bool, err error) {
 	read = make([]bool, len(parts))
 	for done := 0; done < len(parts); {
-		some := parts[done:min(len(parts), done+maxParts)]
-		n, err := readSome(pid, some)
+		n, err := readSome(pid, parts[done:], maxGap)
+		if err == nil && n == 0 { // the first cannot be read, or one near it
+			n, err = readSome(pid, parts[done:done+1], 0)
+		}
 		if err != nil {
 			return read, err
 		}
 		for i := range n {
 			read[done+i] = true
 		}
-		if done += n; n < len(some) {
-			done++ // that one cannot be
-		}
+		done += max(n, 1)
 	}
 	return read, nil
 }
 
-// readSome gives how many of the parts were read, up to the first that cannot be.
-func readSome(pid int, parts []Part) (n int, err error) {
+// maxGap is what may be between two ranges, in bytes, for both to be read as one: another range costs the kernel
+// as much time as some thousand bytes.
+const maxGap = 2 << 10
+
+// readSome gives how many of the parts were read, from the first on.
+func readSome(pid int, parts []Part, gap uint64) (n int, err error) {
+	var remote []unix.RemoteIovec
+	var at []int // where each part's bytes will be
 	total := 0
-	remote := make([]unix.RemoteIovec, len(parts))
-	for i, p := range parts {
-		remote[i] = unix.RemoteIovec{Base: uintptr(p.Address), Len: len(p.Bytes)}
+	for _, p := range parts {
+		if last := len(remote) - 1; last >= 0 && gap > 0 {
+			end := uint64(remote[last].Base) + uint64(remote[last].Len)
+			if between := p.Address - end; p.Address >= end && between <= gap && len(p.Bytes) > 0 {
+				at = append(at, total+int(between))
+				more := int(between) + len(p.Bytes)
+				remote[last].Len += more
+				total += more
+				continue
+			}
+		}
+		if len(remote) == maxParts {
+			break
+		}
+		at = append(at, total)
+		remote = append(remote, unix.RemoteIovec{Base: uintptr(p.Address), Len: len(p.Bytes)})
 		total += len(p.Bytes)
 	}
 	if total == 0 {
-		return len(parts), nil
+		return len(at), nil
+	}
+	room, _ := scatteredRoom.Get().(*[]byte)
+	if room == nil || cap(*room) < total {
+		buf := make([]byte, total)
+		room = &buf
 	}
 	read, err := within(partsPatience, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
-		read := make([]byte, total) // for the parts may be in other use when this returns too late
+		read := (*room)[:total]
 		local := unix.Iovec{Base: unsafe.SliceData(read)}
 		local.SetLen(total)
 		n, err := unix.ProcessVMReadv(pid, []unix.Iovec{local}, remote, 0)
 		if errors.Is(err, unix.EFAULT) {
-			return nil, nil // the first part already
+			return nil, nil // the first already
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the memory of process %d: %w", pid, err)
@@ -53,11 +78,17 @@ func readSome(pid int, parts []Part) (n int, err error) {
 		return read[:n], nil
 	}, nil)
 	if err != nil {
-		return 0, err
+		return 0, err // the room may still be written to
 	}
-	for n < len(parts) && len(parts[n].Bytes) <= len(read) {
-		read = read[copy(parts[n].Bytes, read):]
+	for n < len(at) && at[n]+len(parts[n].Bytes) <= len(read) {
+		copy(parts[n].Bytes, read[at[n]:])
 		n++
 	}
+	*room = (*room)[:cap(*room)]
+	scatteredRoom.Put(room)
 	return n, nil
 }
+
+// scatteredRoom has buffers for what is read. They are not those of the parts, which may be in other use when a call
+// returns too late.
+var scatteredRoom sync.Pool

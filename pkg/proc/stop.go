@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,10 +52,7 @@ func (p *Process) WhileStopped(during func(map[int]Registers) error) (Stop, erro
 		t.releaseRest()
 	}()
 	r := <-done
-	if r.err != nil {
-		return r.stop, fmt.Errorf("process %d (%s): %w", p.NSPID, p.Name, r.err)
-	}
-	return r.stop, nil
+	return r.stop, r.err
 }
 
 // tracer has the threads of a process that it has seized.
@@ -123,8 +121,13 @@ func (t *tracer) seize() (more bool, err error) {
 		switch err := ptrace(unix.PTRACE_SEIZE, tid, 0, 0); {
 		case errors.Is(err, unix.ESRCH):
 			continue
+		case errors.Is(err, unix.EPERM):
+			if err := t.whyNot(name, err); err != nil {
+				return false, err
+			}
+			continue
 		case err != nil:
-			return false, fmt.Errorf("stop thread %d: %w (does a debugger have it?)", tid, err)
+			return false, fmt.Errorf("stop thread %d: %w", tid, err)
 		}
 		t.threads[tid] = &tracee{own: innermostPID(status, tid)}
 		more = true
@@ -133,6 +136,25 @@ func (t *tracer) seize() (more bool, err error) {
 		}
 	}
 	return more, nil
+}
+
+// whyNot says why a thread cannot be stopped; nil if it was about to end.
+func (t *tracer) whyNot(tid string, err error) error {
+	status, gone := readBounded(filepath.Join(t.process.path("task"), tid, "status"), 64<<10)
+	if gone != nil {
+		return nil
+	}
+	for line := range strings.Lines(status) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		value = strings.TrimSpace(value)
+		switch {
+		case key == "State" && (strings.HasPrefix(value, "Z") || strings.HasPrefix(value, "X")):
+			return nil
+		case key == "TracerPid" && value != "0":
+			return fmt.Errorf("stop thread %s: %w: process %s has it, a debugger perhaps", tid, err, value)
+		}
+	}
+	return fmt.Errorf("stop thread %s: %w; that needs CAP_SYS_PTRACE", tid, err)
 }
 
 // wait waits until all threads have stopped, or for as long as they may take.

@@ -31,6 +31,7 @@ type measure struct {
 // measures in the order of the table; each gives one or more rows.
 var measures = []measure{
 	{"help", helpTime}, {"image", imageSize}, {"walltime", wallTime}, {"slowdown", slowdown}, {"slowdown-deep", slowdownDeep},
+	{"slowdown-alloc", slowdownOfAllocations},
 	{"counts", counts}, {"memory", etcdMemory}, {"pictures", pictures}, {"browser", inBrowser},
 }
 

@@ -9,34 +9,56 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 )
 
 // load is a busy target and how it is profiled.
 type load struct {
-	name   string
-	frames int // of its stacks
-	hz     int
-	pairs  int           // of windows: in one the target is profiled, in the other it is not
-	window time.Duration // of measuring
-	limit  float64       // % of slowdown
+	name    string
+	command []string
+	typ     string // of the profile
+	hz      int
+	pairs   int           // of windows: in one the target is profiled, in the other it is not
+	window  time.Duration // of measuring
+	limit   float64       // % of slowdown
 }
 
 // slowdown is that of a usual profile.
 func slowdown(ctx context.Context, b *bench) ([]row, error) {
-	return b.slowdown(ctx, load{name: "spin", frames: 1, hz: 99, pairs: 12, window: 3 * time.Second, limit: 1})
+	return b.slowdownOfSpin(ctx, "spin", 1, load{hz: 99, pairs: 12, window: 3 * time.Second, limit: 1})
 }
 
 // slowdownDeep is that of the finest profile, of deep stacks.
 func slowdownDeep(ctx context.Context, b *bench) ([]row, error) {
-	return b.slowdown(ctx, load{name: "spin-deep", frames: 200, hz: 999, pairs: 9, window: 2 * time.Second, limit: 3})
+	return b.slowdownOfSpin(ctx, "spin-deep", 200, load{hz: 999, pairs: 9, window: 2 * time.Second, limit: 3})
+}
+
+func (b *bench) slowdownOfSpin(ctx context.Context, name string, frames int, l load) ([]row, error) {
+	l.name, l.typ, l.command = name, "cpu", []string{"/spin", "-listen=:8080", "-depth", strconv.Itoa(frames)}
+	return b.slowdown(ctx, l, fmt.Sprintf("a busy Go target at %d Hz, stacks of %d frames or more", l.hz, frames))
+}
+
+// slowdownOfAllocations is what each type of profile costs a program that allocates 20 million objects a second.
+func slowdownOfAllocations(ctx context.Context, b *bench) ([]row, error) {
+	var rows []row
+	for _, t := range api.ProfileTypes() {
+		r, err := b.slowdown(ctx, load{
+			name: "alloc-" + t.Name, command: []string{"/alloc"}, typ: t.Name, hz: 99, pairs: 7, window: 3 * time.Second, limit: 2,
+		}, "a Go target that allocates, type "+t.Name)
+		if err != nil {
+			return nil, fmt.Errorf("type %s: %w", t.Name, err)
+		}
+		rows = append(rows, r...)
+	}
+	return rows, nil
 }
 
 // slowdown compares a busy target's own throughput, in rounds per CPU second so that a busy neighbour
 // does not count, with and without a profile: the windows alternate, and each with a profile is compared with
 // the two around it. The noise is by what these two differ.
-func (b *bench) slowdown(ctx context.Context, l load) ([]row, error) {
-	image := os.Getenv("PPROF_WORKLOADS_IMAGE")
-	if _, err := b.start(ctx, l.name, image, []string{"/spin", "-listen=:8080", "-depth", strconv.Itoa(l.frames)}); err != nil {
+func (b *bench) slowdown(ctx context.Context, l load, what string) ([]row, error) {
+	if _, err := b.start(ctx, l.name, os.Getenv("PPROF_WORKLOADS_IMAGE"), l.command); err != nil {
 		return nil, err
 	}
 	var with, noise []float64
@@ -57,16 +79,16 @@ func (b *bench) slowdown(ctx context.Context, l load) ([]row, error) {
 		noise = append(noise, 100*(before/after-1))
 		before = after
 	}
-	what := fmt.Sprintf("at %d Hz, stacks of %d frames or more, median of %d pairs", l.hz, l.frames, l.pairs)
+	what = fmt.Sprintf("%s, median of %d pairs", what, l.pairs)
 	return []row{
-		{Measure: "slowdown of a busy Go target " + what, Value: median(with), Unit: "%", Limit: l.limit},
+		{Measure: "slowdown of " + what, Value: median(with), Unit: "%", Limit: l.limit},
 		{Measure: "the same without a profile (noise)", Value: median(noise), Unit: "%"},
 	}, b.remove(ctx, l.name)
 }
 
 // throughput measures one window, in rounds per CPU second.
 func (b *bench) throughput(ctx context.Context, l load) (float64, error) {
-	rounds, cpu, err := b.counters(ctx, l.name)
+	since, err := b.since(ctx, l)
 	if err != nil {
 		return 0, err
 	}
@@ -75,16 +97,26 @@ func (b *bench) throughput(ctx context.Context, l load) (float64, error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	roundsAfter, cpuAfter, err := b.counters(ctx, l.name)
+	return since()
+}
+
+// since gives what measures from now on, in rounds per CPU second.
+func (b *bench) since(ctx context.Context, l load) (func() (float64, error), error) {
+	rounds, cpu, err := b.counters(ctx, l.name)
+	return func() (float64, error) {
+		roundsAfter, cpuAfter, err := b.counters(ctx, l.name)
+		return (roundsAfter - rounds) / (cpuAfter - cpu) * 1e9, err
+	}, err
+}
+
+// throughputProfiled measures one window in the middle of a profile. One that takes no time, as of what is in memory,
+// is measured from the command's begin to its end.
+func (b *bench) throughputProfiled(ctx context.Context, l load) (float64, error) {
+	whole, err := b.since(ctx, l)
 	if err != nil {
 		return 0, err
 	}
-	return (roundsAfter - rounds) / (cpuAfter - cpu) * 1e9, nil
-}
-
-// throughputProfiled measures one window in the middle of a profile.
-func (b *bench) throughputProfiled(ctx context.Context, l load) (float64, error) {
-	cmd := b.plugin(ctx, "--ephemeral", "--keep", "1m", l.name, "--frequency", strconv.Itoa(l.hz), "-d", (l.window + 3*time.Second).String())
+	cmd := b.plugin(ctx, "--ephemeral", "--keep", "1m", l.name, "--type", l.typ, "--frequency", strconv.Itoa(l.hz), "-d", (l.window + 3*time.Second).String())
 	var out []byte
 	done := make(chan error, 1)
 	go func() {
@@ -92,7 +124,14 @@ func (b *bench) throughputProfiled(ctx context.Context, l load) (float64, error)
 		out, err = cmd.Output()
 		done <- err
 	}()
-	time.Sleep(2500 * time.Millisecond) // the profiler has started and samples
+	select {
+	case err := <-done:
+		if err != nil {
+			return 0, failed(cmd, err)
+		}
+		return whole()
+	case <-time.After(2500 * time.Millisecond): // the profiler has started and samples
+	}
 	begin := time.Now()
 	value, err := b.throughput(ctx, l)
 	end := time.Now()

@@ -23,8 +23,10 @@ func buildInitramfs(t *testing.T, arch string) string {
 	run(t, exec.Command(compilers[arch], "-static", "-O0", "-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer",
 		"-fno-asynchronous-unwind-tables", "-o", filepath.Join(dir, "spin"), "guest/spin.c"))
 	// Unwind tables and no frame pointers.
-	run(t, exec.Command(compilers[arch], "-static", "-O2", "-fomit-frame-pointer", "-fasynchronous-unwind-tables", "-pthread",
-		"-o", filepath.Join(dir, "native"), "../../pkg/capture/testdata/native.c"))
+	for _, name := range []string{"native", "waits", "faults"} {
+		run(t, exec.Command(compilers[arch], "-static", "-O2", "-fomit-frame-pointer", "-fasynchronous-unwind-tables", "-pthread",
+			"-fno-optimize-sibling-calls", "-o", filepath.Join(dir, name), "../../pkg/capture/testdata/"+name+".c"))
+	}
 
 	path := filepath.Join(dir, "initramfs")
 	f, err := os.Create(path)
@@ -38,7 +40,7 @@ func buildInitramfs(t *testing.T, arch string) string {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"init", "spin", "native"} {
+	for _, name := range []string{"init", "spin", "native", "waits", "faults"} {
 		content, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -52,6 +52,8 @@ func TestKernels(t *testing.T) {
 			if r.Held>>20 != 64 {
 				t.Errorf("the heap profile has %d bytes of main.hold, want 64 MiB", r.Held)
 			}
+			expectWaits(t, r)
+			expectFaults(t, r)
 		})
 	}
 }
@@ -98,5 +100,56 @@ func expectStacks(t *testing.T, r result) {
 	}
 	if len(r.PIDs) != 1 || r.PIDs[0] != 1 {
 		t.Errorf("PIDs %v, want only 1: each program is the first of its PID namespace", r.PIDs)
+	}
+}
+
+// expectWaits: threads that sleep all the time, on a lock for two thirds of it and on two paths that look alike.
+func expectWaits(t *testing.T, r result) {
+	t.Helper()
+	whole := r.Waits["all"]
+	sum := func(begin, frames string) (seconds float64) {
+		for key, s := range r.Waits {
+			if strings.HasPrefix(key, begin) && strings.Contains(key, frames) {
+				seconds += s
+			}
+		}
+		return seconds
+	}
+	for _, c := range []struct {
+		begin, frames string
+		least, most   float64 // of the whole; emulated CPUs are slow
+	}{
+		{"sleeper sleeping ", ",sleep_for_ever,sleeper,", 0.97, 1.01},
+		{"waits sleeping ", ",main,", 0.97, 1.01},
+		{"wanter ", ",want,wanter,", 0.5, 0.75},
+		{"wanter ", "", 0.95, 1.01},
+		{"napper ", ",rest,nap_long,napper,", 0.65, 0.85},
+		{"napper ", ",rest,nap_short,napper,", 0.15, 0.33},
+		{"holder ", ",rest,holder,", 0.9, 1.01},
+	} {
+		if got := sum(c.begin, c.frames); whole < 2.5 || got < c.least*whole || got > c.most*whole {
+			t.Errorf("%s with %q waits %.3f s of %.3f; %v", c.begin, c.frames, got, whole, r.Waits)
+		}
+	}
+	for key := range r.Waits {
+		if strings.Contains(key, "[broken stack]") || strings.Contains(key, "outsider") {
+			t.Errorf("waits at %s", key)
+		}
+	}
+}
+
+// expectFaults: a thousand pages touched by one path and three by another, in each of two threads.
+func expectFaults(t *testing.T, r result) {
+	t.Helper()
+	for frames, want := range map[string]int64{"touch,touch_one,fresh,grow,": 2000, "touch,touch_three,fresh,grow,": 6000} {
+		got := int64(0)
+		for stack, n := range r.Faults {
+			if strings.HasPrefix(stack, frames) {
+				got += n
+			}
+		}
+		if got < want*8/10 || got > want*12/10 {
+			t.Errorf("%d faults in %s, want %d; %v", got, frames, want, r.Faults)
+		}
 	}
 }

@@ -19,6 +19,8 @@ type result struct {
 	Stacks  map[string]int64
 	PIDs    []int64
 	Held    int64
+	Waits   map[string]float64
+	Faults  map[string]int64
 }
 
 const marker = "RESULT "

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,8 +21,8 @@ static NOINLINE void rest(long ns)
 static NOINLINE void nap_short(void) { rest(2000000); __asm__ volatile(""); }
 static NOINLINE void nap_long(void) { rest(10000000); __asm__ volatile(""); }
 
-/* What threads waited, as they see it, in ns. */
-static volatile long napped_short, napped_long, waited_for_lock, burned;
+/* What threads did, as they see it, times in ns. */
+static volatile long naps, napped_short, napped_long, waited_for_lock, burned;
 
 static long now(clockid_t clock)
 {
@@ -38,6 +39,7 @@ static NOINLINE void *napper(void *_)
 		nap_short();
 		between = now(CLOCK_MONOTONIC);
 		nap_long();
+		naps++;
 		napped_short += between - begin;
 		napped_long += now(CLOCK_MONOTONIC) - between;
 	}
@@ -142,12 +144,27 @@ static NOINLINE void *ponger(void *_)
 			exit(1);
 }
 
+struct thread {
+	const char *name;
+	void *(*run)(void *);
+};
+
+static void *named(void *p)
+{
+	struct thread *t = p;
+	prctl(PR_SET_NAME, t->name);
+	return t->run(0);
+}
+
 static void start(const char *name, void *(*run)(void *))
 {
 	pthread_t t;
-	if (pthread_create(&t, 0, run, 0))
+	struct thread *p = malloc(sizeof(*p));
+	if (!p)
 		exit(1);
-	pthread_setname_np(t, name);
+	*p = (struct thread){name, run};
+	if (pthread_create(&t, 0, named, p))
+		exit(1);
 }
 
 int main(int argc, char **argv)
@@ -176,7 +193,7 @@ int main(int argc, char **argv)
 		char line[16];
 		if (!fgets(line, sizeof(line), stdin))
 			return 0;
-		printf("%ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), napped_short, napped_long, waited_for_lock, burned);
+		printf("%ld %ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), naps * 1000000000L, napped_short, napped_long, waited_for_lock, burned);
 		fflush(stdout);
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -33,7 +35,9 @@ type Result struct {
 	Lost    uint64
 	Stacks  map[string]int64 // functions from the leaf to the root and the label "request", by commas
 	PIDs    []int64
-	Held    int64 // bytes that main.hold holds, by the heap profile
+	Held    int64              // bytes that main.hold holds, by the heap profile
+	Waits   map[string]float64 // seconds by thread, state and stack; the whole duration by "all"
+	Faults  map[string]int64   // by stack
 }
 
 // Marker begins the line with the result.
@@ -59,7 +63,7 @@ func main() {
 	}
 	var u unix.Utsname
 	unix.Uname(&u)
-	result := Result{Kernel: unix.ByteSliceToString(u.Release[:]), Stacks: map[string]int64{}}
+	result := Result{Kernel: unix.ByteSliceToString(u.Release[:]), Stacks: map[string]int64{}, Waits: map[string]float64{}, Faults: map[string]int64{}}
 	if err := sample(&result); err != nil {
 		result.Error = err.Error()
 		if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
@@ -100,34 +104,100 @@ func sample(result *Result) error {
 	if err := exec.Command("/init", "outsider").Start(); err != nil {
 		return err
 	}
-	for _, command := range [][]string{
-		{"/init", "target"}, {"/spin"}, {"/native", "deep"}, {"/native", "callback"}, {"/native", "signal"}, {"/native", "undescribed"},
-	} {
+	// start runs a program in the cgroup and gives where it reads.
+	var running []*exec.Cmd
+	start := func(command ...string) (io.Writer, error) {
 		cmd := exec.Command(command[0], command[1:]...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{
 			Cloneflags: syscall.CLONE_NEWPID, UseCgroupFD: true, CgroupFD: int(cgroup.Fd()),
 		}
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			return nil, err
+		}
 		if err := cmd.Start(); err != nil {
-			return fmt.Errorf("start %v: %w", command, err)
+			return nil, fmt.Errorf("start %v: %w", command, err)
+		}
+		running = append(running, cmd)
+		return stdin, nil
+	}
+	for _, command := range [][]string{
+		{"/init", "target"}, {"/spin"}, {"/native", "deep"}, {"/native", "callback"}, {"/native", "signal"}, {"/native", "undescribed"},
+	} {
+		if _, err := start(command...); err != nil {
+			return err
 		}
 	}
-	c, err := capture.NewCPU(capture.Options{ContainerID: containerID, Frequency: 99})
+	p, lost, err := take(capture.NewCPU, 4*time.Second, nil)
 	if err != nil {
 		return err
+	}
+	result.Lost = lost
+	summarize(p, result)
+	if err := readHeap(result); err != nil {
+		return fmt.Errorf("heap: %w", err)
+	}
+
+	for _, cmd := range running {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+	waiting, err := start("/waits")
+	if err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(waiting) // closed it would end
+	faulty, err := start("/faults")
+	if err != nil {
+		return err
+	}
+	time.Sleep(500 * time.Millisecond) // their threads are there
+	if p, lost, err = take(capture.NewOffCPU, 3*time.Second, nil); err != nil {
+		return fmt.Errorf("offcpu: %w", err)
+	}
+	result.Lost += lost
+	result.Waits["all"] = time.Duration(p.DurationNanos).Seconds()
+	for _, s := range p.Sample {
+		result.Waits[s.Label["thread"][0]+" "+s.Label["state"][0]+" "+names(s)] += float64(s.Value[1]) / 1e9
+	}
+	if p, lost, err = take(capture.NewFaults, 3*time.Second, func() { fmt.Fprintln(faulty, 1000) }); err != nil {
+		return fmt.Errorf("faults: %w", err)
+	}
+	result.Lost += lost
+	for _, s := range p.Sample {
+		result.Faults[names(s)] += s.Value[0]
+	}
+	return nil
+}
+
+// take makes a profile with names, and tells how many samples were lost.
+func take(sampler func(capture.Options) (*capture.Sampler, error), d time.Duration, meanwhile func()) (*profile.Profile, uint64, error) {
+	c, err := sampler(capture.Options{ContainerID: containerID, Frequency: 99, ByThread: true})
+	if err != nil {
+		return nil, 0, err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
+	if meanwhile != nil {
+		time.AfterFunc(d/3, meanwhile)
+	}
 	r, err := c.Run(ctx)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
-		return err
+	return r.Profile, c.Progress().Lost, symbol.Symbolize(r.Profile, r.File, r.PerfMap)
+}
+
+// names are the functions from the leaf to the root, by commas.
+func names(s *profile.Sample) string {
+	var b strings.Builder
+	for _, l := range s.Location {
+		for _, line := range l.Line {
+			b.WriteString(line.Function.Name + ",")
+		}
 	}
-	result.Lost = c.Progress().Lost
-	summarize(r.Profile, result)
-	return readHeap(result)
+	return b.String()
 }
 
 // readHeap reads the memory profile of the Go program in the cgroup.
@@ -170,12 +240,7 @@ func summarize(p *profile.Profile, result *Result) {
 	pids := map[int64]bool{}
 	for _, s := range p.Sample {
 		result.Samples += s.Value[0]
-		stack := ""
-		for _, l := range s.Location {
-			for _, line := range l.Line {
-				stack += line.Function.Name + ","
-			}
-		}
+		stack := names(s)
 		for _, value := range s.Label["request"] {
 			stack += "request=" + value + ","
 		}
