@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,9 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 		}
 	}
 
+	if o.changed("duration") && !slices.ContainsFunc(o.requests, func(r api.Request) bool { return !instant(r) }) {
+		ui.note("--duration does not matter: what is asked for is read at once")
+	}
 	ui.step("looking for %s", o.query.Name)
 	t, err := target.Resolve(early, clients, o.query)
 	if err != nil {
