@@ -42,7 +42,13 @@ func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
-	return judge(p, profile, r.Image.Root), nil
+	report := judge(p, profile, r.Image.Root)
+	if p.Own != "" {
+		if report.Own, err = r.compareOwn(ctx, p); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
+	return report, nil
 }
 
 // profile runs the plugin.
