@@ -12,7 +12,7 @@ BIN        := $(OUT)/bin
 IMAGE      ?= kubectl-pprof/profiler:dev
 WORKLOADS_IMAGE ?= kubectl-pprof/workloads:test
 LDFLAGS    := -s -w -X github.com/kubectl-pprof/kubectl-pprof/pkg/version.Version=$(VERSION)
-WORKLOADS  := shop spin initd hog etcdload maze hostile ledger openledger alloc
+WORKLOADS  := shop spin initd hog etcdload maze hostile alloc ledger openledger
 
 export CGO_ENABLED ?= 0
 

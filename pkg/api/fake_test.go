@@ -31,7 +31,7 @@ func (f *fakeCapturer) Start(r Request) (Capture, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.requests = append(f.requests, r)
-	return &fakeCapture{f, r}, f.startErr
+	return &fakeCapture{fakeCapturer: f, request: r}, f.startErr
 }
 
 // starts tells how many captures were started.
@@ -44,6 +44,7 @@ func (f *fakeCapturer) starts() int {
 type fakeCapture struct {
 	*fakeCapturer
 	request Request
+	sampled atomic.Bool // sampling has ended
 }
 
 func (f *fakeCapture) Progress() Progress {
@@ -51,6 +52,9 @@ func (f *fakeCapture) Progress() Progress {
 }
 
 func (f *fakeCapture) Slice() (*profile.Profile, error) {
+	if f.sampled.Load() {
+		return nil, nil
+	}
 	f.slices.Add(1)
 	return fakeProfile(f.functions), nil
 }
@@ -58,6 +62,7 @@ func (f *fakeCapture) Slice() (*profile.Profile, error) {
 func (f *fakeCapture) Run(ctx context.Context) (*profile.Profile, error) {
 	start := time.Now()
 	<-ctx.Done()
+	f.sampled.Store(true)
 	if f.panics {
 		panic("index out of range")
 	}

@@ -9,11 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/pprof/profile"
+	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
@@ -32,6 +34,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(targetVariable) {
 	case "spin":
 		fmt.Println(spin(time.Minute))
+	case "nap":
+		pprof.Do(context.Background(), pprof.Labels("request", "slow"), func(context.Context) { nap() })
 	case "deep":
 		fmt.Println(descend(3000))
 	case "fork":
@@ -69,6 +73,13 @@ func spin(d time.Duration) int {
 		}
 	}
 	return n
+}
+
+//go:noinline
+func nap() {
+	for {
+		unix.Nanosleep(&unix.Timespec{Nsec: 20_000_000}, nil)
+	}
 }
 
 //go:noinline

@@ -57,6 +57,11 @@ func (c *Sampler) Slice() (*Result, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.waits != nil {
+		if err := c.waits.gather(c, false); err != nil {
+			return nil, err
+		}
+	}
 	b := c.slices.next(time.Unix(0, began), c.plan.kind)
 	b.addChanged(c.stacks)
 	if err := c.describe(b); err != nil {

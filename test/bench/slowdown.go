@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -109,14 +110,28 @@ func (b *bench) since(ctx context.Context, l load) (func() (float64, error), err
 	}, err
 }
 
-// throughputProfiled measures one window in the middle of a profile. One that takes no time, as of what is in memory,
-// is measured from the command's begin to its end.
+// errOutside is given where sampling was not all of the time that was measured.
+var errOutside = errors.New("sampling began too late for the window")
+
+// throughputProfiled measures one window in the middle of a profile. How long the profiler takes to begin is known
+// when it has.
 func (b *bench) throughputProfiled(ctx context.Context, l load) (float64, error) {
+	for lead := 2500 * time.Millisecond; ; lead *= 2 {
+		value, err := b.profiledAfter(ctx, l, lead)
+		if !errors.Is(err, errOutside) || lead > 8*time.Second {
+			return value, err
+		}
+	}
+}
+
+// profiledAfter measures when the plugin has run for the given time. A profile that takes no time, as of what is in
+// memory, is measured from the command's begin to its end.
+func (b *bench) profiledAfter(ctx context.Context, l load, lead time.Duration) (float64, error) {
 	whole, err := b.since(ctx, l)
 	if err != nil {
 		return 0, err
 	}
-	cmd := b.plugin(ctx, "--ephemeral", "--keep", "1m", l.name, "--type", l.typ, "--frequency", strconv.Itoa(l.hz), "-d", (l.window + 3*time.Second).String())
+	cmd := b.plugin(ctx, "--ephemeral", "--keep", "1m", l.name, "--type", l.typ, "--frequency", strconv.Itoa(l.hz), "-d", (l.window + lead + 500*time.Millisecond).String())
 	var out []byte
 	done := make(chan error, 1)
 	go func() {
@@ -130,7 +145,7 @@ func (b *bench) throughputProfiled(ctx context.Context, l load) (float64, error)
 			return 0, failed(cmd, err)
 		}
 		return whole()
-	case <-time.After(2500 * time.Millisecond): // the profiler has started and samples
+	case <-time.After(lead): // the profiler has started and samples
 	}
 	begin := time.Now()
 	value, err := b.throughput(ctx, l)
@@ -147,7 +162,7 @@ func (b *bench) throughputProfiled(ctx context.Context, l load) (float64, error)
 	}
 	from := time.Unix(0, p.TimeNanos)
 	if to := from.Add(time.Duration(p.DurationNanos)); begin.Before(from) || end.After(to) {
-		return 0, fmt.Errorf("sampling was from %v to %v, not all of the time from %v to %v", from, to, begin, end)
+		return 0, fmt.Errorf("%w: it was from %v to %v, the window from %v to %v", errOutside, from, to, begin, end)
 	}
 	return value, nil
 }

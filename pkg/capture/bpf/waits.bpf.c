@@ -197,6 +197,10 @@ static __always_inline void name_without_stack(struct scratch *memory, struct ac
 	p->serial = new_serial(a);
 	p->state = state;
 	identify_wait(s, task, p, now);
+	if (!s->pid && may_read_kernel) { /* a task that ends has none any more */
+		p->serial = 0;
+		return;
+	}
 	s->kernel_frames = 0;
 	__builtin_memset(s->top, 0, sizeof(s->top));
 	memory->walk.frames = 0;
@@ -275,8 +279,10 @@ static __always_inline void went(void *ctx, struct scratch *memory, struct accou
 		t->execs = execs;
 	}
 	if (bits & TASK_DEAD) {
+		if (t->place[PLACE_NOT_RUN].count)
+			name_without_stack(memory, a, &t->place[PLACE_NOT_RUN], task, WAIT_RUNNABLE, now);
 		for (int i = 0; i < PLACES; i++)
-			tell(a, &t->place[i]); /* it has its number no more, so that what has no name gets none */
+			tell(a, &t->place[i]);
 		bpf_map_delete_elem(&threads, &tid);
 		return;
 	}

@@ -1,0 +1,187 @@
+package capture
+
+import (
+	"context"
+	"encoding/binary"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+)
+
+// The frames above the scheduler's go, whichever they are; a stack without it stays.
+func TestWithoutTrace(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		stack, want []uint64
+	}{
+		{"program, tracepoint, __schedule", []uint64{900, 910, 150, 300, 400}, []uint64{300, 400}},
+		{"the call is the last instruction", []uint64{900, 200, 300}, []uint64{300}},
+		{"the function before", []uint64{900, 100, 300}, []uint64{900, 100, 300}},
+		{"deeper", []uint64{1, 2, 3, 4, 5, 6, 7, 8, 150}, []uint64{1, 2, 3, 4, 5, 6, 7, 8, 150}},
+		{"none", nil, nil},
+	} {
+		if got := withoutTrace(c.stack, 100, 200); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// waitedRecord is as the BPF program sends it.
+func waitedRecord(serial uint64, count uint32, ns uint64) []byte {
+	var r bpf.CPUWaitedRecord
+	raw := make([]byte, unsafe.Sizeof(r))
+	order := binary.NativeEndian
+	order.PutUint32(raw[unsafe.Offsetof(r.Kind):], uint32(bpf.CPURecordKindRECORD_WAITED))
+	order.PutUint32(raw[unsafe.Offsetof(r.Count):], count)
+	order.PutUint64(raw[unsafe.Offsetof(r.Serial):], serial)
+	order.PutUint64(raw[unsafe.Offsetof(r.Time):], ns)
+	return raw
+}
+
+// What was waited is added once, however often it is read; what has no stack is lost, and said to be.
+func TestWaitsAreAddedOnce(t *testing.T) {
+	c := &Sampler{stacks: newStackTable()}
+	c.waits = &waits{known: map[uint64]*wait{}}
+	g := &generation{id: 1}
+	e := c.stacks.find(g, nil, []uint64{1}, complete, "", nil)
+	one := &wait{entry: e, wanted: true}
+	c.waits.known[5] = one
+	c.waits.known[6] = &wait{wanted: true}  // there was no room for its stack
+	c.waits.known[7] = &wait{wanted: false} // of another process
+	c.waits.add(c, one, amount{2, 100})
+	c.waits.add(c, one, amount{2, 100})
+	c.waits.add(c, one, amount{2, 90}) // the map was read while it changed
+	c.keep(waitedRecord(5, 3, 150))
+	c.keep(waitedRecord(6, 1, 10))
+	c.keep(waitedRecord(7, 1, 20))
+	c.keep(waitedRecord(8, 1, 40)) // its stack found no room in the ring buffer
+	c.keep(waitedRecord(9, 1, 40)[:12])
+	if want := (amount{3, 150}); e.total != want {
+		t.Errorf("the stack has %+v, want %+v", e.total, want)
+	}
+	if want := (amount{2, 50}); c.waits.lost != want {
+		t.Errorf("lost %+v, want %+v", c.waits.lost, want)
+	}
+	if len(c.waits.known) != 0 || c.kept.Load() != 3 || c.stacks.dropped != 1 {
+		t.Errorf("%d stacks are still known, %d waits kept, %d records refused", len(c.waits.known), c.kept.Load(), c.stacks.dropped)
+	}
+}
+
+func TestAddState(t *testing.T) {
+	groups := map[string]bool{}
+	for _, c := range []struct {
+		s    sample
+		want string
+	}{
+		{sample{}, "running"},
+		{sample{serial: 1}, "unknown"},
+		{sample{serial: 1, state: bpf.CPUWaitStateWAIT_RUNNABLE}, "runnable"},
+		{sample{serial: 1, state: bpf.CPUWaitStateWAIT_SLEEPING}, "sleeping"},
+		{sample{serial: 1, state: bpf.CPUWaitStateWAIT_BLOCKED}, "blocked"},
+		{sample{serial: 1, state: bpf.CPUWaitStateWAIT_STOPPED}, "stopped"},
+	} {
+		group, labels := addState(&c.s, "group", []label{{key: "request", value: "slow"}})
+		if len(labels) != 2 || labels[0] != (label{key: "state", value: c.want}) || groups[group] {
+			t.Errorf("%s: labels %+v, group %q", c.want, labels, group)
+		}
+		groups[group] = true
+	}
+}
+
+// The stacks of goroutines that wait in the kernel have their functions and labels. Slices are what the whole is.
+func TestOffCPUOfGo(t *testing.T) {
+	needRoot(t)
+	id, _ := startTarget(t, "nap")
+	c, err := NewOffCPU(Options{ContainerID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	sliced := make(chan float64, 1)
+	go func() {
+		total := 0.0
+		for ctx.Err() == nil {
+			time.Sleep(500 * time.Millisecond)
+			r, err := c.Slice()
+			if err != nil {
+				t.Error(err)
+				break
+			}
+			if r != nil && ctx.Err() == nil {
+				for _, s := range r.Profile.Sample {
+					if s.Value[1] < 0 || s.Value[0] < 0 {
+						t.Errorf("a slice has values %v", s.Value)
+					}
+					total += float64(s.Value[1]) / 1e9
+				}
+			}
+		}
+		sliced <- total
+	}()
+	r, err := c.Run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := c.Progress(); p.Samples == 0 || p.Processes != 1 {
+		t.Errorf("progress %+v", p)
+	}
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
+		t.Fatal(err)
+	}
+	whole := time.Duration(r.Profile.DurationNanos).Seconds()
+	all, napping := 0.0, 0.0
+	for _, s := range r.Profile.Sample {
+		seconds := float64(s.Value[1]) / 1e9
+		all += seconds
+		if stack := functions(s); strings.Contains(stack, "capture.nap,") && strings.Contains(stack, "runtime/pprof.Do,") && slices.Equal(s.Label["request"], []string{"slow"}) {
+			napping += seconds
+		}
+	}
+	if napping < 0.9*whole || napping > 1.01*whole {
+		for _, s := range r.Profile.Sample {
+			t.Log(s.Value, s.Label, functions(s))
+		}
+		t.Errorf("the goroutine that naps does so for %.3f s of %.3f", napping, whole)
+	}
+	// What came after the last slice is in none.
+	if total := <-sliced; total < 0.6*all || total > all {
+		t.Errorf("slices have %.3f s of %.3f", total, all)
+	}
+}
+
+func functions(s *profile.Sample) string {
+	var b strings.Builder
+	for _, l := range s.Location {
+		for _, line := range l.Line {
+			b.WriteString(line.Function.Name + ",")
+		}
+	}
+	return b.String()
+}
+
+// A stack is copied to its end, which may be anywhere.
+func TestCopyStack(t *testing.T) {
+	const page = 4096
+	memory := make([]byte, 64*page)
+	for i := range memory {
+		memory[i] = byte(i / page)
+	}
+	begin := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(memory))))
+	room := make([]byte, 16*page)
+	if n := copyStack(os.Getpid(), begin+8, room); n != len(room) || !slices.Equal(room, memory[8:8+len(room)]) {
+		t.Errorf("copied %d bytes of %d", n, len(room))
+	}
+	if n := copyStack(os.Getpid(), 8, room); n != 0 {
+		t.Errorf("copied %d bytes from where nothing is", n)
+	}
+}
