@@ -20,6 +20,7 @@ type goProcesses struct {
 	*goPrograms
 	all   []*goProcess
 	known map[processKey]bool // that were looked at
+	gone  goruntime.Counts    // of those that are no more
 }
 
 type processKey struct {
@@ -57,8 +58,18 @@ func (a *goProcesses) add(program *goProgram) {
 // remove leaves out one that cannot be read any more. It is looked at again, for it may have executed another program.
 func (a *goProcesses) remove(p *goProcess, why error) {
 	delete(a.known, keyOf(p.generation.process))
+	a.gone.Add(p.goroutines.Counts)
 	a.drop(p.goProgram, why)
 	a.all = slices.DeleteFunc(a.all, func(one *goProcess) bool { return one == p })
+}
+
+// counts say how reading all of them went.
+func (a *goProcesses) counts() goruntime.Counts {
+	all := a.gone
+	for _, p := range a.all {
+		all.Add(p.goroutines.Counts)
+	}
+	return all
 }
 
 // lookAgain takes in processes that have begun since it was called last. The first time it only takes note of those that
