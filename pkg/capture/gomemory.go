@@ -22,6 +22,7 @@ type GoMemory struct {
 
 	mu      sync.Mutex // for the programs, while Run runs
 	slicer  slicer
+	on      goruntime.Switches
 	ended   bool
 	since   time.Time // when the first reading was
 	torn    int
@@ -80,9 +81,7 @@ func (m *GoMemory) Run(ctx context.Context) (*Result, error) {
 		b.profile.DurationNanos = time.Since(begin).Nanoseconds()
 	}
 	err = m.read(b, func(p *goProgram) map[uint64]goruntime.MemCounts { return p.before }, nil)
-	for _, p := range m.programs.programs { // at once, for the functions are still to be named
-		err = errors.Join(err, p.switched.Off())
-	}
+	err = errors.Join(err, m.on.Off()) // at once, for the functions are still to be named
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +100,11 @@ func (m *GoMemory) start() (waits bool, err error) {
 	waits = m.allocs
 	for _, p := range append([]*goProgram(nil), m.programs.programs...) {
 		if m.options.EnableMemProfile {
-			if p.switched, err = p.EnableMemProfile(m.options.MemProfileRate); err != nil {
+			if p.switched, err = m.on.On(p.Runtime, m.options.MemProfileRate); err != nil {
 				m.programs.drop(p, err)
 				continue
 			}
-			waits = waits || p.switched != nil
+			waits = waits || p.switched
 		}
 		if m.allocs {
 			reading, err := m.reading(p)
@@ -147,8 +146,9 @@ func (m *GoMemory) read(b *profileBuilder, since func(*goProgram) map[uint64]gor
 	m.torn = 0
 	for _, p := range append([]*goProgram(nil), m.programs.programs...) {
 		reading, err := m.reading(p)
-		if err == nil {
-			err = p.Check()
+		if err = p.checked(err); err != nil && next == nil && p.last != nil { // what came in slices is not lost
+			b.comment("process %d (%s): what came after the last slice is missing: %v", p.generation.process.NSPID, p.generation.process.Name, err)
+			reading, err = p.last, nil
 		}
 		if err != nil {
 			m.programs.drop(p, err)
@@ -215,7 +215,7 @@ func (m *GoMemory) describe(b *profileBuilder) {
 		b.comment("allocations since: %s", m.since.UTC().Format(time.RFC3339Nano))
 	}
 	for _, p := range m.programs.programs {
-		if p.switched != nil {
+		if p.switched {
 			b.comment("memory profile turned on by kubectl pprof: process %d (%s), at %s, so nothing allocated before is in it",
 				p.generation.process.NSPID, p.generation.process.Name, m.since.UTC().Format(time.RFC3339Nano))
 		}
@@ -248,7 +248,7 @@ func (m *GoMemory) Slice() (*Result, error) {
 			return p.before
 		}
 		return p.sliced
-	}, func(p *goProgram, reading *goruntime.MemProfile) { p.sliced = countsOf(reading) })
+	}, func(p *goProgram, reading *goruntime.MemProfile) { p.sliced, p.last = countsOf(reading), reading })
 	if err != nil {
 		return nil, err
 	}
@@ -272,5 +272,5 @@ func (m *GoMemory) Progress() Progress {
 func (m *GoMemory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.programs.close()
+	return errors.Join(m.on.Off(), m.programs.close())
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
 )
 
@@ -235,10 +237,64 @@ func TestHeapOfABusyProgram(t *testing.T) {
 	}
 }
 
+// What a program has allocated until it ended, but for the time since the last slice, is in the profile, and slices add up.
+func TestAllocsOfAProgramThatEnds(t *testing.T) {
+	needRoot(t)
+	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "busy")
+	c, err := capture.NewAllocs(capture.Options{ContainerID: s.id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var r *capture.Result
+	done := make(chan struct{})
+	go func() {
+		r, err = c.Run(ctx)
+		close(done)
+	}()
+	sum := func(p *profile.Profile) (total int64) {
+		for _, s := range p.Sample {
+			total += s.Value[1]
+		}
+		return total
+	}
+	slices, inSlices := 0, int64(0)
+	for began := time.Now(); slices < 3 && time.Since(began) < 10*time.Second; time.Sleep(100 * time.Millisecond) {
+		slice, err := c.Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slice != nil {
+			inSlices += sum(slice.Profile)
+			slices++
+		}
+	}
+	processes, listErr := proc.InContainer(s.id)
+	if listErr != nil {
+		t.Fatal(listErr)
+	}
+	syscall.Kill(processes[0].PID, syscall.SIGKILL)
+	time.Sleep(100 * time.Millisecond)
+	stop()
+	<-done
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each slice is scaled by itself, and rounded.
+	if total := sum(r.Profile); total < 1<<20 || math.Abs(float64(total-inSlices)) > 1e-3*float64(total) {
+		t.Errorf("%d bytes in the profile, %d in its slices", total, inSlices)
+	}
+	if !strings.Contains(strings.Join(r.Profile.Comments, "\n"), "has ended") {
+		t.Errorf("no comment tells that the program has ended: %q", r.Profile.Comments)
+	}
+}
+
 // A profile that a program does not keep is an error that says what would make it keep it.
 func TestGoProfilesThatAreOff(t *testing.T) {
 	needRoot(t)
-	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"), "idle")
+	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
 	o := capture.Options{ContainerID: s.id}
 	if _, err := runProfile(t, capture.NewHeap, o, time.Minute); !errors.Is(err, goruntime.ErrMemProfileOff) || !strings.Contains(err.Error(), "--enable-memprofile") {
 		t.Errorf("heap: %v", err)

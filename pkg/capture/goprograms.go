@@ -27,9 +27,10 @@ type goProgram struct {
 	*goruntime.Runtime
 	generation *generation
 
-	switched *goruntime.Switch              // nil if its memory profile was on, or is left off
+	switched bool                           // its memory profile was turned on by us
 	before   map[uint64]goruntime.MemCounts // by record, when the capture began
 	sliced   map[uint64]goruntime.MemCounts // as of the last slice
+	last     *goruntime.MemProfile          // the last slice's reading
 }
 
 // openGoPrograms finds them. The error wraps ErrNoGo if there is none.
@@ -92,6 +93,14 @@ func (a *goPrograms) none() error {
 	return fmt.Errorf("%w: none of the container's processes has a PID that was asked for", ErrNoGo)
 }
 
+// checked makes sure that what was read is the program's, and prefers the end of that to what reading it then gave.
+func (p *goProgram) checked(err error) error {
+	if gone := p.Check(); gone != nil {
+		return gone
+	}
+	return err
+}
+
 // drop leaves a program out.
 func (a *goPrograms) drop(p *goProgram, why error) {
 	a.refused = append(a.refused, fmt.Errorf("process %d (%s): %w", p.generation.process.NSPID, p.generation.process.Name, why))
@@ -100,15 +109,13 @@ func (a *goPrograms) drop(p *goProgram, why error) {
 			a.programs = append(a.programs[:i:i], a.programs[i+1:]...)
 		}
 	}
-	p.close()
+	p.Close()
 }
-
-func (p *goProgram) close() error { return errors.Join(p.switched.Off(), p.Close()) }
 
 func (a *goPrograms) close() error {
 	var errs []error
 	for _, p := range a.programs {
-		errs = append(errs, p.close())
+		errs = append(errs, p.Close())
 	}
 	a.programs = nil
 	return errors.Join(append(errs, a.table.close())...)
