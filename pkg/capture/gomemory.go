@@ -22,7 +22,6 @@ type GoMemory struct {
 
 	mu      sync.Mutex // for the programs, while Run runs
 	slicer  slicer
-	on      goruntime.Switches
 	ended   bool
 	since   time.Time // when the first reading was
 	torn    int
@@ -81,7 +80,9 @@ func (m *GoMemory) Run(ctx context.Context) (*Result, error) {
 		b.profile.DurationNanos = time.Since(begin).Nanoseconds()
 	}
 	err = m.read(b, func(p *goProgram) map[uint64]goruntime.MemCounts { return p.before }, nil)
-	err = errors.Join(err, m.on.Off()) // at once, for the functions are still to be named
+	for _, p := range m.programs.programs { // at once, for the functions are still to be named
+		err = errors.Join(err, p.switched.Off())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +101,11 @@ func (m *GoMemory) start() (waits bool, err error) {
 	waits = m.allocs
 	for _, p := range append([]*goProgram(nil), m.programs.programs...) {
 		if m.options.EnableMemProfile {
-			if p.switched, err = m.on.On(p.Runtime, m.options.MemProfileRate); err != nil {
+			if p.switched, err = p.EnableMemProfile(m.options.MemProfileRate); err != nil {
 				m.programs.drop(p, err)
 				continue
 			}
-			waits = waits || p.switched
+			waits = waits || p.switched != nil
 		}
 		if m.allocs {
 			reading, err := m.reading(p)
@@ -215,7 +216,7 @@ func (m *GoMemory) describe(b *profileBuilder) {
 		b.comment("allocations since: %s", m.since.UTC().Format(time.RFC3339Nano))
 	}
 	for _, p := range m.programs.programs {
-		if p.switched {
+		if p.switched != nil {
 			b.comment("memory profile turned on by kubectl pprof: process %d (%s), at %s, so nothing allocated before is in it",
 				p.generation.process.NSPID, p.generation.process.Name, m.since.UTC().Format(time.RFC3339Nano))
 		}
@@ -272,5 +273,5 @@ func (m *GoMemory) Progress() Progress {
 func (m *GoMemory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return errors.Join(m.on.Off(), m.programs.close())
+	return m.programs.close()
 }

@@ -155,7 +155,7 @@ func valueOf(values []int64, i int) int64 {
 // goBuilds are versions of Go and ways to build, each other one stripped.
 var goBuilds = []struct{ version, flags string }{
 	{"go1.20.14", "-ldflags=-s"}, {"go1.21.13", "-ldflags=-w"}, {"go1.22.12", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"},
-	{"go1.24.13", "-ldflags=-w"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-buildmode=pie"}, {"local", "-race"},
+	{"go1.24.13", "-ldflags=-w"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-buildmode=pie"}, {"local", "-race -ldflags=-s"},
 }
 
 // A program's profiles are those that it writes of itself with runtime/pprof, stack by stack.

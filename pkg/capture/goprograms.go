@@ -27,7 +27,7 @@ type goProgram struct {
 	*goruntime.Runtime
 	generation *generation
 
-	switched bool                           // its memory profile was turned on by us
+	switched *goruntime.Switch              // nil if its memory profile was on, or is left off
 	before   map[uint64]goruntime.MemCounts // by record, when the capture began
 	sliced   map[uint64]goruntime.MemCounts // as of the last slice
 	last     *goruntime.MemProfile          // the last slice's reading
@@ -93,6 +93,8 @@ func (a *goPrograms) none() error {
 	return fmt.Errorf("%w: none of the container's processes has a PID that was asked for", ErrNoGo)
 }
 
+func (p *goProgram) close() error { return errors.Join(p.switched.Off(), p.Close()) }
+
 // checked makes sure that what was read is the program's, and prefers the end of that to what reading it then gave.
 func (p *goProgram) checked(err error) error {
 	if gone := p.Check(); gone != nil {
@@ -109,13 +111,13 @@ func (a *goPrograms) drop(p *goProgram, why error) {
 			a.programs = append(a.programs[:i:i], a.programs[i+1:]...)
 		}
 	}
-	p.Close()
+	p.close()
 }
 
 func (a *goPrograms) close() error {
 	var errs []error
 	for _, p := range a.programs {
-		errs = append(errs, p.Close())
+		errs = append(errs, p.close())
 	}
 	a.programs = nil
 	return errors.Join(append(errs, a.table.close())...)

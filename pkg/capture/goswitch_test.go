@@ -65,7 +65,7 @@ func expectNear(t *testing.T, what string, got, want int64, share float64) {
 
 // switchedBuilds are versions of Go between which sampling works differently.
 var switchedBuilds = []struct{ version, flags string }{
-	{"go1.20.14", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-race"},
+	{"go1.20.14", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-race -ldflags=-s"},
 }
 
 // What a program without any profile allocates during the capture, where and how much, is right once its memory profile is

@@ -75,7 +75,7 @@ func NewWall(o Options) (*Wall, error) {
 	}
 	w.threads, w.noThreads = newThreadWall(o, func(pid int) bool { return w.processes != nil && w.processes.has(pid) })
 	if w.noThreads != nil && w.processes == nil {
-		return nil, w.noThreads
+		return nil, fmt.Errorf("%w; %w", w.noThreads, err)
 	}
 	return w, nil
 }

@@ -87,7 +87,7 @@ func TestWallOfGo(t *testing.T) {
 				off             float64 // by how much
 			}{
 				{"main.sleeper", "sleep", 5, 0.2}, {"main.locked", "sync.Mutex.Lock", 1, 0.05}, {"main.reads", "IO wait", 1, 0.05},
-				{"main.busy", "", 1, 0.1}, {"main.burn", "", 1.5, 0.3}, {"main.half", "", 1, 0.12}, {"main.half", "sleep", 0.4, 0.3},
+				{"main.busy", "", 1, 0.2}, {"main.burn", "", 1.5, 0.4}, {"main.half", "", 1, 0.2}, {"main.half", "sleep", 0.4, 0.3},
 				{"main.main", "syscall", 1, 0.05},
 			} {
 				if share := float64(timeAt(got, c.function, c.state)) / float64(all); math.Abs(share-c.want) > c.off {

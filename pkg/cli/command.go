@@ -87,7 +87,7 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 	cmd.SetErr(streams.ErrOut)
 	o.AddFlags(cmd)
 	// A pod with a command's name is pod/NAME.
-	cmd.AddCommand(newConvertCommand(streams), newTopCommand(streams), newDiffCommand(streams), newViewCommand(streams, signals), newServeCommand(streams, signals), newDoctorCommand(streams), newRBACCommand(streams))
+	cmd.AddCommand(newConvertCommand(streams), newTopCommand(streams), newDiffCommand(streams, signals), newViewCommand(streams, signals), newServeCommand(streams, signals), newDoctorCommand(streams), newRBACCommand(streams))
 	cmd.CompletionOptions.DisableDefaultCmd = true // kubectl has its own
 	return cmd
 }

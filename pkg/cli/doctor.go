@@ -65,7 +65,7 @@ func newDoctorCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	o.addLaunchFlags(f)
 	o.config.AddFlags(connection)
 	f.AddFlagSet(connection)
-	setUsage(cmd, connection)
+	setUsage(cmd, flagGroup{"Connection flags", connection})
 	o.addFlagCompletion(cmd)
 	return cmd
 }

@@ -17,6 +17,7 @@ import (
 // loading is what the commands that read files have in common: how a profile is read and what of it is left.
 type loading struct {
 	focus, hide, module string
+	hideModule          string
 	from, to            time.Duration
 	sample              string
 }
@@ -27,6 +28,7 @@ func (l *loading) addFlags(cmd *cobra.Command) {
 	f.StringVar(&l.focus, "focus", "", "only stacks in which a function's name matches this `expression`")
 	f.StringVar(&l.hide, "hide", "", "take out the frames whose name matches this `expression`; their weight goes to the caller")
 	f.StringVar(&l.module, "module", "", "only stacks through a library, binary or Go package that matches this `expression`")
+	f.StringVar(&l.hideModule, "hide-module", "", "take out the frames of a library, binary or Go package that matches this `expression`")
 	f.DurationVar(&l.from, "from", 0, "only what was sampled at this time or later, since the start")
 	f.DurationVar(&l.to, "to", 0, "only what was sampled before this time")
 	f.StringVar(&l.sample, "sample", "", "`type` of the values to show, if the profile has several; default: as the profile says")
@@ -36,7 +38,7 @@ func (l *loading) options() (o filter.Options, err error) {
 	for _, e := range []struct {
 		flag, text string
 		to         **regexp.Regexp
-	}{{"focus", l.focus, &o.Focus}, {"hide", l.hide, &o.Hide}, {"module", l.module, &o.Module}} {
+	}{{"focus", l.focus, &o.Focus}, {"hide", l.hide, &o.Hide}, {"module", l.module, &o.Module}, {"hide-module", l.hideModule, &o.HideModule}} {
 		if e.text == "" {
 			continue
 		}
@@ -61,17 +63,22 @@ func (l *loading) load(path string, stdin io.Reader) (*profile.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
+	return l.apply(path, p, o)
+}
+
+// apply filters a profile, which is called name.
+func (l *loading) apply(name string, p *profile.Profile, o filter.Options) (*profile.Profile, error) {
 	if l.sample != "" {
 		if err := chooseSample(p, l.sample); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	left, err := o.Apply(p)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(left.Sample) == 0 && len(p.Sample) > 0 {
-		return nil, fmt.Errorf("%s: nothing is left of it by %v", path, o)
+		return nil, fmt.Errorf("%s: nothing is left of it by %v", name, o)
 	}
 	return left, nil
 }

@@ -78,12 +78,30 @@ func NewOptions(streams genericiooptions.IOStreams) *Options {
 func (o *Options) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	o.addContainerFlag(f)
-	f.DurationVarP(&o.launch.Duration, "duration", "d", o.launch.Duration, "how long to sample, as in 30s or 2m")
+	o.addTargetFlags(f)
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "`file` or directory to write to, - for stdout; several give the profile in several formats; default: <pod>-<container>-<type>-<time> in the working directory")
 	f.StringVarP(&o.format, "format", "f", "", "`format` of the output: "+strings.Join(formats(), ", ")+"; default: by the output's ending, else svg")
 	f.BoolVar(&o.json, "json", false, "short for --format json")
 	o.drawing.addFlags(cmd)
+	o.addProfilingFlags(f)
+	f.BoolVar(&o.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")
+	f.BoolVar(&o.open, "open", false, "open the output, the first of several, when it is written")
+	o.addTalkFlags(f)
+	connection := pflag.NewFlagSet("connection", pflag.ContinueOnError)
+	o.config.AddFlags(connection)
+	f.AddFlagSet(connection)
+	setUsage(cmd, flagGroup{"Connection flags", connection})
+	o.addFlagCompletion(cmd)
+}
+
+// addTargetFlags adds those that say what is sampled, and how long.
+func (o *Options) addTargetFlags(f *pflag.FlagSet) {
+	o.addContainerFlag(f)
+	f.DurationVarP(&o.launch.Duration, "duration", "d", o.launch.Duration, "how long to sample, as in 30s or 2m")
+}
+
+// addProfilingFlags adds those that say how a profile is taken.
+func (o *Options) addProfilingFlags(f *pflag.FlagSet) {
 	o.addTypeFlag(f)
 	f.IntVar(&o.request.Frequency, "frequency", o.request.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
 	f.IntSliceVar(&o.request.PIDs, "pid", nil, "profile only these `processes`, numbered as inside the container")
@@ -99,16 +117,13 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.StringVar((*string)(&o.launch.Transfer), "transfer", "", "the only `way` back that may be used: exec, attach or logs; default: the first of them that is permitted and works")
 	f.DurationVar(&o.launch.Keep, "keep", 0, "keep the profiler for this long after the profile; another profile of the container reuses it, and ends it with --keep 0s")
 	o.addTimeoutFlag(f)
-	f.BoolVar(&o.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")
-	f.BoolVar(&o.open, "open", false, "open the output, the first of several, when it is written")
+	o.changed = f.Changed
+}
+
+// addTalkFlags adds those that say how much is told meanwhile.
+func (o *Options) addTalkFlags(f *pflag.FlagSet) {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print every step and how long it took")
-	connection := pflag.NewFlagSet("connection", pflag.ContinueOnError)
-	o.config.AddFlags(connection)
-	o.changed = f.Changed
-	f.AddFlagSet(connection)
-	setUsage(cmd, connection)
-	o.addFlagCompletion(cmd)
 }
 
 func (o *Options) addContainerFlag(f *pflag.FlagSet) {

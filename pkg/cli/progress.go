@@ -20,6 +20,7 @@ type progress struct {
 	live    bool
 	quiet   bool
 	verbose bool
+	prefix  string // of each line, where several profiles are taken at once
 	width   func() int
 
 	mu    sync.Mutex
@@ -57,7 +58,7 @@ func (p *progress) step(format string, a ...any) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	if p.verbose && p.last != "" {
-		fmt.Fprintf(p.w, "  %v for %s\n", now.Sub(p.step0).Round(time.Millisecond), p.last)
+		fmt.Fprintf(p.w, "  %s%v for %s\n", p.prefix, now.Sub(p.step0).Round(time.Millisecond), p.last)
 	}
 	p.last, p.step0 = text, now
 	p.show(text)
@@ -72,7 +73,7 @@ func (p *progress) note(format string, a ...any) {
 	defer p.mu.Unlock()
 	shown := p.shown
 	p.erase()
-	fmt.Fprintf(p.w, format+"\n", a...)
+	fmt.Fprintf(p.w, "%s%s\n", p.prefix, fmt.Sprintf(format, a...))
 	if p.live && shown != "" {
 		p.show(shown)
 	}
@@ -129,7 +130,7 @@ func (p *progress) show(text string) {
 	}
 	if !p.live {
 		if text != p.shown {
-			fmt.Fprintln(p.w, text)
+			fmt.Fprintln(p.w, p.prefix+text)
 		}
 		p.shown = text
 		return

@@ -55,30 +55,16 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 			}
 		}
 	}
-
 	if o.changed("duration") && !slices.ContainsFunc(o.requests, func(r api.Request) bool { return !instant(r) }) {
 		ui.note("--duration does not matter: what is asked for is read at once")
 	}
-	ui.step("looking for %s", o.query.Name)
-	t, err := target.Resolve(early, clients, o.query)
-	if err != nil {
-		return interrupted(early, fmt.Errorf("%w%s", err, o.hint))
-	}
-	for _, note := range t.Notes {
-		ui.note("%s", note)
-	}
-	var taken *taken
-	if o.port != "" {
-		taken, err = o.takeFromEndpoint(early, ui, config, t)
-	} else {
-		taken, err = o.takeWithRestarts(ctx, early, ui, config, clients.Core, t)
-	}
+	t, taken, err := o.capture(ctx, early, ui, config, clients)
 	if taken == nil {
-		return interrupted(early, err) // none if it is a dry run
+		return err // none if it is a dry run
 	}
 	defer func() { err = errors.Join(err, taken.finish()) }()
-	if err := failed(taken.parts); err != nil {
-		return fmt.Errorf("profiling %s: %w", t, err)
+	if err != nil {
+		return err
 	}
 	ui.step("writing the profile")
 	paths, err := o.write(taken.parts, files, t)
@@ -106,6 +92,37 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 	return nil
 }
 
+// capture finds the target and takes its profiles, which say what they are of. As take, it returns nothing taken if there
+// was no session.
+func (o *Options) capture(ctx, early context.Context, ui *progress, config *rest.Config, clients target.Clients) (*target.Target, *taken, error) {
+	ui.step("looking for %s", o.query.Name)
+	t, err := target.Resolve(early, clients, o.query)
+	if err != nil {
+		return nil, nil, interrupted(early, fmt.Errorf("%w%s", err, o.hint))
+	}
+	for _, note := range t.Notes {
+		ui.note("%s", note)
+	}
+	var taken *taken
+	if o.port != "" {
+		taken, err = o.takeFromEndpoint(early, ui, config, t)
+	} else {
+		taken, err = o.takeWithRestarts(ctx, early, ui, config, clients.Core, t)
+	}
+	if taken == nil {
+		return t, nil, interrupted(early, err)
+	}
+	if err := failed(taken.parts); err != nil {
+		return t, taken, fmt.Errorf("profiling %s: %w", t, err)
+	}
+	for _, p := range taken.parts {
+		if p.profile != nil {
+			p.profile.Comments = append(p.profile.Comments, describe(p.request.Type, t)...)
+		}
+	}
+	return t, taken, nil
+}
+
 // write writes the profiles that have come and gives the paths of those that are files. One that fails does not keep the
 // others from being written.
 func (o *Options) write(parts []*part, files [][]*file, t *target.Target) (paths []string, err error) {
@@ -113,7 +130,6 @@ func (o *Options) write(parts []*part, files [][]*file, t *target.Target) (paths
 		if p.profile == nil {
 			continue
 		}
-		p.profile.Comments = append(p.profile.Comments, describe(p.request.Type, t)...)
 		written, failed := writeFiles(files[i], fileName(t, p), o.drawing.write(p.profile))
 		paths, err = append(paths, written...), errors.Join(err, failed)
 	}

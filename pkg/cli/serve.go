@@ -100,7 +100,7 @@ func newServeCommand(streams genericiooptions.IOStreams, signals <-chan os.Signa
 	s.config.AddFlags(connection)
 	s.changed = f.Changed
 	f.AddFlagSet(connection)
-	setUsage(cmd, connection)
+	setUsage(cmd, flagGroup{"Connection flags", connection})
 	s.addFlagCompletion(cmd)
 	return cmd
 }

@@ -25,11 +25,16 @@ func summarize(w io.Writer, parts []*part, paths []string, session *launch.Sessi
 			p.summarize(w, len(parts) > 1)
 		}
 	}
-	if session != nil && session.Mode == launch.Ephemeral && !session.Reused {
-		fmt.Fprintf(w, "ephemeral container %s stays in the pod's description; Kubernetes never removes those\n", session.Container)
-	}
+	tellRemains(w, session)
 	for _, path := range paths {
 		fmt.Fprintf(w, "wrote %s\n", path)
+	}
+}
+
+// tellRemains says what stays in the cluster.
+func tellRemains(w io.Writer, session *launch.Session) {
+	if session != nil && session.Mode == launch.Ephemeral && !session.Reused {
+		fmt.Fprintf(w, "ephemeral container %s stays in the pod's description; Kubernetes never removes those\n", session.Container)
 	}
 }
 
@@ -41,10 +46,8 @@ func (p *part) summarize(w io.Writer, named bool) {
 		name = p.request.Type + ": "
 	}
 	switch {
-	case s.Total == 0 && cpu:
-		fmt.Fprintf(w, "%sno samples: the container used no CPU in this time\n", name)
 	case s.Total == 0:
-		fmt.Fprintf(w, "%snothing was found\n", name)
+		fmt.Fprintf(w, "%s%s\n", name, render.EmptyReason(p.profile))
 	case cpu:
 		fmt.Fprintf(w, "%shottest functions: own share, share with callees\n", name)
 	default:
@@ -58,19 +61,24 @@ func (p *part) summarize(w io.Writer, named bool) {
 		fmt.Fprintf(table, "%s\t%s\t  %s\n", percent(f.Flat, s.Total), percent(f.Cum, s.Total), printable(f.Name))
 	}
 	table.Flush()
-	if cpu {
-		fmt.Fprint(w, count(s.Samples, "sample"))
-	} else {
-		fmt.Fprint(w, amounts(p.profile))
+	fmt.Fprintln(w, p.extent())
+}
+
+// extent says how much a profile holds.
+func (p *part) extent() string {
+	s := render.Summarize(p.profile, 0)
+	text := amounts(p.profile)
+	if p.request.Type == "cpu" {
+		text = count(s.Samples, "sample")
 	}
-	fmt.Fprintf(w, " of %s", count(int64(s.Processes), "process"))
+	text += " of " + count(int64(s.Processes), "process")
 	if !p.instant() {
-		fmt.Fprintf(w, " in %v", time.Duration(p.profile.DurationNanos).Round(100*time.Millisecond))
+		text += fmt.Sprintf(" in %v", time.Duration(p.profile.DurationNanos).Round(100*time.Millisecond))
 	}
 	if lost := comment(p.profile, "lost samples: "); lost != "" && lost != "0" {
-		fmt.Fprintf(w, ", %s lost", printable(lost))
+		text += fmt.Sprintf(", %s lost", printable(lost))
 	}
-	fmt.Fprintln(w)
+	return text
 }
 
 // shownType names the values that are shown, as "inuse space" or "goroutines".

@@ -62,7 +62,7 @@ wrote web.pb.gz
   100.0%  100.0%  main.main
 1 sample of 1 process in 2s
 `},
-		"idle": {cpuProfile(), &launch.Session{Mode: launch.Job}, []string{"web.svg"}, `no samples: the container used no CPU in this time
+		"idle": {cpuProfile(), &launch.Session{Mode: launch.Job}, []string{"web.svg"}, `No samples: the container used no CPU in these 2s. What it waits for, CPU samples cannot tell.
 0 samples of 0 processes in 2s
 wrote web.svg
 `},
@@ -95,12 +95,12 @@ func TestSummaryOfSeveral(t *testing.T) {
 	}, []string{"web-heap.svg"}, nil)
 	const want = `heap: functions with the most inuse space: own share, share with callees
   100.0%  100.0%  main.remember
-1,234 inuse objects, 3.0MiB inuse space of 1 process
+1,234 inuse objects, 3.00MiB inuse space of 1 process
 goroutine: functions with the most goroutines: own share, share with callees
   100.0%  100.0%  main.wait
 1 goroutine of 1 process
-offcpu: nothing was found
-0.00s offcpu of 0 processes in 1s
+offcpu: No samples of offcpu in these 1s: there was nothing to record.
+0 offcpu of 0 processes in 1s
 wrote web-heap.svg
 `
 	if b.String() != want {

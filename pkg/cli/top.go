@@ -33,7 +33,7 @@ kubectl pprof convert reads; - is stdin.`,
 			if err != nil {
 				return err
 			}
-			return writeBuffered(streams.Out, func(w io.Writer) error { return render.Write(w, p, render.Text) })
+			return writeBuffered(streams.Out, func(w io.Writer) error { return render.WriteTop(w, p) })
 		},
 	}
 	l.addFlags(cmd)

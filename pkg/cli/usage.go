@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,20 +11,30 @@ import (
 	"golang.org/x/term"
 )
 
-// setUsage prints the command's own flags before those that every kubectl command has.
-func setUsage(cmd *cobra.Command, connection *pflag.FlagSet) {
+// flagGroup is flags that stand by themselves in a command's usage.
+type flagGroup struct {
+	title string
+	*pflag.FlagSet
+}
+
+// setUsage prints the command's own flags before groups that it shares with others.
+func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 	cmd.SetUsageFunc(func(cmd *cobra.Command) error {
 		w := cmd.OutOrStderr()
 		own := pflag.NewFlagSet("own", pflag.ContinueOnError)
 		own.SortFlags = false
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			if connection.Lookup(f.Name) == nil {
+			if !slices.ContainsFunc(groups, func(g flagGroup) bool { return g.Lookup(f.Name) != nil }) {
 				own.AddFlag(f)
 			}
 		})
 		width := helpWidth(w)
-		_, err := fmt.Fprintf(w, "Usage:\n  kubectl pprof %s\n\nExamples:\n%s\n\nFlags:\n%s\nConnection flags:\n%s",
-			strings.TrimPrefix(cmd.Use, "kubectl-pprof "), cmd.Example, own.FlagUsagesWrapped(width), connection.FlagUsagesWrapped(width))
+		text := fmt.Sprintf("Usage:\n  kubectl pprof %s\n\nExamples:\n%s\n\nFlags:\n%s",
+			strings.TrimPrefix(cmd.Use, "kubectl-pprof "), cmd.Example, own.FlagUsagesWrapped(width))
+		for _, g := range groups {
+			text += fmt.Sprintf("\n%s:\n%s", g.title, g.FlagUsagesWrapped(width))
+		}
+		_, err := io.WriteString(w, text)
 		return err
 	})
 }

@@ -15,6 +15,9 @@ import (
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+	"github.com/kubectl-pprof/kubectl-pprof/test/colors"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -73,7 +76,7 @@ var cases = map[string]struct {
 
 func TestGoldenFiles(t *testing.T) {
 	for name, c := range cases {
-		for ending, write := range map[string]func(*Diff, io.Writer) error{".txt": (*Diff).WriteTable, ".svg": (*Diff).WriteSVG} {
+		for ending, write := range map[string]func(*Diff, io.Writer) error{".txt": (*Diff).WriteTable, ".svg": (*Diff).WriteSVG, ".html": (*Diff).WriteHTML} {
 			t.Run(name+ending, func(t *testing.T) {
 				d, err := Compare(folded(c.before...), folded(c.after...), c.normalize)
 				if err != nil {
@@ -82,6 +85,10 @@ func TestGoldenFiles(t *testing.T) {
 				var got bytes.Buffer
 				if err := write(d, &got); err != nil {
 					t.Fatal(err)
+				}
+				whole := bytes.NewBuffer(bytes.Clone(got.Bytes()))
+				if at := bytes.LastIndex(got.Bytes(), []byte("\n<script>")); at >= 0 { // and what follows, which other tests look at
+					got = *bytes.NewBuffer(append(got.Bytes()[:at:at], "\n…\n"...))
 				}
 				if bytes.ContainsAny(got.Bytes(), "\x1b\x00") || bytes.Contains(got.Bytes(), []byte("NaN")) || bytes.Contains(got.Bytes(), []byte("Inf")) {
 					t.Error("a control character, or no number")
@@ -96,7 +103,7 @@ func TestGoldenFiles(t *testing.T) {
 					t.Errorf("%v; differs from %s (run with -update if that is meant):\n%.3000s", err, golden, &got)
 				}
 				if ending == ".svg" {
-					for decoder := xml.NewDecoder(&got); ; {
+					for decoder := xml.NewDecoder(whole); ; {
 						if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 							break
 						} else if err != nil {
@@ -227,5 +234,50 @@ func TestDeepStack(t *testing.T) {
 	var svg bytes.Buffer
 	if err := errors.Join(d.WriteSVG(&svg), d.WriteTable(io.Discard)); err != nil || !strings.Contains(svg.String(), "Deeper than 300 frames") {
 		t.Errorf("%v: %.300s", err, &svg)
+	}
+}
+
+// A picture holds both profiles: each sum comes back, and so does the difference.
+func TestPicturesHoldBothProfiles(t *testing.T) {
+	for name, c := range cases {
+		d, err := Compare(folded(c.before...), folded(c.after...), c.normalize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, write := range []func(io.Writer) error{d.WriteSVG, d.WriteHTML} {
+			var file bytes.Buffer
+			if err := write(&file); err != nil {
+				t.Fatal(name, err)
+			}
+			p, err := render.Read(&file)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			var sum Change
+			for _, s := range p.Sample {
+				sum.Before += s.Value[0]
+				sum.After += s.Value[1]
+			}
+			if sum != d.Total() {
+				t.Errorf("%s: %v came back, want %v", name, sum, d.Total())
+			}
+		}
+	}
+}
+
+// Whoever is colour-blind can tell more, less, new and the same; black text can be read on all.
+func TestColors(t *testing.T) {
+	looks := map[string]string{"more": mix(render.MoreColor, 1), "less": mix(render.LessColor, 1), "new": render.NewColor, "the same": render.SameColor}
+	for name, vision := range colors.Visions {
+		for a, one := range looks {
+			if c := colors.Contrast(one, "#000000"); c < 4.5 {
+				t.Errorf("%s: contrast %.1f", a, c)
+			}
+			for b, other := range looks {
+				if d := colors.Distance(one, other, vision); a != b && d < 10 {
+					t.Errorf("%s: %s and %s differ by %.1f", name, a, b, d)
+				}
+			}
+		}
 	}
 }

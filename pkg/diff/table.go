@@ -16,7 +16,7 @@ const tableRows = 40
 func (d *Diff) WriteTable(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	total := d.Total()
-	fmt.Fprintf(out, "before: %s\nafter:  %s\n", render.Quantity(total.Before, d.Unit), render.Quantity(total.After, d.Unit))
+	fmt.Fprintf(out, "before: %s\nafter:  %s\n", d.whole(d.before), d.whole(d.after))
 	switch {
 	case total.Before == 0 && total.After == 0:
 		fmt.Fprintln(out, "neither profile has samples")
@@ -62,7 +62,7 @@ func (d *Diff) WriteTable(w io.Writer) error {
 		fmt.Fprintf(out, "%d more functions changed\n", listed-tableRows)
 	}
 	if noise > 0 {
-		fmt.Fprintf(out, "%d functions differ by no more than sampling does (%d standard deviations)\n", noise, deviations)
+		fmt.Fprintf(out, "within what sampling differs by (%d standard deviations): %d\n", deviations, noise)
 	}
 	return out.Flush()
 }
@@ -97,6 +97,15 @@ func (d *Diff) value(v int64, s side) string {
 		return fmt.Sprintf("%.2f%%", share(float64(v), float64(s.total)))
 	}
 	return render.Quantity(v, d.Unit)
+}
+
+// whole is what one of the profiles sums up to, and what it is of if it says so.
+func (d *Diff) whole(s side) string {
+	text := render.Quantity(s.total, d.Unit)
+	if of := render.Subject(s.p); of != "" {
+		text += " of " + of
+	}
+	return text
 }
 
 // largest is the total that normalized values are shares of.

@@ -24,8 +24,10 @@ type Options struct {
 	Focus  *regexp.Regexp // stacks in which a function's name matches
 	Hide   *regexp.Regexp // frames whose function's name matches are taken out; their weight goes to the caller
 	Module *regexp.Regexp // stacks with a frame in a matching module: the object file's path, or the package of a Go function
-	From   time.Duration  // samples taken at this time or later, since the start
-	To     time.Duration  // samples taken before this time; 0 is the end
+	// HideModule takes frames out by their module, as Hide does by their function.
+	HideModule *regexp.Regexp
+	From       time.Duration // samples taken at this time or later, since the start
+	To         time.Duration // samples taken before this time; 0 is the end
 }
 
 // Apply gives the profile that is left, with a comment that says what was asked for. The given one is not changed.
@@ -42,7 +44,7 @@ func (o Options) Apply(p *profile.Profile) (*profile.Profile, error) {
 	if o.Focus != nil || o.Module != nil {
 		o.keepStacks(left)
 	}
-	if o.Hide != nil {
+	if o.Hide != nil || o.HideModule != nil {
 		o.hideFrames(left)
 	}
 	left = left.Compact() // also merges the stacks that have become equal
@@ -56,7 +58,7 @@ func (o Options) String() string {
 	for _, e := range []struct {
 		flag string
 		rx   *regexp.Regexp
-	}{{"--focus", o.Focus}, {"--hide", o.Hide}, {"--module", o.Module}} {
+	}{{"--focus", o.Focus}, {"--hide", o.Hide}, {"--module", o.Module}, {"--hide-module", o.HideModule}} {
 		if e.rx != nil {
 			words = append(words, e.flag, e.rx.String())
 		}
@@ -106,10 +108,9 @@ func (o Options) cutTime(p *profile.Profile) error {
 func (o Options) keepStacks(p *profile.Profile) {
 	focused, inModule := map[*profile.Location]bool{}, map[*profile.Location]bool{}
 	for _, l := range p.Location {
-		focused[l] = o.Focus == nil || slices.ContainsFunc(l.Line, func(line profile.Line) bool {
-			return line.Function != nil && o.Focus.MatchString(render.FunctionName(line.Function))
-		})
-		inModule[l] = o.Module == nil || o.module(l)
+		focused[l] = o.Focus == nil || slices.ContainsFunc(render.FrameNames(l), o.Focus.MatchString)
+		inModule[l] = o.Module == nil || inObject(l, o.Module) ||
+			slices.ContainsFunc(l.Line, func(line profile.Line) bool { return inPackage(line.Function, o.Module) })
 	}
 	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
 		return !slices.ContainsFunc(s.Location, func(l *profile.Location) bool { return focused[l] }) ||
@@ -117,14 +118,12 @@ func (o Options) keepStacks(p *profile.Profile) {
 	})
 }
 
-func (o Options) module(l *profile.Location) bool {
-	if l.Mapping != nil && l.Mapping.File != "" && o.Module.MatchString(l.Mapping.File) {
-		return true
-	}
-	return slices.ContainsFunc(l.Line, func(line profile.Line) bool {
-		f := line.Function
-		return f != nil && strings.HasSuffix(f.Filename, ".go") && o.Module.MatchString(render.GoPackage(f))
-	})
+func inObject(l *profile.Location, module *regexp.Regexp) bool {
+	return l.Mapping != nil && l.Mapping.File != "" && module.MatchString(l.Mapping.File)
+}
+
+func inPackage(f *profile.Function, module *regexp.Regexp) bool {
+	return f != nil && strings.HasSuffix(f.Filename, ".go") && module.MatchString(render.GoPackage(f))
 }
 
 // hideFrames takes frames out of all stacks. A stack of which nothing is left stays, without frames, so
@@ -132,11 +131,16 @@ func (o Options) module(l *profile.Location) bool {
 func (o Options) hideFrames(p *profile.Profile) {
 	gone := map[*profile.Location]bool{}
 	for _, l := range p.Location {
-		before := len(l.Line)
+		object := o.HideModule != nil && inObject(l, o.HideModule)
+		if len(l.Line) == 0 { // shown by the name of its object
+			gone[l] = object || o.Hide != nil && slices.ContainsFunc(render.FrameNames(l), o.Hide.MatchString)
+			continue
+		}
 		l.Line = slices.DeleteFunc(l.Line, func(line profile.Line) bool {
-			return line.Function != nil && o.Hide.MatchString(render.FunctionName(line.Function))
+			f := line.Function
+			return object || f != nil && o.Hide != nil && o.Hide.MatchString(render.FunctionName(f)) || o.HideModule != nil && inPackage(f, o.HideModule)
 		})
-		gone[l] = before > 0 && len(l.Line) == 0
+		gone[l] = len(l.Line) == 0
 	}
 	for _, s := range p.Sample {
 		s.Location = slices.DeleteFunc(s.Location, func(l *profile.Location) bool { return gone[l] })

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -13,10 +14,20 @@ import (
 // defaultMemProfileRate is what runtime.MemProfileRate begins with (runtime/mprof.go).
 const defaultMemProfileRate = 512 << 10
 
-// Switches are the memory profiles that we have turned on. The zero value is ready.
-type Switches struct {
-	guard *guard
-	words []rateWord
+// Switch is a memory profile that we have turned on, for one of those who want it.
+type Switch struct{ on *written } // nil when it is off
+
+// written is what was written, for all of those who want it at once.
+type written struct {
+	target rateWord
+	users  int
+}
+
+// switches are the memory profiles that this program has turned on: captures at the same time share one.
+var switches struct {
+	sync.Mutex
+	on    []*written
+	guard *guard // of all of them; nil if there are none
 }
 
 // rateWord is where runtime.MemProfileRate is in a process, and what we write there.
@@ -27,93 +38,58 @@ type rateWord struct {
 	Old, New  uint64
 }
 
-// written counts who wants each word that this program has written: captures at the same time share it, and the last one
-// writes the old value back.
-var written struct {
-	sync.Mutex
-	users map[rateWord]int
-}
-
-// On makes a program's runtime sample its allocations, one in rate bytes, until Off; it gives false if the program
-// does so already and not because of us. It writes one word of the process's memory, and nothing if anything is not as
-// expected. Another process of ours writes the old values back should we die before.
-func (s *Switches) On(r *Runtime, rate int) (bool, error) {
-	written.Lock()
-	defer written.Unlock()
-	now, err := r.memProfileRate()
-	if err != nil {
-		return false, err
-	}
-	word, shared := rateWord{}, false
-	for w := range written.users {
-		if w.PID == r.process.PID && w.StartTime == r.process.StartTime && w.New == uint64(now) {
-			word, shared = w, true
+// EnableMemProfile makes the runtime sample its allocations, one in rate bytes, until the Switch is turned off; nil if it
+// does so already and not because of us, in which case the rate stays. It writes one word of the process's memory, and nothing if anything is
+// not as expected. Another process of ours writes the old value back should we die before.
+func (r *Runtime) EnableMemProfile(rate int) (*Switch, error) {
+	switches.Lock()
+	defer switches.Unlock()
+	for _, w := range switches.on {
+		if w.target.PID == r.process.PID && w.target.StartTime == r.process.StartTime {
+			w.users++
+			return &Switch{on: w}, nil
 		}
 	}
-	if now != 0 && !shared {
-		return false, nil
+	old, err := r.memProfileRate()
+	if err != nil || old != 0 {
+		return nil, err
 	}
-	if !shared {
-		if word, err = r.rateWord(uint64(now), uint64(rate)); err != nil {
-			return false, err
-		}
-	}
-	if s.guard == nil {
-		if s.guard, err = startGuard(); err != nil {
-			return false, err
-		}
-	}
-	if err := s.guard.watch(word); err != nil {
-		return false, err
-	}
-	s.words = append(s.words, word) // from here on it may have been written
-	if written.users == nil {
-		written.users = map[rateWord]int{}
-	}
-	written.users[word]++
-	if shared {
-		return true, nil
-	}
-	if err := word.replace(word.Old, word.New); err != nil {
-		return false, err
-	}
-	if now, err := r.memProfileRate(); err != nil || now != int64(rate) {
-		return false, errors.Join(fmt.Errorf("runtime.MemProfileRate is %d and not the %d that was written: the program sets it itself", now, rate), err)
-	}
-	return true, nil
-}
-
-// rateWord is what is to be written, if all is as expected.
-func (r *Runtime) rateWord(old, rate uint64) (rateWord, error) {
 	if err := r.checkRateVariable(); err != nil {
-		return rateWord{}, err
+		return nil, err
 	}
 	if err := r.Check(); err != nil {
-		return rateWord{}, err
+		return nil, err
 	}
 	address, err := r.variable("runtime.MemProfileRate")
-	return rateWord{r.process.PID, r.process.StartTime, address, old, rate}, err
+	if err != nil {
+		return nil, err
+	}
+	if switches.guard == nil {
+		if switches.guard, err = startGuard(); err != nil {
+			return nil, err
+		}
+	}
+	w := &written{rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}, 1}
+	switches.on = append(switches.on, w)
+	s := &Switch{w}
+	if err = switches.guard.watch(w.target); err == nil {
+		err = w.target.replace(w.target.Old, w.target.New)
+	}
+	if err == nil {
+		err = r.expectRate(rate)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.off()) // it may have been written
+	}
+	return s, nil
 }
 
-// Off writes the old values back, but where a program has set another one meanwhile or another capture still wants ours.
-// It may be called again.
-func (s *Switches) Off() error {
-	written.Lock()
-	defer written.Unlock()
-	var errs []error
-	for _, w := range s.words {
-		if written.users[w]--; written.users[w] > 0 {
-			continue
-		}
-		delete(written.users, w)
-		errs = append(errs, w.replace(w.New, w.Old))
+func (r *Runtime) expectRate(rate int) error {
+	now, err := r.memProfileRate()
+	if err == nil && now != int64(rate) {
+		err = fmt.Errorf("runtime.MemProfileRate is %d and not the %d that was written: the program sets it itself", now, rate)
 	}
-	s.words = nil
-	if s.guard != nil {
-		s.guard.dismiss()
-		s.guard = nil
-	}
-	return errors.Join(errs...)
+	return err
 }
 
 // checkRateVariable makes sure that what was found is runtime.MemProfileRate: symbols and machine code agree, and the
@@ -135,6 +111,35 @@ func (r *Runtime) checkRateVariable() error {
 		return fmt.Errorf("%w: nothing is written: %s begins with %d in the executable, not with %d", ErrUnsupported, name, v, defaultMemProfileRate)
 	}
 	return nil
+}
+
+// Off writes the old value back when nobody wants the profile any more, unless the program has set another one meanwhile.
+// It may be called again.
+func (s *Switch) Off() error {
+	if s == nil {
+		return nil
+	}
+	switches.Lock()
+	defer switches.Unlock()
+	return s.off()
+}
+
+// off is Off for those who hold the lock.
+func (s *Switch) off() error {
+	w := s.on
+	if s.on = nil; w == nil {
+		return nil
+	}
+	if w.users--; w.users > 0 {
+		return nil
+	}
+	err := w.target.replace(w.target.New, w.target.Old)
+	switches.on = slices.DeleteFunc(switches.on, func(other *written) bool { return other == w })
+	if len(switches.on) == 0 && switches.guard != nil {
+		switches.guard.dismiss()
+		switches.guard = nil
+	}
+	return err
 }
 
 // replace writes a value if the word has the expected one; if it has another it stays, and that is no error. A process

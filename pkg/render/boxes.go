@@ -8,7 +8,7 @@ import (
 )
 
 // thresholds are the widths in pixels below which frames are merged; the first that fits a file's budget is taken.
-var thresholds = []float64{0.1, 0.15, 0.25, 0.4, 0.6, 1, 1.5, 2.5, 4, 6, 10, 16, 25, 40}
+var thresholds = []float64{0.1, 0.15, 0.25, 0.4, 0.6, 1, 1.5, 2.5, 4, 6, 10, 16, 25, 40, 60, 100}
 
 // box is a frame's place in the picture, or that of a run of siblings too narrow to draw, which are
 // smaller in number. X and width are in hundredths of a pixel; row 0 is the root.
@@ -122,13 +122,13 @@ func (p *picture) drawBox(b box, rows int) {
 	y, gap := top(b.row, rows), int32(50)
 	fmt.Fprintf(&p.out, `<g><title>%s</title><path fill="%s" d="M%s %dh%sv%dh-%sz"/>`,
 		escape(p.tooltip(b)), p.fill(b), hundredths(b.x), y, hundredths(b.width-gap), frameHeight-1, hundredths(b.width-gap))
-	name, style := p.at(b.node).name, ""
+	label, style := fit(p.at(b.node).name, float64(b.width)/100), ""
 	if b.smaller > 0 {
-		name = fmt.Sprintf("(%d smaller)", b.smaller)
+		label = FitSmaller(int(b.smaller), float64(b.width)/100)
 	} else if p.inlined[b.node] {
 		style = ` font-style="italic"`
 	}
-	if label := fit(name, float64(b.width)/100); label != "" {
+	if label != "" {
 		fmt.Fprintf(&p.out, `<text x="%s" y="%d"%s>%s</text>`, hundredths(b.x+300), y+12, style, escape(label))
 	}
 	p.out.WriteString("</g>\n")

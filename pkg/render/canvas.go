@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gomono"
+	"golang.org/x/image/font/gofont/gomonoitalic"
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/math/fixed"
 )
@@ -16,23 +17,26 @@ const titleSize = 17.0
 
 // canvas is a picture in the making. Places and sizes are given in pixels at scale 1.
 type canvas struct {
-	image        *image.RGBA
-	scale        float64
-	plain, large font.Face
+	image               *image.RGBA
+	scale               float64
+	plain, slant, large font.Face
 }
 
 func newCanvas(width, height, scale float64) (*canvas, error) {
-	parsed, err := opentype.Parse(gomono.TTF)
-	if err != nil {
-		return nil, err
-	}
 	c := &canvas{scale: scale, image: image.NewRGBA(image.Rect(0, 0, int(width*scale), int(height*scale)))}
-	// At 72 dots an inch a point is a pixel.
-	if c.plain, err = opentype.NewFace(parsed, &opentype.FaceOptions{Size: fontSize * scale, DPI: 72, Hinting: font.HintingFull}); err != nil {
-		return nil, err
-	}
-	if c.large, err = opentype.NewFace(parsed, &opentype.FaceOptions{Size: titleSize * scale, DPI: 72, Hinting: font.HintingFull}); err != nil {
-		return nil, err
+	for _, f := range []struct {
+		face *font.Face
+		ttf  []byte
+		size float64
+	}{{&c.plain, gomono.TTF, fontSize}, {&c.slant, gomonoitalic.TTF, fontSize}, {&c.large, gomono.TTF, titleSize}} {
+		parsed, err := opentype.Parse(f.ttf)
+		if err != nil {
+			return nil, err
+		}
+		// At 72 dots an inch a point is a pixel.
+		if *f.face, err = opentype.NewFace(parsed, &opentype.FaceOptions{Size: f.size * scale, DPI: 72, Hinting: font.HintingFull}); err != nil {
+			return nil, err
+		}
 	}
 	draw.Draw(c.image, c.image.Rect, image.White, image.Point{}, draw.Src)
 	return c, nil
@@ -40,6 +44,7 @@ func newCanvas(width, height, scale float64) (*canvas, error) {
 
 func (c *canvas) close() {
 	c.plain.Close()
+	c.slant.Close()
 	c.large.Close()
 }
 

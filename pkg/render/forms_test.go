@@ -96,6 +96,9 @@ func TestTreeInColor(t *testing.T) {
 	if !strings.Contains(colored.String(), "\x1b[30;48;5;") || strings.Count(colored.String(), "\x1b[30")*2 != strings.Count(colored.String(), "\x1b") {
 		t.Error("no colours, or one that is not reset")
 	}
+	if strings.Count(colored.String(), ";3;48") != 1 {
+		t.Error("the inlined call is not slanted")
+	}
 }
 
 func TestTreeFitsTheTerminal(t *testing.T) {

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -31,21 +32,26 @@ func writeHead(out *bytes.Buffer, p *profile.Profile, hottest []Entry, total int
 func writeLegend(out *bytes.Buffer) {
 	x := float64(margin)
 	for k := range kindProcess {
-		look := kindLook[k]
+		word := kindLook[k].word
 		fmt.Fprintf(out, `<rect x="%.0f" y="68" width="12" height="12" fill="%s"/><text x="%.0f" y="78">%s</text>`,
-			x, hex(look.hue, look.saturation, look.lightness), x+16, look.word)
-		x += 16 + float64(len(look.word)+2)*charWidth
+			x, legendColor(k), x+16, word)
+		x += 16 + float64(len(word)+2)*charWidth
 	}
 	out.WriteString("\n")
 }
 
 // title names what was profiled: the pod and its container where they are known.
 func title(p *profile.Profile) string {
-	pod := comment(p, "pod")
-	if pod == "" {
-		return "Flame graph of " + typeName(p)
+	if of := Subject(p); of != "" {
+		return of
 	}
-	if c := comment(p, "container"); c != "" {
+	return "Flame graph of " + typeName(p)
+}
+
+// Subject is the pod and its container that a profile is of, "" if it does not say.
+func Subject(p *profile.Profile) string {
+	pod := comment(p, "pod")
+	if c := comment(p, "container"); pod != "" && c != "" {
 		return pod + " · " + c
 	}
 	return pod
@@ -62,32 +68,27 @@ func subtitles(p *profile.Profile) []string {
 			where = append(where, key+" "+v)
 		}
 	}
-	if index := valueIndex(p); index > 0 || !countsSamples(p) {
-		what = append(what, fmt.Sprintf("%s of %s", Quantity(s.Total, s.Unit), typeName(p)))
+	if len(where) == 0 && len(p.Mapping) > 0 && p.Mapping[0].File != "" {
+		where = append(where, "program "+printable(path.Base(p.Mapping[0].File)))
+	}
+	if !s.Sampled || valueIndex(p) > 0 {
+		what = append(what, Amount(s))
 	}
 	if p.DurationNanos > 0 {
 		what = append(what, fmt.Sprintf("in %.1fs", float64(p.DurationNanos)/1e9))
 	}
-	if countsSamples(p) {
+	if s.Sampled {
 		what = append(what, fmt.Sprintf("%d samples", s.Samples))
 	}
 	for _, key := range []string{"frequency", "lost samples", "partial", "filter"} {
-		if v := comment(p, key); v != "" && v != "0" {
+		if v := comment(p, key); v != "" {
 			what = append(what, key+" "+v)
 		}
 	}
-	return []string{strings.Join(where, " · "), strings.Join(what, " · ")}
-}
-
-// totals sums up the samples alone.
-func totals(p *profile.Profile) Summary {
-	index := valueIndex(p)
-	s := Summary{Unit: printable(p.SampleType[index].Unit)}
-	for _, sample := range p.Sample {
-		s.Samples += sample.Value[0]
-		s.Total += sample.Value[index]
+	if comment(p, "type") != "" && comment(p, "partial") == "" {
+		what = append(what, "complete")
 	}
-	return s
+	return []string{strings.Join(where, " · "), strings.Join(what, " · ")}
 }
 
 // fitHead cuts a heading at its right end: it begins with what matters.

@@ -7,8 +7,6 @@ import (
 	"io"
 
 	"github.com/google/pprof/profile"
-
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/render/embed"
 )
 
 //go:embed web/page.css
@@ -20,47 +18,36 @@ const stillBudget = 7_000
 // pagePolicy lets the page load nothing from anywhere, should a name ever become markup.
 const pagePolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 
-// writeHTML writes a page that draws the profile in it on a canvas of the window's size. What is in it
-// before the script runs is a coarser still picture, in the DOM itself: <noscript> is not shown where a
-// policy blocks scripts.
 func writeHTML(w io.Writer, p *profile.Profile) error {
 	payload, tree, err := encode(p)
 	if err != nil {
 		return err
 	}
-	unit := printable(p.SampleType[valueIndex(p)].Unit)
-	var out bytes.Buffer
-	fmt.Fprintf(&out, `<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="%s">
-<meta name="description" content="The file %s.">
-<title>%s</title>
-<style>
-%s</style></head><body>
-<h1>%[3]s</h1>
-`, pagePolicy, escape(embed.Mark), escape(title(p)), pageStyle)
-	for _, line := range subtitles(p) {
-		fmt.Fprintf(&out, "<p>%s</p>\n", escape(line))
-	}
-	writeKey(&out)
-	out.WriteString(`<main data-role="still">` + "\n")
-	writeStill(&out, p, tree, unit)
-	fmt.Fprintf(&out, "</main>\n<script>\n%s</script>\n", packed("html"))
-	out.Write(embed.HTML(payload))
-	_, err = w.Write(out.Bytes())
-	return err
+	var key, still bytes.Buffer
+	writeKey(&key)
+	writeStill(&still, p, tree, printable(p.SampleType[valueIndex(p)].Unit))
+	return writePage(w, payload, Page{Title: title(p), Lines: subtitles(p), Key: key.Bytes(), Still: still.Bytes()})
 }
 
-// writeKey is the legend: colours as attributes of SVG, for a policy may block styles.
+// writeKey is the legend: colours as attributes of SVG, for a policy may block styles; one for each kind, that a narrow
+// window can break lines between.
 func writeKey(out *bytes.Buffer) {
-	fmt.Fprintf(out, `<svg width="%d" height="18" font-family="monospace" font-size="%g" fill="currentColor" role="img" aria-label="Colours"><g transform="translate(0 -66)">`, 800, fontSize)
-	writeLegend(out)
-	out.WriteString("</g></svg>\n")
+	out.WriteString("<p>\n")
+	for k := range kindProcess {
+		WriteKeyEntry(out, kindLook[k].word, legendColor(k))
+	}
+	out.WriteString("</p>\n")
+}
+
+// WriteKeyEntry writes what a colour means.
+func WriteKeyEntry(out *bytes.Buffer, word, color string) {
+	fmt.Fprintf(out, `<svg width="%.0f" height="14" font-family="monospace" font-size="%g" fill="currentColor" role="img" aria-label="%s"><rect width="12" height="12" y="1" fill="%s"/><text x="16" y="11">%[3]s</text></svg>`+"\n",
+		16+float64(len(word)+2)*charWidth, fontSize, word, color)
 }
 
 func writeStill(out *bytes.Buffer, p *profile.Profile, tree *flame, unit string) {
 	if tree.total[0] == 0 {
-		fmt.Fprintf(out, "<p>%s</p>\n", escape(emptyReason(p)))
+		fmt.Fprintf(out, "<p>%s</p>\n", escape(EmptyReason(p)))
 		return
 	}
 	frames := tree.draw(unit, svgWidth-2*margin, stillBudget)

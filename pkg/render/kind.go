@@ -21,21 +21,21 @@ const (
 	kinds
 )
 
-// kindLook is a kind's word in the legend and its hue. The hues are those of Okabe and Ito's palette
-// (jfly.uni-koeln.de/color), which the common kinds of colour blindness can tell apart, made pale
-// enough for black text; lightness differs as well, so that a grey print keeps them apart.
+// kindLook is a kind's word in the legend and its hue. The hues are near those of Okabe and Ito's palette
+// (jfly.uni-koeln.de/color), pale enough for black text; they were moved until all shades of any two kinds differ clearly for
+// people with any kind of colour blindness too, which a test measures. Lightness differs as well, for grey prints.
 var kindLook = [kinds]struct {
 	word                       string
 	hue, saturation, lightness float64
 }{
-	kindOwn:        {"own code", 32, 0.95, 0.64},
-	kindDependency: {"dependencies", 54, 0.85, 0.66},
-	kindStandard:   {"standard library", 202, 0.70, 0.76},
-	kindRuntime:    {"Go runtime, GC", 164, 0.38, 0.68},
-	kindNative:     {"native", 22, 0.62, 0.76},
-	kindKernel:     {"kernel", 324, 0.42, 0.78},
-	kindProcess:    {"process", 0, 0, 0.85},
-	kindThread:     {"thread", 0, 0, 0.91},
+	kindOwn:        {"own code", 27, 0.92, 0.61},
+	kindDependency: {"dependencies", 57, 0.85, 0.62},
+	kindStandard:   {"standard library", 213, 0.85, 0.75},
+	kindRuntime:    {"Go runtime, GC", 140, 0.48, 0.76},
+	kindNative:     {"native", 22, 0.40, 0.58},
+	kindKernel:     {"kernel", 292, 0.36, 0.70},
+	kindProcess:    {"process", 0, 0, 0.82},
+	kindThread:     {"thread", 0, 0, 0.88},
 }
 
 // kindOf classifies a function. Go's are known by their source files: only Go functions have
@@ -50,14 +50,30 @@ func kindOf(fn *profile.Function, m *profile.Mapping) kind {
 	pkg := goPackage(fn.Name)
 	first, _, _ := strings.Cut(pkg, "/")
 	switch {
-	case pkg == "main":
-		return kindOwn
-	case pkg == "runtime", strings.HasPrefix(pkg, "runtime/internal"), strings.HasPrefix(pkg, "internal/runtime/"), pkg == "internal/bytealg":
-		return kindRuntime
-	case strings.Contains(first, "."):
+	case pkg == "runtime", strings.HasPrefix(pkg, "runtime/internal"), strings.HasPrefix(pkg, "internal/runtime/"), pkg == "internal/bytealg", strings.HasSuffix(pkg, ":"):
+		return kindRuntime // "type:" and "go:" are the compiler's
+	case strings.Contains(standardPackages, " "+first+" "):
+		return kindStandard
+	case strings.Contains(fn.Filename, "@v"), strings.Contains(fn.Filename, "/vendor/"), strings.HasPrefix(fn.Filename, "vendor/"):
 		return kindDependency
 	}
-	return kindStandard
+	return kindOwn
+}
+
+// standardPackages are the first elements of the import paths in Go 1.26's standard library and toolchain; vendor is their own.
+// A module's path need not have a dot, so what is none of these is of a module. The main module's files are compiled where they
+// are, those of others in a directory that is named for their version (with -trimpath too), or in a vendor directory.
+const standardPackages = " archive arena bufio builtin bytes cmd cmp compress container context crypto database debug embed encoding errors expvar flag fmt go hash html image " +
+	"index internal io iter log maps math mime net os path plugin reflect regexp runtime simd slices sort strconv strings structs sync syscall testing text time unicode unique unsafe vendor weak "
+
+// module is the path of a Go function's module: as many elements of its package's path as the host of the code has for one.
+func module(name string) string {
+	elements := strings.Split(goPackage(name), "/")
+	n := 2
+	if strings.Contains(" github.com gitlab.com bitbucket.org golang.org ", " "+elements[0]+" ") {
+		n = 3
+	}
+	return strings.Join(elements[:min(n, len(elements))], "/")
 }
 
 // goPackage is the import path in a Go function's name: up to the first dot after the last slash

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,7 +15,7 @@ const (
 )
 
 // fit shortens a name to the characters that a width in pixels has room for: first its template
-// arguments go, then it is cut at the left, where import paths and namespaces stand, for the end of a name
+// or type arguments go, then it is cut at the left, where import paths and namespaces stand, for the end of a name
 // says more. Empty if not even three characters have room.
 func fit(name string, width float64) string {
 	room := int((width - 6) / charWidth)
@@ -24,11 +25,21 @@ func fit(name string, width float64) string {
 	if utf8.RuneCountInString(name) <= room {
 		return name
 	}
-	runes := []rune(withoutTemplateArguments(name))
+	runes := []rune(strings.ReplaceAll(withoutTemplateArguments(name), "[...]", ""))
 	if len(runes) <= room {
 		return string(runes)
 	}
 	return "…" + string(runes[len(runes)-room+1:])
+}
+
+// FitSmaller is the label of n frames that are drawn together: whole, the number alone, or none.
+func FitSmaller(n int, width float64) string {
+	for _, label := range []string{fmt.Sprintf("(%d smaller)", n), fmt.Sprintf("(%d)", n)} {
+		if fit(label, width) == label {
+			return label
+		}
+	}
+	return ""
 }
 
 // withoutTemplateArguments writes ‹…› for what stands between angle brackets after a name, as in C++'s

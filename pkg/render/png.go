@@ -78,14 +78,14 @@ func WritePNG(w io.Writer, p *profile.Profile, o PNGOptions) error {
 	defer c.close()
 	c.head(p)
 	if root.total == 0 {
-		c.text(pngMargin, pngHead+30, fitTo(emptyReason(p), width), ink)
+		c.text(pngMargin, pngHead+30, fitTo(EmptyReason(p), width), ink)
 	}
 	for i, row := range rows {
 		for _, b := range row {
 			c.block(b, height-pngFoot-float64(i+1)*pngRow)
 		}
 	}
-	note := "Width is share of " + printable(p.SampleType[valueIndex(p)].Type) + "; callers below, callees above; siblings by name."
+	note := "Width is share of " + printable(p.SampleType[valueIndex(p)].Type) + "; callers below, callees above; siblings by name; inlined calls are slanted."
 	if deeper {
 		note = fmt.Sprintf("Deeper than %d frames it is not drawn. ", pngRows) + note
 	}
@@ -112,7 +112,7 @@ func (c *canvas) head(p *profile.Profile) {
 	}
 	x := pngMargin
 	for k := range kindProcess {
-		c.fill(x, 68, 12, 12, fill(frame{kind: k}))
+		c.fill(x, 68, 12, 12, fill(legendColor(k)))
 		c.text(x+16, 78, kindLook[k].word, ink)
 		x += 16 + float64(len(kindLook[k].word)+2)*charWidth
 	}
@@ -130,17 +130,24 @@ func fitTo(s string, width float64) string {
 func (c *canvas) block(b block, y float64) {
 	background := grey
 	if b.node != nil {
-		background = fill(b.frame)
+		background = fill(color(b.frame))
 	}
 	gap := min(0.5, b.width/4) // so that neighbours can be told apart
 	c.fill(pngMargin+b.x, y, b.width-gap, pngRow-1, background)
-	if label := fit(b.label(), b.width); label != "" {
-		c.text(pngMargin+b.x+3, y+12, label, ink)
+	label, face := FitSmaller(b.smaller, b.width), c.plain
+	if b.node != nil {
+		label = fit(b.name, b.width)
+		if b.inlined {
+			face = c.slant
+		}
+	}
+	if label != "" {
+		c.write(face, pngMargin+b.x+3, y+12, label, ink)
 	}
 }
 
-func fill(f frame) imagecolor.RGBA {
-	c := rgb(f)
+func fill(color string) imagecolor.RGBA {
+	c := rgb(color)
 	return imagecolor.RGBA{c[0], c[1], c[2], 255}
 }
 

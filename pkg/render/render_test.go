@@ -5,9 +5,11 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,8 @@ func (b *builder) location(name string) *profile.Location {
 	l := &profile.Location{ID: fn.ID, Mapping: b.binary, Address: 0x400000 + fn.ID*16}
 	if plain, ok := strings.CutPrefix(name, "k:"); ok {
 		fn.Name, l.Mapping, l.Address = plain, b.kernel, 0xffffffff80000000+fn.ID*16
+	} else if strings.HasPrefix(name, "github.com/") {
+		fn.Filename = "/root/go/pkg/mod/" + strings.Join(strings.Split(name, "/")[:2], "/") + "/lib@v1.0.0/file.go"
 	} else if strings.Contains(name, ".") {
 		fn.Filename = "/src/file.go"
 	}
@@ -80,6 +84,10 @@ func shop() *profile.Profile {
 	b.add(1, 120, "runtime.mcall;runtime.findRunnable;k:do_futex")
 	b.add(1, 50, "main.fib;main.fib;main.fib")
 	b.add(1, 1, "libc_start;malloc")
+	b.add(1, 90, "main.main;main.outer")
+	outer := b.location("main.outer") // in which another function is inlined
+	outer.Line = append([]profile.Line{{Function: &profile.Function{ID: uint64(len(b.Function) + 1), Name: "main.inlinedCallee", Filename: "/src/file.go"}, Line: 9}}, outer.Line...)
+	b.Function = append(b.Function, outer.Line[0].Function)
 	return b.Profile
 }
 
@@ -111,7 +119,63 @@ func threaded() *profile.Profile {
 	return b.Profile
 }
 
-var profiles = map[string]func() *profile.Profile{"shop": shop, "hostile": hostile, "empty": empty, "several": several, "threaded": threaded}
+// heap is a profile of Go's heap, as runtime/pprof and we make it: four types, bytes shown by default, a site of which
+// nothing is alive.
+func heap() *profile.Profile {
+	b := newBuilder()
+	b.SampleType = []*profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}, {Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
+	b.DefaultSampleType, b.DurationNanos = "inuse_space", 0
+	b.PeriodType, b.Period = &profile.ValueType{Type: "space", Unit: "bytes"}, 524288
+	b.Comments[0] = "type: heap"
+	for _, s := range []struct {
+		stack  string
+		values []int64
+	}{
+		{"runtime.main;main.main;main.fill;main.newCart", []int64{5000, 5000 << 10, 4000, 4000 << 10}},
+		{"runtime.main;main.main;main.fill;strings.(*Builder).grow", []int64{900, 900 << 20, 3, 3 << 20}},
+		{"runtime.main;main.main;main.parse", []int64{70_000, 70_000 << 4, 0, 0}},
+	} {
+		b.add(1, 1, s.stack)
+		b.Sample[len(b.Sample)-1].Value = s.values
+		b.Sample[len(b.Sample)-1].NumLabel["bytes"] = []int64{1024}
+		b.Sample[len(b.Sample)-1].NumUnit = map[string][]string{"bytes": {"bytes"}}
+	}
+	return b.Profile
+}
+
+// parked is a profile of Go's goroutines, with their states.
+func parked() *profile.Profile {
+	b := newBuilder()
+	b.SampleType = []*profile.ValueType{{Type: "goroutine", Unit: "count"}}
+	b.DefaultSampleType, b.PeriodType, b.Period, b.DurationNanos = "", &profile.ValueType{Type: "goroutine", Unit: "count"}, 1, 0
+	b.Comments[0] = "type: goroutine"
+	for _, g := range []struct {
+		n             int64
+		stack, reason string
+	}{
+		{10_000, "main.worker;runtime.chanrecv1;runtime.gopark", "chan receive"}, {3, "net/http.(*conn).serve;internal/poll.runtime_pollWait;runtime.gopark", "IO wait"},
+		{2, "main.worker;main.compute", ""},
+	} {
+		b.add(1, g.n, g.stack)
+		s := b.Sample[len(b.Sample)-1]
+		s.Value = []int64{g.n}
+		s.Label["state"] = []string{"running"}
+		if g.reason != "" {
+			s.Label["state"], s.Label["wait reason"] = []string{"waiting"}, []string{g.reason}
+		}
+	}
+	return b.Profile
+}
+
+// noFaults is empty, and not of CPU.
+func noFaults() *profile.Profile {
+	b := newBuilder()
+	b.SampleType, b.DefaultSampleType, b.Comments[0] = []*profile.ValueType{{Type: "faults", Unit: "count"}}, "faults", "type: faults"
+	return b.Profile
+}
+
+var profiles = map[string]func() *profile.Profile{"shop": shop, "hostile": hostile, "empty": empty, "several": several, "threaded": threaded,
+	"heap": heap, "parked": parked, "no-faults": noFaults}
 
 func TestGoldenFiles(t *testing.T) {
 	for name, make := range profiles {
@@ -219,18 +283,49 @@ func TestFormatOf(t *testing.T) {
 }
 
 func TestKinds(t *testing.T) {
-	for name, want := range map[string]kind{
-		"main.main": kindOwn, "runtime.mallocgc": kindRuntime, "internal/runtime/maps.(*Map).Get": kindRuntime,
-		"net/http.(*conn).serve": kindStandard, "slices.SortFunc[...]": kindStandard,
-		"github.com/a/b.(*T).M": kindDependency, "gopkg.in/yaml%2ev3.Unmarshal": kindDependency,
-		"main.Map[go.shape.struct { github.com/a/b.X int }]": kindOwn,
+	for _, c := range []struct {
+		name, file string
+		want       kind
+	}{
+		{"main.main", "/src/main.go", kindOwn},
+		{"shop/internal/cart.(*Cart).Price", "/src/internal/cart/cart.go", kindOwn}, // a module's path without a dot
+		{"github.com/acme/shop/cart.Price", "github.com/acme/shop/cart/cart.go", kindOwn},
+		{"github.com/acme/tax.Rate", "/root/go/pkg/mod/github.com/acme/tax@v1.2.0/rate.go", kindDependency},
+		{"github.com/a/b.(*T).M", "github.com/a/b@v0.0.0-20250101000000-abcdefabcdef/m.go", kindDependency},
+		{"gopkg.in/yaml%2ev3.Unmarshal", "/src/vendor/gopkg.in/yaml.v3/yaml.go", kindDependency},
+		{"tax.Rate", "/root/go/pkg/mod/tax@v1.2.0/rate.go", kindDependency},
+		{"runtime.mallocgc", "/go/src/runtime/malloc.go", kindRuntime}, {"internal/runtime/maps.(*Map).Get", "map.go", kindRuntime}, {"type:.eq.main.item", "x.go", kindRuntime},
+		{"net/http.(*conn).serve", "/go/src/net/http/server.go", kindStandard}, {"slices.SortFunc[...]", "x.go", kindStandard},
+		{"vendor/golang.org/x/net/http2/hpack.(*Decoder).Write", "/go/src/vendor/golang.org/x/net/http2/hpack/hpack.go", kindStandard},
+		{"cmd/compile/internal/ssa.Compile", "/go/src/cmd/compile/internal/ssa/compile.go", kindStandard},
+		{"main.Map[go.shape.struct { github.com/a/b.X int }]", "x.go", kindOwn},
+		{"malloc", "malloc.c", kindNative}, {"malloc", "", kindNative},
 	} {
-		if got := kindOf(&profile.Function{Name: name, Filename: "x.go"}, nil); got != want {
-			t.Errorf("%s: kind %d, want %d", name, got, want)
+		if got := kindOf(&profile.Function{Name: c.name, Filename: c.file}, nil); got != c.want {
+			t.Errorf("%s in %s: %s, want %s", c.name, c.file, kindLook[got].word, kindLook[c.want].word)
 		}
 	}
-	if got := kindOf(&profile.Function{Name: "malloc"}, nil); got != kindNative {
-		t.Errorf("malloc: kind %d", got)
+	if got := kindOf(&profile.Function{Name: "main.main", Filename: "x.go"}, &profile.Mapping{File: "[kernel.kallsyms]"}); got != kindKernel {
+		t.Errorf("a kernel's function is %s", kindLook[got].word)
+	}
+}
+
+// Functions of one module have one tint, of others mostly another.
+func TestDependenciesHaveTheirModulesTint(t *testing.T) {
+	of := func(name string) int {
+		return slices.Index(palette[kindDependency], color(frame{name, kindDependency})) / shades
+	}
+	for _, same := range [][2]string{{"github.com/acme/tax.Rate", "github.com/acme/tax/table.(*T).Row"}, {"k8s.io/client-go/tools/cache.Get", "k8s.io/client-go/rest.New"}, {"golang.org/x/net/http2.f", "golang.org/x/net/trace.g"}} {
+		if of(same[0]) != of(same[1]) {
+			t.Errorf("%s and %s are of one module", same[0], same[1])
+		}
+	}
+	seen := map[int]bool{}
+	for i := range 20 {
+		seen[of(fmt.Sprintf("github.com/acme/lib%d.F", i))] = true
+	}
+	if len(seen) != tints {
+		t.Errorf("20 modules have %d tints", len(seen))
 	}
 }
 

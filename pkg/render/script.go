@@ -79,7 +79,8 @@ func configured(form string) string {
 	}
 	config, err := json.Marshal(map[string]any{
 		"palette": palette, "words": words, "smaller": smallerColor, "width": svgWidth, "margin": margin,
-		"row": frameHeight, "head": headHeight, "foot": footHeight, "char": charWidth,
+		"row": frameHeight, "foot": footHeight, "char": charWidth,
+		"change": map[string]any{"more": MoreColor, "less": LessColor, "fresh": NewColor, "same": SameColor},
 		"native": kindNative, "process": kindProcess, "thread": kindThread,
 	})
 	if err != nil {

@@ -9,8 +9,10 @@ import (
 
 // Summary is what is worth knowing of a profile at one glance.
 type Summary struct {
-	Samples   int64 // number of samples
+	Samples   int64 // sum of the first values: the number of samples, if Sampled
+	Sampled   bool  // whether the first values count samples
 	Total     int64 // sum of the values shown, in Unit
+	Type      string
 	Unit      string
 	Processes int
 	Functions []Entry // by flat value, then by cumulative value and name
@@ -23,17 +25,21 @@ type Entry struct {
 	Cum  int64 // anywhere in the stack, a recursion counted once
 }
 
-// Summarize gives the n hottest functions, all if n is negative.
-func Summarize(p *profile.Profile, n int) Summary {
+// totals sums up the samples alone. A profile has at least one type of value.
+func totals(p *profile.Profile) Summary {
 	index := valueIndex(p)
-	s := Summary{Processes: processes(p)}
-	if index >= 0 {
-		s.Unit = p.SampleType[index].Unit
-	}
+	s := Summary{Sampled: countsSamples(p), Type: printable(p.SampleType[index].Type), Unit: printable(p.SampleType[index].Unit)}
 	for _, sample := range p.Sample {
 		s.Samples += sample.Value[0]
 		s.Total += sample.Value[index]
 	}
+	return s
+}
+
+// Summarize gives the n hottest functions, all if n is negative.
+func Summarize(p *profile.Profile, n int) Summary {
+	s, index := totals(p), valueIndex(p)
+	s.Processes = processes(p)
 	if n == 0 {
 		return s
 	}
@@ -60,7 +66,8 @@ func Summarize(p *profile.Profile, n int) Summary {
 		}
 	}
 	for e, sample := range last {
-		if sample > 0 { // a file may list functions that are in no stack
+		// A file may list functions that are in no stack; others have values of other types only.
+		if sample > 0 && (entries[e].Cum != 0 || entries[e].Flat != 0) {
 			s.Functions = append(s.Functions, entries[e])
 		}
 	}

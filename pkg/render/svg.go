@@ -55,14 +55,14 @@ func writeSVG(w io.Writer, p *profile.Profile) error {
 	out.WriteString(`<rect data-role="paper" width="100%" height="100%" fill="#ffffff"/>` + "\n")
 	writeHead(&out, p, tree.ranking(ranked), tree.total[0], unit)
 	if tree.total[0] == 0 {
-		fmt.Fprintf(&out, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", svgWidth/2, headHeight+30, escape(emptyReason(p)))
+		fmt.Fprintf(&out, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", svgWidth/2, headHeight+30, escape(EmptyReason(p)))
 	}
-	fmt.Fprintf(&out, `<g data-role="frames" transform="translate(%d %d)">`+"\n", margin, headHeight+(rows-frames.rows)*frameHeight)
+	fmt.Fprintf(&out, `<g data-role="frames" data-head="%d" transform="translate(%d %d)">`+"\n", headHeight, margin, headHeight+(rows-frames.rows)*frameHeight)
 	out.Write(frames.elements)
 	fmt.Fprintf(&out, "</g>\n"+`<g data-role="foot" fill="#444444" transform="translate(%d %d)">`, margin, headHeight+rows*frameHeight)
 	fmt.Fprintf(&out, `<text data-role="detail" y="18">%s</text><text data-role="note" y="36">%s</text></g>`+"\n",
 		escape("Width is the share of "+fitHead(typeName(p), 200, fontSize)+"; callers below, callees above; siblings by name; inlined calls are slanted."), escape(frames.note()))
-	fmt.Fprintf(&out, "<script><![CDATA[\n%s]]></script>\n", configured("svg"))
+	out.WriteString(svgScript())
 	if _, err := w.Write(out.Bytes()); err != nil {
 		return err
 	}
@@ -70,11 +70,13 @@ func writeSVG(w io.Writer, p *profile.Profile) error {
 	return err
 }
 
+func svgScript() string { return fmt.Sprintf("<script><![CDATA[\n%s]]></script>\n", configured("svg")) }
+
 // encode makes at once the two things that take time: the profile's bytes, and the tree that is drawn.
 func encode(p *profile.Profile) ([]byte, *flame, error) {
 	tree := make(chan *flame)
 	go func() { tree <- newFlame(p) }()
-	payload, err := embed.Encode(p, func(f *profile.Function, m *profile.Mapping) uint8 { return uint8(kindOf(f, m)) })
+	payload, err := embed.Encode(p, encodedKind)
 	return payload, <-tree, err
 }
 

@@ -38,7 +38,7 @@ func WriteTree(w io.Writer, p *profile.Profile, o TreeOptions) error {
 	}
 	root := newTree(p)
 	if root.total == 0 {
-		fmt.Fprintln(out, emptyReason(p))
+		fmt.Fprintln(out, EmptyReason(p))
 		return out.Flush()
 	}
 	if o.Color {
@@ -74,7 +74,11 @@ func writeCells(out *bufio.Writer, b block, n int, colored bool) {
 		}
 		out.WriteString(pad(label, n))
 	case colored:
-		fmt.Fprintf(out, "\x1b[30;48;5;%dm▏%s\x1b[0m", color256(b.frame), pad(cells(b.name, n-1), n-1))
+		slant := ""
+		if b.inlined {
+			slant = ";3"
+		}
+		fmt.Fprintf(out, "\x1b[30%s;48;5;%dm▏%s\x1b[0m", slant, color256(color(b.frame)), pad(cells(b.name, n-1), n-1))
 	case n == 1:
 		out.WriteByte('|')
 	default:
@@ -84,16 +88,16 @@ func writeCells(out *bufio.Writer, b block, n int, colored bool) {
 
 func writeTreeLegend(out *bufio.Writer) {
 	for k := range kindProcess {
-		fmt.Fprintf(out, "\x1b[30;48;5;%dm %s \x1b[0m ", color256(frame{kind: k}), kindLook[k].word)
+		fmt.Fprintf(out, "\x1b[30;48;5;%dm %s \x1b[0m ", color256(legendColor(k)), kindLook[k].word)
 	}
 	out.WriteByte('\n')
 }
 
 // color256 is the nearest colour of the 6×6×6 cube that terminals of 256 colours have from number 16 on.
-func color256(f frame) int {
+func color256(color string) int {
 	levels := []int{0, 95, 135, 175, 215, 255}
 	number := 16
-	for i, value := range rgb(f) {
+	for i, value := range rgb(color) {
 		nearest := 0
 		for l := range levels {
 			if abs(levels[l]-int(value)) < abs(levels[nearest]-int(value)) {
@@ -107,9 +111,9 @@ func color256(f frame) int {
 
 func abs(n int) int { return max(n, -n) }
 
-// rgb gives a frame's colour as red, green and blue.
-func rgb(f frame) (c [3]uint8) {
-	fmt.Sscanf(color(f), "#%02x%02x%02x", &c[0], &c[1], &c[2])
+// rgb gives a colour as red, green and blue.
+func rgb(color string) (c [3]uint8) {
+	fmt.Sscanf(color, "#%02x%02x%02x", &c[0], &c[1], &c[2])
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -15,23 +16,31 @@ import (
 const textRows = 50
 
 // writeText writes what the profile says of itself and a table of its hottest functions, or a traceback of goroutines.
-func writeText(w io.Writer, p *profile.Profile) error {
+func writeText(w io.Writer, p *profile.Profile) error { return writeReport(w, p, tellsGoroutines(p)) }
+
+// WriteTop writes the table, of goroutines too.
+func WriteTop(w io.Writer, p *profile.Profile) error { return writeReport(w, p, false) }
+
+func writeReport(w io.Writer, p *profile.Profile, traceback bool) error {
 	out := bufio.NewWriter(w)
 	for _, c := range p.Comments {
 		fmt.Fprintln(out, printable(c))
 	}
 	s := Summarize(p, textRows)
-	fmt.Fprintf(out, "total: %s", Quantity(s.Total, s.Unit))
-	if countsSamples(p) {
+	fmt.Fprintf(out, "total: %s", Amount(s))
+	if s.Sampled {
 		fmt.Fprintf(out, " in %d samples", s.Samples)
 	}
+	if others := otherTypes(p); len(others) > 0 {
+		fmt.Fprintf(out, "; with --sample: %s", strings.Join(others, ", "))
+	}
 	fmt.Fprint(out, "\n\n")
-	if tellsGoroutines(p) {
+	if traceback {
 		writeTraceback(out, p)
 		return out.Flush()
 	}
 	if len(s.Functions) == 0 {
-		fmt.Fprintln(out, emptyReason(p))
+		fmt.Fprintln(out, EmptyReason(p))
 		return out.Flush()
 	}
 	fmt.Fprintf(out, "%10s %6s %10s %6s  function\n", "flat", "flat%", "cum", "cum%")
@@ -49,29 +58,61 @@ func writeText(w io.Writer, p *profile.Profile) error {
 	return out.Flush()
 }
 
+// otherTypes are those of the values that are not shown, but for the number of samples, which is.
+func otherTypes(p *profile.Profile) (names []string) {
+	for i, t := range p.SampleType {
+		if i != valueIndex(p) && (i > 0 || !countsSamples(p)) {
+			names = append(names, printable(t.Type))
+		}
+	}
+	return names
+}
+
 // seconds are the units of time in profiles, in seconds.
 var seconds = map[string]float64{"nanoseconds": 1e-9, "microseconds": 1e-6, "milliseconds": 1e-3, "seconds": 1}
 
-// Quantity writes a value with its unit as people read it: time in seconds, bytes in binary
-// multiples, counts as they are.
+// steps are the units that values are shown in, each from the size of one on: time in decimal, bytes in binary multiples.
+type step struct {
+	size float64
+	name string
+}
+
+var (
+	timeSteps = []step{{1, "s"}, {1e-3, "ms"}, {1e-6, "µs"}, {1e-9, "ns"}}
+	byteSteps = []step{{1 << 40, "TiB"}, {1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}, {1, "B"}}
+)
+
+// Quantity writes a value with its unit as people read it, counts as they are. The script in a picture writes the same.
 func Quantity(value int64, unit string) string {
+	scaled, steps := float64(value), byteSteps
 	if s, ok := seconds[unit]; ok {
-		return fmt.Sprintf("%.2fs", float64(value)*s)
-	}
-	if unit == "count" {
+		scaled, steps = scaled*s, timeSteps
+	} else if unit == "count" {
 		return strconv.FormatInt(value, 10)
-	}
-	if unit != "bytes" {
+	} else if unit != "bytes" {
 		return fmt.Sprintf("%d %s", value, printable(unit))
 	}
-	scaled, prefixes := float64(value), "KMGTPE"
-	if math.Abs(scaled) < 1024 {
-		return fmt.Sprintf("%dB", value)
+	if value == 0 {
+		return "0"
 	}
-	for scaled /= 1024; math.Abs(scaled) >= 1024; scaled /= 1024 {
-		prefixes = prefixes[1:]
+	for i, s := range steps {
+		// What would be written as 1000 or 1024 of a unit is 1 of the next.
+		if math.Abs(scaled) >= s.size*0.999995 || i == len(steps)-1 {
+			if s.name == "B" || s.name == "ns" {
+				return fmt.Sprintf("%.0f%s", scaled/s.size, s.name)
+			}
+			return fmt.Sprintf("%.2f%s", scaled/s.size, s.name)
+		}
 	}
-	return fmt.Sprintf("%.1f%ciB", scaled, prefixes[0])
+	return "" // not reached: there are steps
+}
+
+// Amount says how much of what a profile shows.
+func Amount(s Summary) string {
+	if s.Unit == "count" {
+		return Quantity(s.Total, s.Unit) + " " + strings.TrimSuffix(s.Type, "s") + "s"
+	}
+	return Quantity(s.Total, s.Unit) + " of " + s.Type
 }
 
 func percent(part, whole int64) float64 {
@@ -81,11 +122,19 @@ func percent(part, whole int64) float64 {
 	return 100 * float64(part) / math.Abs(float64(whole)) // a difference of profiles may be negative
 }
 
-// emptyReason says why there is nothing to show.
-func emptyReason(p *profile.Profile) string {
-	if reason := comment(p, "partial"); reason != "" {
-		return "No samples: " + reason
+// EmptyReason says why there is nothing to show.
+func EmptyReason(p *profile.Profile) string {
+	during := ""
+	if p.DurationNanos > 0 {
+		during = fmt.Sprintf(" in these %v", time.Duration(p.DurationNanos).Round(100*time.Millisecond))
 	}
-	return fmt.Sprintf("No samples: the container used no CPU in these %v. For what it waits on, CPU samples cannot tell.",
-		time.Duration(p.DurationNanos).Round(100*time.Millisecond))
+	switch reason := comment(p, "partial"); {
+	case reason != "":
+		return "No samples: " + reason
+	case comment(p, "filter") != "":
+		return "No samples: the filter leaves nothing."
+	case typeName(p) == "cpu":
+		return fmt.Sprintf("No samples: the container used no CPU%s. What it waits for, CPU samples cannot tell.", during)
+	}
+	return fmt.Sprintf("No samples of %s%s: there was nothing to record.", typeName(p), during)
 }

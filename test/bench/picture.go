@@ -28,19 +28,30 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	folded, program := filepath.Join(dir, "stacks.folded"), filepath.Join(dir, "svg")
+	folded, twice, program := filepath.Join(dir, "stacks.folded"), filepath.Join(dir, "twice.folded"), filepath.Join(dir, "svg")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./test/stacks/svg")
 	if _, err := build.Output(); err != nil {
 		return nil, failed(build, err)
 	}
-	if err := writeFolded(ctx, program, folded); err != nil {
+	if err := writeFolded(ctx, program, folded, 100_000); err != nil {
 		return nil, err
 	}
-	ours, err := convert(ctx, folded, program)
+	ours, err := quickest(ctx, folded, program)
 	if err != nil {
 		return nil, err
 	}
 	html, err := convert(ctx, folded, program, "-f", "html")
+	if err != nil {
+		return nil, err
+	}
+	png, err := quickest(ctx, folded, program, "-f", "png")
+	if err != nil {
+		return nil, err
+	}
+	if err := writeFolded(ctx, program, twice, 200_000); err != nil {
+		return nil, err
+	}
+	double, err := quickest(ctx, twice, program)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +68,9 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 		{Measure: "SVG of 100,000 stacks, CPU", Value: ours.cpu, Unit: "s"},
 		{Measure: "SVG of 100,000 stacks, memory", Value: ours.memory, Unit: "MB", Limit: 150},
 		{Measure: "SVG of 100,000 stacks, size", Value: ours.size, Unit: "MB", Limit: 2},
+		{Measure: "SVG of 200,000 stacks, CPU time in that of 100,000", Value: double.cpu / ours.cpu, Unit: "times", Limit: 2.4},
+		{Measure: "PNG of 100,000 stacks, wall", Value: png.wall, Unit: "s", Limit: 1},
+		{Measure: "PNG of 100,000 stacks, CPU", Value: png.cpu, Unit: "s"},
 		{Measure: "HTML of 100,000 stacks, size", Value: html.size, Unit: "MB", Limit: 2},
 		{Measure: "flamegraph.pl on the same, wall", Value: theirs.wall, Unit: "s"},
 		{Measure: "flamegraph.pl on the same, CPU", Value: theirs.cpu, Unit: "s"},
@@ -70,6 +84,20 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 
 // conversion is what making a picture took: seconds, megabytes.
 type conversion struct{ wall, cpu, memory, size float64 }
+
+// quickest converts three times and gives the quickest: what else the machine does only adds.
+func quickest(ctx context.Context, folded string, command ...string) (best conversion, err error) {
+	for i := range 3 {
+		c, err := convert(ctx, folded, command...)
+		if err != nil {
+			return conversion{}, err
+		}
+		if i == 0 || c.wall < best.wall {
+			best = c
+		}
+	}
+	return best, nil
+}
 
 func convert(ctx context.Context, folded string, command ...string) (conversion, error) {
 	in, err := os.Open(folded)
@@ -91,13 +119,13 @@ func convert(ctx context.Context, folded string, command ...string) (conversion,
 	}, nil
 }
 
-func writeFolded(ctx context.Context, program, path string) error {
+func writeFolded(ctx context.Context, program, path string, stacks int) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	cmd := exec.CommandContext(ctx, program, "-folded", "100000")
+	cmd := exec.CommandContext(ctx, program, "-folded", fmt.Sprint(stacks))
 	cmd.Stdout = f
 	if err := cmd.Run(); err != nil {
 		return failed(cmd, err)
@@ -107,27 +135,41 @@ func writeFolded(ctx context.Context, program, path string) error {
 
 // compilePage gives the size in kilobytes of a page of 2,000 stacks of Go's compiler at work.
 func compilePage(ctx context.Context, dir string) (float64, error) {
-	file := filepath.Join(dir, "compile.prof")
-	cmd := exec.CommandContext(ctx, "go", "build", "-a", "-gcflags=cmd/compile/internal/ssa=-cpuprofile="+file, "-o", os.DevNull, "cmd/compile/internal/ssa")
+	const stacks = 2000
+	var runs []*profile.Profile
+	for i := 0; ; i++ {
+		one, err := compileProfile(ctx, filepath.Join(dir, fmt.Sprintf("compile%d.prof", i)))
+		if err != nil {
+			return 0, err
+		}
+		p, err := profile.Merge(append(runs, one))
+		if err != nil {
+			return 0, err
+		}
+		runs = append(runs, one)
+		if len(p.Sample) < stacks && i < 3 {
+			continue // on a busy machine a run has somewhat fewer
+		}
+		p.Sample = p.Sample[:min(len(p.Sample), stacks)]
+		var out bytes.Buffer
+		err = render.Write(&out, p.Compact(), render.HTML)
+		return float64(out.Len()) / 1e3, err
+	}
+}
+
+// compileProfile takes a profile of the compiler at its largest package. A file of another name each time is another flag, so
+// that nothing comes from the build cache.
+func compileProfile(ctx context.Context, file string) (*profile.Profile, error) {
+	cmd := exec.CommandContext(ctx, "go", "build", "-gcflags=cmd/compile/internal/ssa=-cpuprofile="+file, "-o", os.DevNull, "cmd/compile/internal/ssa")
 	if _, err := cmd.Output(); err != nil {
-		return 0, failed(cmd, err)
+		return nil, failed(cmd, err)
 	}
 	in, err := os.Open(file)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer in.Close()
-	p, err := profile.Parse(in)
-	if err != nil {
-		return 0, err
-	}
-	if len(p.Sample) < 2000 {
-		return 0, fmt.Errorf("the compiler's profile has %d stacks only", len(p.Sample))
-	}
-	p.Sample = p.Sample[:2000]
-	var out bytes.Buffer
-	err = render.Write(&out, p.Compact(), render.HTML)
-	return float64(out.Len()) / 1e3, err
+	return profile.Parse(in)
 }
 
 // inBrowser measures what a person waits for: until the graph is drawn, and scripts' time for a zoom and a search.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
 )
@@ -33,7 +34,7 @@ func TestSampleTypeProcessAndTime(t *testing.T) {
 	p := openPage(t, shop)
 	p.choose("type", "samples")
 	p.selected("price")
-	p.wants("samples", p.text("detail"), "500 count")
+	p.wants("samples", p.text("detail"), "· 500, 50.00% of all")
 	p.Press("\x1b")
 	p.choose("process", "7")
 	p.wants("one process", p.find("futex"), "99.00% with what they call")
@@ -89,5 +90,50 @@ func TestDarkMode(t *testing.T) {
 	Eval[bool](p, "(document.querySelector('[data-role=theme]').click(), true)")
 	if n := pixels(p.screenshot())[dark]; n > 1000 {
 		t.Errorf("%d dark pixels after the switch to light", n)
+	}
+}
+
+// Threads, and whatever else samples are labelled with, can be looked at one by one.
+func TestThreadsAndLabels(t *testing.T) {
+	prof := build(shop)
+	prof.Comments = append(prof.Comments, "by: thread")
+	for i, s := range prof.Sample {
+		s.Label["thread"] = []string{[]string{"worker", "acceptor"}[i%2]}
+		s.Label["wait reason"] = []string{[]string{"chan receive", "select", "sleep"}[i%3]}
+	}
+	p := Open(t, chromium, Serve(t, contentTypes[render.HTML], "", write(t, prof, render.HTML)))
+	p.ready()
+	p.choose("label", "thread=worker")
+	p.wants("the threads of a name", p.find("main.price"), "1 place, 71.53% with what they call")
+	p.wants("the other's are not there", p.find("tax.Rate"), "0 places")
+	p.wants("note", p.text("note"), "label thread=worker")
+	p.choose("label", "wait reason=select")
+	p.wants("any label", p.find("tax.Rate"), "66.89% with what they call")
+	if said := p.Console(); len(said) > 0 {
+		t.Errorf("on the console: %q", said)
+	}
+}
+
+// A heap's values are of four types: bytes, and objects.
+func TestBytesAndObjects(t *testing.T) {
+	for _, f := range []render.Format{render.SVG, render.HTML} {
+		t.Run(string(f), func(t *testing.T) {
+			prof := build(shop[:2])
+			prof.SampleType = []*profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}, {Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
+			prof.DefaultSampleType = "inuse_space"
+			prof.Sample[0].Value, prof.Sample[1].Value = []int64{100, 100 << 20, 3, 3 << 20}, []int64{50, 50 << 10, 0, 0}
+			p := Open(t, chromium, Serve(t, contentTypes[f], "", write(t, prof, f)))
+			p.ready()
+			p.selected("price")
+			p.wants("the default", p.text("detail"), "3.00MiB, 100.00% of all")
+			p.wants("nothing of it is live", p.find("Rate"), "0 places")
+			p.Press("t")
+			p.selected("price")
+			p.wants("objects", p.text("detail"), "100, 66.67% of all")
+			p.Press("t")
+			p.wants("what is said of a switch", p.text("detail"), "values of alloc_space: 100.05MiB")
+			p.selected("Rate")
+			p.wants("what was allocated", p.text("detail"), "50.00KiB")
+		})
 	}
 }

@@ -3,7 +3,6 @@ package browser
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -30,12 +29,14 @@ const (
 	press('Enter');
 	return performance.now() - begin;
 })()`
-	timeSearch = `(() => {
+	// The field is on the screen before anybody can type; what is timed begins with Enter.
+	timeSearch = `(async () => {
 	const press = (key) => window.dispatchEvent(new KeyboardEvent('keydown', {key}));
 	press('0');
 	press('/');
 	const field = document.querySelector('input:not([type=number])');
 	field.value = 'flush.*Items';
+	await new Promise((shown) => setTimeout(() => requestIdleCallback(shown), 100));
 	const begin = performance.now();
 	if (field.form) field.form.dispatchEvent(new Event('submit'));
 	else field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}));
@@ -43,20 +44,20 @@ const (
 })()`
 )
 
-// Measure opens a picture three times and gives the medians.
-func Measure(browser context.Context, url string) (Times, error) {
-	var drawn, zoom, search []float64
-	for range 3 {
+// Measure opens a picture five times and gives the least: each time all is new to the browser, and what else the machine does
+// only adds.
+func Measure(browser context.Context, url string) (least Times, err error) {
+	for i := range 5 {
 		times, err := measureOnce(browser, url)
 		if err != nil {
 			return Times{}, err
 		}
-		drawn, zoom, search = append(drawn, times.Drawn), append(zoom, times.Zoom), append(search, times.Search)
+		if i == 0 {
+			least = times
+		}
+		least = Times{min(least.Drawn, times.Drawn), min(least.Zoom, times.Zoom), min(least.Search, times.Search)}
 	}
-	for _, all := range [][]float64{drawn, zoom, search} {
-		slices.Sort(all)
-	}
-	return Times{drawn[1], zoom[1], search[1]}, nil
+	return least, nil
 }
 
 func measureOnce(browser context.Context, url string) (t Times, err error) {
@@ -74,6 +75,6 @@ func measureOnce(browser context.Context, url string) (t Times, err error) {
 	t.Drawn, errs[0] = chromedp.Run(ctx, chromedp.Evaluate[float64](awaitReady, chromedp.EvalAwaitPromise))
 	_, errs[3] = chromedp.Run(ctx, chromedp.Evaluate[bool](awaitIdle, chromedp.EvalAwaitPromise))
 	t.Zoom, errs[1] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeZoom))
-	t.Search, errs[2] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeSearch))
+	t.Search, errs[2] = chromedp.Run(ctx, chromedp.Evaluate[float64](timeSearch, chromedp.EvalAwaitPromise))
 	return t, errors.Join(errs[:]...)
 }

@@ -79,6 +79,16 @@ func TestImage(t *testing.T) {
 	}
 }
 
+// As a page of kubectl pprof view, under the policy that it serves it with, the script runs.
+func TestViewsPolicy(t *testing.T) {
+	p := Open(t, chromium, Serve(t, contentTypes[render.HTML], "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:", write(t, build(shop), render.HTML)))
+	p.ready()
+	p.wants("search", p.find("checkout"), "70.00%")
+	if said := p.Console(); len(said) > 0 {
+		t.Errorf("on the console: %q", said)
+	}
+}
+
 func TestFromDisk(t *testing.T) {
 	for _, f := range []render.Format{render.SVG, render.HTML} {
 		t.Run(string(f), func(t *testing.T) {

@@ -62,3 +62,44 @@ func TestOneCaptureInSeveralFormats(t *testing.T) {
 		t.Errorf("a profile less itself is %d", got)
 	}
 }
+
+// When samples were taken is in the profile, so that a file can be cut, unless it is left out.
+func TestTimes(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	sum := func(p *profile.Profile) (samples, timed int64) {
+		for _, s := range p.Sample {
+			samples += s.Value[0]
+			if len(s.NumLabel["time"]) == 1 && s.NumLabel["time"][0]%10 == 0 {
+				timed += s.Value[0]
+			}
+		}
+		return samples, timed
+	}
+
+	succeed(t, "-n", ns, "web", "-d", "6s", "--keep", "1m", "-o", file("a.html"), "-o", file("a.pb.gz"))
+	all, timed := sum(readProfile(t, file("a.pb.gz")))
+	if all == 0 || timed != all {
+		t.Errorf("%d of %d samples have a time", timed, all)
+	}
+	var parts int64
+	for _, c := range [][]string{{"--to", "2s"}, {"--from", "2s", "--to", "4s"}, {"--from", "4s"}} {
+		succeed(t, append([]string{"convert", file("a.html"), file("part.pb.gz")}, c...)...)
+		n, _ := sum(readProfile(t, file("part.pb.gz")))
+		if n == 0 || n == all {
+			t.Errorf("%v leaves %d samples of %d", c, n, all)
+		}
+		parts += n
+	}
+	if parts != all {
+		t.Errorf("the parts have %d samples, the whole %d", parts, all)
+	}
+
+	succeed(t, "-n", ns, "web", "-d", "2s", "--keep", "0s", "--no-times", "-o", file("b.pb.gz"))
+	if all, timed := sum(readProfile(t, file("b.pb.gz"))); all == 0 || timed != 0 {
+		t.Errorf("%d of %d samples have a time that was to be left out", timed, all)
+	}
+	refuse(t, []string{"convert", file("b.pb.gz"), "-", "-f", "text", "--from", "1s"}, "this profile has none")
+}

@@ -97,12 +97,21 @@ func newNamespace(ctx context.Context, client kubernetes.Interface) (string, err
 	}
 }
 
+// sizes writes those of pictures on a line.
+func sizes(pictures []programs.Picture) string {
+	var all []string
+	for _, p := range pictures {
+		all = append(all, fmt.Sprintf("%s %d kB", p.Format, p.Bytes/1000))
+	}
+	return strings.Join(all, ", ")
+}
+
 // show prints the table, and below it in what the programs fall short, which then is the error.
 func show(reports []*programs.Report) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "program\tsamples\tcomplete\tfrom root\tframes named\thottest functions by themselves")
+	fmt.Fprintln(w, "program\tsamples\tcomplete\tfrom root\tframes named\tpictures\thottest functions by themselves")
 	for _, r := range reports {
-		fmt.Fprintf(w, "%s\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t%s\n", r.Program, r.Samples, 100*r.Complete, 100*r.Rooted, 100*r.Named, programs.List(r.Top))
+		fmt.Fprintf(w, "%s\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t%s\t%s\n", r.Program, r.Samples, 100*r.Complete, 100*r.Rooted, 100*r.Named, sizes(r.Pictures), programs.List(r.Top))
 	}
 	w.Flush()
 	var short []string

@@ -52,6 +52,7 @@ class Page {
     this.bar.append(button);
     if (p.types.length > 1) this.choice('type', 'Value', p.types.map((t) => [t.type, t.type]));
     if (p.pids.size > 1) this.choice('process', 'Process', [['', 'all']].concat([...p.pids].map(([pid, name]) => [String(pid), name])));
+    if (p.labels.length > 0 && p.labels.length <= 500) this.choice('label', 'Label', [['', 'all']].concat(p.labels.map((l) => [l, l.length > 60 ? l.slice(0, 60) + '…' : l])));
     const frames = this.scroller;
     frames.addEventListener('click', (e) => { const b = this.at(e); if (b) app.open(b); });
     frames.addEventListener('mousemove', (e) => {
@@ -79,22 +80,30 @@ class Page {
   }
 
   draw(app) {
-    const room = window.innerHeight - this.scroller.getBoundingClientRect().top - window.scrollY - 40;
-    this.spacer.style.height = '0';
-    this.scroller.style.height = Math.max(200, room) + 'px';
-    const width = Math.max(200, this.scroller.clientWidth), layout = this.layout = app.layout(width, false, 0.5);
-    this.lines = [];
-    for (const b of layout.boxes) (this.lines[b.line] = this.lines[b.line] || []).push(b);
-    this.spacer.style.height = layout.lines * CONFIG.row + 'px';
-    this.scroller.style.height = Math.min(Math.max(200, room), layout.lines * CONFIG.row) + 'px';
+    const size = window.innerWidth + ' ' + window.innerHeight;
+    if (!this.layout || size !== this.size || app.layout(this.width, false, 0.5) !== this.layout) this.fitWindow(app);
+    this.size = size;
     this.reveal(app);
     this.paint(app);
     if (this.type) this.type.value = app.profile.types[app.type].type;
-    if (this.process) this.process.value = app.state.process;
+    for (const key of ['process', 'label']) if (this[key]) this[key].value = app.state[key];
     this.notes.textContent = app.notes();
     this.say(app.summary());
     this.table(app);
     if (this.strip) this.drawStrip(app);
+  }
+
+  // fitWindow lays out for the window's size, which takes the browser a while: only where something has changed.
+  fitWindow(app) {
+    const room = window.innerHeight - this.scroller.getBoundingClientRect().top - window.scrollY - 40;
+    this.spacer.style.height = '0';
+    this.scroller.style.height = Math.max(200, room) + 'px';
+    this.width = Math.max(200, this.scroller.clientWidth);
+    const layout = this.layout = app.layout(this.width, false, 0.5);
+    this.lines = [];
+    for (const b of layout.boxes) (this.lines[b.line] = this.lines[b.line] || []).push(b);
+    this.spacer.style.height = layout.lines * CONFIG.row + 'px';
+    this.scroller.style.height = Math.min(Math.max(200, room), layout.lines * CONFIG.row) + 'px';
   }
 
   // reveal scrolls to the selected frame, or to a sandwich's middle.
@@ -125,10 +134,10 @@ class Page {
   paintBox(app, g, b, y) {
     const f = app.profile.frames[b.tree.frame[b.node]], hit = app.matches && app.matches[b.tree.frame[b.node]] && !b.smaller;
     g.globalAlpha = b.above ? 0.6 : 1;
-    g.fillStyle = b.smaller ? CONFIG.smaller : hit ? '#7b2fd6' : colorOf(f);
+    g.fillStyle = b.smaller ? CONFIG.smaller : hit ? '#7b2fd6' : app.fill(b.tree, b.node);
     g.fillRect(b.x, y, Math.max(b.width - 0.5, 0.3), CONFIG.row - 1);
     g.globalAlpha = 1;
-    const label = b.width < 26 ? '' : fit(b.smaller ? '(' + b.smaller + ' smaller)' : f.name, b.width);
+    const label = b.width < 26 ? '' : b.smaller ? fitSmaller(b.smaller, b.width) : fit(f.name, b.width);
     if (label) {
       g.font = (b.tree.inlined[b.node] && !b.smaller ? 'italic ' : '') + '12px monospace';
       g.fillStyle = hit ? '#ffffff' : '#000000';
@@ -144,17 +153,24 @@ class Page {
   tell(text) { this.detail.textContent = text; }
   say(text) { this.tell(text || this.hint); }
 
-  // table lists functions of all frames in the tree, the matching ones alone while something is searched for.
+  // table lists functions of all frames in the tree, the matching ones alone while something is searched for. Of a
+  // difference it lists changes, those that are certain, by their size.
   table(app) {
     if (!this.functions.open) return;
-    const { flat, cum } = functions(app.tree, app.profile.frames.length), f = app.profile.frames;
-    const all = f.map((_, i) => i).filter((i) => cum[i] > 0 && i !== app.profile.all && (!app.matches || app.matches[i]));
-    const by = { own: (a, b) => flat[b] - flat[a] || cum[b] - cum[a], 'with callees': (a, b) => cum[b] - cum[a] || flat[b] - flat[a], function: (a, b) => (f[a].name < f[b].name ? -1 : 1) };
+    const t = app.tree, n = app.profile.frames.length, f = app.profile.frames, d = app.profile.diff;
+    let { flat, cum } = functions(t, n), text = (v) => share(v, app.whole), size = (v) => v, shown = (i) => cum[i] > 0;
+    if (d) {
+      const other = functions(t, n, t.otherSelf, t.other), both = (mine, theirs) => Array.from(mine, (v, i) => app.change(v, theirs[i])), delta = ([a, b]) => b - a * d.scale;
+      [flat, cum, text, size] = [both(flat, other.flat), both(cum, other.cum), (c) => app.changeText(c), (c) => (certain(d, c) ? Math.abs(delta(c)) : 0)];
+      shown = (i) => size(flat[i]) > 0 || size(cum[i]) > 0;
+    }
+    const all = f.map((_, i) => i).filter((i) => shown(i) && i !== app.profile.all && (!app.matches || app.matches[i]));
+    const by = { own: (a, b) => size(flat[b]) - size(flat[a]) || size(cum[b]) - size(cum[a]), 'with callees': (a, b) => size(cum[b]) - size(cum[a]) || size(flat[b]) - size(flat[a]), function: (a, b) => (f[a].name < f[b].name ? -1 : 1) };
     all.sort(by[this.sort]);
     this.rows.replaceChildren(...all.slice(0, ROWS).map((i) => {
       const name = make('button', { title: 'callers and callees' }, f[i].name);
       name.addEventListener('click', () => app.set({ sandwich: f[i].name, zoom: [] }));
-      return make('tr', {}, make('td', {}, share(flat[i], app.whole)), make('td', {}, share(cum[i], app.whole)), make('td', {}, name));
+      return make('tr', {}, make('td', {}, text(flat[i])), make('td', {}, text(cum[i])), make('td', {}, name));
     }));
     if (all.length > ROWS) this.rows.append(make('tr', {}, make('td', { colspan: 3 }, all.length - ROWS + ' more: search to see them')));
   }

@@ -9,11 +9,13 @@ const ACTIONS = [
   ['F', '', (a) => a.view.ask('focus', 'Only stacks with (regular expression)', a.state.focus), 'only stacks that match an expression'],
   ['h', 'Hide', (a) => withFrame(a, (name) => a.set({ hide: either(a.state.hide, exactly(name)), zoom: [] })), 'leave out the selected function, its callees stay'],
   ['H', '', (a) => a.view.ask('hide', 'Leave out (regular expression)', a.state.hide), 'leave out functions that match an expression'],
-  ['m', '', (a) => withFrame(a, (_, f) => f.module && a.set({ module: either(a.state.module, exactly(f.module)), zoom: [] })), 'leave out the selected function’s module'],
+  ['m', '', (a) => withFrame(a, (_, f) => f.module && a.set({ 'hide-module': either(a.state['hide-module'], f.file.endsWith('.go') ? exactly(f.module) : '(^|/)' + exactly(f.module).slice(1)), zoom: [] })), 'leave out the selected function’s module'],
+  ['M', '', (a) => a.view.ask('module', 'Only stacks through a module (regular expression)', a.state.module), 'only stacks through a library, binary or Go package that matches'],
   ['r', '', (a) => toggle(a, 'recursion'), 'a function’s calls of itself as one, on and off'],
   ['w', '', (a) => toggle(a, 'wrappers'), 'leave out functions that do nothing but call one other, on and off'],
   ['i', 'Inverted', (a) => toggle(a, 'inverted'), 'callers above the functions that are on top of the stacks, on and off'],
   ['o', 'Order', (a) => toggle(a, 'weight'), 'order by weight or by name'],
+  ['t', '', (a) => nextType(a), 'the next type of values, if there are several'],
   ['c', '', (a) => withFrame(a, (name) => copy(a, name)), 'copy the selected function’s name'],
   ['C', '', (a) => a.selected && copy(a, a.stack(a.selected.tree, a.selected.node).join('\n')), 'copy the whole stack'],
   ['0', '', (a) => a.set({ zoom: [] }), 'zoom out'],
@@ -33,6 +35,12 @@ function exactly(name) { return '^' + name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&
 function either(a, b) { return a ? a + '|' + b : b; }
 
 function toggle(app, what) { app.set({ [what]: app.state[what] ? '' : '1', zoom: [] }); }
+
+function nextType(app) {
+  const { types } = app.profile;
+  if (types.length > 1) app.set({ type: types[(app.type + 1) % types.length].type, zoom: app.state.zoom });
+  app.view.say('values of ' + types[app.type].type + ': ' + quantity(app.whole, app.unit));
+}
 
 function copy(app, text) {
   const done = () => app.view.say('copied: ' + text.split('\n').pop());

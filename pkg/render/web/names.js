@@ -25,9 +25,12 @@ function fit(name, width) {
   const room = Math.floor((width - 6) / CONFIG.char);
   if (room < 3) return '';
   if (name.length <= room) return name;
-  const runes = Array.from(withoutTemplateArguments(name));
+  const runes = Array.from(withoutTemplateArguments(name).replaceAll('[...]', ''));
   return runes.length <= room ? runes.join('') : '…' + runes.slice(runes.length - room + 1).join('');
 }
+
+// fitSmaller is the label of frames that are drawn together: whole, the number alone, or none.
+function fitSmaller(n, width) { return ['(' + n + ' smaller)', '(' + n + ')'].find((label) => fit(label, width) === label) || ''; }
 
 function withoutTemplateArguments(name) {
   let out = '', depth = 0;
@@ -43,21 +46,53 @@ function withoutTemplateArguments(name) {
 
 const encoder = new TextEncoder();
 
-// colorOf is a frame's colour: FNV-1a of its name chooses one of its kind's.
+// hash is FNV-1a.
+function hash(text) {
+  let h = 0x811c9dc5;
+  for (const byte of encoder.encode(text)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
+  return h;
+}
+
+// colorOf is a frame's colour: its name chooses one of its kind's; of a dependency's, its module chooses the tint.
 function colorOf(frame) {
   if (!frame.color) {
-    let h = 0x811c9dc5;
-    for (const byte of encoder.encode(frame.name)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
-    const all = CONFIG.palette[frame.kind] || CONFIG.palette[0];
-    frame.color = all[h % all.length];
+    const all = CONFIG.palette[frame.kind] || CONFIG.palette[0], shades = CONFIG.palette[0].length;
+    let at = hash(frame.name) % shades;
+    if (all.length > shades) {
+      const path = moduleOf(frame.name, '.go', '').split('/');
+      at += shades * (hash(path.slice(0, /^(github\.com|gitlab\.com|bitbucket\.org|golang\.org)$/.test(path[0]) ? 3 : 2).join('/')) % (all.length / shades));
+    }
+    frame.color = all[at];
   }
   return frame.color;
 }
 
+const SECONDS = { nanoseconds: 1e-9, microseconds: 1e-6, milliseconds: 1e-3, seconds: 1 };
+const TIMES = [[1, 's'], [1e-3, 'ms'], [1e-6, 'µs'], [1e-9, 'ns']];
+const BYTES = [[2 ** 40, 'TiB'], [2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [2 ** 10, 'KiB'], [1, 'B']];
+
 function quantity(value, unit) {
-  if (unit === 'nanoseconds') return (value / 1e9).toFixed(2) + 's';
-  if (unit === 'bytes') return (value / 1048576).toFixed(2) + ' MiB';
-  return value + ' ' + unit;
+  const time = SECONDS[unit], steps = time ? TIMES : BYTES, scaled = time ? value * time : value;
+  if (unit === 'count') return String(value);
+  if (!time && unit !== 'bytes') return value + ' ' + unit;
+  if (value === 0) return '0';
+  const [size, name] = steps.find(([size]) => Math.abs(scaled) >= size * 0.999995) || steps[steps.length - 1];
+  return (scaled / size).toFixed(name === 'B' || name === 'ns' ? 0 : 2) + name;
 }
 
 function share(part, whole) { return (whole ? 100 * part / whole : 0).toFixed(2) + '%'; }
+
+// certain tells whether a change is more than two samplings would differ by, as pkg/diff does.
+function certain(d, [before, after]) {
+  const delta = after - before * d.scale, variance = Math.abs(after) * d.quantum[1] + Math.abs(before) * d.quantum[0] * d.scale * d.scale;
+  return delta !== 0 && delta * delta > 9 * variance;
+}
+
+// changeFill is the colour of a change.
+function changeFill(d, [before, after]) {
+  const c = CONFIG.change, delta = after - before * d.scale;
+  if (!certain(d, [before, after])) return c.same;
+  if (before === 0) return c.fresh;
+  const strength = 0.2 + 0.8 * Math.min(1, 2 * Math.abs(delta) / Math.max(after, before * d.scale));
+  return '#' + (delta > 0 ? c.more : c.less).map((v) => Math.round(255 + (v - 255) * strength).toString(16).padStart(2, '0')).join('');
+}

@@ -109,11 +109,11 @@ function decodeLocations(r, p, name, file, starts, mappings) {
   r.skip(lines);
   const kinds = r.uints(lines);
   const frames = [], known = new Map();
-  const frame = (name, kind, file, line, module) => {
+  const frame = (name, kind, file, line, module, object) => {
     const key = kind + name;
     if (!known.has(key)) {
       known.set(key, frames.length);
-      frames.push({ name, kind, file, line, module });
+      frames.push({ name, kind, file, line, module, object });
     }
     return known.get(key);
   };
@@ -121,15 +121,15 @@ function decodeLocations(r, p, name, file, starts, mappings) {
   p.all = frame('all', CONFIG.process, '', 0, '');
   const first = new Int32Array(n + 1), all = [], inlined = [];
   for (let l = 0, line = 0; l < n; l++) {
-    const object = mapping[l] ? base(mappings[mapping[l] - 1]) : '';
+    const object = mapping[l] ? mappings[mapping[l] - 1] : '';
     for (let i = counts[l] - 1; i >= 0; i--) {
       const fn = fns[line + i] - 1;
       if (fn < 0) continue;
-      all.push(frame(printable(shortName(name(fn), file(fn))), kinds[line + i], file(fn), numbers[line + i], moduleOf(name(fn), file(fn), object)));
+      all.push(frame(printable(shortName(name(fn), file(fn))), kinds[line + i], file(fn), numbers[line + i], moduleOf(name(fn), file(fn), base(object)), object));
       inlined.push(i < counts[l] - 1 ? 1 : 0);
     }
     if (!counts[l]) {
-      all.push(frame('[' + printable(object || 'unknown') + ']', CONFIG.native, '', 0, object));
+      all.push(frame('[' + printable(base(object) || 'unknown') + ']', CONFIG.native, '', 0, base(object), object));
       inlined.push(0);
     }
     line += counts[l];
@@ -162,7 +162,7 @@ function decodeSamples(r, p, text) {
     list.push(location[i]);
   }
   const sets = Array.from({ length: r.uint() }, () => {
-    const set = { process: 'process', pid: 0, thread: '' };
+    const set = { process: 'process', pid: 0, thread: '', labels: [] };
     for (let labels = r.uint(); labels > 0; labels--) {
       const key = text();
       if (r.uint()) {
@@ -172,6 +172,7 @@ function decodeSamples(r, p, text) {
       } else {
         const values = Array.from({ length: r.uint() }, text);
         if (key === 'process' || key === 'thread') set[key] = values[0];
+        if (key !== 'process') for (const v of values) set.labels.push(printable(key) + '=' + printable(v));
       }
     }
     return set;
@@ -192,4 +193,17 @@ function decodeSamples(r, p, text) {
   p.pids = new Map();
   for (const s of sets) p.pids.set(s.pid, printable(s.process) + ' (' + s.pid + ')');
   p.threads = p.comments.includes('by: thread');
+  p.labels = [...new Set(sets.flatMap((s) => s.labels))].sort();
+  p.diff = difference(p);
+}
+
+// difference tells whether a profile holds two to be compared, as pkg/diff writes it: what one sample of each stands for, and
+// by what values before are multiplied to be compared with those after.
+function difference(p) {
+  const said = p.comments.map((c) => /^one sample stands for: before ([\d.e+]+), after ([\d.e+]+)$/.exec(c)).find((m) => m);
+  if (!said) return null;
+  const [before, after] = ['before', 'after'].map((name) => p.types.findIndex((t) => t.type === name)), sum = (i) => p.values[i].reduce((a, b) => a + b, 0);
+  if (before < 0 || after < 0) return null;
+  const shares = p.comments.includes('compared: as shares'), totals = [sum(before), sum(after)];
+  return { before, after, shares, quantum: [+said[1], +said[2]], scale: shares && totals[0] && totals[1] ? totals[1] / totals[0] : 1 };
 }

@@ -1,7 +1,11 @@
 // App holds what is shown and how: the tree of the moment, zoom, search, filters. A view draws it.
 
 const LINK_LIMIT = 8000;
-const EMPTY = { type: '', from: '', to: '', process: '', find: '', sandwich: '', focus: '', hide: '', module: '', recursion: '', wrappers: '', inverted: '', weight: '', zoom: [] };
+const EMPTY = { type: '', from: '', to: '', process: '', label: '', find: '', sandwich: '', focus: '', module: '', hide: '', 'hide-module': '', recursion: '', wrappers: '', inverted: '', weight: '', zoom: [] };
+
+// What expressions are tested against: a function's name; the object file that its code is in, and a Go function's package.
+const byFunction = (f) => (f.kind < CONFIG.process ? [f.name] : []);
+const byModule = (f) => (f.kind < CONFIG.process ? [f.object].concat(f.file.endsWith('.go') ? [f.module] : []).filter((text) => text) : []);
 
 class App {
   constructor(profile, view, root) {
@@ -13,6 +17,7 @@ class App {
     this.hit = -1;
     this.cache = {};
     this.selected = null;
+    this.laid = null; // the layout of the moment: a search does not change it
   }
 
   // set changes the state, makes the trees anew that depend on it, and draws. An expression that is none changes nothing.
@@ -62,19 +67,22 @@ class App {
   shape() {
     const s = this.state, p = this.profile, weight = !!s.weight;
     this.cache.shape = '';
-    if (this.once('base', [this.type, s.from, s.to, s.process, weight])) {
+    if (this.once('base', [this.type, s.from, s.to, s.process, s.label, weight])) {
       const from = s.from === '' ? -Infinity : +s.from, to = s.to === '' ? Infinity : +s.to, timed = s.from !== '' || s.to !== '';
       this.base = baseTree(p, this.type, (i) =>
-        (!timed || (p.time[i] > 0 && p.time[i] - 1 >= from && p.time[i] - 1 < to)) && (s.process === '' || String(p.sets[p.set[i]].pid) === s.process), weight);
+        (!timed || (p.time[i] > 0 && p.time[i] - 1 >= from && p.time[i] - 1 < to)) && (s.process === '' || String(p.sets[p.set[i]].pid) === s.process) && (s.label === '' || p.sets[p.set[i]].labels.includes(s.label)), weight);
     }
     let t = this.base;
     const finish = (b) => b.finish(ranks(p), weight);
-    const drop = s.hide && this.matching(s.hide), module = s.module && this.matching(s.module, 'module');
+    // In this order pkg/filter does the same.
+    if (s.focus) t = finish(focused(t, this.matching(s.focus, byFunction)));
+    if (s.module) t = finish(focused(t, this.matching(s.module, byModule)));
+    const drop = s.hide && this.matching(s.hide, byFunction), module = s['hide-module'] && this.matching(s['hide-module'], byModule);
     if (drop || module || s.recursion) t = finish(without(t, (_, f) => (drop && drop[f]) || (module && module[f]), !!s.recursion));
-    if (s.focus) t = finish(focused(t, this.matching(s.focus)));
     if (s.wrappers) { const of = t; t = finish(without(t, (i) => wrapper(of, i), false)); }
     if (s.inverted && !s.sandwich) t = finish(inverted(t));
     this.whole = t.total[0];
+    this.wholeOther = t.other ? t.other[0] : 0;
     this.callers = null;
     if (s.sandwich) {
       const frame = this.frameCalled(t, s.sandwich);
@@ -87,14 +95,14 @@ class App {
   }
 
   // matching tests an expression once per frame, not per node. Small letters match capitals too.
-  matching(expression, property = 'name') {
+  matching(expression, texts = (f) => [f.name]) {
     let re;
     try {
       re = new RegExp(expression, expression === expression.toLowerCase() ? 'i' : '');
     } catch (e) {
       throw new Error('not a regular expression: ' + expression);
     }
-    return Uint8Array.from(this.profile.frames, (f, i) => (i !== this.profile.all && re.test(f[property]) ? 1 : 0));
+    return Uint8Array.from(this.profile.frames, (f, i) => (i !== this.profile.all && texts(f).some((text) => re.test(text)) ? 1 : 0));
   }
 
   frameCalled(t, name) {
@@ -164,7 +172,7 @@ class App {
     this.hit = (this.hit + by + this.hits.length + (this.hit < 0 && by < 0 ? 1 : 0)) % this.hits.length;
     const node = this.hits[this.hit], t = this.tree, inside = node >= this.zoom && node < t.end[this.zoom];
     if (!inside || t.total[node] / t.total[this.zoom] < 0.01) {
-      this.set({ zoom: this.path(node) }, node);
+      if (t.total[node] > 0) this.set({ zoom: this.path(node) }, node);
     }
     this.select(t, node);
     this.view.say(this.summary());
@@ -173,11 +181,26 @@ class App {
   describe(t, node, smaller, value) {
     const f = this.profile.frames[t.frame[node]], zoom = this.tree.total[this.zoom];
     if (smaller) return '(' + smaller + ' smaller) · ' + quantity(value, this.unit) + ', ' + share(value, this.whole) + ' of all: zoom in to see them';
+    if (this.profile.diff) return [f.name, this.changeText(this.changeOf(t, node)), f.file ? f.file + (f.line > 0 ? ':' + f.line : '') : ''].filter((part) => part).join(' · ');
     const parts = [f.name + (t.inlined[node] ? ' (inlined)' : ''), CONFIG.words[f.kind] || '', quantity(t.total[node], this.unit) + ', ' + share(t.total[node], this.whole) + ' of all'];
     if (this.zoom) parts.push(share(t.total[node], zoom) + ' of the zoomed');
     parts.push('own ' + share(t.self[node], this.whole));
     if (f.file) parts.push(f.file + (f.line > 0 ? ':' + f.line : ''));
     return parts.join(' · ');
+  }
+
+  fill(t, node) { return this.profile.diff ? changeFill(this.profile.diff, this.changeOf(t, node)) : colorOf(this.profile.frames[t.frame[node]]); }
+
+  changeOf(t, node) { return this.change(t.total[node], t.other[node]); }
+
+  // change is a value before and after, of that of the type shown and the other.
+  change(shown, other) { return this.type === this.profile.diff.after ? [other, shown] : [shown, other]; }
+
+  changeText([before, after]) {
+    const d = this.profile.diff, sum = this.change(this.whole, this.wholeOther), delta = after - before * d.scale;
+    const amount = (v, of) => quantity(v, this.unit) + ' (' + share(v, of) + ')', sign = delta > 0 ? '+' : '';
+    const by = !certain(d, [before, after]) ? 'within the noise of sampling' : before === 0 ? 'new' : after === 0 ? 'removed' : sign + (d.shares ? share(delta, sum[1]) : quantity(Math.round(delta), this.unit));
+    return 'before ' + amount(before, sum[0]) + ', after ' + amount(after, sum[1]) + ': ' + by;
   }
 
   select(t, node) {
@@ -189,6 +212,12 @@ class App {
   // layout places what is shown, each box on a line counted from the top. Frames narrower than least pixels are drawn
   // together with their neighbours.
   layout(width, rootBelow, least) {
+    const key = [this.tree, this.zoom, this.callers, width];
+    if (!this.laid || key.some((part, i) => part !== this.laid.key[i])) this.laid = { key, ...this.place(width, rootBelow, least) };
+    return this.laid;
+  }
+
+  place(width, rootBelow, least) {
     const t = this.tree, down = boxes(t, this.zoom, width, least);
     const up = this.callers ? boxes(this.callers, 0, width, least).slice(1) : [];
     const highest = (all) => all.reduce((rows, b) => Math.max(rows, b.row), 0);
@@ -201,7 +230,7 @@ class App {
   // notes say what is shown if it is not simply all.
   notes() {
     const s = this.state, parts = [];
-    for (const key of ['sandwich', 'focus', 'hide', 'module', 'find']) if (s[key]) parts.push(key + ' ' + s[key]);
+    for (const key of ['label', 'sandwich', 'focus', 'module', 'hide', 'hide-module', 'find']) if (s[key]) parts.push(key + ' ' + s[key]);
     for (const key of ['recursion', 'wrappers', 'inverted']) if (s[key]) parts.push(key);
     if (s.weight) parts.push('by weight');
     if (s.from !== '' || s.to !== '') parts.push('from ' + (s.from || 0) + ' to ' + (s.to || 'the end of') + ' ms');
@@ -211,6 +240,7 @@ class App {
 
   // open zooms to a box that was clicked; a run of small ones opens what they are called by.
   open(b) {
+    if (!b.tree.total[b.node]) return this.view.say(this.describe(b.tree, b.node) + ' · t shows the other side');
     if (b.tree !== this.tree) return this.set({ sandwich: this.name(b.tree, b.node), zoom: [] });
     const above = b.tree.parent[b.node], node = b.smaller && above !== this.zoom ? above : b.node;
     return this.set({ zoom: this.path(node) }, node);

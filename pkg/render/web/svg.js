@@ -19,6 +19,7 @@ class Picture {
     this.detail = part('detail');
     this.note = part('note');
     this.hint = this.detail.textContent;
+    this.head = Number(this.frames.getAttribute('data-head'));
     this.width = CONFIG.width - 2 * CONFIG.margin;
     this.detail.setAttribute('role', 'status');
     this.detail.setAttribute('aria-live', 'polite');
@@ -55,10 +56,10 @@ class Picture {
     const layout = this.layout = app.layout(this.width, true, 1), fills = new Map(), labels = [], all = document.createDocumentFragment();
     for (const b of layout.boxes) {
       const f = app.profile.frames[b.tree.frame[b.node]], hit = app.matches && app.matches[b.tree.frame[b.node]] && !b.smaller;
-      const fill = b.smaller ? CONFIG.smaller : hit ? '#7b2fd6' : colorOf(f), y = b.line * CONFIG.row, w = Math.max(Math.round(b.width * 10) - 5, 2);
+      const fill = b.smaller ? CONFIG.smaller : hit ? '#7b2fd6' : app.fill(b.tree, b.node), y = b.line * CONFIG.row, w = Math.max(Math.round(b.width * 10) - 5, 2);
       const key = fill + (b.above ? '+' : '');
       fills.set(key, (fills.get(key) || '') + 'M' + Math.round(b.x * 10) + ' ' + y + 'h' + w + 'v' + (CONFIG.row - 1) + 'h-' + w + 'z');
-      const label = fit(b.smaller ? '(' + b.smaller + ' smaller)' : f.name, b.width);
+      const label = b.smaller ? fitSmaller(b.smaller, b.width) : fit(f.name, b.width);
       if (label) labels.push(element('text', { x: Math.round(b.x) + 3, y: y + 12, fill: hit ? '#ffffff' : '#000000', ...(b.tree.inlined[b.node] && !b.smaller ? { 'font-style': 'italic' } : {}) }, label));
     }
     all.append(element('rect', { width: this.width, height: layout.lines * CONFIG.row, fill: '#ffffff' }));
@@ -73,11 +74,11 @@ class Picture {
   }
 
   resize(lines) {
-    const rows = Math.max(lines, 3) * CONFIG.row, height = CONFIG.head + rows + CONFIG.foot;
+    const rows = Math.max(lines, 3) * CONFIG.row, height = this.head + rows + CONFIG.foot;
     root.setAttribute('height', height);
     root.setAttribute('viewBox', '0 0 ' + CONFIG.width + ' ' + height);
-    this.frames.setAttribute('transform', 'translate(' + CONFIG.margin + ' ' + (CONFIG.head + rows - lines * CONFIG.row) + ')');
-    this.foot.setAttribute('transform', 'translate(' + CONFIG.margin + ' ' + (CONFIG.head + rows) + ')');
+    this.frames.setAttribute('transform', 'translate(' + CONFIG.margin + ' ' + (this.head + rows - lines * CONFIG.row) + ')');
+    this.foot.setAttribute('transform', 'translate(' + CONFIG.margin + ' ' + (this.head + rows) + ')');
   }
 
   tell(text) { this.detail.textContent = fit(text, this.width * 2).length > this.width / CONFIG.char ? text.slice(0, Math.floor(this.width / CONFIG.char)) : text; }
@@ -92,7 +93,8 @@ class Picture {
     input.style.cssText = 'width:500px;font:14px monospace;box-sizing:border-box';
     const close = () => {
       if (box.isConnected) box.remove();
-      setTimeout(() => this.frames.focus({ preventScroll: true }));
+      // Not at once, for the key would be pressed there too; and not if another question was asked meanwhile.
+      setTimeout(() => { if (!root.querySelector('foreignObject')) this.frames.focus({ preventScroll: true }); });
     };
     input.addEventListener('keydown', (e) => {
       e.stopPropagation();

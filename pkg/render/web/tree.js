@@ -2,12 +2,14 @@
 
 // Builder merges paths from the root to a tree. Node 0 is the root; a parent's number is below its children's.
 class Builder {
-  constructor(rootFrame) {
+  // other tells whether nodes have a second value: that of the other profile in a difference.
+  constructor(rootFrame, other) {
     this.size = 1;
     this.parent = new Int32Array(1024);
     this.frame = new Int32Array(1024);
     this.self = new Float64Array(1024);
     this.inlined = new Uint8Array(1024);
+    this.other = other ? new Float64Array(1024) : null;
     this.frame[0] = rootFrame;
     this.table = new Int32Array(4096);
   }
@@ -39,7 +41,8 @@ class Builder {
     return n;
   }
   grow() {
-    for (const column of ['parent', 'frame', 'self', 'inlined']) {
+    for (const column of ['parent', 'frame', 'self', 'inlined', 'other']) {
+      if (!this[column]) continue;
       const larger = new this[column].constructor(this.size * 2);
       larger.set(this[column]);
       this[column] = larger;
@@ -47,23 +50,26 @@ class Builder {
   }
   // finish numbers the nodes depth first, siblings by rank or by weight, and leaves out what has no value.
   finish(rank, byWeight) {
-    const n = this.size, total = this.self.slice(0, n), first = new Int32Array(n), next = new Int32Array(n);
-    for (let i = n - 1; i > 0; i--) total[this.parent[i]] += total[i];
+    const n = this.size, total = this.self.slice(0, n), other = this.other && this.other.slice(0, n), first = new Int32Array(n), next = new Int32Array(n);
+    for (let i = n - 1; i > 0; i--) {
+      total[this.parent[i]] += total[i];
+      if (other) other[this.parent[i]] += other[i];
+    }
     const count = new Int32Array(rank.length + 1), order = new Int32Array(n);
     for (let i = 1; i < n; i++) count[rank[this.frame[i]] + 1]++;
     for (let i = 1; i < count.length; i++) count[i] += count[i - 1];
     for (let i = 1; i < n; i++) order[count[rank[this.frame[i]]]++] = i;
     for (let k = n - 2; k >= 0; k--) {
       const i = order[k], q = this.parent[i];
-      if (total[i] === 0) continue;
+      if (total[i] === 0 && !(other && other[i])) continue;
       next[i] = first[q];
       first[q] = i;
     }
     if (byWeight) sortSiblings(first, next, total);
-    return this.number(first, next, total);
+    return this.number(first, next, total, other);
   }
-  number(first, next, total) {
-    const n = this.size, t = new Tree(n);
+  number(first, next, total, other) {
+    const n = this.size, t = new Tree(n, other);
     const place = new Int32Array(n);
     for (let at = 0, i = 0; ;) {
       place[at] = i;
@@ -73,6 +79,10 @@ class Builder {
       t.depth[i] = at ? t.depth[q] + 1 : 0;
       t.self[i] = this.self[at];
       t.total[i] = total[at];
+      if (other) {
+        t.other[i] = other[at];
+        t.otherSelf[i] = this.other[at];
+      }
       t.inlined[i] = this.inlined[at];
       i++;
       if (first[at]) {
@@ -107,7 +117,7 @@ function sortSiblings(first, next, total) {
 
 // Tree has a column for each property of its nodes, which stand in depth-first order; a subtree ends before end.
 class Tree {
-  constructor(n) {
+  constructor(n, other) {
     this.frame = new Int32Array(n);
     this.parent = new Int32Array(n);
     this.depth = new Int32Array(n);
@@ -116,6 +126,10 @@ class Tree {
     this.total = new Float64Array(n);
     this.start = new Float64Array(n);
     this.inlined = new Uint8Array(n);
+    if (other) {
+      this.other = new Float64Array(n);
+      this.otherSelf = new Float64Array(n);
+    }
     this.size = n;
   }
   place() {
@@ -130,16 +144,18 @@ class Tree {
   }
 }
 
-// baseTree merges the samples that pick takes, of one type; processes and threads stand below where there are several.
+// baseTree merges the samples that pick takes, of one type; processes and threads stand below where there are several. In a
+// difference each node also has the value of the type that is not shown.
 function baseTree(p, type, pick, byWeight) {
-  const b = new Builder(p.all), { parent, location } = p.stacks, { first, frames, inlined } = p.locations, value = p.values[type];
+  const other = p.diff && p.values[p.diff.before + p.diff.after - type];
+  const b = new Builder(p.all, other), { parent, location } = p.stacks, { first, frames, inlined } = p.locations, value = p.values[type];
   const groups = new Map(), several = p.pids.size > 1;
-  if (p.plain && !several && !p.threads && !byWeight) {
+  if (p.plain && !other && !several && !p.threads && !byWeight) {
     const t = plainTree(p, value, pick);
     if (t) return t;
   }
   for (let i = 0; i < value.length; i++) {
-    if (value[i] === 0 || !pick(i)) continue;
+    if ((value[i] === 0 && !(other && other[i])) || !pick(i)) continue;
     const set = p.sets[p.set[i]], key = (several ? set.pid : '') + '\n' + (p.threads ? set.thread : '');
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(i);
@@ -151,7 +167,7 @@ function baseTree(p, type, pick, byWeight) {
     const set = p.sets[p.set[samples[0]]];
     made[0] = 0;
     by[0] = group;
-    if (several) made[0] = b.child(0, p.frame(printable(set.process) + ' (' + set.pid + ')', CONFIG.process, '', 0, ''), 0);
+    if (several) made[0] = b.child(0, p.frame(printable(set.process) + (other ? '' : ' (' + set.pid + ')'), CONFIG.process, '', 0, '', ''), 0);
     if (p.threads) made[0] = b.child(made[0], p.frame(set.thread ? printable(set.thread) : '[unnamed thread]', CONFIG.thread, '', 0, ''), 0);
     for (const i of samples) {
       let at = p.node[i];
@@ -163,6 +179,7 @@ function baseTree(p, type, pick, byWeight) {
         for (let k = first[l]; k < first[l + 1]; k++) node = b.child(node, frames[k], inlined[k]);
       }
       b.self[made[p.node[i]]] += value[i];
+      if (other) b.other[made[p.node[i]]] += other[i];
     }
   }
   return b.finish(ranks(p), byWeight);
@@ -206,61 +223,69 @@ function ranks(p) {
   return p.ranks;
 }
 
+// give adds a node's own values to one of another tree.
+function give(b, at, t, i) {
+  b.self[at] += t.self[i];
+  if (b.other) b.other[at] += t.otherSelf[i];
+}
+
 // without leaves out frames, whose callees become their callers', and calls of a function by itself.
 function without(t, drop, recursion) {
-  const b = new Builder(t.frame[0]), made = new Int32Array(t.size);
-  b.self[0] = t.self[0];
+  const b = new Builder(t.frame[0], t.other), made = new Int32Array(t.size);
+  give(b, 0, t, 0);
   for (let i = 1; i < t.size; i++) {
     const above = made[t.parent[i]], f = t.frame[i];
     made[i] = (drop && drop(i, f)) || (recursion && above && b.frame[above] === f) ? above : b.child(above, f, t.inlined[i]);
-    b.self[made[i]] += t.self[i];
+    give(b, made[i], t, i);
   }
   return b;
 }
 
 // wrapper tells a node that does nothing but call one other.
 function wrapper(t, i) {
-  return i > 0 && t.self[i] === 0 && i + 1 < t.end[i] && t.end[i + 1] === t.end[i];
+  return i > 0 && t.self[i] === 0 && !(t.other && t.otherSelf[i]) && i + 1 < t.end[i] && t.end[i + 1] === t.end[i];
 }
 
 // focused keeps the stacks that go through a matching frame.
 function focused(t, match) {
-  const b = new Builder(t.frame[0]), made = new Int32Array(t.size), inside = new Uint8Array(t.size);
+  const b = new Builder(t.frame[0], t.other), made = new Int32Array(t.size), inside = new Uint8Array(t.size);
   for (let i = 1; i < t.size; i++) {
     const q = t.parent[i];
     inside[i] = inside[q] || match[t.frame[i]];
     made[i] = b.child(made[q], t.frame[i], t.inlined[i]);
-    if (inside[i]) b.self[made[i]] += t.self[i];
+    if (inside[i]) give(b, made[i], t, i);
   }
   return b;
 }
 
 // inverted has the functions on top of the stacks at its root, and above each its callers.
 function inverted(t) {
-  const b = new Builder(t.frame[0]);
+  const b = new Builder(t.frame[0], t.other);
   for (let i = 0; i < t.size; i++) {
-    if (t.self[i]) addCallers(b, t, i, 0, t.self[i]);
+    const other = t.other ? t.otherSelf[i] : 0;
+    if (t.self[i] || other) addCallers(b, t, i, 0, t.self[i], other);
   }
   return b;
 }
 
-function addCallers(b, t, node, at, value) {
+function addCallers(b, t, node, at, value, other) {
   for (; node > 0; node = t.parent[node]) at = b.child(at, t.frame[node], t.inlined[node]);
   b.self[at] += value;
+  if (b.other) b.other[at] += other;
 }
 
 // sandwich merges all places of a function, those within itself not counted twice: what it calls, and who calls it.
 function sandwich(t, frame) {
-  const callees = new Builder(frame), callers = new Builder(frame), made = new Int32Array(t.size);
+  const callees = new Builder(frame, t.other), callers = new Builder(frame, t.other), made = new Int32Array(t.size);
   for (let i = 1; i < t.size; i++) {
     if (t.frame[i] !== frame) continue;
-    addCallers(callers, t, t.parent[i], 0, t.total[i]);
+    addCallers(callers, t, t.parent[i], 0, t.total[i], t.other ? t.other[i] : 0);
     made[i] = 0;
-    callees.self[0] += t.self[i];
+    give(callees, 0, t, i);
     const end = t.end[i];
     for (let j = i + 1; j < end; j++) {
       made[j] = callees.child(made[t.parent[j]], t.frame[j], t.inlined[j]);
-      callees.self[made[j]] += t.self[j];
+      give(callees, made[j], t, j);
     }
     i = end - 1;
   }
@@ -268,13 +293,13 @@ function sandwich(t, frame) {
 }
 
 // functions gives each frame's own value and that with what it calls, recursion counted once.
-function functions(t, count) {
+function functions(t, count, self = t.self, total = t.total) {
   const flat = new Float64Array(count), cum = new Float64Array(count), inside = new Int32Array(count);
   for (let i = 0; i < t.size; i++) {
     const f = t.frame[i];
-    flat[f] += t.self[i];
+    flat[f] += self[i];
     if (i >= inside[f]) {
-      cum[f] += t.total[i];
+      cum[f] += total[i];
       inside[f] = t.end[i];
     }
   }
@@ -297,10 +322,17 @@ function prepare(t, count) { if (!t.places) t.places = placesOf(t, count); }
 // nodes only: few, where a profile is large.
 function search(t, match) {
   prepare(t, match.length);
-  const { first, nodes } = t.places, all = [], hits = [];
-  for (let f = 0; f < match.length; f++) if (match[f]) for (let k = first[f]; k < first[f + 1]; k++) all.push(nodes[k]);
-  let inclusive = 0, self = 0, end = 0;
-  for (const i of Int32Array.from(all).sort()) {
+  const { first, nodes } = t.places, hits = [];
+  let n = 0, inclusive = 0, self = 0, end = 0;
+  for (let f = 0; f < match.length; f++) if (match[f]) n += first[f + 1] - first[f];
+  const all = new Int32Array(n);
+  n = 0;
+  for (let f = 0; f < match.length; f++) {
+    if (!match[f]) continue;
+    all.set(nodes.subarray(first[f], first[f + 1]), n);
+    n += first[f + 1] - first[f];
+  }
+  for (const i of all.sort()) {
     self += t.self[i];
     if (i < end) continue;
     hits.push(i);
@@ -317,7 +349,7 @@ function boxes(t, zoom, width, least) {
   for (let i = t.parent[zoom]; i >= 0; i = t.parent[i]) all.push({ node: i, smaller: 0, row: t.depth[i], x: 0, width, value: t.total[i], above: true });
   all.reverse();
   for (let i = zoom, end = t.end[zoom]; i < end;) {
-    if (t.total[i] >= limit) {
+    if (t.total[i] >= limit && (t.total[i] > 0 || i === zoom)) {
       all.push({ node: i, smaller: 0, row: t.depth[i], x: (t.start[i] - left) * scale, width: t.total[i] * scale, value: t.total[i] });
       i++;
       continue;
@@ -325,7 +357,7 @@ function boxes(t, zoom, width, least) {
     const first = i, q = t.parent[i];
     let value = 0;
     for (; i < end && t.parent[i] === q && t.total[i] < limit; i = t.end[i]) value += t.total[i];
-    if (value >= limit) all.push({ node: first, smaller: i - first, row: t.depth[first], x: (t.start[first] - left) * scale, width: value * scale, value });
+    if (value > 0 && value >= limit) all.push({ node: first, smaller: i - first, row: t.depth[first], x: (t.start[first] - left) * scale, width: value * scale, value });
   }
   return all;
 }

@@ -28,7 +28,8 @@ type Report struct {
 	Roots    []Share  `json:"roots"`    // the commonest roots of stacks
 	Notes    []string `json:"notes,omitempty"`
 
-	Own []Comparison `json:"own,omitempty"` // with the program's own profiles, if it has them
+	Pictures []Picture    `json:"pictures"`
+	Own      []Comparison `json:"own,omitempty"` // with the program's own profiles, if it has them
 }
 
 // Share is what of a whole belongs to a function.
@@ -57,6 +58,11 @@ func (r *Report) Shortcomings() []string {
 	if r.Rooted < wantRooted {
 		all = append(all, fmt.Sprintf("%.1f %% of the stacks begin where a thread begins, want %.0f %%; the commonest roots: %s",
 			100*r.Rooted, 100*wantRooted, List(r.Roots)))
+	}
+	for _, p := range r.Pictures {
+		if p.Bytes > wantPicture {
+			all = append(all, fmt.Sprintf("its %s has %d bytes, want %d", p.Format, p.Bytes, wantPicture))
+		}
 	}
 	for _, h := range r.Hot {
 		if h.Share < wantHot {

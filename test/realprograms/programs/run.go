@@ -43,6 +43,9 @@ func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
 	report := judge(p, profile, r.Image.Root)
+	if report.Pictures, err = pictures(p.Name, profile); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
 	if p.Own != "" {
 		if report.Own, err = r.compareOwn(ctx, p); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.Name, err)

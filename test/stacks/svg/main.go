@@ -1,7 +1,7 @@
 // Command svg makes a picture of folded stacks: what `make bench` compares with flamegraph.pl.
 //
 //	svg -folded 100000 > stacks.folded
-//	svg -f svg|html < stacks.folded > picture
+//	svg -f svg|html|png < stacks.folded > picture
 //
 // It is a process of its own so that the memory it took can be told.
 package main
