@@ -127,7 +127,7 @@ func (m *GoMemory) reading(p *goProgram) (reading *goruntime.MemProfile, err err
 		reading, err = p.MemProfile()
 	}
 	if errors.Is(err, goruntime.ErrMemProfileOff) {
-		return nil, fmt.Errorf("%w: the linker turns that off in programs that import no pprof package; "+
+		return nil, fmt.Errorf("%w: the linker turns that off in programs that cannot write a memory profile, as most without net/http/pprof; "+
 			"--enable-memprofile turns it on for the time of the capture, by writing that variable in the program's memory", err)
 	}
 	return reading, err
