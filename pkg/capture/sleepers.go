@@ -50,6 +50,31 @@ func (w *waits) findSleepers(c *Sampler) error {
 			return fmt.Errorf("stack of a thread that sleeps: %w", err)
 		}
 	}
+	return w.forgetEnded(all)
+}
+
+// forgetEnded takes those back that ended before they were made known: nothing would tell their end.
+func (w *waits) forgetEnded(all []sleeper) error {
+	now, err := w.listSleepers()
+	if err != nil {
+		return explain("list the threads that sleep", err)
+	}
+	sleeps := map[uint32]bool{}
+	for i := range now {
+		sleeps[now[i].sample.tid] = true
+	}
+	for i := range all {
+		s := &all[i].sample
+		var t bpf.WaitsThread
+		if sleeps[s.tid] || w.maps.Threads.Lookup(s.tid, &t) != nil {
+			continue
+		}
+		if t.Since == w.begin && t.Place[bpf.WaitsPlaceKindPLACE_WAITS].Serial == s.serial { // one that wakes just now becomes known again
+			if err := w.maps.Threads.Delete(s.tid); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+				return fmt.Errorf("forget a thread that ended: %w", err)
+			}
+		}
+	}
 	return nil
 }
 

@@ -67,11 +67,12 @@ func (c *Sampler) loadWaits(spec *ebpf.CollectionSpec, t *target) error {
 	}
 	c.waits = w
 	scheduler() // before the capture begins
+	programs := w.maps.ProgramsByIndex
 	if len(shared) == 0 {
-		c.maps, w.maps.CPUMaps = w.maps.CPUMaps, bpf.CPUMaps{ProgramsByIndex: w.maps.ProgramsByIndex}
+		c.maps, w.maps.CPUMaps = w.maps.CPUMaps, bpf.CPUMaps{}
 		c.useMaps(spec)
 	}
-	if err := w.maps.ProgramsByIndex.Put(uint32(0), w.maps.Unwind); err != nil {
+	if err := programs.Put(uint32(0), w.maps.Unwind); err != nil {
 		return err
 	}
 	w.link, err = link.AttachTracing(link.TracingOptions{Program: w.maps.Switched})
