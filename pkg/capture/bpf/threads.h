@@ -79,6 +79,8 @@ struct {
 	__type(value, struct control);
 } controls SEC(".maps");
 
+#define OUTSIDE 16 /* a power of two */
+
 /* Of one CPU. */
 struct account {
 	__u64 serial;       /* last one given */
@@ -87,6 +89,7 @@ struct account {
 	__u32 no_room;      /* threads that found no room in the map of threads */
 	__u64 lost_time;    /* of waits that found no room in the ring buffer, ns */
 	__u64 lost_waits;
+	__u64 outside[OUTSIDE]; /* ids of cgroups that are not the target's, in the place that their low bits tell */
 };
 
 const struct account *unused_account __attribute__((unused));

@@ -19,6 +19,19 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define WALK_EVERY 500000
 #define WALK_BURST 2000
 
+/* As in_target_typed, but remembers: most switches are between others, and a cgroup stays where it is. */
+static __always_inline int is_of_target(struct account *a, struct task_struct *task)
+{
+	__u64 id = cgroup_of_typed(task)->kn->id, *outside = &a->outside[id & (OUTSIDE - 1)];
+
+	if (*outside == id)
+		return 0;
+	if (in_target_typed(task, target_cgroup))
+		return 1;
+	*outside = id;
+	return 0;
+}
+
 static __always_inline __u64 new_serial(struct account *a)
 {
 	return ++a->serial << 16 | (__u16)bpf_get_smp_processor_id();
@@ -97,7 +110,7 @@ static __always_inline void came(struct account *a, struct task_struct *task, __
 		t->since = 0;
 		return;
 	}
-	if (!in_target_typed(task, target_cgroup))
+	if (!is_of_target(a, task))
 		return;
 	t = new_thread(a, tid);
 	if (!t)
@@ -143,7 +156,7 @@ static __always_inline void went(void *ctx, struct scratch *memory, struct accou
 	struct thread *t = bpf_map_lookup_elem(&threads, &tid);
 
 	if (!t) {
-		if (bits & TASK_DEAD || !in_target_typed(task, target_cgroup))
+		if (bits & TASK_DEAD || !is_of_target(a, task))
 			return;
 		t = new_thread(a, tid);
 		if (!t)

@@ -21,6 +21,7 @@ type WaitsAccount struct {
 	NoRoom     uint32
 	LostTime   uint64
 	LostWaits  uint64
+	Outside    [16]uint64
 }
 
 type WaitsControl struct {
