@@ -173,7 +173,7 @@ func (c *Sampler) keep(raw []byte) {
 	case bpf.CPURecordKindRECORD_LABELS:
 		_ = c.labels.keep(raw) // else the sample has none
 		return
-	case bpf.CPURecordKindRECORD_WAITED:
+	case bpf.CPURecordKindRECORD_WAITED, bpf.CPURecordKindRECORD_REST:
 		if c.waits != nil {
 			c.waits.ended(c, raw)
 		}
@@ -207,7 +207,7 @@ func (c *Sampler) keepSample(s *sample) {
 		e = c.stacks.find(generation, s.kernel, user, end, group, labels)
 	}
 	if s.serial != 0 && c.waits != nil {
-		c.waits.known[s.serial] = &wait{entry: e, wanted: wanted}
+		c.waits.came(s, e, wanted)
 	} else if e != nil {
 		c.stacks.add(e, c.plan.weigh(s), s.time)
 		c.kept.Add(1)

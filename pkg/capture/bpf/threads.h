@@ -5,14 +5,19 @@
 #pragma once
 #include "sample.h"
 
-/* Where a thread waits, told from other places by the registers of user mode. */
+/* Where a thread waits, told from other places by registers of user mode. The frame pointer is none of them: in code
+ * that keeps none it is anything. */
 struct place {
-	__u64 pc, sp, fp;
-	__u64 serial;     /* of the record with its stack; 0: nothing is here yet */
-	__u64 time;       /* waited, ns, without the wait that goes on */
-	__u64 walk_again; /* not before, CLOCK_MONOTONIC */
+	__u64 pc, sp;
+	__u64 group;      /* serial of the first stack here */
+	__u64 serial;     /* of the last stack that was walked here; 0: nothing is here yet */
+	__u64 time;       /* waited with that stack, ns, without the wait that goes on */
+	__u64 rest_time;  /* waited without a walk since the group began */
+	__u64 walked_at;  /* the last walk that was not by chance, CLOCK_MONOTONIC */
 	__u32 count;      /* of waits that are over */
+	__u32 rest_count;
 	__u32 state;      /* enum wait_state */
+	__u32 waits;      /* of the group */
 };
 
 enum place_kind {
@@ -29,6 +34,8 @@ struct thread {
 	__u64 since; /* it waits, CLOCK_MONOTONIC; 0: it runs */
 	__u32 execs; /* of its program: after execve no place is the same */
 	__u32 at;    /* place */
+	__u32 walked; /* the stack was walked for this wait */
+	__u32 pad;
 	struct place place[PLACES];
 };
 
@@ -81,14 +88,19 @@ struct {
 
 #define OUTSIDE 16 /* a power of two */
 
+/* Of stacks to walk, so many in a time. */
+struct grant {
+	__u64 until; /* granted up to this time */
+	__u64 left;  /* of what was granted */
+};
+
 /* Of one CPU. */
 struct account {
 	__u64 serial;       /* last one given */
-	__u64 walks_until;  /* time up to which walks were granted */
-	__u32 walks;        /* that may still be done */
-	__u32 no_room;      /* threads that found no room in the map of threads */
+	__u64 no_room;      /* switches of threads that found no room in the map of threads */
 	__u64 lost_time;    /* of waits that found no room in the ring buffer, ns */
 	__u64 lost_waits;
+	struct grant first, again;
 	__u64 outside[OUTSIDE]; /* ids of cgroups that are not the target's, in the place that their low bits tell */
 };
 

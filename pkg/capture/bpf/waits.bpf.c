@@ -4,20 +4,23 @@
 /*
  * How long the target's threads wait, and where. `switched` runs at every switch of a CPU from one task to another. The
  * stack is that of the switch out, which is still the same at the switch in. A thread that waits at the same place
- * again and again has its stack walked once in a while, and its waits are summed up here: switches come a hundred
- * thousand times a second, and walking a stack costs as much as a switch does.
+ * again and again has its stack walked some of the times, and its waits are summed up here: switches come a hundred
+ * thousand times a second, and walking a stack costs more than a switch does.
  */
 #include "threads.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* A stack is walked anew after a random time of 1 ms on average, so that paths that look the same from their
- * registers have their share. */
-#define WALK_AGAIN_MASK ((1 << 21) - 1) /* ns */
-/* Stacks walked on a CPU: in the long run one per WALK_EVERY ns (2,000 a second cost under 1 % of it), and a burst
- * of as many. The lower half of the burst is kept for waits at places that are new. */
-#define WALK_EVERY 500000
-#define WALK_BURST 2000
+/* A walk costs 3 to 9 us. Of each CPU's, as many in the long run, one per so many ns: 2,000 a second of waits at places
+ * that are new or seldom, 500 of others. */
+#define FIRST_EVERY 500000
+#define AGAIN_EVERY 2000000
+#define WALK_BURST 1000
+#define FIRST_WAITS 4          /* at a place count as new */
+#define SELDOM_NS 2000000      /* between walks */
+/* Of the others one of 16 is walked, by chance: other paths may look the same from their registers. What is waited
+ * without a walk is shared out by user space as those waits were that chance chose. */
+#define CHANCE_MASK 15
 
 /* As in_target_typed, but remembers: most switches are between others, and a cgroup stays where it is. */
 static __always_inline int is_of_target(struct account *a, struct task_struct *task)
@@ -37,15 +40,21 @@ static __always_inline __u64 new_serial(struct account *a)
 	return ++a->serial << 16 | (__u16)bpf_get_smp_processor_id();
 }
 
+static __always_inline void tell_one(struct account *a, enum record_kind kind, __u64 serial, __u32 count, __u64 time)
+{
+	struct waited_record r = {.kind = kind, .count = count, .serial = serial, .time = time};
+
+	if (!count || (serial && !bpf_ringbuf_output(&samples, &r, sizeof(r), BPF_RB_NO_WAKEUP)))
+		return;
+	a->lost_waits += count;
+	a->lost_time += time;
+}
+
 /* Tells what was waited at a place that will be another's. */
 static __always_inline void tell(struct account *a, struct place *p)
 {
-	struct waited_record r = {.kind = RECORD_WAITED, .count = p->count, .serial = p->serial, .time = p->time};
-
-	if (!p->count || (p->serial && !bpf_ringbuf_output(&samples, &r, sizeof(r), BPF_RB_NO_WAKEUP)))
-		return;
-	a->lost_waits += p->count;
-	a->lost_time += p->time;
+	tell_one(a, RECORD_WAITED, p->serial, p->count, p->time);
+	tell_one(a, RECORD_REST, p->group, p->rest_count, p->rest_time);
 }
 
 static __always_inline struct thread *new_thread(struct account *a, __u32 tid)
@@ -68,6 +77,8 @@ static __always_inline void identify_wait(struct sample *s, struct task_struct *
 	bpf_get_current_comm(s->comm, sizeof(s->comm));
 	numbers(s, task, 1);
 	s->serial = p->serial;
+	s->group = p->group;
+	s->by_chance = 0;
 	s->state = p->state;
 }
 
@@ -79,11 +90,11 @@ static __always_inline void name_without_stack(struct scratch *memory, struct ac
 
 	if (p->serial)
 		return;
-	p->serial = new_serial(a);
+	p->serial = p->group = new_serial(a);
 	p->state = state;
 	identify_wait(s, task, p, now);
 	if (!s->pid && may_read_kernel) { /* a task that ends has none any more */
-		p->serial = 0;
+		p->serial = p->group = 0;
 		return;
 	}
 	s->kernel_frames = 0;
@@ -103,9 +114,12 @@ static __always_inline void came(struct account *a, struct task_struct *task, __
 	if (t) {
 		struct place *p = place_at(t, t->at);
 
-		if (t->since && now > t->since) {
+		if (t->since && now > t->since && t->walked) {
 			p->time += now - t->since;
 			p->count += 1;
+		} else if (t->since && now > t->since) {
+			p->rest_time += now - t->since;
+			p->rest_count += 1;
 		}
 		t->since = 0;
 		return;
@@ -126,25 +140,25 @@ static __always_inline void came(struct account *a, struct task_struct *task, __
 	}
 }
 
-/* Whether the CPU may spend time on a stack now, leaving as many walks to others. */
-static __always_inline int may_walk(struct account *a, __u64 now, __u32 reserve)
+/* Whether the CPU may spend time on a stack now. */
+static __always_inline int may_walk(struct grant *g, __u64 every, __u64 now)
 {
-	__u64 earned = (now - a->walks_until) / WALK_EVERY;
+	__u64 earned = (now - g->until) / every;
 
 	if (earned) {
-		a->walks_until += earned * WALK_EVERY;
-		earned += a->walks;
-		a->walks = earned < WALK_BURST ? earned : WALK_BURST;
+		g->until += earned * every;
+		earned += g->left;
+		g->left = earned < WALK_BURST ? earned : WALK_BURST;
 	}
-	if (a->walks <= reserve)
+	if (!g->left)
 		return 0;
-	a->walks -= 1;
+	g->left -= 1;
 	return 1;
 }
 
 static __always_inline int same_place(struct thread *t, struct place *p, struct user_registers *regs, __u32 state, __u32 execs)
 {
-	return p->serial && p->pc == regs->pc && p->sp == regs->r[REG_SP] && p->fp == regs->r[REG_FP] && p->state == state && t->execs == execs;
+	return p->serial && p->pc == regs->pc && p->sp == regs->r[REG_SP] && p->state == state && t->execs == execs;
 }
 
 /* The current task gives up its CPU. */
@@ -184,33 +198,47 @@ static __always_inline void went(void *ctx, struct scratch *memory, struct accou
 	struct place *p = place_at(t, at);
 
 	int known = same_place(t, p, regs, state, execs);
-	if (known && (now < p->walk_again || !may_walk(a, now, WALK_BURST / 2))) {
-		t->at = at;
-		t->since = now;
-		return;
+	t->since = now;
+	t->at = at;
+	int by_chance = 0;
+	t->walked = 1;
+	if (known) {
+		p->waits += 1;
+		by_chance = p->waits >= FIRST_WAITS && now - p->walked_at < SELDOM_NS;
+		if (by_chance)
+			t->walked = !(bpf_get_prandom_u32() & CHANCE_MASK) && may_walk(&a->again, AGAIN_EVERY, now);
+		else
+			t->walked = may_walk(&a->first, FIRST_EVERY, now);
 	}
+	if (!t->walked)
+		return;
 	/* A thread's first waits are always worth it. */
-	if (!known && p->serial && !may_walk(a, now, state == WAIT_RUNNABLE ? WALK_BURST / 2 : 0)) {
+	if (!known && p->serial &&
+	    !(state == WAIT_RUNNABLE ? may_walk(&a->again, AGAIN_EVERY, now) : may_walk(&a->first, FIRST_EVERY, now))) {
 		t->at = state == WAIT_RUNNABLE ? PLACE_NOT_RUN : PLACE_NOT_TAKEN;
-		t->since = now;
 		if (state == WAIT_RUNNABLE)
 			name_without_stack(memory, a, &t->place[PLACE_NOT_RUN], task, WAIT_RUNNABLE, now);
 		else
 			name_without_stack(memory, a, &t->place[PLACE_NOT_TAKEN], task, WAIT_UNKNOWN, now);
 		return;
 	}
-	tell(a, p);
-	p->pc = regs->pc;
-	p->sp = regs->r[REG_SP];
-	p->fp = regs->r[REG_FP];
-	p->serial = new_serial(a);
+	if (known) {
+		tell_one(a, RECORD_WAITED, p->serial, p->count, p->time);
+		p->serial = new_serial(a);
+	} else {
+		tell(a, p);
+		p->pc = regs->pc;
+		p->sp = regs->r[REG_SP];
+		p->state = state;
+		p->serial = p->group = new_serial(a);
+		p->rest_time = p->rest_count = p->waits = 0;
+		t->execs = execs;
+	}
 	p->time = p->count = 0;
-	p->walk_again = now + (bpf_get_prandom_u32() & WALK_AGAIN_MASK);
-	p->state = state;
-	t->execs = execs;
-	t->at = at;
-	t->since = now;
+	if (!by_chance)
+		p->walked_at = now;
 	identify_wait(s, task, p, now);
+	s->by_chance = by_chance;
 	begin_stack(ctx, memory, has_user_half);
 }
 
@@ -225,6 +253,7 @@ static __always_inline void stand_in(void *ctx, struct scratch *memory, struct s
 	s->state = WAIT_UNKNOWN;
 	s->serial = other->serial;
 	s->period = 0;
+	s->group = other->serial;
 	s->time = now;
 	s->link = 0;
 	s->tid = other->tid;
