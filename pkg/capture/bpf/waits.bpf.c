@@ -17,7 +17,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define AGAIN_EVERY 2000000
 #define WALK_BURST 1000
 #define FIRST_WAITS 4          /* at a place count as new */
-#define SELDOM_NS 2000000      /* between walks */
+#define SELDOM_NS 4000000      /* between walks */
 /* Of the others one of 16 is walked, by chance: other paths may look the same from their registers. What is waited
  * without a walk is shared out by user space as those waits were that chance chose. */
 #define CHANCE_MASK 15
@@ -140,8 +140,8 @@ static __always_inline void came(struct account *a, struct task_struct *task, __
 	}
 }
 
-/* Whether the CPU may spend time on a stack now. */
-static __always_inline int may_walk(struct grant *g, __u64 every, __u64 now)
+/* Whether the CPU may spend time on a stack now, and leave as many to others. */
+static __always_inline int may_walk(struct grant *g, __u64 every, __u64 now, __u64 reserve)
 {
 	__u64 earned = (now - g->until) / every;
 
@@ -150,7 +150,7 @@ static __always_inline int may_walk(struct grant *g, __u64 every, __u64 now)
 		earned += g->left;
 		g->left = earned < WALK_BURST ? earned : WALK_BURST;
 	}
-	if (!g->left)
+	if (g->left <= reserve)
 		return 0;
 	g->left -= 1;
 	return 1;
@@ -204,17 +204,17 @@ static __always_inline void went(void *ctx, struct scratch *memory, struct accou
 	t->walked = 1;
 	if (known) {
 		p->waits += 1;
-		by_chance = p->waits >= FIRST_WAITS && now - p->walked_at < SELDOM_NS;
-		if (by_chance)
-			t->walked = !(bpf_get_prandom_u32() & CHANCE_MASK) && may_walk(&a->again, AGAIN_EVERY, now);
-		else
-			t->walked = may_walk(&a->first, FIRST_EVERY, now);
+		t->walked = (p->waits < FIRST_WAITS || now - p->walked_at >= SELDOM_NS) && may_walk(&a->first, FIRST_EVERY, now, WALK_BURST / 2);
+		if (!t->walked) {
+			by_chance = 1;
+			t->walked = !(bpf_get_prandom_u32() & CHANCE_MASK) && may_walk(&a->again, AGAIN_EVERY, now, 0);
+		}
 	}
 	if (!t->walked)
 		return;
 	/* A thread's first waits are always worth it. */
 	if (!known && p->serial &&
-	    !(state == WAIT_RUNNABLE ? may_walk(&a->again, AGAIN_EVERY, now) : may_walk(&a->first, FIRST_EVERY, now))) {
+	    !(state == WAIT_RUNNABLE ? may_walk(&a->again, AGAIN_EVERY, now, 0) : may_walk(&a->first, FIRST_EVERY, now, 0))) {
 		t->at = state == WAIT_RUNNABLE ? PLACE_NOT_RUN : PLACE_NOT_TAKEN;
 		if (state == WAIT_RUNNABLE)
 			name_without_stack(memory, a, &t->place[PLACE_NOT_RUN], task, WAIT_RUNNABLE, now);
