@@ -60,7 +60,7 @@ func sum(p *profile.Profile, thread, state, frames string) (seconds float64) {
 }
 
 // waited is what the program's threads say that they did in each second: naps, and seconds of them.
-type waited struct{ naps, napShort, napLong, lock, burn float64 }
+type waited struct{ naps, napShort, napLong, lock, burn, winkShort, winkLong float64 }
 
 // startWaits starts the program and gives how to ask it.
 func startWaits(t *testing.T) (*target, func() (at float64, w waited)) {
@@ -72,7 +72,7 @@ func startWaits(t *testing.T) (*target, func() (at float64, w waited)) {
 		if err != nil {
 			t.Error(err)
 		}
-		if _, err := fmt.Sscan(line, &at, &w.naps, &w.napShort, &w.napLong, &w.lock, &w.burn); err != nil {
+		if _, err := fmt.Sscan(line, &at, &w.naps, &w.napShort, &w.napLong, &w.lock, &w.burn, &w.winkShort, &w.winkLong); err != nil {
 			t.Errorf("%q: %v", line, err)
 		}
 		return at, w
@@ -87,7 +87,7 @@ func during(ask func() (float64, waited), d time.Duration) waited {
 	for _, v := range []struct {
 		to   *float64
 		from float64
-	}{{&b.naps, a.naps}, {&b.napShort, a.napShort}, {&b.napLong, a.napLong}, {&b.lock, a.lock}, {&b.burn, a.burn}} {
+	}{{&b.naps, a.naps}, {&b.napShort, a.napShort}, {&b.napLong, a.napLong}, {&b.lock, a.lock}, {&b.burn, a.burn}, {&b.winkShort, a.winkShort}, {&b.winkLong, a.winkLong}} {
 		*v.to = (*v.to - v.from) / (end - begin)
 	}
 	return b
@@ -119,6 +119,12 @@ func TestOffCPU(t *testing.T) {
 		}
 		if ready := sum(p, c.thread, "runnable", c.frames); ready > 0.2*c.want {
 			t.Errorf("%s waits %.3f s for a CPU in %s", c.thread, ready, c.frames)
+		}
+	}
+	// Of the waits that come too often some take their neighbours' stacks, as often the one as the other.
+	for frames, want := range map[string]float64{",rest,wink_short,winker,": whole * w.winkShort, ",rest,wink_long,winker,": whole * w.winkLong} {
+		if got := sum(p, "winker", "", frames); math.Abs(got-want) > 0.05*(w.winkShort+w.winkLong)*whole {
+			t.Errorf("winker waits %.3f s in %s, want %.3f", got, frames, want)
 		}
 	}
 	if naps := count(p, ",rest,nap_long,napper,"); math.Abs(naps-w.naps*whole) > 0.05*naps+2 {

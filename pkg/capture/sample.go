@@ -27,6 +27,8 @@ type sample struct {
 	labelled       bool     // the goroutine's labels came before it
 	state          bpf.CPUWaitState
 	serial         uint64 // of a wait, which is told by a record of its own; else 0
+	group          uint64 // of waits at the same place, if it is one
+	byChance       bool   // it stands for others of its group
 	period         uint64 // what happened since the sample before, in the unit of the event
 }
 
@@ -69,6 +71,8 @@ func parseSample(raw []byte) (sample, error) {
 	}
 	s.state = bpf.CPUWaitState(at(unsafe.Offsetof(layout.State)))
 	s.serial = order.Uint64(raw[unsafe.Offsetof(layout.Serial):])
+	s.byChance = at(unsafe.Offsetof(layout.ByChance)) != 0
+	s.group = order.Uint64(raw[unsafe.Offsetof(layout.Group):])
 	s.period = order.Uint64(raw[unsafe.Offsetof(layout.Period):])
 	s.time = order.Uint64(raw[unsafe.Offsetof(layout.Time):])
 	s.link = order.Uint64(raw[unsafe.Offsetof(layout.Link):])

@@ -46,8 +46,34 @@ func (w *waits) findSleepers(c *Sampler) error {
 	stack := make([]byte, maxStackCopy)
 	for i := range all {
 		all[i].sample.serial = uint64(i+1)<<16 | 0xffff // no CPU has that number: see maxCPUs
+		all[i].sample.group = all[i].sample.serial
 		if err := w.found(c, &all[i], stack); err != nil {
 			return fmt.Errorf("stack of a thread that sleeps: %w", err)
+		}
+	}
+	return w.forgetEnded(all)
+}
+
+// forgetEnded takes those back that ended before they were made known: nothing would tell their end.
+func (w *waits) forgetEnded(all []sleeper) error {
+	now, err := w.listSleepers()
+	if err != nil {
+		return explain("list the threads that sleep", err)
+	}
+	sleeps := map[uint32]bool{}
+	for i := range now {
+		sleeps[now[i].sample.tid] = true
+	}
+	for i := range all {
+		s := &all[i].sample
+		var t bpf.WaitsThread
+		if sleeps[s.tid] || w.maps.Threads.Lookup(s.tid, &t) != nil {
+			continue
+		}
+		if t.Since == w.begin && t.Place[bpf.WaitsPlaceKindPLACE_WAITS].Serial == s.serial { // one that wakes just now becomes known again
+			if err := w.maps.Threads.Delete(s.tid); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+				return fmt.Errorf("forget a thread that ended: %w", err)
+			}
 		}
 	}
 	return nil
@@ -119,9 +145,10 @@ func (w *waits) found(c *Sampler, one *sleeper, stack []byte) error {
 		}
 		runtime.KeepAlive(stack)
 	}
-	t := bpf.WaitsThread{Since: w.begin, Execs: s.program.execs, At: uint32(bpf.WaitsPlaceKindPLACE_WAITS)}
+	t := bpf.WaitsThread{Since: w.begin, Execs: s.program.execs, At: uint32(bpf.WaitsPlaceKindPLACE_WAITS), Walked: 1}
 	p := &t.Place[t.At]
-	p.Pc, p.Sp, p.Fp, p.Serial, p.State = regs.Pc, sp, regs.R[registerFP], s.serial, uint32(s.state)
+	p.Pc, p.Sp, p.State = regs.Pc, sp, uint32(s.state)
+	p.Serial, p.Group = s.serial, s.group
 	err := w.maps.Threads.Update(s.tid, &t, ebpf.UpdateNoExist)
 	if errors.Is(err, ebpf.ErrKeyExist) {
 		return nil // what it waits for now, the program has seen
@@ -179,5 +206,5 @@ func (w *waits) complete(s *sample) {
 	*s = *other
 }
 
-// The numbers of registers that a place is told by: bpf/registers.h.
-var registerFP, registerSP = map[string]int{"amd64": 6, "arm64": 29}[runtime.GOARCH], map[string]int{"amd64": 7, "arm64": 31}[runtime.GOARCH]
+// registerSP is the number of the stack pointer in bpf/registers.h.
+var registerSP = map[string]int{"amd64": 7, "arm64": 31}[runtime.GOARCH]

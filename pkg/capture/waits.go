@@ -21,6 +21,7 @@ type waits struct {
 	maps      waitMaps
 	link      link.Link
 	known     map[uint64]*wait   // by serial number
+	groups    map[uint64]*group  // by the first one's serial number
 	standIns  map[uint64]*sample // threads that sleep, of which the user's stack is still to come
 	processes []proc.Process     // of the target, when it was loaded
 
@@ -44,6 +45,9 @@ type wait struct {
 	entry  *stackEntry // nil if there was no room for it, or nobody wants it
 	wanted bool
 	seen   amount // how much of what was waited there is in the entry
+	group  *group
+	// byChance: it stands for others of the group.
+	byChance bool
 }
 
 // loadWaits loads the program at switches. Where events are sampled too it shares their maps.
@@ -53,7 +57,7 @@ func (c *Sampler) loadWaits(spec *ebpf.CollectionSpec, t *target) error {
 		return err
 	}
 	spec.Maps[bpf.WaitsMapThreads].MaxEntries = roomForThreads(processes)
-	w := &waits{known: map[uint64]*wait{}, standIns: map[uint64]*sample{}, processes: processes}
+	w := &waits{known: map[uint64]*wait{}, groups: map[uint64]*group{}, standIns: map[uint64]*sample{}, processes: processes}
 	shared := map[string]*ebpf.Map{}
 	if c.maps.Samples != nil {
 		shared = map[string]*ebpf.Map{
@@ -67,11 +71,12 @@ func (c *Sampler) loadWaits(spec *ebpf.CollectionSpec, t *target) error {
 	}
 	c.waits = w
 	scheduler() // before the capture begins
+	programs := w.maps.ProgramsByIndex
 	if len(shared) == 0 {
-		c.maps, w.maps.CPUMaps = w.maps.CPUMaps, bpf.CPUMaps{ProgramsByIndex: w.maps.ProgramsByIndex}
+		c.maps, w.maps.CPUMaps = w.maps.CPUMaps, bpf.CPUMaps{}
 		c.useMaps(spec)
 	}
-	if err := w.maps.ProgramsByIndex.Put(uint32(0), w.maps.Unwind); err != nil {
+	if err := programs.Put(uint32(0), w.maps.Unwind); err != nil {
 		return err
 	}
 	w.link, err = link.AttachTracing(link.TracingOptions{Program: w.maps.Switched})
@@ -124,14 +129,24 @@ func (w *waits) ended(c *Sampler, raw []byte) {
 	order := binary.NativeEndian
 	serial := order.Uint64(raw[unsafe.Offsetof(r.Serial):])
 	total := amount{int64(order.Uint32(raw[unsafe.Offsetof(r.Count):])), int64(order.Uint64(raw[unsafe.Offsetof(r.Time):]))}
-	one := w.known[serial]
-	if one == nil {
-		w.lost.count += total.count
-		w.lost.value += total.value
+	if kindOf(raw) == bpf.CPURecordKindRECORD_REST {
+		if g := w.groups[serial]; g != nil {
+			w.addRest(c, g, total)
+			w.shareOut(c, g)
+			delete(w.groups, serial)
+			return
+		}
+	} else if one := w.known[serial]; one != nil {
+		w.add(c, one, total)
+		delete(w.known, serial)
 		return
 	}
-	w.add(c, one, total)
-	delete(w.known, serial)
+	w.lose(total)
+}
+
+func (w *waits) lose(a amount) {
+	w.lost.count += a.count
+	w.lost.value += a.value
 }
 
 // add adds what is new of all that was waited with a stack. Less than what was seen is the shadow of a change while
@@ -143,12 +158,16 @@ func (w *waits) add(c *Sampler, one *wait, total amount) {
 	}
 	one.seen = total
 	if one.entry == nil {
-		w.lost.count += more.count
-		w.lost.value += more.value
+		w.lose(more)
 		return
 	}
-	c.stacks.add(one.entry, more, 0)
-	c.kept.Add(uint64(more.count))
+	w.give(c, one.entry, more)
+	one.group.add(one, more)
+}
+
+func (w *waits) give(c *Sampler, e *stackEntry, a amount) {
+	c.stacks.add(e, a, 0)
+	c.kept.Add(uint64(a.count))
 }
 
 // gather reads what was waited until now, by threads that still wait too. At the end nothing is on its way any more.
@@ -157,33 +176,38 @@ func (w *waits) gather(c *Sampler, atEnd bool) error {
 	if w.end != 0 {
 		now = w.end
 	}
-	var lost amount
 	threads := w.maps.Threads.Iterate()
 	var tid uint32
 	var t bpf.WaitsThread
 	for threads.Next(&tid, &t) {
 		for i, p := range t.Place {
-			total := amount{int64(p.Count), int64(p.Time)}
+			total, rest := amount{int64(p.Count), int64(p.Time)}, amount{int64(p.RestCount), int64(p.RestTime)}
 			if t.Since != 0 && t.At == uint32(i) && now > t.Since {
-				total.count++
-				total.value += int64(now - t.Since)
-			}
-			if total.count == 0 {
-				continue
+				goesOn := &total
+				if t.Walked == 0 {
+					goesOn = &rest
+				}
+				goesOn.count++
+				goesOn.value += int64(now - t.Since)
 			}
 			if one := w.known[p.Serial]; one != nil {
 				w.add(c, one, total)
 			} else if atEnd {
-				lost.count += total.count
-				lost.value += total.value
+				w.lose(total)
+			}
+			if g := w.groups[p.Group]; g != nil {
+				w.addRest(c, g, rest)
+				if atEnd || g.chosen.waits >= manyWaits {
+					w.shareOut(c, g)
+				}
+			} else if atEnd {
+				w.lose(rest)
 			}
 		}
 	}
 	if err := threads.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
 		return fmt.Errorf("read the waits of threads: %w", err)
 	}
-	w.lost.count += lost.count
-	w.lost.value += lost.value
 	return nil
 }
 
@@ -195,7 +219,7 @@ func (w *waits) describe(b *profileBuilder) {
 		for _, a := range perCPU {
 			lost.count += int64(a.LostWaits)
 			lost.value += int64(a.LostTime)
-			noRoom += uint64(a.NoRoom)
+			noRoom += a.NoRoom
 		}
 	}
 	b.comment("lost waits: %d, of %v", lost.count, time.Duration(lost.value))

@@ -49,13 +49,13 @@ func waitedRecord(serial uint64, count uint32, ns uint64) []byte {
 // What was waited is added once, however often it is read; what has no stack is lost, and said to be.
 func TestWaitsAreAddedOnce(t *testing.T) {
 	c := &Sampler{stacks: newStackTable()}
-	c.waits = &waits{known: map[uint64]*wait{}}
+	c.waits = &waits{known: map[uint64]*wait{}, groups: map[uint64]*group{}}
 	g := &generation{id: 1}
 	e := c.stacks.find(g, nil, []uint64{1}, complete, "", nil)
-	one := &wait{entry: e, wanted: true}
-	c.waits.known[5] = one
-	c.waits.known[6] = &wait{wanted: true}  // there was no room for its stack
-	c.waits.known[7] = &wait{wanted: false} // of another process
+	c.waits.came(&sample{serial: 5, group: 5}, e, true)
+	c.waits.came(&sample{serial: 6, group: 6}, nil, true)  // there was no room for its stack
+	c.waits.came(&sample{serial: 7, group: 7}, nil, false) // of another process
+	one := c.waits.known[5]
 	c.waits.add(c, one, amount{2, 100})
 	c.waits.add(c, one, amount{2, 100})
 	c.waits.add(c, one, amount{2, 90}) // the map was read while it changed
@@ -72,6 +72,48 @@ func TestWaitsAreAddedOnce(t *testing.T) {
 	}
 	if len(c.waits.known) != 0 || c.kept.Load() != 3 || c.stacks.dropped != 1 {
 		t.Errorf("%d stacks are still known, %d waits kept, %d records refused", len(c.waits.known), c.kept.Load(), c.stacks.dropped)
+	}
+}
+
+// What is waited without a stack goes to the stacks of its group by what these waited, once there are enough of them.
+func TestWaitsAreSharedOut(t *testing.T) {
+	c := &Sampler{stacks: newStackTable()}
+	c.waits = &waits{known: map[uint64]*wait{}, groups: map[uint64]*group{}}
+	owner := &generation{id: 1}
+	short := c.stacks.find(owner, nil, []uint64{1}, complete, "", nil)
+	long := c.stacks.find(owner, nil, []uint64{2}, complete, "", nil)
+	for serial := uint64(1); serial <= 30; serial++ {
+		e, ns := short, uint64(100)
+		if serial > 20 {
+			e, ns = long, 1800
+		}
+		c.waits.came(&sample{serial: serial, group: 1, byChance: true}, e, true)
+		c.keep(waitedRecord(serial, 1, ns))
+	}
+	first := c.stacks.find(owner, nil, []uint64{3}, complete, "", nil) // walked because it was the first, not by chance
+	c.waits.came(&sample{serial: 31, group: 1}, first, true)
+	c.keep(waitedRecord(31, 1, 100_000))
+	g := c.waits.groups[1]
+	c.waits.addRest(c, g, amount{300, 200_000})
+	c.waits.addRest(c, g, amount{300, 199_000}) // the map was read while it changed
+	if short.total.count != 20 || long.total.count != 10 || g.chosen.waits != 30 {
+		t.Errorf("%+v and %+v of %d waits before anything is shared out", short.total, long.total, g.chosen.waits)
+	}
+	rest := waitedRecord(1, 3000, 2_000_001)
+	binary.NativeEndian.PutUint32(rest, uint32(bpf.CPURecordKindRECORD_REST))
+	c.keep(rest)
+	if want := (amount{20 + 2000, 2000 + 200_000}); short.total != want {
+		t.Errorf("the short waits have %+v, want %+v", short.total, want)
+	}
+	if want := (amount{10 + 1000, 18_000 + 1_800_001}); long.total != want {
+		t.Errorf("the long waits have %+v, want %+v", long.total, want)
+	}
+	if want := (amount{1, 100_000}); first.total != want {
+		t.Errorf("the first wait has %+v, want %+v", first.total, want)
+	}
+	c.keep(rest) // its group has ended
+	if want := (amount{3000, 2_000_001}); c.waits.lost != want || len(c.waits.groups) != 0 {
+		t.Errorf("lost %+v, want %+v; %d groups", c.waits.lost, want, len(c.waits.groups))
 	}
 }
 

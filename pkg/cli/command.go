@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
 
-const long = `Profile a running container: where it spends its CPU, as a flame graph.
+const long = `Profile a running container: where it spends its CPU, memory or waiting time, as a flame graph.
 
 Nothing is needed in the image or the program. A profiler is started beside the container, as an
 ephemeral container of its pod; where the cluster does not allow that, as a Job on its node. All
@@ -26,11 +26,15 @@ processes of the container are sampled, and the profiler ends when the profile i
 
 Ctrl-C ends the profile early and still writes it; a second Ctrl-C quits at once.
 
-Other commands, each with a --help of its own: convert, top, diff and view read profiles from files,
-rbac prints the permissions that are needed. A pod with such a name is pod/NAME.
+Several types of profile are taken at once, each into a file of its own. Those of Go programs are read
+from the runtime's own data in their memory; nothing is written there without --enable-memprofile.
 
-Exit codes: 0 the profile is written, 1 error, 2 wrong usage, 3 the profile is written but partial,
-130 interrupted, nothing written.`
+Other commands, each with a --help of its own: serve is an endpoint like that of net/http/pprof, convert,
+top, diff and view read profiles from files, doctor says what the cluster allows, rbac prints the
+permissions that are needed. A pod with such a name is pod/NAME.
+
+Exit codes: 0 the profile is written, 1 error, 2 wrong usage, 3 what is written is partial or not of all
+types, 130 interrupted, nothing written.`
 
 const examples = `  # Profile the default container of a pod for 30 seconds; the flame graph is an SVG file
   kubectl pprof web-5d9c7b4f6-x2x8v
@@ -40,6 +44,9 @@ const examples = `  # Profile the default container of a pod for 30 seconds; the
 
   # Name the namespace, the pod and the container, and the file to write
   kubectl pprof shop web-0 app -o out/web.svg
+
+  # Take three types of profile in one go; of a program that imports no pprof package memory as well
+  kubectl pprof deploy/web --type heap,goroutine,cpu --enable-memprofile
 
   # Write the profile in two formats, and look at it in the browser
   kubectl pprof sts/web -o web.svg -o web.pb.gz && kubectl pprof view web.pb.gz --open

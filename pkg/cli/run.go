@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,9 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 				return err
 			}
 		}
+	}
+	if o.changed("duration") && !slices.ContainsFunc(o.requests, func(r api.Request) bool { return !instant(r) }) {
+		ui.note("--duration does not matter: what is asked for is read at once")
 	}
 	t, taken, err := o.capture(ctx, early, ui, config, clients)
 	if taken == nil {

@@ -77,7 +77,7 @@ func TestRecordRefuses(t *testing.T) {
 	for _, tc := range []struct{ args, want string }{
 		{"record --format gif", `--format "gif" is unknown; the formats are svg`},
 		{"record --duration 0s", "--duration 0s: it must be above 0"},
-		{"record --by color", `--by "color" is unknown; it can be thread`},
+		{"record --by color", "--by color: it can be thread or goroutine"},
 		{"record --frequency 0", "--frequency 0: it must be from 1 to 1000"},
 	} {
 		_, stderr, err := in(t, target, strings.Fields(tc.args)...)

@@ -25,7 +25,8 @@ func TestProfilesFromAnOpenEndpoint(t *testing.T) {
 	ns := namespace(t, "restricted")
 	start(t, podOf(ns, "open", restricted(ledger("openledger"))))
 	start(t, podOf(ns, "closed", restricted(ledger("ledger"))))
-	user := userWith(t, ns, allow("", "pods", "get"), allow("", "pods/portforward", "create get"))
+	user := userWith(t, ns)
+	grantPrinted(t, ns, "--mode", "endpoint")
 
 	r := refuse(t, []string{"--kubeconfig", user, "open", "-d", "1s"}, "--from-endpoint")
 	t.Log(r.stderr)

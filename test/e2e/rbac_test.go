@@ -121,19 +121,9 @@ func TestPrintedRulesSuffice(t *testing.T) {
 			ns := namespace(t, "")
 			start(t, podOf(ns, "web", shop()))
 			user := userWith(t, ns)
-			documents := strings.Split(succeed(t, "rbac", "serviceaccount/user", "--mode", mode, "--transfer", transfer, "-n", ns).stdout, "---\n")
-			var role rbacv1.Role
-			var binding rbacv1.RoleBinding
-			if len(documents) != 2 || yaml.UnmarshalStrict([]byte(documents[0]), &role) != nil || yaml.UnmarshalStrict([]byte(documents[1]), &binding) != nil {
-				t.Fatalf("not a Role and a RoleBinding: %q", documents)
-			}
-			if _, err := client.RbacV1().RoleBindings(ns).Create(t.Context(), &binding, metav1.CreateOptions{}); err != nil {
-				t.Fatal(err)
-			}
-			created, err := client.RbacV1().Roles(ns).Create(t.Context(), &role, metav1.CreateOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			role := grantPrinted(t, ns, "--mode", mode, "--transfer", transfer)
+			created := role.DeepCopy()
+			var err error
 			p, _ := profileOf(t, "--kubeconfig", user, "--"+mode, "web", "-d", "2s")
 			expectFunctions(t, p, []string{"main.priceCart"}, nil)
 			for i := range role.Rules {
@@ -145,4 +135,23 @@ func TestPrintedRulesSuffice(t *testing.T) {
 			}
 		})
 	}
+}
+
+// grantPrinted gives the service account "user" the Role that `kubectl pprof rbac` prints.
+func grantPrinted(t *testing.T, ns string, args ...string) *rbacv1.Role {
+	t.Helper()
+	documents := strings.Split(succeed(t, append([]string{"rbac", "serviceaccount/user", "-n", ns}, args...)...).stdout, "---\n")
+	var role rbacv1.Role
+	var binding rbacv1.RoleBinding
+	if len(documents) != 2 || yaml.UnmarshalStrict([]byte(documents[0]), &role) != nil || yaml.UnmarshalStrict([]byte(documents[1]), &binding) != nil {
+		t.Fatalf("not a Role and a RoleBinding: %q", documents)
+	}
+	if _, err := client.RbacV1().RoleBindings(ns).Create(t.Context(), &binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	created, err := client.RbacV1().Roles(ns).Create(t.Context(), &role, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return created
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -169,6 +170,25 @@ func TestServeMemory(t *testing.T) {
 	}
 	s.interrupt(t)
 	refuse(t, []string{"-n", ns, "web", "--type", "heap"}, "runtime.MemProfileRate is 0")
+}
+
+// Streams that break again and again are opened again: each request has its answer.
+func TestServeOverBadConnections(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", ledger("ledger")))
+	p := startProxy(t)
+	p.fault = randomly(7, math.MaxInt, cut)
+	s := serve(t, "--kubeconfig", p.kubeconfig, "-n", ns, "web", "--type", "goroutine")
+	for i := range 60 {
+		if n := valueOf(t, s.profile(t, "/debug/pprof/goroutine"), "goroutine", books+"AwaitOrder"); n != 100 {
+			t.Errorf("%d: %d goroutines", i, n)
+		}
+	}
+	if p.faults.Load() == 0 {
+		t.Error("nothing was cut")
+	}
+	t.Logf("%d cuts", p.faults.Load())
+	s.interrupt(t)
 }
 
 // A served container that is gone ends it, with the reason; so does the time.

@@ -1,6 +1,6 @@
 // Command realprograms profiles programs that nobody here wrote in the test cluster, prints for each
-// what share of the stacks is whole and which functions are hot, and writes it to
-// out/realprograms.json. `make realprograms` runs it, with names of programs as arguments for a few only.
+// what share of the stacks is whole and which functions are hot, for etcd and kube-apiserver also how memory and
+// goroutines compare with what they say themselves, and writes it to out/realprograms.json. `make realprograms` runs it, with names of programs as arguments for a few only.
 package main
 
 import (
@@ -121,6 +121,9 @@ func show(reports []*programs.Report) error {
 		}
 		for _, n := range r.Notes {
 			fmt.Printf("%s: %s\n", r.Program, n)
+		}
+		for _, c := range r.Own {
+			fmt.Printf("%s: %s\n", r.Program, c)
 		}
 	}
 	if len(short) > 0 {

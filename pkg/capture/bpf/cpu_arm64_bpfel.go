@@ -71,6 +71,7 @@ const (
 	CPURecordKindRECORD_SAMPLE CPURecordKind = 0
 	CPURecordKindRECORD_LABELS CPURecordKind = 1
 	CPURecordKindRECORD_WAITED CPURecordKind = 2
+	CPURecordKindRECORD_REST   CPURecordKind = 3
 )
 
 type CPUSample struct {
@@ -98,8 +99,9 @@ type CPUSample struct {
 	End          uint16
 	Known        uint16
 	State        uint32
-	Pad          uint32
+	ByChance     uint32
 	Serial       uint64
+	Group        uint64
 	Period       uint64
 	Comm         [16]int8
 	Time         uint64

@@ -20,7 +20,8 @@ const volatile __u32 wakeup_bytes;  /* user space is woken when this much waits 
 enum record_kind {
 	RECORD_SAMPLE,
 	RECORD_LABELS, /* struct label_record */
-	RECORD_WAITED, /* struct waited_record */
+	RECORD_WAITED, /* struct waited_record, of one stack */
+	RECORD_REST,   /* the same, of a group's waits whose stacks were not walked */
 };
 
 /* A sample as it goes through the ring buffer, cut after the frames that it has. */
@@ -38,8 +39,9 @@ struct sample {
 	__u16 end;              /* enum walk_end: why the stack has no more */
 	__u16 known;            /* the process's unwind tables were there, that of the leaf too */
 	__u32 state;            /* enum wait_state, of a stack that waits */
-	__u32 pad;
+	__u32 by_chance;        /* the wait was chosen by chance to stand for others of its group, which have no stack */
 	__u64 serial;           /* of a stack that waits: how long is told apart from it; else 0 */
+	__u64 group;            /* serial of the first stack at the same place of the thread */
 	__u64 period;           /* of a perf event: what happened since the one before, in the event's unit */
 	char comm[16];          /* of the thread */
 	__u64 time;             /* ns since boot, without the time that the machine slept (CLOCK_MONOTONIC) */
@@ -49,7 +51,7 @@ struct sample {
 	__u64 stack[MAX_KERNEL_FRAMES + MAX_USER_FRAMES]; /* leaf first; enum address_mark in the user's */
 };
 
-/* How long was waited in all with the stack of that serial number, which does not come again. */
+/* How long was waited in all with the stack of that serial number, or in that group; it does not come again. */
 struct waited_record {
 	__u32 kind; /* enum record_kind */
 	__u32 count;
@@ -227,7 +229,7 @@ static __always_inline void identify(struct sample *s, struct task_struct *task,
 	s->kind = RECORD_SAMPLE;
 	s->labelled = 0;
 	s->state = WAIT_UNKNOWN;
-	s->serial = s->period = 0;
+	s->serial = s->group = s->period = 0;
 	s->time = now;
 	s->link = 0;
 	programs(task, typed, &s->program, &s->parent);

@@ -4,147 +4,35 @@
 /*
  * How long the target's threads wait, and where. `switched` runs at every switch of a CPU from one task to another. The
  * stack is that of the switch out, which is still the same at the switch in. A thread that waits at the same place
- * again and again has its stack walked once in a while, and its waits are summed up here: switches come a hundred
- * thousand times a second, and walking a stack costs as much as a switch does.
+ * again and again has its stack walked some of the times, and its waits are summed up here: switches come a hundred
+ * thousand times a second, and walking a stack costs more than a switch does.
  */
-#include "sample.h"
+#include "threads.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* A stack is walked anew after a random time of 1 ms on average, so that paths that look the same from their
- * registers have their share. */
-#define WALK_AGAIN_MASK ((1 << 21) - 1) /* ns */
-/* Stacks walked on a CPU: in the long run one per WALK_EVERY ns (2,000 a second cost under 1 % of it), and a burst
- * of as many. The lower half of the burst is kept for waits at places that are new. */
-#define WALK_EVERY 500000
-#define WALK_BURST 2000
+/* A walk costs 3 to 9 us. Of each CPU's, as many in the long run, one per so many ns: 2,000 a second of waits at places
+ * that are new or seldom, 500 of others. */
+#define FIRST_EVERY 500000
+#define AGAIN_EVERY 2000000
+#define WALK_BURST 1000
+#define FIRST_WAITS 4          /* at a place count as new */
+#define SELDOM_NS 4000000      /* between walks */
+/* Of the others one of 16 is walked, by chance: other paths may look the same from their registers. What is waited
+ * without a walk is shared out by user space as those waits were that chance chose. */
+#define CHANCE_MASK 15
 
-/* Where a thread waits, told from other places by the registers of user mode. */
-struct place {
-	__u64 pc, sp, fp;
-	__u64 serial;     /* of the record with its stack; 0: nothing is here yet */
-	__u64 time;       /* waited, ns, without the wait that goes on */
-	__u64 walk_again; /* not before, CLOCK_MONOTONIC */
-	__u32 count;      /* of waits that are over */
-	__u32 state;      /* enum wait_state */
-};
-
-enum place_kind {
-	PLACE_NOT_RUN,   /* for a CPU, without a stack: it has not run yet, or there was no time to walk it */
-	PLACE_NOT_TAKEN, /* for something else, likewise */
-	PLACE_PREEMPTED, /* anywhere: for a CPU */
-	PLACE_WAITS,     /* the first of WAITS for all else */
-};
-#define WAITS 3
-#define PLACES (PLACE_WAITS + WAITS)
-
-/* Only the CPUs that switch from and to it change it, one after the other. */
-struct thread {
-	__u64 since; /* it waits, CLOCK_MONOTONIC; 0: it runs */
-	__u32 execs; /* of its program: after execve no place is the same */
-	__u32 at;    /* place */
-	struct place place[PLACES];
-};
-
-const struct thread *unused_thread __attribute__((unused));
-const enum place_kind *unused_place_kind __attribute__((unused));
-
-static __always_inline struct place *place_at(struct thread *t, __u32 at)
+/* As in_target_typed, but remembers: most switches are between others, and a cgroup stays where it is. */
+static __always_inline int is_of_target(struct account *a, struct task_struct *task)
 {
-	asm volatile("" : "+r"(at)); /* the bound where it is used, for the verifier */
-	if (at >= PLACES)
-		at = 0;
-	return &t->place[at];
-}
+	__u64 id = cgroup_of_typed(task)->kn->id, *outside = &a->outside[id & (OUTSIDE - 1)];
 
-/* By the thread's number in the kernel's first PID namespace. The loader gives it room for four times the threads
- * that there are. Allocated beforehand: nothing may be allocated while a CPU switches. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2048);
-	__type(key, __u32);
-	__type(value, struct thread);
-} threads SEC(".maps");
-
-/* A thread that sleeps since before the capture began never switches to us. Its stack is walked in its place by our
- * own thread of that number, which has a copy of its stack at other addresses, when that gives up the CPU. */
-struct stand_in {
-	__u32 tid; /* 0: none */
-	__u32 pad;
-	__u64 serial;
-	__u64 low, high; /* addresses of the stack that was copied */
-	__u64 moved;     /* from there to the copy */
-	struct program program;
-	struct user_registers regs;
-};
-
-/* Written by user space. */
-struct control {
-	__u64 begin, end; /* of the capture, CLOCK_MONOTONIC; 0 if not yet */
-	struct stand_in stand_in;
-};
-
-const struct control *unused_control __attribute__((unused));
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct control);
-} controls SEC(".maps");
-
-/* Of one CPU. */
-struct account {
-	__u64 serial;       /* last one given */
-	__u64 walks_until;  /* time up to which walks were granted */
-	__u32 walks;        /* that may still be done */
-	__u32 no_room;      /* threads that found no room in the map of threads */
-	__u64 lost_time;    /* of waits that found no room in the ring buffer, ns */
-	__u64 lost_waits;
-};
-
-const struct account *unused_account __attribute__((unused));
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct account);
-} accounts SEC(".maps");
-
-/* For a new entry of the map of threads, which does not fit on a program's stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct thread);
-} no_thread SEC(".maps");
-
-/* include/linux/sched.h; equal since 4.14 but for the highest, which is newer. */
-#define TASK_UNINTERRUPTIBLE 0x0002
-#define TASK_STOPPED_OR_TRACED 0x000c
-#define TASK_DEAD 0x0080
-#define TASK_NOLOAD 0x0400
-#define TASK_FROZEN 0x8000
-
-struct task_struct___before_5_14 {
-	long state;
-} __attribute__((preserve_access_index));
-
-static __always_inline __u32 state_of(struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->__state))
-		return task->__state;
-	return ((struct task_struct___before_5_14 *)task)->state;
-}
-
-static __always_inline enum wait_state wait_state(__u32 state)
-{
-	if (!state)
-		return WAIT_RUNNABLE;
-	if (state & (TASK_STOPPED_OR_TRACED | TASK_FROZEN))
-		return WAIT_STOPPED;
-	return (state & (TASK_UNINTERRUPTIBLE | TASK_NOLOAD)) == TASK_UNINTERRUPTIBLE ? WAIT_BLOCKED : WAIT_SLEEPING;
+	if (*outside == id)
+		return 0;
+	if (in_target_typed(task, target_cgroup))
+		return 1;
+	*outside = id;
+	return 0;
 }
 
 static __always_inline __u64 new_serial(struct account *a)
@@ -152,15 +40,21 @@ static __always_inline __u64 new_serial(struct account *a)
 	return ++a->serial << 16 | (__u16)bpf_get_smp_processor_id();
 }
 
+static __always_inline void tell_one(struct account *a, enum record_kind kind, __u64 serial, __u32 count, __u64 time)
+{
+	struct waited_record r = {.kind = kind, .count = count, .serial = serial, .time = time};
+
+	if (!count || (serial && !bpf_ringbuf_output(&samples, &r, sizeof(r), BPF_RB_NO_WAKEUP)))
+		return;
+	a->lost_waits += count;
+	a->lost_time += time;
+}
+
 /* Tells what was waited at a place that will be another's. */
 static __always_inline void tell(struct account *a, struct place *p)
 {
-	struct waited_record r = {.kind = RECORD_WAITED, .count = p->count, .serial = p->serial, .time = p->time};
-
-	if (!p->count || (p->serial && !bpf_ringbuf_output(&samples, &r, sizeof(r), BPF_RB_NO_WAKEUP)))
-		return;
-	a->lost_waits += p->count;
-	a->lost_time += p->time;
+	tell_one(a, RECORD_WAITED, p->serial, p->count, p->time);
+	tell_one(a, RECORD_REST, p->group, p->rest_count, p->rest_time);
 }
 
 static __always_inline struct thread *new_thread(struct account *a, __u32 tid)
@@ -183,6 +77,8 @@ static __always_inline void identify_wait(struct sample *s, struct task_struct *
 	bpf_get_current_comm(s->comm, sizeof(s->comm));
 	numbers(s, task, 1);
 	s->serial = p->serial;
+	s->group = p->group;
+	s->by_chance = 0;
 	s->state = p->state;
 }
 
@@ -194,11 +90,11 @@ static __always_inline void name_without_stack(struct scratch *memory, struct ac
 
 	if (p->serial)
 		return;
-	p->serial = new_serial(a);
+	p->serial = p->group = new_serial(a);
 	p->state = state;
 	identify_wait(s, task, p, now);
 	if (!s->pid && may_read_kernel) { /* a task that ends has none any more */
-		p->serial = 0;
+		p->serial = p->group = 0;
 		return;
 	}
 	s->kernel_frames = 0;
@@ -218,14 +114,17 @@ static __always_inline void came(struct account *a, struct task_struct *task, __
 	if (t) {
 		struct place *p = place_at(t, t->at);
 
-		if (t->since && now > t->since) {
+		if (t->since && now > t->since && t->walked) {
 			p->time += now - t->since;
 			p->count += 1;
+		} else if (t->since && now > t->since) {
+			p->rest_time += now - t->since;
+			p->rest_count += 1;
 		}
 		t->since = 0;
 		return;
 	}
-	if (!in_target_typed(task, target_cgroup))
+	if (!is_of_target(a, task))
 		return;
 	t = new_thread(a, tid);
 	if (!t)
@@ -241,25 +140,25 @@ static __always_inline void came(struct account *a, struct task_struct *task, __
 	}
 }
 
-/* Whether the CPU may spend time on a stack now, leaving as many walks to others. */
-static __always_inline int may_walk(struct account *a, __u64 now, __u32 reserve)
+/* Whether the CPU may spend time on a stack now, and leave as many to others. */
+static __always_inline int may_walk(struct grant *g, __u64 every, __u64 now, __u64 reserve)
 {
-	__u64 earned = (now - a->walks_until) / WALK_EVERY;
+	__u64 earned = (now - g->until) / every;
 
 	if (earned) {
-		a->walks_until += earned * WALK_EVERY;
-		earned += a->walks;
-		a->walks = earned < WALK_BURST ? earned : WALK_BURST;
+		g->until += earned * every;
+		earned += g->left;
+		g->left = earned < WALK_BURST ? earned : WALK_BURST;
 	}
-	if (a->walks <= reserve)
+	if (g->left <= reserve)
 		return 0;
-	a->walks -= 1;
+	g->left -= 1;
 	return 1;
 }
 
 static __always_inline int same_place(struct thread *t, struct place *p, struct user_registers *regs, __u32 state, __u32 execs)
 {
-	return p->serial && p->pc == regs->pc && p->sp == regs->r[REG_SP] && p->fp == regs->r[REG_FP] && p->state == state && t->execs == execs;
+	return p->serial && p->pc == regs->pc && p->sp == regs->r[REG_SP] && p->state == state && t->execs == execs;
 }
 
 /* The current task gives up its CPU. */
@@ -271,7 +170,7 @@ static __always_inline void went(void *ctx, struct scratch *memory, struct accou
 	struct thread *t = bpf_map_lookup_elem(&threads, &tid);
 
 	if (!t) {
-		if (bits & TASK_DEAD || !in_target_typed(task, target_cgroup))
+		if (bits & TASK_DEAD || !is_of_target(a, task))
 			return;
 		t = new_thread(a, tid);
 		if (!t)
@@ -299,33 +198,47 @@ static __always_inline void went(void *ctx, struct scratch *memory, struct accou
 	struct place *p = place_at(t, at);
 
 	int known = same_place(t, p, regs, state, execs);
-	if (known && (now < p->walk_again || !may_walk(a, now, WALK_BURST / 2))) {
-		t->at = at;
-		t->since = now;
-		return;
+	t->since = now;
+	t->at = at;
+	int by_chance = 0;
+	t->walked = 1;
+	if (known) {
+		p->waits += 1;
+		t->walked = (p->waits < FIRST_WAITS || now - p->walked_at >= SELDOM_NS) && may_walk(&a->first, FIRST_EVERY, now, WALK_BURST / 2);
+		if (!t->walked) {
+			by_chance = 1;
+			t->walked = !(bpf_get_prandom_u32() & CHANCE_MASK) && may_walk(&a->again, AGAIN_EVERY, now, 0);
+		}
 	}
+	if (!t->walked)
+		return;
 	/* A thread's first waits are always worth it. */
-	if (!known && p->serial && !may_walk(a, now, state == WAIT_RUNNABLE ? WALK_BURST / 2 : 0)) {
+	if (!known && p->serial &&
+	    !(state == WAIT_RUNNABLE ? may_walk(&a->again, AGAIN_EVERY, now, 0) : may_walk(&a->first, FIRST_EVERY, now, 0))) {
 		t->at = state == WAIT_RUNNABLE ? PLACE_NOT_RUN : PLACE_NOT_TAKEN;
-		t->since = now;
 		if (state == WAIT_RUNNABLE)
 			name_without_stack(memory, a, &t->place[PLACE_NOT_RUN], task, WAIT_RUNNABLE, now);
 		else
 			name_without_stack(memory, a, &t->place[PLACE_NOT_TAKEN], task, WAIT_UNKNOWN, now);
 		return;
 	}
-	tell(a, p);
-	p->pc = regs->pc;
-	p->sp = regs->r[REG_SP];
-	p->fp = regs->r[REG_FP];
-	p->serial = new_serial(a);
+	if (known) {
+		tell_one(a, RECORD_WAITED, p->serial, p->count, p->time);
+		p->serial = new_serial(a);
+	} else {
+		tell(a, p);
+		p->pc = regs->pc;
+		p->sp = regs->r[REG_SP];
+		p->state = state;
+		p->serial = p->group = new_serial(a);
+		p->rest_time = p->rest_count = p->waits = 0;
+		t->execs = execs;
+	}
 	p->time = p->count = 0;
-	p->walk_again = now + (bpf_get_prandom_u32() & WALK_AGAIN_MASK);
-	p->state = state;
-	t->execs = execs;
-	t->at = at;
-	t->since = now;
+	if (!by_chance)
+		p->walked_at = now;
 	identify_wait(s, task, p, now);
+	s->by_chance = by_chance;
 	begin_stack(ctx, memory, has_user_half);
 }
 
@@ -340,6 +253,7 @@ static __always_inline void stand_in(void *ctx, struct scratch *memory, struct s
 	s->state = WAIT_UNKNOWN;
 	s->serial = other->serial;
 	s->period = 0;
+	s->group = other->serial;
 	s->time = now;
 	s->link = 0;
 	s->tid = other->tid;

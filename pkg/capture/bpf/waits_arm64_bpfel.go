@@ -14,13 +14,22 @@ import (
 )
 
 type WaitsAccount struct {
-	_          structs.HostLayout
-	Serial     uint64
-	WalksUntil uint64
-	Walks      uint32
-	NoRoom     uint32
-	LostTime   uint64
-	LostWaits  uint64
+	_         structs.HostLayout
+	Serial    uint64
+	NoRoom    uint64
+	LostTime  uint64
+	LostWaits uint64
+	First     struct {
+		_     structs.HostLayout
+		Until uint64
+		Left  uint64
+	}
+	Again struct {
+		_     structs.HostLayout
+		Until uint64
+		Left  uint64
+	}
+	Outside [16]uint64
 }
 
 type WaitsControl struct {
@@ -130,8 +139,9 @@ type WaitsScratch struct {
 		End          uint16
 		Known        uint16
 		State        uint32
-		Pad          uint32
+		ByChance     uint32
 		Serial       uint64
+		Group        uint64
 		Period       uint64
 		Comm         [16]int8
 		Time         uint64
@@ -193,8 +203,9 @@ type WaitsSleeper struct {
 		End          uint16
 		Known        uint16
 		State        uint32
-		Pad          uint32
+		ByChance     uint32
 		Serial       uint64
+		Group        uint64
 		Period       uint64
 		Comm         [16]int8
 		Time         uint64
@@ -205,20 +216,25 @@ type WaitsSleeper struct {
 }
 
 type WaitsThread struct {
-	_     structs.HostLayout
-	Since uint64
-	Execs uint32
-	At    uint32
-	Place [6]struct {
+	_      structs.HostLayout
+	Since  uint64
+	Execs  uint32
+	At     uint32
+	Walked uint32
+	Pad    uint32
+	Place  [6]struct {
 		_         structs.HostLayout
 		Pc        uint64
 		Sp        uint64
-		Fp        uint64
+		Group     uint64
 		Serial    uint64
 		Time      uint64
-		WalkAgain uint64
+		RestTime  uint64
+		WalkedAt  uint64
 		Count     uint32
+		RestCount uint32
 		State     uint32
+		Waits     uint32
 	}
 }
 

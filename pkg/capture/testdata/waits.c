@@ -22,7 +22,7 @@ static NOINLINE void nap_short(void) { rest(2000000); __asm__ volatile(""); }
 static NOINLINE void nap_long(void) { rest(10000000); __asm__ volatile(""); }
 
 /* What threads did, as they see it, times in ns. */
-static volatile long naps, napped_short, napped_long, waited_for_lock, burned;
+static volatile long naps, napped_short, napped_long, waited_for_lock, burned, winked_short, winked_long;
 
 static long now(clockid_t clock)
 {
@@ -42,6 +42,24 @@ static NOINLINE void *napper(void *_)
 		naps++;
 		napped_short += between - begin;
 		napped_long += now(CLOCK_MONOTONIC) - between;
+	}
+	return 0;
+}
+
+static NOINLINE void wink_short(void) { rest(100000); __asm__ volatile(""); }
+static NOINLINE void wink_long(void) { rest(900000); __asm__ volatile(""); }
+
+/* The same, too often for each stack to be walked. */
+static NOINLINE void *winker(void *_)
+{
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (;;) {
+		long begin = now(CLOCK_MONOTONIC), between;
+		wink_short();
+		between = now(CLOCK_MONOTONIC);
+		wink_long();
+		__sync_fetch_and_add(&winked_short, between - begin);
+		__sync_fetch_and_add(&winked_long, now(CLOCK_MONOTONIC) - between);
 	}
 	return 0;
 }
@@ -189,11 +207,13 @@ int main(int argc, char **argv)
 	start("wanter", wanter);
 	start("sleeper", sleeper);
 	start("worker", worker);
+	for (int i = 0; i < 4; i++)
+		start("winker", winker);
 	for (;;) {
 		char line[16];
 		if (!fgets(line, sizeof(line), stdin))
 			return 0;
-		printf("%ld %ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), naps * 1000000000L, napped_short, napped_long, waited_for_lock, burned);
+		printf("%ld %ld %ld %ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), naps * 1000000000L, napped_short, napped_long, waited_for_lock, burned, winked_short, winked_long);
 		fflush(stdout);
 	}
 }

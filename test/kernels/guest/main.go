@@ -165,7 +165,7 @@ func sample(result *Result) error {
 	for _, s := range p.Sample {
 		result.Waits[s.Label["thread"][0]+" "+s.Label["state"][0]+" "+names(s)] += float64(s.Value[1]) / 1e9
 	}
-	if p, lost, err = take(capture.NewFaults, 3*time.Second, func() { fmt.Fprintln(faulty, 1000) }); err != nil {
+	if p, lost, err = take(capture.NewFaults, 5*time.Second, func() { fmt.Fprintln(faulty, 400) }); err != nil {
 		return fmt.Errorf("faults: %w", err)
 	}
 	result.Lost += lost
@@ -185,7 +185,7 @@ func take(sampler func(capture.Options) (*capture.Sampler, error), d time.Durati
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	if meanwhile != nil {
-		time.AfterFunc(d/3, meanwhile)
+		time.AfterFunc(time.Second, meanwhile)
 	}
 	r, err := c.Run(ctx)
 	if err != nil {

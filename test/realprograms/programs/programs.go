@@ -16,6 +16,8 @@ type Program struct {
 	Hot []string
 	// Go says that the program is written in it: any goroutine's function may be the root of a stack.
 	Go bool
+	// Own is the protocol and the port at which the program serves net/http/pprof, as http:6060; empty if it does not.
+	Own string
 }
 
 // ServerContainer is the name of the container to profile.
@@ -62,11 +64,12 @@ var All = []Program{
 	},
 	{
 		Name: "etcd",
-		Server: "exec /controlplane etcd --data-dir /tmp/etcd --unsafe-no-fsync --listen-client-urls http://0.0.0.0:2379 " +
+		Server: "exec /controlplane etcd --data-dir /tmp/etcd --unsafe-no-fsync --enable-pprof --listen-client-urls http://0.0.0.0:2379 " +
 			"--advertise-client-urls http://127.0.0.1:2379",
 		Ready: "curl -fso /dev/null http://127.0.0.1:2379/health",
 		Load:  "ab -q -k -c 8 -n 20000 -p /etc/realprograms/put.json -T application/json http://127.0.0.1:2379/v3/kv/put",
 		Go:    true,
+		Own:   "http:2379",
 		Hot:   []string{"runtime.mcall", "net/http.(*conn).serve", "google.golang.org/grpc.(*Server).processUnaryRPC"},
 	},
 	{
@@ -82,6 +85,7 @@ var All = []Program{
 		Ready:  "curl -fsko /dev/null https://127.0.0.1:6443/readyz",
 		Load:   "ab -q -k -c 8 -n 20000 https://127.0.0.1:6443/apis/rbac.authorization.k8s.io/v1/clusterroles",
 		Go:     true,
+		Own:    "https:6443",
 		Hot:    []string{"runtime.mcall", "net/http.(*conn).serve", "k8s.io/apiserver/pkg/endpoints/handlers.ListResource.func1"},
 	},
 }

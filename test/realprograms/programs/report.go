@@ -28,7 +28,8 @@ type Report struct {
 	Roots    []Share  `json:"roots"`    // the commonest roots of stacks
 	Notes    []string `json:"notes,omitempty"`
 
-	Pictures []Picture `json:"pictures"`
+	Pictures []Picture    `json:"pictures"`
+	Own      []Comparison `json:"own,omitempty"` // with the program's own profiles, if it has them
 }
 
 // Share is what of a whole belongs to a function.
@@ -66,6 +67,11 @@ func (r *Report) Shortcomings() []string {
 	for _, h := range r.Hot {
 		if h.Share < wantHot {
 			all = append(all, fmt.Sprintf("%s is in %.1f %% of the samples, want %.0f %%", h.Name, 100*h.Share, 100*wantHot))
+		}
+	}
+	for _, c := range r.Own {
+		if c.Off != "" {
+			all = append(all, fmt.Sprintf("%s: %s", c, c.Off))
 		}
 	}
 	return all

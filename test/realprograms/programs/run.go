@@ -46,6 +46,11 @@ func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
 	if report.Pictures, err = pictures(p.Name, profile); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
+	if p.Own != "" {
+		if report.Own, err = r.compareOwn(ctx, p); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
 	return report, nil
 }
 
