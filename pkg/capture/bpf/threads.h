@@ -100,7 +100,7 @@ struct account {
 	__u64 no_room;      /* switches of threads that found no room in the map of threads */
 	__u64 lost_time;    /* of waits that found no room in the ring buffer, ns */
 	__u64 lost_waits;
-	struct grant first, again;
+	struct grant first, again, preempted;
 	__u64 outside[OUTSIDE]; /* ids of cgroups that are not the target's, in the place that their low bits tell */
 };
 

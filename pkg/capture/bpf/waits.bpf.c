@@ -11,11 +11,14 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* A walk costs 3 to 9 us. Of each CPU's, as many in the long run, one per so many ns: 2,000 a second of waits at places
- * that are new or seldom, 500 of others. */
+/* A walk costs 3 to 10 us. Of each CPU's, as many in the long run, one per so many ns: 2,000 a second of waits at places
+ * that are new or seldom, 500 of others, 250 where a thread was preempted; and at once as many as are in a burst. */
 #define FIRST_EVERY 500000
+#define FIRST_BURST 1000
 #define AGAIN_EVERY 2000000
-#define WALK_BURST 1000
+#define AGAIN_BURST 250
+#define PREEMPTED_EVERY 4000000
+#define PREEMPTED_BURST 100
 #define FIRST_WAITS 4          /* at a place count as new */
 #define SELDOM_NS 4000000      /* between walks */
 /* Of the others one of 16 is walked, by chance: other paths may look the same from their registers. What is waited
@@ -141,14 +144,14 @@ static __always_inline void came(struct account *a, struct task_struct *task, __
 }
 
 /* Whether the CPU may spend time on a stack now, and leave as many to others. */
-static __always_inline int may_walk(struct grant *g, __u64 every, __u64 now, __u64 reserve)
+static __always_inline int may_walk(struct grant *g, __u64 every, __u64 burst, __u64 now, __u64 reserve)
 {
 	__u64 earned = (now - g->until) / every;
 
 	if (earned) {
 		g->until += earned * every;
 		earned += g->left;
-		g->left = earned < WALK_BURST ? earned : WALK_BURST;
+		g->left = earned < burst ? earned : burst;
 	}
 	if (g->left <= reserve)
 		return 0;
@@ -204,17 +207,18 @@ static __always_inline void went(void *ctx, struct scratch *memory, struct accou
 	t->walked = 1;
 	if (known) {
 		p->waits += 1;
-		t->walked = (p->waits < FIRST_WAITS || now - p->walked_at >= SELDOM_NS) && may_walk(&a->first, FIRST_EVERY, now, WALK_BURST / 2);
+		t->walked = (p->waits < FIRST_WAITS || now - p->walked_at >= SELDOM_NS) && may_walk(&a->first, FIRST_EVERY, FIRST_BURST, now, FIRST_BURST / 2);
 		if (!t->walked) {
 			by_chance = 1;
-			t->walked = !(bpf_get_prandom_u32() & CHANCE_MASK) && may_walk(&a->again, AGAIN_EVERY, now, 0);
+			t->walked = !(bpf_get_prandom_u32() & CHANCE_MASK) && may_walk(&a->again, AGAIN_EVERY, AGAIN_BURST, now, 0);
 		}
 	}
 	if (!t->walked)
 		return;
 	/* A thread's first waits are always worth it. */
 	if (!known && p->serial &&
-	    !(state == WAIT_RUNNABLE ? may_walk(&a->again, AGAIN_EVERY, now, 0) : may_walk(&a->first, FIRST_EVERY, now, 0))) {
+	    !(state == WAIT_RUNNABLE ? may_walk(&a->preempted, PREEMPTED_EVERY, PREEMPTED_BURST, now, 0)
+				     : may_walk(&a->first, FIRST_EVERY, FIRST_BURST, now, 0))) {
 		t->at = state == WAIT_RUNNABLE ? PLACE_NOT_RUN : PLACE_NOT_TAKEN;
 		if (state == WAIT_RUNNABLE)
 			name_without_stack(memory, a, &t->place[PLACE_NOT_RUN], task, WAIT_RUNNABLE, now);

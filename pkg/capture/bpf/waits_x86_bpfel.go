@@ -29,6 +29,11 @@ type WaitsAccount struct {
 		Until uint64
 		Left  uint64
 	}
+	Preempted struct {
+		_     structs.HostLayout
+		Until uint64
+		Left  uint64
+	}
 	Outside [16]uint64
 }
 
