@@ -26,7 +26,7 @@ const targetVariable = "CAPTURE_TEST_TARGET"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == goruntime.GuardCommand {
-		if err := goruntime.Guard(os.Args[2:], os.Stdin, os.Stdout); err != nil {
+		if err := goruntime.Guard(os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		return

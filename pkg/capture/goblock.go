@@ -58,10 +58,7 @@ func (k *GoBlock) Run(context.Context) (*Result, error) {
 	ticksPerNano := goruntime.TicksPerSecond() / 1e9
 	for _, p := range append([]*goProgram(nil), k.programs.programs...) {
 		reading, err := k.read(p.Runtime)
-		if err == nil {
-			err = p.Check()
-		}
-		if err != nil {
+		if err = p.checked(err); err != nil {
 			k.programs.drop(p, err)
 			continue
 		}

@@ -127,7 +127,7 @@ func (m *GoMemory) reading(p *goProgram) (reading *goruntime.MemProfile, err err
 		reading, err = p.MemProfile()
 	}
 	if errors.Is(err, goruntime.ErrMemProfileOff) {
-		return nil, fmt.Errorf("%w: the linker turns that off in programs that import no pprof package; "+
+		return nil, fmt.Errorf("%w: the linker turns that off in programs that cannot write a memory profile, as most without net/http/pprof; "+
 			"--enable-memprofile turns it on for the time of the capture, by writing that variable in the program's memory", err)
 	}
 	return reading, err
@@ -147,8 +147,9 @@ func (m *GoMemory) read(b *profileBuilder, since func(*goProgram) map[uint64]gor
 	m.torn = 0
 	for _, p := range append([]*goProgram(nil), m.programs.programs...) {
 		reading, err := m.reading(p)
-		if err == nil {
-			err = p.Check()
+		if err = p.checked(err); err != nil && next == nil && p.last != nil { // what came in slices is not lost
+			b.comment("process %d (%s): what came after the last slice is missing: %v", p.generation.process.NSPID, p.generation.process.Name, err)
+			reading, err = p.last, nil
 		}
 		if err != nil {
 			m.programs.drop(p, err)
@@ -248,7 +249,7 @@ func (m *GoMemory) Slice() (*Result, error) {
 			return p.before
 		}
 		return p.sliced
-	}, func(p *goProgram, reading *goruntime.MemProfile) { p.sliced = countsOf(reading) })
+	}, func(p *goProgram, reading *goruntime.MemProfile) { p.sliced, p.last = countsOf(reading), reading })
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
 // goProcess is a program whose goroutines are read.
@@ -17,8 +18,17 @@ type goProcess struct {
 // goProcesses are those of a container.
 type goProcesses struct {
 	*goPrograms
-	all []*goProcess
+	all   []*goProcess
+	known map[processKey]bool // that were looked at
+	gone  goruntime.Counts    // of those that are no more
 }
+
+type processKey struct {
+	pid     int
+	started uint64
+}
+
+func keyOf(p *proc.Process) processKey { return processKey{p.PID, p.StartTime} }
 
 // openGoProcesses finds them. The error wraps ErrNoGo if there is none that can be read.
 func openGoProcesses(o Options) (*goProcesses, error) {
@@ -26,20 +36,66 @@ func openGoProcesses(o Options) (*goProcesses, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &goProcesses{goPrograms: programs}
+	all := &goProcesses{goPrograms: programs}
 	for _, program := range slices.Clone(programs.programs) {
-		goroutines, err := program.Goroutines()
-		if err != nil {
-			programs.drop(program, privileged(err))
-			continue
-		}
-		p.all = append(p.all, &goProcess{program, goroutines, map[int]int{}})
+		all.add(program)
 	}
 	if err := programs.none(); err != nil {
 		return nil, errors.Join(err, programs.close())
 	}
-	return p, nil
+	return all, nil
 }
+
+func (a *goProcesses) add(program *goProgram) {
+	goroutines, err := program.Goroutines()
+	if err != nil {
+		a.drop(program, privileged(err))
+		return
+	}
+	a.all = append(a.all, &goProcess{program, goroutines, map[int]int{}})
+}
+
+// remove leaves out one that cannot be read any more. It is looked at again, for it may have executed another program.
+func (a *goProcesses) remove(p *goProcess, why error) {
+	delete(a.known, keyOf(p.generation.process))
+	a.gone.Add(p.goroutines.Counts)
+	a.drop(p.goProgram, why)
+	a.all = slices.DeleteFunc(a.all, func(one *goProcess) bool { return one == p })
+}
+
+// counts say how reading all of them went.
+func (a *goProcesses) counts() goruntime.Counts {
+	all := a.gone
+	for _, p := range a.all {
+		all.Add(p.goroutines.Counts)
+	}
+	return all
+}
+
+// lookAgain takes in processes that have begun since it was called last. The first time it only takes note of those that
+// are there.
+func (a *goProcesses) lookAgain(o Options) {
+	processes, err := proc.InContainer(o.ContainerID)
+	if err != nil {
+		return // the container has ended
+	}
+	first := a.known == nil
+	now := map[processKey]bool{}
+	for i := range processes {
+		p := &processes[i]
+		now[keyOf(p)] = true
+		if first || a.known[keyOf(p)] || !selects(o.PIDs, p.NSPID) || len(a.all) >= maxGoProcesses {
+			continue
+		}
+		if program := a.open(p); program != nil {
+			a.add(program)
+		}
+	}
+	a.known = now
+}
+
+// maxGoProcesses bounds the programs that are read at once by a capture that takes in new ones.
+const maxGoProcesses = 256
 
 // thread gives a thread's ID in our PID namespace.
 func (p *goProcess) thread(own int) (int, bool) {
@@ -57,6 +113,6 @@ func (p *goProcess) thread(own int) (int, bool) {
 const maxKnownThreads = 1 << 15
 
 // has tells whether a process is among them.
-func (p *goProcesses) has(pid int) bool {
-	return slices.ContainsFunc(p.all, func(one *goProcess) bool { return one.generation.process.PID == pid })
+func (a *goProcesses) has(pid int) bool {
+	return slices.ContainsFunc(a.all, func(one *goProcess) bool { return one.generation.process.PID == pid })
 }

@@ -30,6 +30,7 @@ type goProgram struct {
 	switched *goruntime.Switch              // nil if its memory profile was on, or is left off
 	before   map[uint64]goruntime.MemCounts // by record, when the capture began
 	sliced   map[uint64]goruntime.MemCounts // as of the last slice
+	last     *goruntime.MemProfile          // the last slice's reading
 }
 
 // openGoPrograms finds them. The error wraps ErrNoGo if there is none.
@@ -40,25 +41,32 @@ func openGoPrograms(o Options) (*goPrograms, error) {
 	}
 	all := &goPrograms{table: newProcessTable(o.PIDs, func(program, int, []mapping) {})}
 	for i := range processes {
-		p := &processes[i]
-		if !selects(o.PIDs, p.NSPID) {
-			continue
-		}
-		r, err := goruntime.Open(p)
-		switch {
-		case errors.Is(err, goruntime.ErrNotGo):
-			all.others++
-		case err != nil:
-			all.refused = append(all.refused, privileged(err))
-		default:
-			g, _ := all.table.of(&sample{program: program{tgid: uint32(p.PID)}, pid: uint32(p.PID)})
-			all.programs = append(all.programs, &goProgram{Runtime: r, generation: g})
+		if p := &processes[i]; selects(o.PIDs, p.NSPID) {
+			all.open(p)
 		}
 	}
 	if err := all.none(); err != nil {
 		return nil, errors.Join(err, all.close())
 	}
 	return all, nil
+}
+
+// open takes a process in if it is a Go program that can be read; else it gives nil.
+func (a *goPrograms) open(p *proc.Process) *goProgram {
+	r, err := goruntime.Open(p)
+	switch {
+	case errors.Is(err, goruntime.ErrNotGo):
+		a.others++
+	case err != nil:
+		a.refused = append(a.refused, privileged(err))
+	default:
+		// The time tells processes with the same PID apart.
+		g, _ := a.table.of(&sample{program: program{tgid: uint32(p.PID), started: p.StartTime}, pid: uint32(p.PID)})
+		program := &goProgram{Runtime: r, generation: g}
+		a.programs = append(a.programs, program)
+		return program
+	}
+	return nil
 }
 
 // privileged says what is missing where a process must not be read.
@@ -85,6 +93,16 @@ func (a *goPrograms) none() error {
 	return fmt.Errorf("%w: none of the container's processes has a PID that was asked for", ErrNoGo)
 }
 
+func (p *goProgram) close() error { return errors.Join(p.switched.Off(), p.Close()) }
+
+// checked makes sure that what was read is the program's, and prefers the end of that to what reading it then gave.
+func (p *goProgram) checked(err error) error {
+	if gone := p.Check(); gone != nil {
+		return gone
+	}
+	return err
+}
+
 // drop leaves a program out.
 func (a *goPrograms) drop(p *goProgram, why error) {
 	a.refused = append(a.refused, fmt.Errorf("process %d (%s): %w", p.generation.process.NSPID, p.generation.process.Name, why))
@@ -95,8 +113,6 @@ func (a *goPrograms) drop(p *goProgram, why error) {
 	}
 	p.close()
 }
-
-func (p *goProgram) close() error { return errors.Join(p.switched.Off(), p.Close()) }
 
 func (a *goPrograms) close() error {
 	var errs []error

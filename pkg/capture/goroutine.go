@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -49,15 +50,19 @@ func goroutineKind() kind {
 	return kind{types: []*profile.ValueType{goroutine}, defaultType: goroutine.Type, periodType: goroutine, period: 1}
 }
 
-// Run reads the goroutines and returns at once. It may be called once.
-func (c *Goroutines) Run(context.Context) (*Result, error) {
+// Run reads the goroutines and returns at once; when ctx is done no further process is read. It may be called once.
+func (c *Goroutines) Run(ctx context.Context) (*Result, error) {
 	begin := time.Now()
 	if !c.began.CompareAndSwap(0, begin.UnixNano()) {
 		return nil, errors.New("goroutines are read only once")
 	}
-	for _, p := range c.processes.all {
-		if err := c.readProcess(p); err != nil {
-			c.processes.drop(p.goProgram, err) // what was read of it stays
+	for _, p := range slices.Clone(c.processes.all) {
+		err := ctx.Err()
+		if err == nil {
+			err = c.readProcess(p)
+		}
+		if err != nil {
+			c.processes.remove(p, err) // what was read of it stays
 		}
 	}
 	if c.read.Load() == 0 {
@@ -177,11 +182,7 @@ func (c *Goroutines) describe(b *profileBuilder) error {
 
 // describeGoroutines says how the readings went.
 func describeGoroutines(b *profileBuilder, processes *goProcesses, stacks *stackTable) {
-	var all goruntime.Counts
-	for _, p := range processes.all {
-		n := p.goroutines.Counts
-		all.Tries, all.Torn, all.Bad, all.CutLabels = all.Tries+n.Tries, all.Torn+n.Torn, all.Bad+n.Bad, all.CutLabels+n.CutLabels
-	}
+	all := processes.counts()
 	b.comment("readings repeated, for the goroutine had changed: %d", all.Tries)
 	b.comment("goroutines that changed with every reading: %d", all.Torn)
 	b.comment("truncated stacks: %d", stacks.ends[truncated])

@@ -181,6 +181,20 @@ func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
 	}
 }
 
+// Goroutines that called C, and C that called Go, are as the program itself says.
+func TestGoroutinesInC(t *testing.T) {
+	needRoot(t)
+	for _, version := range []string{"local", "go1.21.13"} {
+		p := start(t, buildGo(t, version, "", "cgoparks"))
+		for _, freeze := range []bool{false, true} {
+			got := atStacks(goroutines(t, capture.Options{ContainerID: p.id, Freeze: freeze}))
+			if compareStacks(t, got, atStacks(p.own(t))); len(got) < 3 {
+				t.Errorf("%s: %v", version, got)
+			}
+		}
+	}
+}
+
 func TestManyGoroutines(t *testing.T) {
 	needRoot(t)
 	program := buildGo(t, "local", "'-ldflags=-s -w'", "parks")

@@ -138,7 +138,7 @@ func buildGo(t testing.TB, version, flags, source string) string {
 	cmd := exec.Command("go", "build", "-o", program, ".")
 	cmd.Dir = dir
 	cgo := "0"
-	if source == "cgostacks" || strings.Contains(flags, "-race") {
+	if strings.HasPrefix(source, "cgo") || strings.Contains(flags, "-race") {
 		cgo = "1"
 	}
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "CGO_ENABLED="+cgo, "GOFLAGS="+flags)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -15,27 +16,28 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
 )
 
-// numbers asks goplain for runtime.MemProfileRate and what its two functions have allocated.
-func (s *target) numbers(t *testing.T) (rate, one, two int64) {
+// tell lets goplain do something, and gives its runtime.MemProfileRate after that.
+func (s *target) tell(t *testing.T, what string) (rate int) {
 	t.Helper()
-	fmt.Fprintln(s.stdin)
+	fmt.Fprintln(s.stdin, what)
 	line, err := s.stdout.ReadString('\n')
-	if _, scanErr := fmt.Sscan(line, &rate, &one, &two); scanErr != nil {
+	if _, scanErr := fmt.Sscan(line, &rate); scanErr != nil {
 		t.Fatalf("the program says %q (%v)", line, err)
 	}
-	return rate, one, two
+	return rate
 }
 
-func (s *target) expectRate(t *testing.T, want int64) {
+func (s *target) expectRate(t *testing.T, want int) {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		rate, _, _ := s.numbers(t)
+		rate := s.tell(t, "")
 		if rate == want {
 			return
 		}
-		if time.Since(began) > 5*time.Second {
+		if time.Since(began) > 10*time.Second {
 			t.Fatalf("runtime.MemProfileRate is %d, want %d", rate, want)
 		}
 	}
@@ -52,18 +54,18 @@ func sumOf(p *profile.Profile, typ, leaf string) (sum int64) {
 	return sum
 }
 
-func expectNear(t *testing.T, what string, got, want, share float64) {
+func expectNear(t *testing.T, what string, got, want int64, share float64) {
 	t.Helper()
-	if got < want*(1-share) || got > want*(1+share) {
-		t.Errorf("%s: %.0f, want %.0f within %.0f %%", what, got, want, 100*share)
+	if math.Abs(float64(got-want)) > share*float64(want) {
+		t.Errorf("%s: %d, want %d within %.0f %%", what, got, want, 100*share)
 	} else {
-		t.Logf("%s: %.0f, want %.0f", what, got, want)
+		t.Logf("%s: %d, want %d", what, got, want)
 	}
 }
 
 // switchedBuilds are versions of Go between which sampling works differently.
 var switchedBuilds = []struct{ version, flags string }{
-	{"go1.20.14", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-race"},
+	{"go1.20.14", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-race -ldflags=-s"},
 }
 
 // What a program without any profile allocates during the capture, where and how much, is right once its memory profile is
@@ -77,46 +79,59 @@ func TestEnableMemProfile(t *testing.T) {
 	for _, b := range builds {
 		t.Run(b.version+b.flags, func(t *testing.T) {
 			program := buildGo(t, b.version, b.flags, "goplain")
+			s := startGo(t, program)
+			o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}
 			t.Run("allocs", func(t *testing.T) {
-				s := startGo(t, program, "churn")
-				o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 16384}
-				_, one, two := s.numbers(t)
-				began := time.Now()
-				p, err := runProfile(t, capture.NewAllocs, o, 2*time.Second)
-				if err != nil {
-					t.Fatal(err)
-				}
-				rate, one2, two2 := s.numbers(t)
-				took := time.Since(began)
-				if rate != 0 {
-					t.Errorf("runtime.MemProfileRate is %d after the capture", rate)
-				}
-				share := float64(p.DurationNanos) / float64(took)
-				expectNear(t, "bytes of one", float64(sumOf(p, "alloc_space", "main.one")), float64(one2-one)*share, 0.05)
-				expectNear(t, "bytes of two", float64(sumOf(p, "alloc_space", "main.two")), float64(two2-two)*share, 0.05)
-				expectNear(t, "objects of two", float64(sumOf(p, "alloc_objects", "main.two")), float64(two2-two)*share/64, 0.05)
+				p := s.profileWhile(t, capture.NewAllocs, o, "churn")
+				expectNear(t, "bytes of one", sumOf(p, "alloc_space", "main.one"), 1_024_000_000, 0.05)
+				expectNear(t, "bytes of two", sumOf(p, "alloc_space", "main.two"), 64_000_000, 0.05)
+				expectNear(t, "objects of two", sumOf(p, "alloc_objects", "main.two"), 1_000_000, 0.05)
 				if !slices.ContainsFunc(p.Comments, func(c string) bool { return strings.Contains(c, "turned on by kubectl pprof") }) {
 					t.Errorf("no comment says that the profile was turned on: %q", p.Comments)
 				}
 			})
 			t.Run("heap", func(t *testing.T) {
-				s := startGo(t, program, "hold")
-				p, err := runProfile(t, capture.NewHeap, capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}, 2*time.Second)
-				if err != nil {
-					t.Fatal(err)
-				}
-				s.expectRate(t, 0)
-				// It holds 1000 times 64 KiB in the end, of which a few were allocated before.
-				expectNear(t, "bytes held", float64(sumOf(p, "inuse_space", "main.hold")), 1000<<16, 0.1)
+				p := s.profileWhile(t, capture.NewHeap, o, "hold")
+				expectNear(t, "bytes held", sumOf(p, "inuse_space", "main.hold"), 1000<<16, 0.01)
 			})
 		})
 	}
 }
 
+// profileWhile takes a profile in which a program does something.
+func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*capture.GoMemory, error), o capture.Options, what string) *profile.Profile {
+	t.Helper()
+	c, err := prepare(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var r *capture.Result
+	done := make(chan struct{})
+	go func() {
+		r, err = c.Run(ctx)
+		close(done)
+	}()
+	s.expectRate(t, o.MemProfileRate)
+	s.tell(t, what)
+	stop()
+	<-done
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.expectRate(t, 0)
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
+		t.Fatal(err)
+	}
+	return r.Profile
+}
+
 // The old rate comes back when a capture is stopped or given up, and when the profiler is killed.
 func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 	needRoot(t)
-	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"), "churn")
+	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
 	o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}
 	t.Run("stopped", func(t *testing.T) {
 		c, err := capture.NewAllocs(o)
@@ -169,7 +184,7 @@ func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 			s.expectRate(t, 4096)
 			stops, ended = append(stops, stop), append(ended, done)
 		}
-		for i, rate := range []int64{4096, 0} {
+		for i, rate := range []int{4096, 0} {
 			stops[i]()
 			if err := <-ended[i]; err != nil {
 				t.Error(err)

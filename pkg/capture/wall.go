@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
@@ -31,7 +32,8 @@ type Wall struct {
 	slicer   slicer
 	readings int
 	reading  time.Duration // that all readings took
-	programs int           // Go processes that were found
+	looked   time.Time     // for processes that have begun
+	programs atomic.Int64  // Go processes that are read
 	started  atomic.Int64  // Unix time in ns, 0 before Run
 	kept     atomic.Uint64
 }
@@ -50,12 +52,14 @@ type lateGoroutine struct {
 
 const (
 	wallFrequency = 19 // readings per second
-	// readingShare bounds how much of the time is spent on reading: of very many goroutines there are fewer readings.
+	// readingShare bounds what reading costs, to a tenth of a CPU: of very many goroutines there are fewer readings.
 	readingShare = 10
 	// wallPatience is how long a reading waits for samples of threads. Those that have no CPU then stay where they are
 	// until they have one, and their goroutines are told by the next reading.
 	wallPatience = 2 * time.Millisecond
 	maxSeen      = 1 << 19
+	// lookEvery is how long a process may have run before it is read.
+	lookEvery = 2 * time.Second
 )
 
 // NewWall prepares to sample. Its errors are those of NewGoroutines and, where the container has no Go program,
@@ -66,15 +70,12 @@ func NewWall(o Options) (*Wall, error) {
 	if w.processes, err = openGoProcesses(o); err != nil && !errors.Is(err, ErrNoGo) {
 		return nil, err
 	}
-	if w.processes != nil {
-		w.programs = len(w.processes.all)
-	}
 	if w.processes != nil && w.processes.others == 0 && len(w.processes.refused) == 0 {
 		return w, nil
 	}
 	w.threads, w.noThreads = newThreadWall(o, func(pid int) bool { return w.processes != nil && w.processes.has(pid) })
 	if w.noThreads != nil && w.processes == nil {
-		return nil, w.noThreads
+		return nil, fmt.Errorf("%w; %w", w.noThreads, err)
 	}
 	return w, nil
 }
@@ -144,23 +145,32 @@ func (w *Wall) build(b *profileBuilder, add func(*stackTable)) error {
 	return nil
 }
 
-// readUntil reads the goroutines until ctx is done.
+// readUntil reads the goroutines until ctx is done, and then once more.
 func (w *Wall) readUntil(ctx context.Context) {
 	last, pause := time.Now(), time.Second/wallFrequency
-	for {
+	for ended := false; !ended; {
 		select {
 		case <-ctx.Done():
-			w.mu.Lock()
-			w.tellLate()
-			w.mu.Unlock()
-			return
+			ended = true
 		case <-time.After(time.Until(last.Add(pause))):
 		}
-		now := time.Now()
+		now, used := time.Now(), ownCPUTime()
 		w.read(now.Sub(last))
 		last = now
-		pause = max(time.Second/wallFrequency, readingShare*time.Since(now))
+		pause = max(time.Second/wallFrequency, readingShare*(ownCPUTime()-used))
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tellLate()
+}
+
+// ownCPUTime is what this program has used.
+func ownCPUTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // read reads all goroutines once; each stands for the time since the last reading.
@@ -170,16 +180,18 @@ func (w *Wall) read(each time.Duration) {
 	began := time.Now()
 	w.tellLate()
 	if w.processes != nil {
-		for i := 0; i < len(w.processes.all); {
-			p := w.processes.all[i]
-			if err := w.readProcess(p, amount{1, each.Nanoseconds()}); err != nil {
-				w.processes.drop(p.goProgram, fmt.Errorf("until %v: %w", time.Since(time.Unix(0, w.started.Load())).Round(time.Second/10), err))
-				w.processes.all = append(w.processes.all[:i:i], w.processes.all[i+1:]...)
-				clear(w.seen)
-				continue
-			}
-			i++
+		if w.threads == nil && began.Sub(w.looked) > lookEvery { // else threads tell of processes that have begun since
+			w.looked = began
+			w.processes.lookAgain(w.options)
 		}
+		for _, p := range slices.Clone(w.processes.all) {
+			if err := w.readProcess(p, amount{1, each.Nanoseconds()}); err != nil {
+				w.processes.remove(p, fmt.Errorf("until %v: %w", time.Since(time.Unix(0, w.started.Load())).Round(time.Second/10), err))
+			}
+		}
+	}
+	if w.processes != nil {
+		w.programs.Store(int64(len(w.processes.all)))
 	}
 	w.readings++
 	w.reading += time.Since(began)
@@ -289,7 +301,7 @@ func (w *Wall) Progress() Progress {
 		p.Samples += w.kept.Load()
 	}
 	if w.processes != nil {
-		p.Processes += w.programs
+		p.Processes += int(w.programs.Load())
 	}
 	if began := w.started.Load(); began != 0 {
 		p.Elapsed = time.Since(time.Unix(0, began))

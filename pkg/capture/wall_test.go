@@ -5,6 +5,7 @@ import (
 	"math"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,7 +87,7 @@ func TestWallOfGo(t *testing.T) {
 				off             float64 // by how much
 			}{
 				{"main.sleeper", "sleep", 5, 0.2}, {"main.locked", "sync.Mutex.Lock", 1, 0.05}, {"main.reads", "IO wait", 1, 0.05},
-				{"main.busy", "", 1, 0.1}, {"main.burn", "", 1.5, 0.3}, {"main.half", "", 1, 0.12}, {"main.half", "sleep", 0.5, 0.25},
+				{"main.busy", "", 1, 0.2}, {"main.burn", "", 1.5, 0.4}, {"main.half", "", 1, 0.2}, {"main.half", "sleep", 0.4, 0.3},
 				{"main.main", "syscall", 1, 0.05},
 			} {
 				if share := float64(timeAt(got, c.function, c.state)) / float64(all); math.Abs(share-c.want) > c.off {
@@ -131,5 +132,32 @@ func TestWallOfGoAndOthers(t *testing.T) {
 	}
 	if n := timeAt(got, "main.sleeper", "sleep"); n < 5*all*9/10 || n > 5*all*11/10 {
 		t.Errorf("5 goroutines have %v of %v each", n, all)
+	}
+}
+
+// A Go program that begins while others are sampled is taken in, and one that ends leaves what it had.
+func TestWallOfProcessesThatComeAndGo(t *testing.T) {
+	needRoot(t)
+	program := buildGo(t, "local", "", "blocks")
+	p := start(t, program)
+	late := exec.Command("/bin/sh", "-c", `sleep 1; echo $$ > "$0" && exec "$1"`, p.cgroup+"/cgroup.procs", program)
+	if _, err := late.StdinPipe(); err != nil { // so that it waits
+		t.Fatal(err)
+	}
+	if err := late.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer late.Wait()
+	defer late.Process.Kill()
+	time.AfterFunc(2*time.Second, func() { syscall.Kill(p.pid, syscall.SIGKILL) })
+	got, _ := wall(t, capture.Options{ContainerID: p.id}, 6*time.Second)
+	byPID := map[int64]time.Duration{}
+	for _, s := range got.Sample {
+		if strings.Contains(names(s), "main.sleeper,") {
+			byPID[s.NumLabel["pid"][0]] += time.Duration(s.Value[1]) / 5
+		}
+	}
+	if first, second := byPID[int64(p.pid)], byPID[int64(late.Process.Pid)]; first < time.Second || first > 5*time.Second/2 || second < time.Second || second > 5*time.Second {
+		t.Errorf("the first program has %v, the second %v: %q", first, second, got.Comments)
 	}
 }

@@ -161,12 +161,12 @@ func (b *batch) retry(address uint64) error {
 	return nil
 }
 
-// deliver gives a goroutine that was read whole to the visitor; it gives false if it is in a state in which its stack
-// cannot be read.
+// deliver gives a goroutine that was read whole to the visitor; it gives false if it has no stack that can be read,
+// though it does not run. While a stack is moved the old one is whole until g.stack tells of the new one, which then is
+// (copystack, runtime/stack.go).
 func (b *batch) deliver(r *reading, stack []byte) (bool, error) {
 	gs, g := b.gs, &b.out
-	status := r.g.status(gs.layout)
-	if status == CopyStack || status != Running && r.bytes == 0 { // its stack pointer is of another moment than its stack
+	if r.g.status(gs.layout) != Running && r.bytes == 0 { // its stack pointer is of another moment than its stack
 		return false, nil
 	}
 	b.fill(r)

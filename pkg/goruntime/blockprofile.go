@@ -80,5 +80,13 @@ func (r *Runtime) blockProfile(kind bucketKind, rateName, setter string) (*Block
 	return p, nil
 }
 
+// logicalStack stands before the addresses of a stack that has those of inlined calls, from Go 1.23 on (runtime/mprof.go).
+const logicalStack = math.MaxUint64
+
 // Stack gives the addresses of a stack's calls, leaf first.
-func (r *Runtime) Stack(pcs []uint64) []uint64 { return r.calls(pcs) }
+func (r *Runtime) Stack(pcs []uint64) []uint64 {
+	if len(pcs) > 0 && pcs[0] == logicalStack {
+		pcs = pcs[1:]
+	}
+	return r.calls(pcs)
+}

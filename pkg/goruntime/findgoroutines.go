@@ -9,10 +9,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
-// vdsoSP is the offset in runtime.m of the stack pointer during a call of the kernel's vDSO, by the minor number of
-// Go 1.x; vdsoPC is behind it. Source: as that of layouts.
-var vdsoSP = map[int]uint64{20: 800, 21: 808, 22: 1120, 23: 880, 24: 904, 25: 896, 26: 896}
-
 // Goroutines finds the goroutines of the process. The error wraps ErrUnsupported if what it finds does not look
 // like that.
 func (r *Runtime) Goroutines() (*Goroutines, error) {

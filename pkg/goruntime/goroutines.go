@@ -35,10 +35,20 @@ type Counts struct {
 	CutLabels int // goroutines of whose labels some could not be read
 }
 
+// Add adds those of others.
+func (c *Counts) Add(o Counts) {
+	c.Seen += o.Seen
+	c.Tries += o.Tries
+	c.Torn += o.Torn
+	c.Bad += o.Bad
+	c.CutLabels += o.CutLabels
+}
+
 // Bounds on what a reading takes.
 const (
 	maxGoroutines     = 1 << 22
 	maxReadingTime    = 10 * time.Second
+	maxStoppedTime    = 2 * time.Second // while the process is stopped
 	goroutinesAtATime = 256
 	stackBytesAtATime = 512 << 10
 	maxTries          = 8
@@ -51,7 +61,10 @@ var ErrTooSlow = errors.New("reading the goroutines takes too long")
 // fingerprint is another one when a goroutine has run since. Nil knows none. The goroutine that visit gets is only good
 // until it returns.
 func (gs *Goroutines) Each(known func(address, fingerprint uint64) bool, visit func(*Goroutine)) error {
-	began := time.Now()
+	began, most := time.Now(), maxReadingTime
+	if gs.Stopped != nil {
+		most = maxStoppedTime
+	}
 	l, err := gs.all()
 	if err != nil {
 		return err
@@ -65,8 +78,8 @@ func (gs *Goroutines) Each(known func(address, fingerprint uint64) bool, visit f
 		if err := b.read(addresses); err != nil {
 			return err
 		}
-		if time.Since(began) > maxReadingTime {
-			return fmt.Errorf("%w: %d of %d in %v", ErrTooSlow, i, l.len, maxReadingTime)
+		if time.Since(began) > most {
+			return fmt.Errorf("%w: %d of %d in %v", ErrTooSlow, i, l.len, most)
 		}
 	}
 	return nil
@@ -167,7 +180,7 @@ func (gs *Goroutines) thread(r *reading) (int, error) {
 	var vdso [16]byte
 	read, err := gs.runtime.scattered([]proc.Part{
 		{Address: at, Bytes: g0[:]}, {Address: at + m.procid, Bytes: procid[:]}, {Address: at + m.curg, Bytes: curg[:]},
-		{Address: at + vdsoSP[gs.runtime.minor], Bytes: vdso[:]},
+		{Address: at + m.vdsoSP, Bytes: vdso[:]},
 	})
 	if err != nil {
 		return 0, err

@@ -19,7 +19,7 @@ func reportCPU(b *testing.B) func() {
 
 // BenchmarkGoroutines reads 100,000 parked goroutines: all, and again when none has run.
 func BenchmarkGoroutines(b *testing.B) {
-	program := run(b, build(b, "1.26.0", "amd64", "waits", "-ldflags=-s -w"), "100000")
+	program := run(b, build(b, "local", "amd64", "waits", "-ldflags=-s -w"), "100000")
 	gs := openGoroutines(b, program.pid)
 	time.Sleep(time.Second) // for the collector to come to rest
 	seen := map[uint64]uint64{}

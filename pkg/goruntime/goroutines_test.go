@@ -93,7 +93,7 @@ func TestReadingDoesNotHarmNorGiveWrongStacks(t *testing.T) {
 	for _, c := range []struct {
 		version, flags string
 		readings       int
-	}{{"1.26.0", "-ldflags=-s -w", 1000}, {"1.26.0", "-race", 1000}, {"1.22.12", "-ldflags=-s -w", 200}} {
+	}{{"local", "-ldflags=-s -w", 1000}, {"local", "-race", 1000}, {"1.22.12", "-ldflags=-s -w", 200}} {
 		t.Run(c.version+c.flags, func(t *testing.T) {
 			program := run(t, build(t, c.version, "amd64", "churns", c.flags))
 			gs := openGoroutines(t, program.pid)
@@ -134,5 +134,31 @@ func checkChurning(t *testing.T, stack string) {
 	}
 	if i := strings.LastIndex(stack, "main.p"); i >= 0 && !strings.HasPrefix(stack[i:], "main.ping main.turns") {
 		t.Fatalf("a stack that was never there: %s", stack)
+	}
+}
+
+// Of a stack that is deeper than what is read the innermost frames are there, and it says that it goes on.
+func TestDeepStacks(t *testing.T) {
+	program := build(t, "1.26.0", "amd64", "waits")
+	for depth, want := range map[string]End{"400": Complete, "600": Truncated, "1000000": Truncated} {
+		gs := openGoroutines(t, run(t, program, "0", depth).pid)
+		all, err := gs.readAll(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, g := range all {
+			stack := gs.names(&g)
+			if !strings.HasPrefix(stack, "runtime.gopark runtime.chanrecv runtime.chanrecv1 main.wait main.wait") {
+				continue
+			}
+			found = true
+			if g.End != want || want == Truncated && len(g.Stack) < 400 {
+				t.Errorf("a depth of %s: %d frames end as %d, want %d", depth, len(g.Stack), g.End, want)
+			}
+		}
+		if !found {
+			t.Errorf("a depth of %s: not found", depth)
+		}
 	}
 }

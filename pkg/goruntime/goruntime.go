@@ -123,11 +123,14 @@ func biasOf(f *elf.File, m proc.Mapping) (uint64, error) {
 func (r *Runtime) Check() error {
 	now, err := proc.Open(r.process.PID)
 	if err != nil || now.StartTime != r.process.StartTime {
-		return fmt.Errorf("process %d (%s) has ended meanwhile", r.process.NSPID, r.process.Name)
+		return errEnded
 	}
 	mappings, err := now.Mappings()
 	if err != nil {
-		return fmt.Errorf("process %d (%s): %w", r.process.NSPID, r.process.Name, err)
+		return err
+	}
+	if len(mappings) == 0 { // a zombie, or about to become one
+		return errEnded
 	}
 	_, inode := r.file.Key()
 	for _, m := range mappings {
@@ -138,8 +141,10 @@ func (r *Runtime) Check() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("process %d (%s) has executed another program meanwhile", r.process.NSPID, r.process.Name)
+	return errors.New("the process has executed another program meanwhile")
 }
+
+var errEnded = errors.New("the process has ended meanwhile")
 
 // Close closes the executable.
 func (r *Runtime) Close() error {

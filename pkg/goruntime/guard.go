@@ -20,43 +20,50 @@ const GuardCommand = "guard"
 // guard is a process of ours that waits at the end of a pipe: when the pipe is closed without a word, the
 // one at the other end has died, and the guard does what that one cannot do any more.
 type guard struct {
-	cmd  *exec.Cmd
-	pipe io.WriteCloser
+	cmd     *exec.Cmd
+	pipe    io.WriteCloser
+	answers *bufio.Reader
 }
 
-// startGuard returns when the guard is ready.
-func startGuard(target rateWord) (*guard, error) {
-	bad := func(err error) (*guard, error) {
-		return nil, fmt.Errorf("start the process that restores runtime.MemProfileRate should this one die: %w", err)
-	}
-	word, err := json.Marshal(target)
-	if err != nil {
-		return bad(err)
-	}
-	g := &guard{cmd: exec.Command("/proc/self/exe", GuardCommand, string(word))}
+// What is said on the pipes: a line of JSON for each word to be watched, an answer to each, and the dismissal.
+const (
+	guardAnswer = "watched\n"
+	guardDone   = "done\n"
+)
+
+func startGuard() (*guard, error) {
+	g := &guard{cmd: exec.Command("/proc/self/exe", GuardCommand)}
 	// A session of its own, for signals of a terminal or a runtime go to whole process groups.
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if g.pipe, err = g.cmd.StdinPipe(); err != nil {
-		return bad(err)
-	}
-	ready, err := g.cmd.StdoutPipe()
+	in, err := g.cmd.StdinPipe()
 	if err != nil {
-		return bad(err)
+		return nil, badGuard(err)
 	}
+	out, err := g.cmd.StdoutPipe()
+	if err != nil {
+		return nil, badGuard(err)
+	}
+	g.pipe, g.answers = in, bufio.NewReader(out)
 	if err := g.cmd.Start(); err != nil {
-		return bad(err)
-	}
-	if line, err := bufio.NewReader(ready).ReadString('\n'); err != nil || line != guardReady {
-		g.dismiss()
-		return bad(fmt.Errorf("it says %q: %w", line, err))
+		return nil, badGuard(err)
 	}
 	return g, nil
 }
 
-const (
-	guardReady = "ready\n"
-	guardDone  = "done\n"
-)
+func badGuard(err error) error {
+	return fmt.Errorf("the process that restores runtime.MemProfileRate should this one die: %w", err)
+}
+
+// watch returns when the guard has noted a word.
+func (g *guard) watch(w rateWord) error {
+	if err := json.NewEncoder(g.pipe).Encode(w); err != nil {
+		return badGuard(err)
+	}
+	if line, err := g.answers.ReadString('\n'); err != nil || line != guardAnswer {
+		return badGuard(fmt.Errorf("it says %q: %w", line, err))
+	}
+	return nil
+}
 
 // dismiss ends the guard, which then has nothing to do.
 func (g *guard) dismiss() {
@@ -65,26 +72,31 @@ func (g *guard) dismiss() {
 	g.cmd.Wait()
 }
 
-// Guard is the guard's program. It ends when in does, and restores the word that its argument describes unless it was
+// Guard is the guard's program. It ends when in does, and restores the words that it was told of unless it was
 // told that this is done.
-func Guard(args []string, in io.Reader, out io.Writer) error {
-	if len(args) != 1 {
-		return errors.New("one argument is needed")
-	}
-	var target rateWord
-	if err := json.Unmarshal([]byte(args[0]), &target); err != nil {
-		return fmt.Errorf("%.200q: %w", args[0], err)
-	}
+func Guard(in io.Reader, out io.Writer) error {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // the end of the pipe says when
 	// Out of memory the profiler is killed first, and its guard must outlive it.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
-	if _, err := io.WriteString(out, guardReady); err != nil {
-		return err
+	var words []rateWord
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		if lines.Text()+"\n" == guardDone {
+			return nil
+		}
+		var w rateWord
+		if err := json.Unmarshal(lines.Bytes(), &w); err != nil {
+			continue // the end came in the middle of it, and so before anything was written
+		}
+		words = append(words, w)
+		if _, err := io.WriteString(out, guardAnswer); err != nil {
+			break
+		}
 	}
-	if said, _ := io.ReadAll(io.LimitReader(in, int64(len(guardDone)))); string(said) == guardDone {
-		return nil
+	var errs []error
+	for _, w := range words {
+		errs = append(errs, w.replace(w.New, w.Old))
 	}
-	return target.replace(target.New, target.Old)
+	return errors.Join(errs...)
 }
 
 // ended tells whether a process is gone, or another one has its PID.

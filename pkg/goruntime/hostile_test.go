@@ -142,11 +142,13 @@ func TestTornReadings(t *testing.T) {
 
 // What is not as Go's source has it is never written to.
 func TestRateVariableIsChecked(t *testing.T) {
-	im := readImage(t, arm64Image)
-	for name, change := range map[string]func(r *Runtime){
-		"another address":        func(r *Runtime) { r.variables["runtime.MemProfileRate"] += 8 },
-		"another value at first": func(r *Runtime) { overwrite(im.File, offsetOf(t, r, r.variables["runtime.MemProfileRate"]), 1) },
+	for name, change := range map[string]func(r *Runtime, im *image){
+		"another address": func(r *Runtime, _ *image) { r.variables["runtime.MemProfileRate"] += 8 },
+		"another value at first": func(r *Runtime, im *image) {
+			overwrite(im.File, offsetOf(t, r, r.variables["runtime.MemProfileRate"]), 1)
+		},
 	} {
+		im := readImage(t, arm64Image)
 		r, err := im.open()
 		if err != nil {
 			t.Fatal(err)
@@ -157,7 +159,7 @@ func TestRateVariableIsChecked(t *testing.T) {
 		if err := r.checkRateVariable(); err != nil {
 			t.Errorf("as it should be: %v", err)
 		}
-		change(r)
+		change(r, im)
 		if err := r.checkRateVariable(); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -23,7 +23,7 @@ const arm64Goroutines = "testdata/arm64-goroutines.image.gz"
 // interrupted where no call was.
 func TestGoroutinesOfARM64(t *testing.T) {
 	if *update {
-		recordGoroutines(t, "1.26.0", "arm64", "qemu-aarch64-static").write(t, arm64Goroutines)
+		recordGoroutines(t, "local", "arm64", "qemu-aarch64-static").write(t, arm64Goroutines)
 	}
 	im := readImage(t, arm64Goroutines)
 	r, err := im.open()

@@ -24,8 +24,8 @@ type gLayout struct {
 // gobufLayout is that of runtime.gobuf. The stack pointer is at 0, the program counter at 8.
 type gobufLayout struct{ lr, bp uint64 }
 
-// mLayout is that of runtime.m. Its g0 is at 0.
-type mLayout struct{ procid, gsignal, curg, alllink uint64 }
+// mLayout is that of runtime.m. Its g0 is at 0, its vdsoPC behind vdsoSP.
+type mLayout struct{ procid, gsignal, curg, alllink, vdsoSP uint64 }
 
 // layouts has a row for each minor number of Go 1.x; they are equal on amd64 and arm64. Source: the DWARF of
 // programs built with 1.20.14, 1.21.13, 1.22.12, 1.23.12, 1.24.13, 1.25.7 and 1.26.8 (runtime/runtime2.go).
@@ -33,37 +33,37 @@ var layouts = map[int]layout{
 	20: {
 		g:     gLayout{m: 48, sched: 56, syscallsp: 112, syscallpc: 120, atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 232, parentGoid: 0, gopc: 296, startpc: 312, waiting: 328, labels: 360},
 		gobuf: gobufLayout{lr: 40, bp: 48},
-		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 336},
+		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 336, vdsoSP: 800},
 	},
 	21: {
 		g:     gLayout{m: 48, sched: 56, syscallsp: 112, syscallpc: 120, atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parentGoid: 272, gopc: 280, startpc: 296, waiting: 312, labels: 344},
 		gobuf: gobufLayout{lr: 40, bp: 48},
-		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 336},
+		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 336, vdsoSP: 808},
 	},
 	22: {
 		g:     gLayout{m: 48, sched: 56, syscallsp: 112, syscallpc: 120, atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parentGoid: 272, gopc: 280, startpc: 296, waiting: 312, labels: 344},
 		gobuf: gobufLayout{lr: 40, bp: 48},
-		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 328},
+		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 328, vdsoSP: 1120},
 	},
 	23: {
 		g:     gLayout{m: 48, sched: 56, syscallsp: 112, syscallpc: 120, atomicstatus: 152, goid: 160, waitsince: 176, waitreason: 184, lockedm: 216, parentGoid: 280, gopc: 288, startpc: 304, waiting: 320, labels: 352},
 		gobuf: gobufLayout{lr: 40, bp: 48},
-		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 352},
+		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 352, vdsoSP: 880},
 	},
 	24: {
 		g:     gLayout{m: 48, sched: 56, syscallsp: 112, syscallpc: 120, atomicstatus: 152, goid: 160, waitsince: 176, waitreason: 184, lockedm: 216, parentGoid: 280, gopc: 288, startpc: 304, waiting: 320, labels: 352},
 		gobuf: gobufLayout{lr: 40, bp: 48},
-		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 352},
+		m:     mLayout{procid: 72, gsignal: 80, curg: 192, alllink: 352, vdsoSP: 904},
 	},
 	25: {
 		g:     gLayout{m: 48, sched: 56, syscallsp: 104, syscallpc: 112, atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parentGoid: 272, gopc: 280, startpc: 296, waiting: 312, labels: 344},
 		gobuf: gobufLayout{lr: 32, bp: 40},
-		m:     mLayout{procid: 64, gsignal: 72, curg: 184, alllink: 344},
+		m:     mLayout{procid: 64, gsignal: 72, curg: 184, alllink: 344, vdsoSP: 896},
 	},
 	26: {
 		g:     gLayout{m: 48, sched: 56, syscallsp: 104, syscallpc: 112, atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parentGoid: 280, gopc: 288, startpc: 304, waiting: 320, labels: 352},
 		gobuf: gobufLayout{lr: 32, bp: 40},
-		m:     mLayout{procid: 64, gsignal: 72, curg: 184, alllink: 352},
+		m:     mLayout{procid: 64, gsignal: 72, curg: 184, alllink: 352, vdsoSP: 896},
 	},
 }
 

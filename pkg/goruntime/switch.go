@@ -2,6 +2,7 @@ package goruntime
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -14,22 +15,19 @@ import (
 const defaultMemProfileRate = 512 << 10
 
 // Switch is a memory profile that we have turned on, for one of those who want it.
-type Switch struct {
-	on  *written
-	off bool
-}
+type Switch struct{ on *written } // nil when it is off
 
 // written is what was written, for all of those who want it at once.
 type written struct {
 	target rateWord
-	guard  *guard
 	users  int
 }
 
 // switches are the memory profiles that this program has turned on: captures at the same time share one.
 var switches struct {
 	sync.Mutex
-	on []*written
+	on    []*written
+	guard *guard // of all of them; nil if there are none
 }
 
 // rateWord is where runtime.MemProfileRate is in a process, and what we write there.
@@ -66,16 +64,32 @@ func (r *Runtime) EnableMemProfile(rate int) (*Switch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &written{target: rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}, users: 1}
-	if w.guard, err = startGuard(w.target); err != nil {
-		return nil, err
+	if switches.guard == nil {
+		if switches.guard, err = startGuard(); err != nil {
+			return nil, err
+		}
 	}
-	if err := w.target.replace(w.target.Old, w.target.New); err != nil {
-		_ = w.undo() // it may have been written
-		return nil, err
-	}
+	w := &written{rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}, 1}
 	switches.on = append(switches.on, w)
-	return &Switch{on: w}, nil
+	s := &Switch{w}
+	if err = switches.guard.watch(w.target); err == nil {
+		err = w.target.replace(w.target.Old, w.target.New)
+	}
+	if err == nil {
+		err = r.expectRate(rate)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.off()) // it may have been written
+	}
+	return s, nil
+}
+
+func (r *Runtime) expectRate(rate int) error {
+	now, err := r.memProfileRate()
+	if err == nil && now != int64(rate) {
+		err = fmt.Errorf("runtime.MemProfileRate is %d and not the %d that was written: the program sets it itself", now, rate)
+	}
+	return err
 }
 
 // checkRateVariable makes sure that what was found is runtime.MemProfileRate: symbols and machine code agree, and the
@@ -102,22 +116,29 @@ func (r *Runtime) checkRateVariable() error {
 // Off writes the old value back when nobody wants the profile any more, unless the program has set another one meanwhile.
 // It may be called again.
 func (s *Switch) Off() error {
-	if s == nil || s.off {
+	if s == nil {
 		return nil
 	}
-	s.off = true
 	switches.Lock()
 	defer switches.Unlock()
-	if s.on.users--; s.on.users > 0 {
-		return nil
-	}
-	switches.on = slices.DeleteFunc(switches.on, func(w *written) bool { return w == s.on })
-	return s.on.undo()
+	return s.off()
 }
 
-func (w *written) undo() error {
+// off is Off for those who hold the lock.
+func (s *Switch) off() error {
+	w := s.on
+	if s.on = nil; w == nil {
+		return nil
+	}
+	if w.users--; w.users > 0 {
+		return nil
+	}
 	err := w.target.replace(w.target.New, w.target.Old)
-	w.guard.dismiss()
+	switches.on = slices.DeleteFunc(switches.on, func(other *written) bool { return other == w })
+	if len(switches.on) == 0 && switches.guard != nil {
+		switches.guard.dismiss()
+		switches.guard = nil
+	}
 	return err
 }
 

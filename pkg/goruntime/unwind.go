@@ -10,7 +10,7 @@ import (
 // Bounds on what is read of one stack. runtime/pprof has 128 frames, 32 up to Go 1.22.
 const (
 	maxFrames     = 512
-	maxStackBytes = 64 << 10
+	maxStackBytes = 256 << 10
 )
 
 // Registers are where a stack begins.

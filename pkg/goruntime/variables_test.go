@@ -11,23 +11,29 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 )
 
-// toolchains has one release of each version of Go that is known.
-var toolchains = []string{"1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.7", "1.26.0"}
+// toolchains has one release of each version of Go that is known; "local" is the one that runs the tests.
+var toolchains = []string{"1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.7", "local"}
+
+// positionIndependent are those between which such code changed: what takes long here is compiling the runtime.
+var positionIndependent = []string{"1.20.14", "1.23.12", "local"}
 
 // build compiles a program of testdata by a version of Go.
 func build(t testing.TB, version, arch, program string, args ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), program)
-	cmd := exec.Command("go", append([]string{"build", "-trimpath", "-o", out}, append(args, "./"+program)...)...)
+	cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-o", out}, append(args, "./"+program)...)...)
 	cmd.Dir = "testdata/programs"
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=go"+version, "GOARCH="+arch, "GOFLAGS=-buildvcs=false")
+	if version != "local" {
+		version = "go" + version
+	}
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "GOARCH="+arch, "GOFLAGS=")
 	cgo := "0"
 	if slices.Contains(args, "-race") {
 		cgo = "1"
 	}
 	cmd.Env = append(cmd.Env, "CGO_ENABLED="+cgo)
 	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go%s build %s for %s: %v\n%s", version, program, arch, err, text)
+		t.Fatalf("%s: build %s for %s: %v\n%s", version, program, arch, err, text)
 	}
 	return out
 }
@@ -38,6 +44,9 @@ func TestVariablesByCode(t *testing.T) {
 	for _, version := range toolchains {
 		for _, arch := range []string{"amd64", "arm64"} {
 			for _, mode := range []string{"exe", "pie"} {
+				if mode == "pie" && !slices.Contains(positionIndependent, version) {
+					continue
+				}
 				t.Run(version+"/"+arch+"/"+mode, func(t *testing.T) {
 					path := build(t, version, arch, "allocates", "-buildmode="+mode)
 					f, err := os.Open(path)

@@ -11,6 +11,7 @@ func newGuardCommand(s Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:    goruntime.GuardCommand,
 		Hidden: true,
-		RunE:   func(_ *cobra.Command, args []string) error { return goruntime.Guard(args, s.In, s.Out) },
+		Args:   cobra.NoArgs,
+		RunE:   func(*cobra.Command, []string) error { return goruntime.Guard(s.In, s.Out) },
 	}
 }

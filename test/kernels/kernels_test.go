@@ -52,6 +52,7 @@ func TestKernels(t *testing.T) {
 			if r.Held>>20 != 64 {
 				t.Errorf("the heap profile has %d bytes of main.hold, want 64 MiB", r.Held)
 			}
+			expectGoroutines(t, r)
 			expectWaits(t, r)
 			expectFaults(t, r)
 		})
@@ -100,6 +101,30 @@ func expectStacks(t *testing.T, r result) {
 	}
 	if len(r.PIDs) != 1 || r.PIDs[0] != 1 {
 		t.Errorf("PIDs %v, want only 1: each program is the first of its PID namespace", r.PIDs)
+	}
+}
+
+// expectGoroutines: one that always runs, with its stack and label, in most readings of each kind; and all that wait.
+func expectGoroutines(t *testing.T, r result) {
+	t.Helper()
+	for _, c := range []struct {
+		how, frames string
+		least       int64
+	}{
+		{"free running ", "main.hotGo,main.callerGo,", 3}, {"free running ", ",request=slow,", 3}, {"free waiting ", "runtime.chanrecv1,main.growStacks,", 1},
+		{"frozen running ", "main.hotGo,main.callerGo,", 4}, {"frozen running ", ",request=slow,", 4},
+		{"wall ", "main.hotGo,main.callerGo,", 1}, {"wall ", "main.growStacks,", 1}, // emulated CPUs have time for few readings
+		{"wall ", "burn,link1,link2,link3,link4,link5,deep,main,", 10}, // of a program that is not Go
+	} {
+		n := int64(0)
+		for stack, count := range r.Goroutines {
+			if strings.HasPrefix(stack, c.how) && strings.Contains(stack, c.frames) {
+				n += count
+			}
+		}
+		if n < c.least {
+			t.Errorf("%d goroutines %swith %s, want %d; %v", n, c.how, c.frames, c.least, r.Goroutines)
+		}
 	}
 }
 

@@ -21,6 +21,8 @@ type result struct {
 	Held    int64
 	Waits   map[string]float64
 	Faults  map[string]int64
+
+	Goroutines map[string]int64
 }
 
 const marker = "RESULT "

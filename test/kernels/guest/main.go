@@ -35,9 +35,11 @@ type Result struct {
 	Lost    uint64
 	Stacks  map[string]int64 // functions from the leaf to the root and the label "request", by commas
 	PIDs    []int64
-	Held    int64              // bytes that main.hold holds, by the heap profile
-	Waits   map[string]float64 // seconds by thread, state and stack; the whole duration by "all"
-	Faults  map[string]int64   // by stack
+	Held    int64 // bytes that main.hold holds, by the heap profile
+	// Goroutines are those of the Go program by how they were read, state and stack: "frozen running main.…".
+	Goroutines map[string]int64
+	Waits      map[string]float64 // seconds by thread, state and stack; the whole duration by "all"
+	Faults     map[string]int64   // by stack
 }
 
 // Marker begins the line with the result.
@@ -63,7 +65,7 @@ func main() {
 	}
 	var u unix.Utsname
 	unix.Uname(&u)
-	result := Result{Kernel: unix.ByteSliceToString(u.Release[:]), Stacks: map[string]int64{}, Waits: map[string]float64{}, Faults: map[string]int64{}}
+	result := Result{Kernel: unix.ByteSliceToString(u.Release[:]), Stacks: map[string]int64{}, Waits: map[string]float64{}, Faults: map[string]int64{}, Goroutines: map[string]int64{}}
 	if err := sample(&result); err != nil {
 		result.Error = err.Error()
 		if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
@@ -136,6 +138,9 @@ func sample(result *Result) error {
 	summarize(p, result)
 	if err := readHeap(result); err != nil {
 		return fmt.Errorf("heap: %w", err)
+	}
+	if err := readGoroutines(result); err != nil {
+		return fmt.Errorf("goroutines: %w", err)
 	}
 
 	for _, cmd := range running {
@@ -217,6 +222,50 @@ func readHeap(result *Result) error {
 	for _, s := range r.Profile.Sample {
 		if len(s.Location) > 0 && s.Location[0].Line[0].Function.Name == "main.hold" {
 			result.Held += s.Value[3] // inuse_space
+		}
+	}
+	return nil
+}
+
+// readGoroutines reads those of the Go program some times over, with its threads running and stopped, and samples them
+// over time.
+func readGoroutines(result *Result) error {
+	for _, name := range []string{"free", "frozen", "wall"} {
+		for range 5 {
+			o := capture.Options{ContainerID: containerID, Freeze: name == "frozen", Frequency: 99}
+			var c interface {
+				Run(context.Context) (*capture.Result, error)
+				Close() error
+			}
+			var err error
+			if name == "wall" {
+				c, err = capture.NewWall(o)
+			} else {
+				c, err = capture.NewGoroutines(o)
+			}
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			r, err := c.Run(ctx)
+			if err != nil {
+				return err
+			}
+			if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
+				return err
+			}
+			for _, s := range r.Profile.Sample {
+				stack := name + " " + s.Label["state"][0] + " " + names(s)
+				for _, value := range s.Label["request"] {
+					stack += "request=" + value + ","
+				}
+				result.Goroutines[stack] += s.Value[0]
+			}
+			if name == "wall" {
+				break
+			}
 		}
 	}
 	return nil

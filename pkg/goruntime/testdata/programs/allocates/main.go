@@ -1,8 +1,6 @@
 // allocates holds memory and waits.
 package main
 
-import "fmt"
-
 var keep [][]byte
 
 //go:noinline
@@ -14,5 +12,5 @@ func main() {
 	}
 	c := make(chan int)
 	go func() { c <- 1 }()
-	fmt.Println(len(keep), <-c)
+	println(len(keep), <-c)
 }
