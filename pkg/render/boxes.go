@@ -8,7 +8,7 @@ import (
 )
 
 // thresholds are the widths in pixels below which frames are merged; the first that fits a file's budget is taken.
-var thresholds = []float64{0.1, 0.15, 0.25, 0.4, 0.6, 1, 1.5, 2.5, 4, 6, 10, 16, 25, 40, 60, 100}
+var thresholds = []float64{0.1, 0.15, 0.25, 0.4, 0.6, 1, 1.5, 2.5, 4, 6, 10, 16, 25, 40, 60, 75, 100}
 
 // box is a frame's place in the picture, or that of a run of siblings too narrow to draw, which are
 // smaller in number. X and width are in hundredths of a pixel; row 0 is the root.

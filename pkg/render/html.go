@@ -13,7 +13,7 @@ import (
 var pageStyle string
 
 // stillBudget bounds the picture, in bytes, that is there for those whose browser runs no script.
-const stillBudget = 7_000
+const stillBudget = 5_500
 
 // pagePolicy lets the page load nothing from anywhere, should a name ever become markup.
 const pagePolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"

@@ -124,6 +124,7 @@ class Page {
       this.canvas.style.height = height + 'px';
     }
     const g = this.canvas.getContext('2d'), first = Math.floor(s.scrollTop / CONFIG.row), last = Math.ceil((s.scrollTop + height) / CONFIG.row);
+    this.used = {}; // what the canvas draws with; unknown after a change of its size
     g.setTransform(scale, 0, 0, scale, 0, 0);
     g.clearRect(0, 0, width, height);
     for (let line = first; line <= last; line++) {
@@ -131,16 +132,17 @@ class Page {
     }
   }
 
+  // paintBox sets what the canvas draws with only where that changes: it is slow, and boxes are many.
   paintBox(app, g, b, y) {
-    const f = app.profile.frames[b.tree.frame[b.node]], hit = app.matches && app.matches[b.tree.frame[b.node]] && !b.smaller;
-    g.globalAlpha = b.above ? 0.6 : 1;
-    g.fillStyle = b.smaller ? CONFIG.smaller : hit ? '#7b2fd6' : app.fill(b.tree, b.node);
-    g.fillRect(b.x, y, Math.max(b.width - 0.5, 0.3), CONFIG.row - 1);
-    g.globalAlpha = 1;
-    const label = b.width < 26 ? '' : b.smaller ? fitSmaller(b.smaller, b.width) : fit(f.name, b.width);
+    const frame = b.tree.frame[b.node], hit = app.matches && app.matches[frame] && !b.smaller;
+    this.use(g, 'globalAlpha', b.above ? 0.6 : 1);
+    this.use(g, 'fillStyle', b.smaller ? CONFIG.smaller : hit ? '#7b2fd6' : app.fill(b.tree, b.node));
+    g.fillRect(b.x, y, b.width > 0.8 ? b.width - 0.5 : 0.3, CONFIG.row - 1);
+    const label = b.width < 26 ? '' : b.smaller ? fitSmaller(b.smaller, b.width) : fit(app.profile.frames[frame].name, b.width);
     if (label) {
-      g.font = (b.tree.inlined[b.node] && !b.smaller ? 'italic ' : '') + '12px monospace';
-      g.fillStyle = hit ? '#ffffff' : '#000000';
+      this.use(g, 'globalAlpha', 1);
+      this.use(g, 'font', (b.tree.inlined[b.node] && !b.smaller ? 'italic ' : '') + '12px monospace');
+      this.use(g, 'fillStyle', hit ? '#ffffff' : '#000000');
       g.fillText(label, b.x + 3, y + 12);
     }
     if (app.selected && app.selected.tree === b.tree && app.selected.node === b.node && !b.smaller) {
@@ -149,6 +151,8 @@ class Page {
       g.strokeRect(b.x + 1, y + 1, Math.max(b.width - 2, 2), CONFIG.row - 3);
     }
   }
+
+  use(g, what, value) { if (this.used[what] !== value) g[what] = this.used[what] = value; }
 
   tell(text) { this.detail.textContent = text; }
   say(text) { this.tell(text || this.hint); }
