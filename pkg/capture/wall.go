@@ -104,10 +104,11 @@ func (w *Wall) Run(ctx context.Context) (*Result, error) {
 		failed <- err
 	}()
 	w.readUntil(ctx)
+	duration := time.Since(begin)
 	if err := <-failed; err != nil {
 		return nil, err
 	}
-	b := newProfileBuilder(begin, time.Since(begin), wallKind())
+	b := newProfileBuilder(begin, duration, wallKind())
 	err := w.build(b, b.addAll)
 	if err != nil {
 		return nil, err
