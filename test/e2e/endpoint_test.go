@@ -30,7 +30,7 @@ func TestProfilesFromAnOpenEndpoint(t *testing.T) {
 
 	r := refuse(t, []string{"--kubeconfig", user, "open", "-d", "1s"}, "--from-endpoint")
 	t.Log(r.stderr)
-	p, _ := profileOf(t, "--kubeconfig", user, "open", "--from-endpoint", "-d", "3s")
+	p, _ := profileOf(t, "--kubeconfig", user, "open", "--from-endpoint", "-d", "8s")
 	expectFunctions(t, p, []string{books + "Spend"}, nil)
 	expectComment(t, p, "endpoint: net/http/pprof at port 8080 of the container")
 	expectComment(t, p, "pod: "+ns+"/open")
