@@ -20,6 +20,7 @@ type Client struct {
 	lock    chan struct{} // full when somebody owns conn and closed; a mutex could not be left when ctx ends
 	conn    *http.ClientConn
 	closed  bool
+	made    int           // connections so far
 	stalled int           // attempts to connect in a row
 	pause   time.Duration // before the second attempt
 
@@ -41,13 +42,22 @@ func NewClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 // maxWindow is how many bytes may be on their way to us at once.
 const maxWindow = 1 << 20
 
-// handshake begins HTTP/2 on a connection. One that has a Window, in bytes, lets no more be on its way: what was when it
-// breaks comes first on the next.
-func handshake(ctx context.Context, conn net.Conn) (*http.ClientConn, error) {
+// minWindow is that of connections that break again and again, in bytes. A WebSocket carries all that is on its way as
+// one message, of which a part is nothing.
+const minWindow = 2 << 10
+
+// windowOf is how many bytes may be on their way to us on a connection that is one after so many others. One that has a
+// Window lets no more be: what was when it breaks comes first on the next.
+func windowOf(conn net.Conn, made int) int {
 	window := maxWindow
 	if w, ok := conn.(interface{ Window() int }); ok {
 		window = w.Window()
 	}
+	return max(window>>(4*made), minWindow)
+}
+
+// handshake begins HTTP/2 on a connection.
+func handshake(ctx context.Context, conn net.Conn, window int) (*http.ClientConn, error) {
 	transport := &http.Transport{
 		Protocols:          onlyHTTP2(),
 		DialContext:        func(context.Context, string, string) (net.Conn, error) { return conn, nil },
@@ -167,7 +177,7 @@ func (c *Client) connect(ctx context.Context) (*http.ClientConn, error) {
 	raw, err := c.dial(ctx)
 	var conn *http.ClientConn
 	if err == nil {
-		if conn, err = handshake(ctx, raw); err != nil {
+		if conn, err = handshake(ctx, raw, windowOf(raw, c.made)); err != nil {
 			raw.Close()
 		}
 	}
@@ -178,6 +188,7 @@ func (c *Client) connect(ctx context.Context) (*http.ClientConn, error) {
 		return nil, err
 	}
 	c.conn, c.stalled = conn, 0
+	c.made++
 	return conn, nil
 }
 

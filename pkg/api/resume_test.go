@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -210,4 +211,39 @@ func TestSlicesAreAskedForInTheirOrder(t *testing.T) {
 	if r, err := j.slice(t.Context(), 2); r != nil || err != nil {
 		t.Errorf("a slice after the end: %v, %v", r, err)
 	}
+}
+
+// messageConn passes on what it is sent as a WebSocket does: all that is there as one message, and none of one that goes
+// beyond what is left of the connection.
+type messageConn struct {
+	net.Conn
+	left int
+}
+
+func (c *messageConn) Read(p []byte) (int, error) {
+	time.Sleep(5 * time.Millisecond) // more comes
+	n, err := c.Conn.Read(p)
+	if c.left -= n; c.left < 0 {
+		c.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func TestStreamsThatBreakEarlyBringLittleAtATime(t *testing.T) {
+	_, dial := serve(t, &fakeCapturer{functions: 2000}, nil)
+	var dials atomic.Int32
+	c := NewClient(func(ctx context.Context) (net.Conn, error) {
+		dials.Add(1)
+		conn, err := dial(ctx)
+		return &messageConn{conn, 5000}, err
+	})
+	defer c.Close()
+	c.pause = time.Millisecond
+	c.Broken = func(context.Context, error) bool { return dials.Load() > 200 }
+	p, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+	if err != nil || len(p.Sample) != 2000 {
+		t.Fatalf("%v after %d connections", err, dials.Load())
+	}
+	t.Logf("%d connections", dials.Load())
 }
