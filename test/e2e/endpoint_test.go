@@ -23,7 +23,7 @@ func ledger(program string, args ...string) corev1.Container {
 // A user who may forward ports, and nothing else, gets profiles from a program that has net/http/pprof.
 func TestProfilesFromAnOpenEndpoint(t *testing.T) {
 	ns := namespace(t, "restricted")
-	start(t, podOf(ns, "open", restricted(ledger("openledger"))))
+	start(t, podOf(ns, "open", restricted(ledger("openledger", "-rate=512")))) // for runtime/pprof sees no short bursts
 	start(t, podOf(ns, "closed", restricted(ledger("ledger"))))
 	user := userWith(t, ns)
 	grantPrinted(t, ns, "--mode", "endpoint")

@@ -45,6 +45,7 @@ func main() {
 	for {
 		call(generated)
 		call(sparse)
+		runtime.Gosched() // what is not Go's code cannot be preempted, and the garbage collector would wait for ever
 	}
 }
 
