@@ -57,11 +57,11 @@ lint: ## gofmt, vet and staticcheck
 
 .PHONY: test
 test: deps lint build image workloads ## everything: lint, unit, kernel and cluster tests
-	PPROF_TEST_ALL=1 go test ./cmd/... ./pkg/... ./profiler-image/... ./test/workloads/... ./test/stacks/...
+	PPROF_TEST_ALL=1 go test -timeout 20m ./cmd/... ./pkg/... ./profiler-image/... ./test/workloads/... ./test/stacks/...
 	go test -count=1 ./test/browser
 	cd test/cluster && go vet . && PPROF_TEST_ALL=$(if $(KUBECONFIG),,1) go test -count=1 -v -timeout 30m .
 	PPROF_TEST_ALL=1 go test -count=1 -timeout 20m ./test/kernels
-	test/with-cluster go test -count=1 -timeout 30m ./test/e2e/...
+	test/with-cluster go test -count=1 -timeout 40m ./test/e2e/...
 
 .PHONY: cuts
 cuts: deps build image workloads ## cut streams 1,200 times; each profile must arrive whole
