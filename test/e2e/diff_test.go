@@ -18,7 +18,7 @@ func TestDifferenceOfTwoPods(t *testing.T) {
 
 	r := succeed(t, "diff", "web-v1", "pod/web-v2", "-n", ns, "-d", "15s", "--normalize", "-o", "-", "-o", file("change.svg"), "-o", file("change.pb.gz"))
 	// Both begin before either has ended.
-	if begun, ended := strings.LastIndex(r.stderr, ": sampling for"), strings.Index(r.stderr, ": looking up symbols"); strings.Count(r.stderr, ": sampling for") != 2 || ended < begun {
+	if begun, ended := strings.LastIndex(r.stderr, ": sampling for"), strings.Index(r.stderr, " samples of "); strings.Count(r.stderr, ": sampling for") != 2 || ended < begun {
 		t.Errorf("the pods were profiled one after the other: %v", r)
 	}
 	for _, text := range []string{"compared as shares", "(new)", "(removed)", "main.checkout"} {
