@@ -9,8 +9,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/pprof/profile"
 )
 
 func pixels(t *testing.T, data []byte) *image.RGBA {
@@ -179,6 +182,34 @@ func TestSpeedscopeAndJSONAgreeWithTheProfile(t *testing.T) {
 	}
 	if self != total || doc.Root.Value != total {
 		t.Errorf("json: functions have %d, the tree has %d, want %d", self, doc.Root.Value, total)
+	}
+}
+
+// A function whose code is from two files, as the compiler sometimes leaves it, is where most of it is, in whatever order
+// the profile lists the two.
+func TestAFunctionHasOneFile(t *testing.T) {
+	p := shop()
+	whole := p.Sample[0].Location[0].Line[0].Function
+	stray := *whole
+	stray.ID, stray.Filename = uint64(len(p.Function)+1), "aaa/inlined.go"
+	p.Function = append(p.Function, &stray)
+	l := *p.Sample[0].Location[0]
+	l.ID, l.Line = uint64(len(p.Location)+1), []profile.Line{{Function: &stray, Line: 1}}
+	p.Location = append(p.Location, &l)
+	s := *p.Sample[0]
+	s.Value, s.Location = []int64{1, 1}, append([]*profile.Location{&l}, s.Location[1:]...)
+	p.Sample = append(p.Sample, &s)
+	for range 2 {
+		slices.Reverse(p.Function)
+		for _, f := range []Format{JSON, Speedscope} {
+			var out bytes.Buffer
+			if err := Write(&out, p, f); err != nil {
+				t.Fatal(err)
+			}
+			if text := out.String(); !strings.Contains(text, whole.Filename) || strings.Contains(text, stray.Filename) {
+				t.Errorf("%s has not %s alone", f, whole.Filename)
+			}
+		}
 	}
 }
 

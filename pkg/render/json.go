@@ -101,11 +101,25 @@ func jsonFunctions(p *profile.Profile) []*jsonFunction {
 	return list
 }
 
-// declarations are the functions by their names as shown, the first of each name.
+// declarations are the functions by their names as shown. Of several with one name, as those into which a compiler
+// moved an instruction of another file's function, it is the one with the largest part of the samples.
 func declarations(p *profile.Profile) map[string]*profile.Function {
+	index, part := valueIndex(p), make(map[*profile.Function]int64, len(p.Function))
+	for _, s := range p.Sample {
+		for _, l := range s.Location {
+			for _, line := range l.Line {
+				if line.Function != nil {
+					part[line.Function] += s.Value[index]
+				}
+			}
+		}
+	}
+	before := func(a, b *profile.Function) int {
+		return cmp.Or(cmp.Compare(part[b], part[a]), cmp.Compare(a.Filename, b.Filename), cmp.Compare(a.StartLine, b.StartLine))
+	}
 	all := make(map[string]*profile.Function, len(p.Function))
 	for _, fn := range p.Function {
-		if name := FunctionName(fn); all[name] == nil {
+		if name := FunctionName(fn); all[name] == nil || before(fn, all[name]) < 0 {
 			all[name] = fn
 		}
 	}
