@@ -109,7 +109,7 @@ func (c *Goroutines) readProcess(p *goProcess) error {
 	for _, g := range running {
 		c.add(p, g)
 	}
-	return err
+	return p.checked(err)
 }
 
 // whileStopped reads all once before that, so that what the executable says of the code need not be read while the

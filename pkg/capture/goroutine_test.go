@@ -181,6 +181,29 @@ func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
 	}
 }
 
+// What a process is when it is found need not be what it is when it is read.
+func TestGoroutinesOfAProgramThatExecutesAnother(t *testing.T) {
+	needRoot(t)
+	p := start(t, buildGo(t, "local", "", "parks"), "10")
+	c, err := capture.NewGoroutines(capture.Options{ContainerID: p.id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintln(p.in, "exec")
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid)); string(name) == "sleep\n" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it executes no other program")
+		}
+	}
+	if r, err := c.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "has executed another program") {
+		t.Errorf("%v: %v", r, err)
+	}
+}
+
 // Goroutines that called C, and C that called Go, are as the program itself says.
 func TestGoroutinesInC(t *testing.T) {
 	needRoot(t)

@@ -232,7 +232,7 @@ func (w *Wall) readProcess(p *goProcess, one amount) error {
 	for _, g := range left {
 		w.late = append(w.late, lateGoroutine{g, one})
 	}
-	return err
+	return p.checked(err)
 }
 
 // tellLate counts the goroutines that were left by the last reading.
