@@ -145,7 +145,6 @@ func startTarget(t testing.TB, workload string) (id string, pid int) {
 // newCgroup makes a cgroup in the memory controller's hierarchy, or the unified one where that is all.
 func newCgroup(t testing.TB, id string) string {
 	t.Helper()
-	t.Helper()
 	root := "/sys/fs/cgroup/memory"
 	if _, err := os.Stat(root); err != nil {
 		root = "/sys/fs/cgroup"

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -137,6 +138,35 @@ func TestOffCPU(t *testing.T) {
 	}
 	if text := strings.Join(p.Comments, "\n"); !strings.Contains(text, "lost waits: 0, of 0s") || !strings.Contains(text, "broken stacks: 0") {
 		t.Errorf("comments %q", p.Comments)
+	}
+}
+
+// A wait says what it was for: where no signal wakes the thread, as for a disk, or while its process is stopped.
+func TestOffCPUStates(t *testing.T) {
+	needRoot(t)
+	s := startWithPipes(t, compileC(t, "testdata/blocked.c", "-O2", "-fomit-frame-pointer", "-g"))
+	var blocked, stopped float64
+	p := take(t, s, capture.NewOffCPU, capture.Options{PIDs: []int{s.pid}}, 0, func() {
+		fmt.Fprintln(s.stdin)
+		if _, err := fmt.Fscanln(s.stdout, &blocked); err != nil {
+			t.Error(err)
+		}
+		began := time.Now()
+		syscall.Kill(s.pid, syscall.SIGSTOP)
+		time.Sleep(300 * time.Millisecond)
+		syscall.Kill(s.pid, syscall.SIGCONT)
+		stopped = time.Since(began).Seconds()
+	})
+	logSamples(t, p)
+	for _, c := range []struct {
+		state, frames string
+		want          float64
+	}{
+		{"blocked", ",wait_for_child,main,", blocked}, {"stopped", ",main,", stopped},
+	} {
+		if got := sum(p, "", c.state, c.frames); math.Abs(got-c.want) > 0.05*c.want {
+			t.Errorf("%s for %.3f s, want %.3f", c.state, got, c.want)
+		}
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 )
 
 // row is one measured value. Limit is the largest value asked for, 0 if none was.
@@ -29,11 +32,18 @@ type measure struct {
 }
 
 // measures in the order of the table; each gives one or more rows.
-var measures = []measure{
-	{"help", helpTime}, {"image", imageSize}, {"walltime", wallTime}, {"slowdown", slowdown}, {"slowdown-deep", slowdownDeep},
-	{"slowdown-alloc", slowdownOfAllocations},
-	{"counts", counts}, {"memory", etcdMemory}, {"pictures", pictures}, {"browser", inBrowser},
+func measures() []measure {
+	all := []measure{
+		{"help", helpTime}, {"image", imageSize}, {"walltime", wallTime}, {"slowdown", slowdown}, {"slowdown-deep", slowdownDeep},
+	}
+	for _, name := range api.TypeNames() {
+		all = append(all, slowdownOfAllocations(name))
+	}
+	return append(all, measure{"counts", counts}, measure{"memory", etcdMemory}, measure{"pictures", pictures}, measure{"browser", inBrowser})
 }
+
+// is tells whether a name chooses the measure: its own, or what is before a slash in it.
+func (m measure) is(name string) bool { return m.name == name || strings.HasPrefix(m.name, name+"/") }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -46,7 +56,7 @@ func main() {
 
 func run(ctx context.Context, chosen []string) error {
 	for _, name := range chosen {
-		if !slices.ContainsFunc(measures, func(m measure) bool { return m.name == name }) {
+		if !slices.ContainsFunc(measures(), func(m measure) bool { return m.is(name) }) {
 			return fmt.Errorf("no measure is called %q", name)
 		}
 	}
@@ -56,8 +66,8 @@ func run(ctx context.Context, chosen []string) error {
 	}
 	defer b.close()
 	var rows []row
-	for _, m := range measures {
-		if len(chosen) > 0 && !slices.Contains(chosen, m.name) {
+	for _, m := range measures() {
+		if len(chosen) > 0 && !slices.ContainsFunc(chosen, m.is) {
 			continue
 		}
 		r, err := m.take(ctx, b)

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strconv"
 	"time"
-
-	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 )
@@ -40,26 +38,37 @@ func (b *bench) slowdownOfSpin(ctx context.Context, name string, frames int, l l
 	return b.slowdown(ctx, l, fmt.Sprintf("a busy Go target at %d Hz, stacks of %d frames or more", l.hz, frames))
 }
 
-// slowdownOfAllocations is what each type of profile costs a program that allocates 20 million objects a second.
-func slowdownOfAllocations(ctx context.Context, b *bench) ([]row, error) {
-	var rows []row
-	for _, t := range api.ProfileTypes() {
-		r, err := b.slowdown(ctx, load{
-			name: "alloc-" + t.Name, command: []string{"/alloc"}, typ: t.Name, hz: 99, pairs: 7, window: 3 * time.Second, limit: 2,
-		}, "a Go target that allocates, type "+t.Name)
-		if err != nil {
-			return nil, fmt.Errorf("type %s: %w", t.Name, err)
-		}
-		rows = append(rows, r...)
-	}
-	return rows, nil
+// slowdownOfAllocations measures what a type of profile costs a program that allocates 20 million objects a second. What
+// is read at once is read once in each window.
+func slowdownOfAllocations(typ string) measure {
+	l := load{name: "alloc-" + typ, command: []string{"/alloc"}, typ: typ, hz: 99, pairs: 11, window: 2 * time.Second, limit: 2}
+	return measure{"slowdown-alloc/" + typ, func(ctx context.Context, b *bench) ([]row, error) {
+		return b.slowdown(ctx, l, "a Go target that allocates, type "+typ)
+	}}
 }
 
 // slowdown compares a busy target's own throughput, in rounds per CPU second so that a busy neighbour
 // does not count, with and without a profile: the windows alternate, and each with a profile is compared with
-// the two around it. The noise is by what these two differ.
+// the two around it. The noise is by what these two differ. The profiler is there all the time, for kubectl pprof
+// serve asks it for each profile, so that neither its start nor the plugin's falls into a window.
 func (b *bench) slowdown(ctx context.Context, l load, what string) ([]row, error) {
 	if _, err := b.start(ctx, l.name, os.Getenv("PPROF_WORKLOADS_IMAGE"), l.command); err != nil {
+		return nil, err
+	}
+	t, err := api.TypeOf(l.typ)
+	if err != nil {
+		return nil, err
+	}
+	s, err := b.serve(ctx, l.name, t)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	profiled := b.throughputDuring
+	if t.Instant {
+		profiled = b.throughputWithOne
+	}
+	if _, err := profiled(ctx, l, s); err != nil { // the first profile of a program takes longer
 		return nil, err
 	}
 	var with, noise []float64
@@ -68,7 +77,7 @@ func (b *bench) slowdown(ctx context.Context, l load, what string) ([]row, error
 		return nil, err
 	}
 	for range l.pairs {
-		profiled, err := b.throughputProfiled(ctx, l)
+		value, err := profiled(ctx, l, s)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +85,7 @@ func (b *bench) slowdown(ctx context.Context, l load, what string) ([]row, error
 		if err != nil {
 			return nil, err
 		}
-		with = append(with, 100*((before+after)/2/profiled-1))
+		with = append(with, 100*((before+after)/2/value-1))
 		noise = append(noise, 100*(before/after-1))
 		before = after
 	}
@@ -110,61 +119,48 @@ func (b *bench) since(ctx context.Context, l load) (func() (float64, error), err
 	}, err
 }
 
-// errOutside is given where sampling was not all of the time that was measured.
-var errOutside = errors.New("sampling began too late for the window")
+// margin is what a profile lasts longer than its window, at both ends together.
+const margin = 2 * time.Second
 
-// throughputProfiled measures one window in the middle of a profile. How long the profiler takes to begin is known
-// when it has.
-func (b *bench) throughputProfiled(ctx context.Context, l load) (float64, error) {
-	for lead := 2500 * time.Millisecond; ; lead *= 2 {
-		value, err := b.profiledAfter(ctx, l, lead)
-		if !errors.Is(err, errOutside) || lead > 8*time.Second {
-			return value, err
-		}
-	}
-}
-
-// profiledAfter measures when the plugin has run for the given time. A profile that takes no time, as of what is in
-// memory, is measured from the command's begin to its end.
-func (b *bench) profiledAfter(ctx context.Context, l load, lead time.Duration) (float64, error) {
-	whole, err := b.since(ctx, l)
-	if err != nil {
-		return 0, err
-	}
-	cmd := b.plugin(ctx, "--ephemeral", "--keep", "1m", l.name, "--type", l.typ, "--frequency", strconv.Itoa(l.hz), "-d", (l.window + lead + 500*time.Millisecond).String())
-	var out []byte
-	done := make(chan error, 1)
-	go func() {
-		var err error
-		out, err = cmd.Output()
-		done <- err
-	}()
+// throughputDuring measures one window in the middle of a profile.
+func (b *bench) throughputDuring(ctx context.Context, l load, s *served) (float64, error) {
+	done := s.ask(ctx, url.Values{"frequency": {strconv.Itoa(l.hz)}, "seconds": {strconv.Itoa(int((l.window + margin) / time.Second))}})
 	select {
-	case err := <-done:
-		if err != nil {
-			return 0, failed(cmd, err)
-		}
-		return whole()
-	case <-time.After(lead): // the profiler has started and samples
+	case <-time.After(margin / 2):
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
 	begin := time.Now()
 	value, err := b.throughput(ctx, l)
 	end := time.Now()
-	if failure := <-done; failure != nil {
-		return 0, failed(cmd, failure)
-	}
-	if err != nil {
+	a := <-done
+	if err := errors.Join(err, a.err); err != nil {
 		return 0, err
 	}
-	p, err := profile.Parse(bytes.NewReader(out))
-	if err != nil {
-		return 0, err
-	}
-	from := time.Unix(0, p.TimeNanos)
-	if to := from.Add(time.Duration(p.DurationNanos)); begin.Before(from) || end.After(to) {
-		return 0, fmt.Errorf("%w: it was from %v to %v, the window from %v to %v", errOutside, from, to, begin, end)
+	from := time.Unix(0, a.profile.TimeNanos)
+	if to := from.Add(time.Duration(a.profile.DurationNanos)); begin.Before(from) || end.After(to) {
+		return 0, fmt.Errorf("the profile was from %v to %v, the window from %v to %v", from, to, begin, end)
 	}
 	return value, nil
+}
+
+// throughputWithOne measures one window within which a profile that takes no time is asked for and comes.
+func (b *bench) throughputWithOne(ctx context.Context, l load, s *served) (float64, error) {
+	since, err := b.since(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	end := time.After(l.window)
+	if a := <-s.ask(ctx, nil); a.err != nil {
+		return 0, a.err
+	}
+	select {
+	case <-end:
+		return 0, fmt.Errorf("the profile took longer than the window of %v", l.window)
+	default:
+		<-end
+	}
+	return since()
 }
 
 // counters asks the target for the rounds done and the CPU time used in ns.

@@ -1,6 +1,6 @@
 // Command realprograms profiles programs that nobody here wrote in the test cluster, prints for each
-// what share of the stacks is whole and which functions are hot, for etcd and kube-apiserver also how memory and
-// goroutines compare with what they say themselves, and writes it to out/realprograms.json. `make realprograms` runs it, with names of programs as arguments for a few only.
+// what share of the stacks is whole and which functions are hot, for etcd, kube-apiserver and kubelet also how all types of
+// profile compare with what these say themselves, and writes it to out/realprograms.json. `make realprograms` runs it, with names of programs as arguments for a few only.
 package main
 
 import (
@@ -68,6 +68,14 @@ func run(ctx context.Context, names []string) error {
 			continue
 		}
 		reports = append(reports, r)
+	}
+	if len(names) == 0 || slices.Contains(names, programs.KubeletName) {
+		r, err := runner.Kubelet(ctx)
+		if err != nil {
+			failed = errors.Join(failed, err)
+		} else {
+			reports = append(reports, r)
+		}
 	}
 	text, err := json.MarshalIndent(reports, "", "  ")
 	if err != nil {

@@ -18,6 +18,8 @@ type Program struct {
 	Go bool
 	// Own is the protocol and the port at which the program serves net/http/pprof, as http:6060; empty if it does not.
 	Own string
+	// Waits are those of mutex and block that it collects by itself.
+	Waits []string
 }
 
 // ServerContainer is the name of the container to profile.
@@ -70,6 +72,7 @@ var All = []Program{
 		Load:  "ab -q -k -c 8 -n 20000 -p /etc/realprograms/put.json -T application/json http://127.0.0.1:2379/v3/kv/put",
 		Go:    true,
 		Own:   "http:2379",
+		Waits: []string{"mutex"},
 		Hot:   []string{"runtime.mcall", "net/http.(*conn).serve", "google.golang.org/grpc.(*Server).processUnaryRPC"},
 	},
 	{
@@ -80,12 +83,13 @@ var All = []Program{
 			"--authorization-mode RBAC,ABAC --authorization-policy-file /etc/realprograms/abac.jsonl " +
 			"--service-account-issuer https://kubernetes.default.svc --service-account-key-file key " +
 			"--service-account-signing-key-file key --service-cluster-ip-range 10.99.0.0/24 " +
-			"--advertise-address 192.0.2.1 --endpoint-reconciler-type none",
+			"--contention-profiling --advertise-address 192.0.2.1 --endpoint-reconciler-type none",
 		Beside: "exec /controlplane etcd --data-dir /tmp/etcd --unsafe-no-fsync",
 		Ready:  "curl -fsko /dev/null https://127.0.0.1:6443/readyz",
 		Load:   "ab -q -k -c 8 -n 20000 https://127.0.0.1:6443/apis/rbac.authorization.k8s.io/v1/clusterroles",
 		Go:     true,
 		Own:    "https:6443",
+		Waits:  []string{"mutex", "block"},
 		Hot:    []string{"runtime.mcall", "net/http.(*conn).serve", "k8s.io/apiserver/pkg/endpoints/handlers.ListResource.func1"},
 	},
 }

@@ -30,14 +30,11 @@ const (
 
 // Run starts a program, profiles it once its load has begun, and removes its pod.
 func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
-	pods := r.Client.CoreV1().Pods(r.Namespace)
-	if _, err := pods.Create(ctx, p.pod(r.Image.Name), metav1.CreateOptions{}); err != nil {
+	remove, err := r.start(ctx, p)
+	if err != nil {
 		return nil, err
 	}
-	defer pods.Delete(context.WithoutCancel(ctx), p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
-	if err := r.ready(ctx, p.Name); err != nil {
-		return nil, err
-	}
+	defer remove()
 	profile, err := r.profile(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
@@ -52,6 +49,22 @@ func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
 		}
 	}
 	return report, nil
+}
+
+// start starts a program's pod and waits for it.
+func (r *Runner) start(ctx context.Context, p Program) (remove func(), err error) {
+	pods := r.Client.CoreV1().Pods(r.Namespace)
+	if _, err := pods.Create(ctx, p.pod(r.Image.Name), metav1.CreateOptions{}); err != nil {
+		return nil, err
+	}
+	remove = func() {
+		pods.Delete(context.WithoutCancel(ctx), p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
+	}
+	if err := r.ready(ctx, p.Name); err != nil {
+		remove()
+		return nil, err
+	}
+	return remove, nil
 }
 
 // profile runs the plugin.
