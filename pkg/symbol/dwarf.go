@@ -256,6 +256,8 @@ func (s *dwarfSearch) functions(r *dwarf.Reader, addresses []uint64, calls map[u
 			if e.Tag == dwarf.TagInlinedSubroutine {
 				line, _ := e.Val(dwarf.AttrCallLine).(int64)
 				call.file, call.line = fileOf(e, files), int(line)
+			} else { // one function of several names has an entry for each: the first is taken
+				below = slices.DeleteFunc(slices.Clone(below), func(a uint64) bool { return len(calls[a]) > 0 })
 			}
 			for _, a := range below {
 				if len(calls[a]) < maxDepth {

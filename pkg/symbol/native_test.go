@@ -115,6 +115,42 @@ func TestDWARFAgreesWithAddr2line(t *testing.T) {
 	}
 }
 
+// A function of several names, as the assembler and folding linkers describe it, is one frame.
+func TestFunctionOfSeveralNames(t *testing.T) {
+	dir := t.TempDir()
+	source, program := filepath.Join(dir, "alias.s"), filepath.Join(dir, "alias")
+	if err := os.WriteFile(source, []byte(`
+	.text
+	.globl main, first, second
+	.type main, %function
+	.type first, %function
+	.type second, %function
+main:
+first:
+second:
+	nop
+	nop
+	ret
+	.size main, .-main
+	.size first, .-first
+	.size second, .-second
+	.section .note.GNU-stack, "", %progbits
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "cc", "-g", "-o", program, source)
+	if text := run(t, "readelf", "--debug-dump=info", program); strings.Count(text, "DW_TAG_subprogram") < 3 {
+		t.Fatalf("this assembler does not describe each name: %s", text)
+	}
+	for _, a := range functionRange(t, program, "first") {
+		o := openObject(openPath(t, program))
+		o.prepare([]uint64{a})
+		if frames := o.frames(a); len(frames) != 1 || !slices.Contains([]string{"main", "first", "second"}, frames[0].name) || filepath.Base(frames[0].file) != "alias.s" || frames[0].line < 11 {
+			t.Errorf("%#x: %+v", a, frames)
+		}
+	}
+}
+
 func addr2line(t *testing.T, program string, address uint64) []string {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(run(t, "addr2line", "-ifC", "-e", program, strconv.FormatUint(address, 16))), "\n")
