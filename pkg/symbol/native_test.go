@@ -145,7 +145,7 @@ second:
 	for _, a := range functionRange(t, program, "first") {
 		o := openObject(openPath(t, program))
 		o.prepare([]uint64{a})
-		if frames := o.frames(a); len(frames) != 1 || !slices.Contains([]string{"main", "first", "second"}, frames[0].name) || filepath.Base(frames[0].file) != "alias.s" || frames[0].line < 11 {
+		if frames := o.frames(a); len(frames) != 1 || !slices.Contains([]string{"main", "first", "second"}, frames[0].name) || filepath.Base(frames[0].file) != "alias.s" || frames[0].line < 10 {
 			t.Errorf("%#x: %+v", a, frames)
 		}
 	}
