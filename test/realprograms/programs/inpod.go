@@ -36,8 +36,8 @@ func (r *Runner) compareOwn(ctx context.Context, p Program) ([]Comparison, error
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	c, err := s.compareResting(ctx)
-	return append(all, c), err
+	resting, err := s.compareResting(ctx)
+	return append(all, resting...), err
 }
 
 // inPod is a program that runs in its pod, asked through the API server and profiled by the plugin.

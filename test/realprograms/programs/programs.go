@@ -89,7 +89,7 @@ var All = []Program{
 		Load:   "ab -q -k -c 8 -n 20000 https://127.0.0.1:6443/apis/rbac.authorization.k8s.io/v1/clusterroles",
 		Go:     true,
 		Own:    "https:6443",
-		Waits:  []string{"mutex", "block"},
+		Waits:  []string{"block"},
 		Hot:    []string{"runtime.mcall", "net/http.(*conn).serve", "k8s.io/apiserver/pkg/endpoints/handlers.ListResource.func1"},
 	},
 }

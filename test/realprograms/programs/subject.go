@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -92,19 +94,19 @@ func (s *subject) compareBusy(ctx context.Context) ([]Comparison, error) {
 	if to := from.Add(time.Duration(ours["allocs"].DurationNanos)); from.After(started.Add(firstAsked)) || to.Before(asked) {
 		return nil, fmt.Errorf("allocations were counted from %v to %v, but asked for at %v and %v", from, to, started.Add(firstAsked), asked)
 	}
-	space := func(p *profile.Profile) map[string]int64 { return byStack(p, "alloc_space") }
-	inUse := func(o own) int64 { return sum(byStack(o["heap"], "inuse_space")) }
-	count := func(o own) int64 { return sum(byStack(o["goroutine"], "goroutine")) }
-	seconds := float64(ours["wall"].DurationNanos) / 1e9
+	space := func(p *profile.Profile) map[string]int64 { return byStack(p, "alloc_space", nil) }
+	count := func(o own) int64 { return sum(withoutAnswers(byStack(o["goroutine"], "goroutine", nil))) }
+	average := sum(withoutAnswers(byStack(ours["wall"], "time", nil))) / ours["wall"].DurationNanos
 	all := append(inTime,
 		between("bytes ever allocated", space(before["heap"]), space(ours["heap"]), space(after["heap"])),
 		between("bytes allocated meanwhile", minus(space(second["heap"]), space(first["heap"])), space(ours["allocs"]), minus(space(after["heap"]), space(before["heap"]))),
-		near("bytes in use", sum(byStack(ours["heap"], "inuse_space")), inUse(before), inUse(first), inUse(second), inUse(after)),
-		near("goroutines, on the average of wall", int64(float64(sum(byStack(ours["wall"], "time")))/1e9/seconds), count(before), count(first), count(second), count(after)),
+		near("goroutines, on the average of wall", average, count(before), count(first), count(second), count(after)),
 	)
 	for _, t := range s.waits {
-		waits := func(p *profile.Profile) map[string]int64 { return byStack(p, "contentions") }
-		delay := func(p *profile.Profile) int64 { return sum(byStack(p, "delay")) }
+		// These stacks alone have the compiler's wrappers too, from Go 1.23 on, which we leave out of all.
+		known := placesOf(ours[t])
+		waits := func(p *profile.Profile) map[string]int64 { return byStack(p, "contentions", known) }
+		delay := func(p *profile.Profile) int64 { return sum(byStack(p, "delay", known)) }
 		all = append(all,
 			between(t+" contentions", waits(before[t]), waits(ours[t]), waits(after[t])),
 			near(t+" delay in ns", delay(ours[t]), delay(before[t]), delay(after[t])))
@@ -133,31 +135,37 @@ func (s *subject) compareTime(ctx context.Context) ([]Comparison, error) {
 	if err := errors.Join(err, r.err); err != nil {
 		return nil, err
 	}
-	return []Comparison{alikeInTime(r.profile, ours["cpu"])}, nil
+	return []Comparison{compareHottest(r.profile, ours["cpu"])}, nil
 }
 
-// compareResting compares the goroutines of a program that comes to rest.
-func (s *subject) compareResting(ctx context.Context) (Comparison, error) {
-	count := func(p *profile.Profile) map[string]int64 { return byStack(p, "goroutine") }
+// compareResting compares what a program that comes to rest has: its goroutines and its live objects.
+func (s *subject) compareResting(ctx context.Context) ([]Comparison, error) {
+	values := map[string]string{"goroutine": "goroutine", "heap": "inuse_space"}
+	types := slices.Sorted(maps.Keys(values))
 	for deadline := time.Now().Add(time.Minute); ; {
-		before, err := s.ask(ctx, "goroutine")
+		before, err := s.ask(ctx, types...)
 		if err != nil {
-			return Comparison{}, err
+			return nil, err
 		}
-		ours, err := s.take(ctx, busyTime, "goroutine")
+		ours, err := s.take(ctx, busyTime, types...)
 		if err != nil {
-			return Comparison{}, err
+			return nil, err
 		}
-		after, err := s.ask(ctx, "goroutine")
+		after, err := s.ask(ctx, types...)
 		if err != nil {
-			return Comparison{}, err
+			return nil, err
 		}
-		c, rests := steady("goroutines", count(before["goroutine"]), count(ours["goroutine"]), count(after["goroutine"]))
-		if rests {
-			return c, nil
+		var all []Comparison
+		resting := true
+		for _, t := range types {
+			c, rests := steady(values[t], byStack(before[t], values[t], nil), byStack(ours[t], values[t], nil), byStack(after[t], values[t], nil))
+			all, resting = append(all, c), resting && rests
+		}
+		if resting {
+			return all, nil
 		}
 		if time.Now().After(deadline) {
-			return c, errors.New("its goroutines come and go all the time, so they cannot be compared")
+			return all, errors.New("its goroutines and objects come and go all the time, so they cannot be compared")
 		}
 	}
 }
