@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/google/pprof/profile"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
@@ -64,7 +65,8 @@ func Load(ctx context.Context, client kubernetes.Interface) (Image, error) {
 // cacheKey names everything that goes into the image but the versions of Debian's packages.
 func cacheKey(controlplane string) string {
 	h := sha256.New()
-	fmt.Fprintln(h, runtime.GOARCH, packages, unused, sources, passwd, filepath.Base(filepath.Dir(controlplane)))
+	somePprof().Write(h) // a hash takes everything
+	fmt.Fprintln(h, pprofModule, runtime.GOARCH, packages, unused, sources, passwd, filepath.Base(filepath.Dir(controlplane)))
 	for _, name := range fileNames() {
 		content, _ := files.ReadFile(name) // embedded, so it is there
 		fmt.Fprintf(h, "%s %d\n%s", name, len(content), content)
@@ -97,6 +99,9 @@ func build(ctx context.Context, checkout, cache, key, tag, controlplane string) 
 	if err := addFiles(root); err != nil {
 		return err
 	}
+	if err := addPprof(ctx, checkout, root); err != nil {
+		return err
+	}
 	if err := command(ctx, checkout, "go", "run", "./test/workloads/pack", "-tag", tag, "-root", root,
 		"-o", filepath.Join(partial, "image.tar"), controlplane); err != nil {
 		return err
@@ -108,6 +113,43 @@ func build(ctx context.Context, checkout, cache, key, tag, controlplane string) 
 		}
 	}
 	return errors.Join(err, os.Rename(partial, filepath.Join(cache, key)))
+}
+
+// pprofModule is of the version that this repository needs, and so has been downloaded.
+const pprofModule = "github.com/google/pprof"
+
+// addPprof adds google/pprof, a server in Go that imports neither runtime/pprof nor net/http/pprof, and a profile for it.
+func addPprof(ctx context.Context, checkout, root string) error {
+	version, err := exec.CommandContext(ctx, "go", "list", "-C", checkout, "-m", "-f", "{{.Version}}", pprofModule).Output()
+	if err != nil {
+		return err
+	}
+	if err := command(ctx, "", "env", "CGO_ENABLED=0", "GOFLAGS=", "GOBIN="+root, "go", "install", "-ldflags=-s -w", pprofModule+"@"+strings.TrimSpace(string(version))); err != nil {
+		return err
+	}
+	out, err := os.Create(filepath.Join(root, "etc", "realprograms", "profile.pb.gz"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(somePprof().Write(out), out.Close())
+}
+
+// somePprof makes a profile of a thousand stacks.
+func somePprof() *profile.Profile {
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "cpu", Unit: "nanoseconds"}}}
+	for id := range uint64(300) {
+		f := &profile.Function{ID: id + 1, Name: fmt.Sprintf("example.org/service.(*Handler).step%03d", id), Filename: "service.go"}
+		p.Function = append(p.Function, f)
+		p.Location = append(p.Location, &profile.Location{ID: id + 1, Line: []profile.Line{{Function: f, Line: int64(id)}}})
+	}
+	for i := range 1000 {
+		s := &profile.Sample{Value: []int64{int64(i+1) * 1e6}}
+		for depth := range 20 {
+			s.Location = append(s.Location, p.Location[(i*(20-depth)+7*depth)%len(p.Location)])
+		}
+		p.Sample = append(p.Sample, s)
+	}
+	return p
 }
 
 // addFiles adds the scripts and configurations of the programs, and the user that runs them.

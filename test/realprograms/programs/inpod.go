@@ -62,30 +62,35 @@ func (r *Runner) inPod(p Program) *subject {
 			return profile.ParseData(data)
 		},
 		take: func(ctx context.Context, d time.Duration, types ...string) (map[string]*profile.Profile, error) {
-			dir, err := os.MkdirTemp("", "realprograms-")
-			if err != nil {
-				return nil, err
-			}
-			defer os.RemoveAll(dir)
-			if err := command(ctx, "", r.Plugin, "--ephemeral", "-n", r.Namespace, p.Name, "-c", ServerContainer,
-				"--type", strings.Join(types, ","), "-d", fmt.Sprint(d), "-o", filepath.Join(dir, "p.pb.gz")); err != nil {
-				return nil, err
-			}
-			all := map[string]*profile.Profile{}
-			for _, t := range types {
-				name := "p.pb.gz"
-				if len(types) > 1 {
-					name = "p-" + t + ".pb.gz"
-				}
-				data, err := os.ReadFile(filepath.Join(dir, name))
-				if err != nil {
-					return nil, err
-				}
-				if all[t], err = profile.ParseData(data); err != nil {
-					return nil, err
-				}
-			}
-			return all, nil
+			return r.take(ctx, p, d, types)
 		},
 	}
+}
+
+// take has the plugin take profiles of several types.
+func (r *Runner) take(ctx context.Context, p Program, d time.Duration, types []string, flags ...string) (map[string]*profile.Profile, error) {
+	dir, err := os.MkdirTemp("", "realprograms-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := command(ctx, "", r.Plugin, append([]string{"--ephemeral", "-n", r.Namespace, p.Name, "-c", ServerContainer,
+		"--type", strings.Join(types, ","), "-d", fmt.Sprint(d), "-o", filepath.Join(dir, "p.pb.gz")}, flags...)...); err != nil {
+		return nil, err
+	}
+	all := map[string]*profile.Profile{}
+	for _, t := range types {
+		name := "p.pb.gz"
+		if len(types) > 1 {
+			name = "p-" + t + ".pb.gz"
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		if all[t], err = profile.ParseData(data); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }

@@ -20,6 +20,8 @@ type Program struct {
 	Own string
 	// Waits are those of mutex and block that it collects by itself.
 	Waits []string
+	// Allocates is a function that allocates much in a program whose memory profile the linker left out; empty if it has one.
+	Allocates string
 }
 
 // ServerContainer is the name of the container to profile.
@@ -91,5 +93,14 @@ var All = []Program{
 		Own:    "https:6443",
 		Waits:  []string{"block"},
 		Hot:    []string{"runtime.mcall", "net/http.(*conn).serve", "k8s.io/apiserver/pkg/endpoints/handlers.ListResource.func1"},
+	},
+	{
+		Name:      "pprof",
+		Server:    "exec /pprof -no_browser -http 0.0.0.0:8080 /etc/realprograms/profile.pb.gz",
+		Ready:     "curl -fso /dev/null http://127.0.0.1:8080/ui/top",
+		Load:      "ab -q -k -c 8 -n 20000 http://127.0.0.1:8080/ui/flamegraph",
+		Go:        true,
+		Hot:       []string{"net/http.(*conn).serve", "github.com/google/pprof/internal/driver.(*webInterface).stackView"},
+		Allocates: "github.com/google/pprof/internal/driver.(*webInterface).stackView",
 	},
 }

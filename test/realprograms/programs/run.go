@@ -48,6 +48,11 @@ func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}
 	}
+	if p.Allocates != "" {
+		if report.Own, err = r.memProfileOf(ctx, p); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
 	return report, nil
 }
 
