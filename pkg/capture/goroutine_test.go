@@ -243,18 +243,30 @@ func total(p *profile.Profile) (n int64) {
 	return n
 }
 
+// goStatement tells whether there is one at a file's line.
+func goStatement(at string) bool {
+	path, line, _ := strings.Cut(at, ":")
+	text, err := os.ReadFile(path)
+	n, _ := strconv.Atoi(line)
+	lines := strings.Split(string(text), "\n")
+	return err == nil && n > 0 && n <= len(lines) && strings.Contains(lines[n-1], "go ")
+}
+
 // What is known of goroutines besides their stacks is in labels, and told apart they are as in a traceback.
 func TestWhatIsToldOfGoroutines(t *testing.T) {
 	needRoot(t)
 	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "10")
 	reasons := map[string]int64{}
 	for _, s := range goroutines(t, capture.Options{ContainerID: p.id}).Sample {
-		state, reason, creator := s.Label["state"], s.Label["wait reason"], s.Label["created by"]
+		state, reason, creator, at := s.Label["state"], s.Label["wait reason"], s.Label["created by"], s.Label["created at"]
 		if len(state) != 1 || len(reason) > 1 || len(creator) > 1 || (state[0] == "waiting") != (len(reason) == 1) {
 			t.Errorf("labels %v of %s", s.Label, names(s))
 		}
 		if isMain := strings.HasSuffix(names(s), "runtime.main,"); isMain == (len(creator) == 1) {
 			t.Errorf("%s was created by %q", names(s), creator)
+		}
+		if len(at) != len(creator) || len(at) == 1 && !goStatement(at[0]) {
+			t.Errorf("%s was created at %q", names(s), at)
 		}
 		reasons[strings.Join(append(state, reason...), ": ")] += s.Value[0]
 	}
@@ -285,7 +297,7 @@ func TestWhatIsToldOfGoroutines(t *testing.T) {
 	if err := render.Write(&text, each, render.Text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"\ngoroutine 1 [syscall]:\n", ` [chan receive labels:{"inner": "yes", "path": "/cart", "user": "42"}]:`, "main.deep\n\t", "\ncreated by main.main in goroutine 1\n"} {
+	for _, want := range []string{"\ngoroutine 1 [syscall]:\n", ` [chan receive labels:{"inner": "yes", "path": "/cart", "user": "42"}]:`, "main.deep(...)\n\t", "\ncreated by main.main in goroutine 1\n\t/"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the traceback lacks %q:\n%s", want, text.String())
 		}

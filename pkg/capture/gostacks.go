@@ -23,7 +23,7 @@ var goEnds = map[goruntime.End]stackEnd{
 // entry gives the entry of a goroutine's stack and labels; nil if there is no room.
 func (s *goStacks) entry(p *goProcess, g *goruntime.Goroutine) *stackEntry {
 	s.key = s.key[:0]
-	for _, text := range []string{g.Status.String(), g.Reason, g.Creator} {
+	for _, text := range []string{g.Status.String(), g.Reason, g.Creator, g.CreatedAt} {
 		s.key = append(append(s.key, text...), 0)
 	}
 	for _, l := range g.Labels {
@@ -44,6 +44,9 @@ func goLabels(g *goruntime.Goroutine) []label {
 	}
 	if g.Creator != "" {
 		all = append(all, label{key: "created by", value: g.Creator})
+	}
+	if g.CreatedAt != "" {
+		all = append(all, label{key: "created at", value: g.CreatedAt})
 	}
 	for _, l := range g.Labels {
 		all = append(all, label{key: l.Key, value: l.Value})

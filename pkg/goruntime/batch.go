@@ -202,7 +202,7 @@ func (b *batch) fill(r *reading) {
 		g.Parent = r.g.word(l.parentGoid)
 	}
 	if g.Created != 0 && g.ID != 1 { // the first is made by the program's entry
-		g.Creator = gs.unwind.function(g.Created)
+		g.Creator, g.CreatedAt = gs.unwind.function(g.Created), gs.unwind.lineOfCall(g.Created)
 	}
 	if waiting := g.Status == Waiting || g.Status == Leaked; waiting || g.Status == Syscall {
 		g.Since = int64(r.g.word(l.waitsince))

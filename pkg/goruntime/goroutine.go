@@ -100,18 +100,19 @@ const maxStackSize = 2 << 30
 
 // Goroutine is one goroutine at the time it was read.
 type Goroutine struct {
-	Address  uint64 // of its runtime.g
-	ID       uint64
-	Parent   uint64 // ID of the one that made it; 0 if that is not known: up to Go 1.20, and for the first
-	Status   Status
-	Reason   string // what it waits for, in the runtime's words; "" if it does not wait
-	Since    int64  // when it began to wait, as the garbage collector saw it, in ns of CLOCK_MONOTONIC; 0 if not known
-	Creator  string // function that made it; "" for the first
-	Created  uint64 // address of that go statement
-	Labels   []Label
-	StackLow uint64 // addresses of its stack
-	StackEnd uint64
-	Thread   int // that runs it, in the target's own PID namespace; 0 if none does
+	Address   uint64 // of its runtime.g
+	ID        uint64
+	Parent    uint64 // ID of the one that made it; 0 if that is not known: up to Go 1.20, and for the first
+	Status    Status
+	Reason    string // what it waits for, in the runtime's words; "" if it does not wait
+	Since     int64  // when it began to wait, as the garbage collector saw it, in ns of CLOCK_MONOTONIC; 0 if not known
+	Creator   string // function that made it; "" for the first
+	Created   uint64 // address of that go statement
+	CreatedAt string // its file:line; "" if that is not known
+	Labels    []Label
+	StackLow  uint64 // addresses of its stack
+	StackEnd  uint64
+	Thread    int // that runs it, in the target's own PID namespace; 0 if none does
 	// Stack has the addresses of its instructions, leaf first, of callers one within the call. It is empty if End
 	// is NoStack or Torn.
 	Stack []uint64

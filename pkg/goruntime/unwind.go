@@ -2,6 +2,7 @@ package goruntime
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strings"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol/gopclntab"
@@ -31,6 +32,7 @@ type unwinder struct {
 	bias  uint64 // what is added to the file's addresses in the process
 	arm   bool   // the return address of a function that has called none is in a register
 	steps map[uint64]step
+	lines map[uint64]string // that were looked up, by return address
 }
 
 // step is gopclntab's for an address of the process.
@@ -141,6 +143,22 @@ func (u *unwinder) walk(out []uint64, r Registers, stack []byte, from uint64, mo
 
 // function names the function at an address; "" if there is none.
 func (u *unwinder) function(pc uint64) string { return u.at(pc).Name }
+
+// lineOfCall gives file:line of a call by the address that it returns to; "" if it is not known.
+func (u *unwinder) lineOfCall(to uint64) string {
+	if text, ok := u.lines[to]; ok {
+		return text
+	}
+	var text string
+	if frames, err := u.table.Lookup(to - u.bias - 1); err == nil && frames[0].File != "" {
+		text = fmt.Sprintf("%s:%d", frames[0].File, frames[0].Line)
+	}
+	if u.lines == nil || len(u.lines) >= maxSteps {
+		u.lines = map[uint64]string{}
+	}
+	u.lines[to] = text
+	return text
+}
 
 // system tells whether the runtime leaves a goroutine that begins there out of profiles: isSystemGoroutine of
 // runtime/traceback.go. The one that runs finalizers and cleanups is let in while it has called the program's code.

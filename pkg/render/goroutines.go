@@ -18,6 +18,7 @@ const (
 	stateLabel   = "state"       // as in the runtime's tracebacks
 	reasonLabel  = "wait reason" // what for it waits, if it does
 	creatorLabel = "created by"  // function with the go statement
+	createdLabel = "created at"  // file and line of that
 	processLabel = "process"
 
 	goroutineNumber = "goroutine" // its ID; without it a sample stands for all that are equal
@@ -48,7 +49,7 @@ func writeTraceback(out *bufio.Writer, p *profile.Profile) {
 		}
 		fmt.Fprintf(out, "%s [%s]:\n", goroutineName(s, s.Value[index]), goroutineState(s))
 		for _, f := range tracebackFrames(s) {
-			fmt.Fprintf(out, "%s\n", f.name)
+			fmt.Fprintln(out, f.name)
 			if f.file != "" {
 				fmt.Fprintf(out, "\t%s:%d\n", f.file, f.line)
 			}
@@ -59,6 +60,9 @@ func writeTraceback(out *bufio.Writer, p *profile.Profile) {
 				fmt.Fprintf(out, " in goroutine %d", id)
 			}
 			fmt.Fprintln(out)
+			if at := s.Label[createdLabel]; len(at) > 0 {
+				fmt.Fprintf(out, "\t%s\n", printable(at[0]))
+			}
 		}
 		fmt.Fprintln(out)
 	}
@@ -99,7 +103,7 @@ func goroutineState(s *profile.Sample) string {
 		switch key {
 		case processLabel:
 			values = nil
-		case stateLabel, reasonLabel, creatorLabel:
+		case stateLabel, reasonLabel, creatorLabel, createdLabel:
 			values = values[min(len(values), 1):] // a goroutine may have one of that name itself
 		}
 		for _, value := range values {
@@ -133,7 +137,7 @@ func tracebackFrames(s *profile.Sample) []tracebackFrame {
 			if line.Function == nil {
 				continue
 			}
-			f := tracebackFrame{FunctionName(line.Function), printable(line.Function.Filename), line.Line}
+			f := tracebackFrame{callOf(FunctionName(line.Function)), printable(line.Function.Filename), line.Line}
 			all = append(all, f)
 			if !internalToRuntime(line.Function.Name) {
 				shown = append(shown, f)
@@ -144,6 +148,15 @@ func tracebackFrames(s *profile.Sample) []tracebackFrame {
 		return all
 	}
 	return shown
+}
+
+// callOf writes a function as the runtime does if it does not know the arguments, for programs that read tracebacks.
+// Markers in the place of functions stay.
+func callOf(name string) string {
+	if strings.HasPrefix(name, "[") {
+		return name
+	}
+	return name + "(...)"
 }
 
 // internalToRuntime tells whether a function is one of the runtime's that tracebacks hide (showframe, runtime/traceback.go).

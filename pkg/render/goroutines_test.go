@@ -19,7 +19,7 @@ func (b *builder) goroutine(pid, count int64, stack, state, reason, creator stri
 		s.Label[reasonLabel] = []string{reason}
 	}
 	if creator != "" {
-		s.Label[creatorLabel] = []string{creator}
+		s.Label[creatorLabel], s.Label[createdLabel] = []string{creator}, []string{"/src/" + creator + ".go:12"}
 	}
 	return s
 }
