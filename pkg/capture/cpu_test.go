@@ -145,11 +145,7 @@ func startTarget(t testing.TB, workload string) (id string, pid int) {
 // newCgroup makes a cgroup in the memory controller's hierarchy, or the unified one where that is all.
 func newCgroup(t testing.TB, id string) string {
 	t.Helper()
-	root := "/sys/fs/cgroup/memory"
-	if _, err := os.Stat(root); err != nil {
-		root = "/sys/fs/cgroup"
-	}
-	dir := filepath.Join(root, "capture-test", id)
+	dir := filepath.Join(cgroupRoot(), "capture-test", id)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -164,6 +160,14 @@ func newCgroup(t testing.TB, id string) string {
 		}
 	})
 	return dir
+}
+
+func cgroupRoot() string {
+	root := "/sys/fs/cgroup/memory"
+	if _, err := os.Stat(root); err != nil {
+		root = "/sys/fs/cgroup"
+	}
+	return root
 }
 
 func record(t *testing.T, o Options, d time.Duration) *Result {

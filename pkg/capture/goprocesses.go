@@ -3,6 +3,7 @@ package capture
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
@@ -19,8 +20,9 @@ type goProcess struct {
 type goProcesses struct {
 	*goPrograms
 	all   []*goProcess
-	known map[processKey]bool // that were looked at
-	gone  goruntime.Counts    // of those that are no more
+	known map[processKey]bool          // that were looked at
+	gone  goruntime.Counts             // of those that are no more
+	pids  atomic.Pointer[map[int]bool] // of all, for those who do not read them
 }
 
 type processKey struct {
@@ -36,7 +38,8 @@ func openGoProcesses(o Options) (*goProcesses, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := &goProcesses{goPrograms: programs}
+	all := &goProcesses{goPrograms: programs, known: programs.seen}
+	all.publish()
 	for _, program := range slices.Clone(programs.programs) {
 		all.add(program)
 	}
@@ -53,6 +56,15 @@ func (a *goProcesses) add(program *goProgram) {
 		return
 	}
 	a.all = append(a.all, &goProcess{program, goroutines, map[int]int{}})
+	a.publish()
+}
+
+func (a *goProcesses) publish() {
+	pids := map[int]bool{}
+	for _, p := range a.all {
+		pids[p.generation.process.PID] = true
+	}
+	a.pids.Store(&pids)
 }
 
 // remove leaves out one that cannot be read any more. It is looked at again, for it may have executed another program.
@@ -61,6 +73,7 @@ func (a *goProcesses) remove(p *goProcess, why error) {
 	a.gone.Add(p.goroutines.Counts)
 	a.drop(p.goProgram, why)
 	a.all = slices.DeleteFunc(a.all, func(one *goProcess) bool { return one == p })
+	a.publish()
 }
 
 // counts say how reading all of them went.
@@ -72,19 +85,17 @@ func (a *goProcesses) counts() goruntime.Counts {
 	return all
 }
 
-// lookAgain takes in processes that have begun since it was called last. The first time it only takes note of those that
-// are there.
+// lookAgain takes in processes that have begun since it was called last, or since the capture was prepared.
 func (a *goProcesses) lookAgain(o Options) {
 	processes, err := proc.InContainer(o.ContainerID)
 	if err != nil {
 		return // the container has ended
 	}
-	first := a.known == nil
 	now := map[processKey]bool{}
 	for i := range processes {
 		p := &processes[i]
 		now[keyOf(p)] = true
-		if first || a.known[keyOf(p)] || !selects(o.PIDs, p.NSPID) || len(a.all) >= maxGoProcesses {
+		if a.known[keyOf(p)] || !selects(o.PIDs, p.NSPID) || len(a.all) >= maxGoProcesses {
 			continue
 		}
 		if program := a.open(p); program != nil {
@@ -94,7 +105,7 @@ func (a *goProcesses) lookAgain(o Options) {
 	a.known = now
 }
 
-// maxGoProcesses bounds the programs that are read at once by a capture that takes in new ones.
+// maxGoProcesses bounds the programs that are read at once, each with some 2 MB of its executable.
 const maxGoProcesses = 256
 
 // thread gives a thread's ID in our PID namespace.
@@ -112,7 +123,8 @@ func (p *goProcess) thread(own int) (int, bool) {
 // maxKnownThreads bounds the IDs that are kept.
 const maxKnownThreads = 1 << 15
 
-// has tells whether a process is among them.
-func (a *goProcesses) has(pid int) bool {
-	return slices.ContainsFunc(a.all, func(one *goProcess) bool { return one.generation.process.PID == pid })
-}
+// has tells whether a process is among them. It may be called while they are read.
+func (a *goProcesses) has(pid int) bool { return (*a.pids.Load())[pid] }
+
+// len is how many there are. It may be called while they are read.
+func (a *goProcesses) len() int { return len(*a.pids.Load()) }

@@ -19,8 +19,9 @@ var ErrMemoryRefused = errors.New("the node's kernel refuses reading the memory 
 type goPrograms struct {
 	table    *processTable
 	programs []*goProgram
-	others   int     // processes that are no Go programs
-	refused  []error // why the others that are could not be read
+	others   int                 // processes that are no Go programs
+	refused  []error             // why the others that are could not be read
+	seen     map[processKey]bool // all that there were at first
 }
 
 type goProgram struct {
@@ -39,9 +40,15 @@ func openGoPrograms(o Options) (*goPrograms, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := &goPrograms{table: newProcessTable(o.PIDs, func(program, int, []mapping) {})}
+	all := &goPrograms{table: newProcessTable(o.PIDs, func(program, int, []mapping) {}), seen: map[processKey]bool{}}
 	for i := range processes {
-		if p := &processes[i]; selects(o.PIDs, p.NSPID) {
+		p := &processes[i]
+		all.seen[keyOf(p)] = true
+		switch {
+		case !selects(o.PIDs, p.NSPID):
+		case len(all.programs) >= maxGoProcesses:
+			all.refused = append(all.refused, fmt.Errorf("process %d (%s): more than %d Go programs at once are not read", p.NSPID, p.Name, maxGoProcesses))
+		default:
 			all.open(p)
 		}
 	}
@@ -111,7 +118,10 @@ func (a *goPrograms) drop(p *goProgram, why error) {
 			a.programs = append(a.programs[:i:i], a.programs[i+1:]...)
 		}
 	}
-	p.close()
+	if err := p.close(); err != nil {
+		a.refused = append(a.refused, err)
+	}
+	delete(a.table.current, uint32(p.generation.process.PID)) // it may have executed another program, at addresses that may be the same
 }
 
 func (a *goPrograms) close() error {

@@ -128,7 +128,9 @@ func (c *Goroutines) whileStopped(p *goProcess, each func() error) error {
 		defer func() { gs.Stopped = nil }()
 		return each()
 	})
-	c.stops = append(c.stops, fmt.Sprintf("process %d (%s), %d threads for %.1f ms", p.generation.process.NSPID, p.generation.process.Name, stop.Threads, stop.For.Seconds()*1e3))
+	if stop.Threads > 0 {
+		c.stops = append(c.stops, fmt.Sprintf("process %d (%s), %d threads for %.1f ms", p.generation.process.NSPID, p.generation.process.Name, stop.Threads, stop.For.Seconds()*1e3))
+	}
 	if stop.Moving > 0 {
 		c.stops = append(c.stops, fmt.Sprintf("of these %d did not stop, for they wait in the kernel", stop.Moving))
 	}
@@ -200,7 +202,7 @@ func (c *Goroutines) Slice() (*Result, error) { return nil, nil }
 
 // Progress may be called while Run runs.
 func (c *Goroutines) Progress() Progress {
-	p := Progress{Samples: c.read.Load(), Processes: len(c.processes.all)}
+	p := Progress{Samples: c.read.Load(), Processes: c.processes.len()}
 	if began := c.began.Load(); began != 0 {
 		p.Elapsed = time.Since(time.Unix(0, began))
 	}

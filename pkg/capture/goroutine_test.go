@@ -190,7 +190,7 @@ func TestGoroutinesOfAProgramThatExecutesAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	fmt.Fprintln(p.in, "exec")
+	fmt.Fprintln(p.in, "exec /bin/sleep")
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid)); string(name) == "sleep\n" {
 			break

@@ -29,8 +29,8 @@ func goLayoutOf(f *elf.File, r io.ReaderAt) (layout bpf.CPUGoLayout) {
 		return layout
 	}
 	layout, ok := goLayouts[goruntime.Minor(info.GoVersion)]
-	if !ok {
-		return layout
+	if !ok || !goruntime.Known(info.GoVersion) {
+		return bpf.CPUGoLayout{}
 	}
 	layout.TlsOffset = tlsOffset(f)
 	return layout

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -108,6 +109,13 @@ func (c *Sampler) Run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	return c.result(begin, duration)
+}
+
+// forget has a process be looked at anew with its next sample. It may be called while Run runs.
+func (c *Sampler) forget(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.processes.current, func(_ uint32, g *generation) bool { return g.process.PID == pid })
 }
 
 // enable starts or stops the sampling.

@@ -116,7 +116,7 @@ func (w *waits) found(c *Sampler, one *sleeper, stack []byte) error {
 	regs := &one.control.StandIn.Regs
 	pid := w.pidOf(s)
 	if pid == 0 {
-		w.unknown++
+		w.forgo(c)
 		return nil
 	}
 	s.pid = uint32(pid)
@@ -154,23 +154,34 @@ func (w *waits) found(c *Sampler, one *sleeper, stack []byte) error {
 		return nil // what it waits for now, the program has seen
 	}
 	if err != nil {
-		w.unknown++ // there are too many
+		w.forgo(c) // there are too many
 	}
 	return nil
 }
 
+func (w *waits) forgo(c *Sampler) {
+	c.mu.Lock()
+	w.unknown++
+	c.mu.Unlock()
+}
+
 // pidOf is a process's PID in our namespace; on a locked-down kernel, which does not tell it, by the time at which it
-// started. Zero if it is not known.
+// started, if no other one started then. Zero if it is not known.
 func (w *waits) pidOf(s *sample) int {
 	if s.pid != 0 {
 		return int(s.pid)
 	}
+	found := 0
 	for _, p := range w.processes {
-		if p.StartTime == s.program.started/(1e9/ticks) {
-			return p.PID
+		switch {
+		case p.StartTime != s.program.started/(1e9/ticks):
+		case found != 0:
+			return 0
+		default:
+			found = p.PID
 		}
 	}
-	return 0
+	return found
 }
 
 // copyStack copies a stack from its pointer on, as far as it can be read, and gives the number of bytes.

@@ -14,6 +14,7 @@ type group struct {
 	rest        amount // that is still to be shared out
 	seen        amount // of the waits that were not walked
 	wanted      bool
+	last        uint64 // serial number of the wait that is not ended
 }
 
 // parts are what stacks waited.
@@ -25,15 +26,23 @@ type parts struct {
 // manyWaits is how many waits must have been chosen before the others' time is shared out; at a group's end all is.
 const manyWaits = 32
 
+// maxGroups bounds the groups that are known at a time, some 500 bytes each: a thread has a handful, and there are
+// maxThreads threads, but those whose end found no room in the ring buffer stay.
+const maxGroups = 1 << 15
+
 // came makes the stack of a wait known, of which how long it was is told later. The entry is nil if there is no room
 // for it.
 func (w *waits) came(s *sample, e *stackEntry, wanted bool) {
 	g := w.groups[s.group]
 	if g == nil {
+		if len(w.groups) >= maxGroups {
+			return // what is waited there counts as lost
+		}
 		g = &group{}
 		w.groups[s.group] = g
 	}
-	g.wanted = wanted
+	delete(w.known, g.last) // if its sum found no room
+	g.wanted, g.last = wanted, s.serial
 	w.known[s.serial] = &wait{entry: e, wanted: wanted, group: g, byChance: s.byChance}
 }
 

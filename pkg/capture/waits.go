@@ -102,10 +102,14 @@ func roomForThreads(processes []proc.Process) uint32 {
 // enable begins or ends the capture.
 func (w *waits) enable(c *Sampler, on bool) error {
 	if !on {
+		c.mu.Lock()
 		w.end = monotonic()
+		c.mu.Unlock()
 		return w.control(bpf.WaitsControl{Begin: w.begin, End: w.end})
 	}
+	c.mu.Lock()
 	w.begin = monotonic()
+	c.mu.Unlock()
 	if err := w.control(bpf.WaitsControl{Begin: w.begin}); err != nil {
 		return err
 	}
@@ -133,6 +137,7 @@ func (w *waits) ended(c *Sampler, raw []byte) {
 		if g := w.groups[serial]; g != nil {
 			w.addRest(c, g, total)
 			w.shareOut(c, g)
+			delete(w.known, g.last) // if it was told no sum of it
 			delete(w.groups, serial)
 			return
 		}

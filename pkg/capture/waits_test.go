@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +116,55 @@ func TestWaitsAreSharedOut(t *testing.T) {
 	c.keep(rest) // its group has ended
 	if want := (amount{3000, 2_000_001}); c.waits.lost != want || len(c.waits.groups) != 0 {
 		t.Errorf("lost %+v, want %+v; %d groups", c.waits.lost, want, len(c.waits.groups))
+	}
+}
+
+// What is known of a place goes when the place does, whether its waits were told or found no room.
+func TestPlacesAreForgotten(t *testing.T) {
+	c := &Sampler{stacks: newStackTable(), waits: &waits{known: map[uint64]*wait{}, groups: map[uint64]*group{}}}
+	e := &stackEntry{}
+	for serial := uint64(10); serial < 1000; serial += 10 {
+		for again := range uint64(3) { // of which the sums of the first two are lost
+			c.waits.came(&sample{serial: serial + again, group: serial}, e, serial%20 == 0)
+		}
+		rest := waitedRecord(serial, 0, 0)
+		binary.NativeEndian.PutUint32(rest, uint32(bpf.CPURecordKindRECORD_REST))
+		c.keep(rest)
+	}
+	if len(c.waits.known) != 0 || len(c.waits.groups) != 0 || c.waits.lost != (amount{}) {
+		t.Errorf("%d waits and %d groups are still known, %+v lost", len(c.waits.known), len(c.waits.groups), c.waits.lost)
+	}
+	for serial := range uint64(2 * maxGroups) {
+		c.waits.came(&sample{serial: serial, group: serial}, e, true)
+	}
+	if len(c.waits.groups) > maxGroups || len(c.waits.known) > maxGroups {
+		t.Errorf("%d groups are known", len(c.waits.groups))
+	}
+}
+
+// Threads that end leave nothing, and those that do not only as much as they have places.
+func TestShortThreadsAreForgotten(t *testing.T) {
+	needRoot(t)
+	id, _ := startTarget(t, "nap")
+	c, err := NewOffCPU(Options{ContainerID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		out, err := exec.Command("/bin/sh", "-c", `echo $$ > "$0"; for i in $(seq 1000); do /bin/true; done; echo $$ > "$1"`,
+			filepath.Join(cgroupRoot(), "capture-test", id, "cgroup.procs"), filepath.Join(cgroupRoot(), "cgroup.procs")).CombinedOutput()
+		if err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	}()
+	if _, err := c.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.waits.groups); n > 200 {
+		t.Errorf("%d places are known after 1,000 processes have ended", n)
 	}
 }
 

@@ -188,6 +188,9 @@ func (w *Wall) read(each time.Duration) {
 		for _, p := range slices.Clone(w.processes.all) {
 			if err := w.readProcess(p, amount{1, each.Nanoseconds()}); err != nil {
 				w.processes.remove(p, fmt.Errorf("until %v: %w", time.Since(time.Unix(0, w.started.Load())).Round(time.Second/10), err))
+				if w.threads != nil { // what it does now is seen by its threads
+					w.threads.forget(p.generation.process.PID)
+				}
 			}
 		}
 	}
@@ -209,7 +212,9 @@ func (w *Wall) readProcess(p *goProcess, one amount) error {
 	err := p.goroutines.Each(func(address, fingerprint uint64) bool {
 		k, ok := w.seen[key(p, address)]
 		if ok = ok && k.fingerprint == fingerprint; ok {
-			count(k.entry)
+			if count(k.entry); k.entry != nil {
+				w.stacks.stacks.ends[k.entry.end]++
+			}
 		}
 		return ok
 	}, func(g *goruntime.Goroutine) {

@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os/exec"
 	"strings"
@@ -136,6 +137,45 @@ func TestWallOfGoAndOthers(t *testing.T) {
 }
 
 // A Go program that begins while others are sampled is taken in, and one that ends leaves what it had.
+// A program that executes another is read as that one, by its goroutines or, beside programs that are not Go, by its threads.
+func TestWallOfAProgramThatExecutesAnother(t *testing.T) {
+	needRoot(t)
+	program := buildGo(t, "local", "", "blocks")
+	for _, among := range []string{"Go programs", "others"} {
+		t.Run(among, func(t *testing.T) {
+			p := start(t, buildGo(t, "local", "", "parks"), "10")
+			if among == "others" {
+				other := exec.Command("/bin/sh", "-c", `echo $$ > "$0" && exec sleep 1000`, p.cgroup+"/cgroup.procs")
+				if err := other.Start(); err != nil {
+					t.Fatal(err)
+				}
+				defer other.Wait()
+				defer other.Process.Kill()
+				time.Sleep(200 * time.Millisecond)
+			}
+			time.AfterFunc(time.Second, func() { fmt.Fprintln(p.in, "exec "+program) })
+			got, _ := wall(t, capture.Options{ContainerID: p.id}, 6*time.Second)
+			before, after, wrong := time.Duration(0), time.Duration(0), time.Duration(0)
+			for _, s := range got.Sample {
+				at := time.Duration(s.Value[1])
+				switch stack := names(s); {
+				case strings.Contains(stack, "main.deep,"):
+					before += at
+				case !strings.Contains(stack, "main.") || label(s, "process") != "blocks":
+				case strings.Contains(stack, "main.deep") || strings.Contains(stack, "main.inlined"):
+					wrong += at
+				default:
+					after += at
+				}
+			}
+			if before < time.Second || after < 2*time.Second || wrong > 0 {
+				t.Errorf("%v before, %v after, %v of the one under the name of the other: %q", before, after, wrong, got.Comments)
+				logSamples(t, got)
+			}
+		})
+	}
+}
+
 func TestWallOfProcessesThatComeAndGo(t *testing.T) {
 	needRoot(t)
 	program := buildGo(t, "local", "", "blocks")

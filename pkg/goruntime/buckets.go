@@ -43,6 +43,7 @@ const (
 const (
 	maxDepth   = 1024
 	maxBuckets = 1 << 18
+	maxPCs     = 1 << 23 // of all stacks
 )
 
 // buckets lists a kind of buckets, newest first. What an earlier call has read is not read again.
@@ -57,16 +58,20 @@ func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
 	}
 	known := r.lists[kind]
 	var all []bucket
-	w := window{r: r}
+	pcs, w := 0, window{r: r}
+	for _, b := range known {
+		pcs += len(b.pcs)
+	}
 	for at != 0 && (len(known) == 0 || at != known[0].address) {
-		if len(all)+len(known) >= maxBuckets {
-			return nil, fmt.Errorf("%s has more than %d stacks, or no end: %w", heads[kind], maxBuckets, ErrTorn)
+		if len(all)+len(known) >= maxBuckets || pcs > maxPCs {
+			return nil, fmt.Errorf("%s has more than %d stacks or %d frames, or no end: %w", heads[kind], maxBuckets, maxPCs, ErrTorn)
 		}
 		b, next, err := w.bucket(at, kind)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", heads[kind], err)
 		}
 		all = append(all, b)
+		pcs += len(b.pcs)
 		at = next
 	}
 	if at == 0 && len(known) > 0 {

@@ -75,11 +75,11 @@ func (gs *Goroutines) Each(known func(address, fingerprint uint64) bool, visit f
 		if addresses, err = gs.part(l, i, addresses[:0]); err != nil {
 			return err
 		}
+		if i > 0 && time.Since(began) > most {
+			return fmt.Errorf("%w: %d of %d in %v", ErrTooSlow, i, l.len, most)
+		}
 		if err := b.read(addresses); err != nil {
 			return err
-		}
-		if time.Since(began) > most {
-			return fmt.Errorf("%w: %d of %d in %v", ErrTooSlow, i, l.len, most)
 		}
 	}
 	return nil

@@ -65,9 +65,11 @@ func (g *guard) watch(w rateWord) error {
 	return nil
 }
 
-// dismiss ends the guard, which then has nothing to do.
-func (g *guard) dismiss() {
-	io.WriteString(g.pipe, guardDone)
+// dismiss ends the guard, which then has nothing to do if all is done, and else tries what is left.
+func (g *guard) dismiss(done bool) {
+	if done {
+		io.WriteString(g.pipe, guardDone)
+	}
 	g.pipe.Close()
 	g.cmd.Wait()
 }
@@ -76,8 +78,11 @@ func (g *guard) dismiss() {
 // told that this is done.
 func Guard(in io.Reader, out io.Writer) error {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // the end of the pipe says when
-	// Out of memory the profiler is killed first, and its guard must outlive it.
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
+	// Out of memory the profiler is killed first, and its guard must outlive it, also where the kernel kills all of a
+	// container but those with this value (memory.oom.group). It takes CAP_SYS_RESOURCE.
+	if os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0) != nil {
+		_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
+	}
 	var words []rateWord
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		if lines.Text()+"\n" == guardDone {

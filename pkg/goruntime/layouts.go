@@ -73,6 +73,13 @@ const oldestMinor, newestMinor = 20, 26
 // runtime other sizes: lockrank_on.go, trace2runtime.go, pagetrace_on.go and lock_spinbit.go of the runtime. Others do not.
 var changing = []string{"staticlockranking", "exectracer2", "pagetrace", "spinbitmutex"}
 
+// Known tells whether structures of the runtime are as they are in other programs of a version of Go, which is as the
+// toolchain calls itself.
+func Known(version string) bool {
+	_, _, err := checkVersion(version)
+	return err == nil
+}
+
 // checkVersion finds the layout of a program built by a toolchain that calls itself so, as in
 // "go1.24.3 X:nospinbitmutex".
 func checkVersion(version string) (minor int, l layout, err error) {

@@ -57,9 +57,6 @@ func (r *Runtime) EnableMemProfile(rate int) (*Switch, error) {
 	if err := r.checkRateVariable(); err != nil {
 		return nil, err
 	}
-	if err := r.Check(); err != nil {
-		return nil, err
-	}
 	address, err := r.variable("runtime.MemProfileRate")
 	if err != nil {
 		return nil, err
@@ -72,7 +69,11 @@ func (r *Runtime) EnableMemProfile(rate int) (*Switch, error) {
 	w := &written{rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}, 1}
 	switches.on = append(switches.on, w)
 	s := &Switch{w}
-	if err = switches.guard.watch(w.target); err == nil {
+	err = switches.guard.watch(w.target)
+	if err == nil { // as late as can be: the process may execute another program at any time
+		err = r.Check()
+	}
+	if err == nil {
 		err = w.target.replace(w.target.Old, w.target.New)
 	}
 	if err == nil {
@@ -136,7 +137,7 @@ func (s *Switch) off() error {
 	err := w.target.replace(w.target.New, w.target.Old)
 	switches.on = slices.DeleteFunc(switches.on, func(other *written) bool { return other == w })
 	if len(switches.on) == 0 && switches.guard != nil {
-		switches.guard.dismiss()
+		switches.guard.dismiss(err == nil)
 		switches.guard = nil
 	}
 	return err
@@ -149,7 +150,10 @@ func (w rateWord) replace(expected, value uint64) error {
 		return nil
 	}
 	now := make([]byte, 8)
-	if _, err := transfer(unix.ProcessVMReadv, w, now); err != nil {
+	switch _, err := transfer(unix.ProcessVMReadv, w, now); {
+	case errors.Is(err, unix.EFAULT): // it has executed another program, which has nothing there
+		return nil
+	case err != nil:
 		return fmt.Errorf("read runtime.MemProfileRate of process %d: %w", w.PID, err)
 	}
 	if binary.LittleEndian.Uint64(now) != expected {

@@ -21,8 +21,9 @@ func registersOf(tid int) (Registers, error) {
 	var words [34]uint64
 	v := unix.Iovec{Base: (*byte)(unsafe.Pointer(&words[0]))}
 	v.SetLen(len(words) * 8)
-	if err := ptrace(unix.PTRACE_GETREGSET, tid, prstatus, uintptr(unsafe.Pointer(&v))); err != nil {
-		return Registers{}, err
+	// The conversion has to be here, for the stack may move at any other call.
+	if _, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETREGSET, uintptr(tid), prstatus, uintptr(unsafe.Pointer(&v)), 0, 0); errno != 0 {
+		return Registers{}, errno
 	}
 	if runtime.GOARCH == "arm64" {
 		return Registers{PC: words[arm64PC], SP: words[arm64SP], LR: words[arm64LR]}, nil

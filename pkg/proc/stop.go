@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,17 +43,38 @@ func (p *Process) WhileStopped(during func(map[int]Registers) error) (Stop, erro
 		err  error
 	}
 	done := make(chan result, 1)
-	go func() {
-		// The kernel knows the thread that stops another one. This one is never used for anything else: it ends with
-		// the goroutine, which lets all go that could not be before.
-		runtime.LockOSThread()
+	stopping.Lock()
+	defer stopping.Unlock()
+	onOwnThread(func() {
 		t := &tracer{process: p, threads: map[int]*tracee{}}
 		stop, err := t.stop(during)
 		done <- result{stop, err}
 		t.releaseRest()
-	}()
+	})
 	r := <-done
 	return r.stop, r.err
+}
+
+// stopping is held by the one that stops a process: it changes our priority meanwhile.
+var stopping sync.Mutex
+
+// onOwnThread begins to run f on a thread of its own, which ends with it: the kernel knows the thread that stops
+// another one, and lets all go that it has stopped when it ends. The program's first thread does not end before the program.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			f()
+			return
+		}
+		done := make(chan struct{})
+		onOwnThread(func() {
+			defer close(done)
+			f()
+		})
+		<-done
+		runtime.UnlockOSThread()
+	}()
 }
 
 // tracer has the threads of a process that it has seized.
@@ -78,6 +100,9 @@ func (t *tracer) stop(during func(map[int]Registers) error) (Stop, error) {
 		}
 		if !more {
 			break
+		}
+		if now, err := Open(t.process.PID); err != nil || now.StartTime != t.process.StartTime {
+			return Stop{}, errors.New("it has ended meanwhile")
 		}
 		t.wait(began.Add(maxStopping))
 	}

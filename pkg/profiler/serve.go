@@ -110,12 +110,14 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	if wg.Wait(); err == nil {
 		err = logErr
 	}
+	ending, cancel := context.WithTimeout(context.Background(), goodbye)
+	handler.End(ending) // first, for what captures have changed in the target is to be put back
+	cancel()
 	parting, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
 	if server.Shutdown(parting) != nil {
 		server.Close()
 	}
-	handler.End(parting)
 	for range 2 {
 		if serveErr := <-served; err == nil && !errors.Is(serveErr, http.ErrServerClosed) {
 			err = serveErr

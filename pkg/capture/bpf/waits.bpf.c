@@ -47,13 +47,15 @@ static __always_inline void tell_one(struct account *a, enum record_kind kind, _
 {
 	struct waited_record r = {.kind = kind, .count = count, .serial = serial, .time = time};
 
-	if (!count || (serial && !bpf_ringbuf_output(&samples, &r, sizeof(r), BPF_RB_NO_WAKEUP)))
+	if (!count && (kind != RECORD_REST || !serial))
+		return;
+	if ((serial && !bpf_ringbuf_output(&samples, &r, sizeof(r), BPF_RB_NO_WAKEUP)))
 		return;
 	a->lost_waits += count;
 	a->lost_time += time;
 }
 
-/* Tells what was waited at a place that will be another's. */
+/* Tells what was waited at a place that will be another's. The group ends with it, so its rest is told even if there is none. */
 static __always_inline void tell(struct account *a, struct place *p)
 {
 	tell_one(a, RECORD_WAITED, p->serial, p->count, p->time);
