@@ -18,7 +18,8 @@ type ProfileType struct {
 	// NeedsBPF means that it cannot be made where the kernel refuses BPF. The others read the target's memory.
 	NeedsBPF bool
 
-	Frequency  bool     // it is sampled that often
+	Restarts   bool     // it goes on with the next start of the container, where the profiler outlives that
+	Frequency  bool     // samples of threads are taken that often
 	Times      bool     // it can say when samples were taken
 	Levels     []string // values of By
 	MemProfile bool     // EnableMemProfile serves it
@@ -28,15 +29,15 @@ type ProfileType struct {
 // ProfileTypes lists what can be asked for.
 func ProfileTypes() []ProfileType {
 	return []ProfileType{
-		{Name: "cpu", Path: "/debug/pprof/profile", NeedsBPF: true, Frequency: true, Times: true, Levels: []string{ByThread}},
-		{Name: "offcpu", Path: "/debug/pprof/offcpu", NeedsBPF: true, Levels: []string{ByThread}},
-		{Name: "wall", Path: "/debug/pprof/wall"},
+		{Name: "cpu", Path: "/debug/pprof/profile", NeedsBPF: true, Restarts: true, Frequency: true, Times: true, Levels: []string{ByThread}},
+		{Name: "offcpu", Path: "/debug/pprof/offcpu", NeedsBPF: true, Restarts: true, Levels: []string{ByThread}},
+		{Name: "wall", Path: "/debug/pprof/wall", Frequency: true},
 		{Name: "heap", Path: "/debug/pprof/heap", Instant: true, MemProfile: true},
 		{Name: "allocs", Path: "/debug/pprof/allocs", MemProfile: true},
 		{Name: "goroutine", Path: "/debug/pprof/goroutine", Instant: true, Freeze: true, Levels: []string{ByGoroutine}},
 		{Name: "mutex", Path: "/debug/pprof/mutex", Instant: true},
 		{Name: "block", Path: "/debug/pprof/block", Instant: true},
-		{Name: "faults", Path: "/debug/pprof/faults", NeedsBPF: true, Levels: []string{ByThread}},
+		{Name: "faults", Path: "/debug/pprof/faults", NeedsBPF: true, Restarts: true, Frequency: true, Levels: []string{ByThread}},
 	}
 }
 

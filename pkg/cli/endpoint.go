@@ -31,6 +31,9 @@ const (
 
 // validateEndpoint refuses what a program's own endpoint cannot do.
 func (o *Options) validateEndpoint() error {
+	if o.port == "" && o.changed("from-endpoint") {
+		return fmt.Errorf("--from-endpoint= lacks its port; without = the usual ones are tried")
+	}
 	if o.port == "" {
 		return nil
 	}

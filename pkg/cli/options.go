@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -160,6 +161,11 @@ func (o *Options) addLaunchFlags(f *pflag.FlagSet) {
 
 // Complete takes the arguments: [TYPE/]NAME, or NAMESPACE POD [CONTAINER].
 func (o *Options) Complete(args []string) error {
+	for _, arg := range args {
+		if n, err := strconv.Atoi(arg); o.port == anyPort && err == nil && n > 0 && n <= 65535 {
+			return fmt.Errorf("write --from-endpoint=%d: after a space it would be a name", n)
+		}
+	}
 	var name string
 	switch len(args) {
 	case 0:
@@ -210,6 +216,17 @@ func (o *Options) completeTypes() error {
 	o.request.Duration = o.launch.Duration
 	if err := o.request.Validate(types); err != nil {
 		return err
+	}
+	for _, flag := range []struct {
+		name  string
+		takes func(api.ProfileType) bool
+	}{
+		{"frequency", func(t api.ProfileType) bool { return t.Frequency }},
+		{"no-times", func(t api.ProfileType) bool { return t.Times }},
+	} {
+		if o.changed(flag.name) && !slices.ContainsFunc(types, flag.takes) {
+			return fmt.Errorf("--%s is for other types than --type %s", flag.name, strings.Join(o.types, ","))
+		}
 	}
 	for _, t := range types {
 		r := t.Request(o.request)

@@ -81,11 +81,9 @@ func (p *part) salvage(why func() string) {
 	}
 }
 
-// noteEnd says in the profiles of a Job, which outlives its target, that this ended meanwhile.
+// noteEnd says in the profiles that the target ended meanwhile: a Job outlives it, and so does an ephemeral container in a pod
+// whose containers share their processes' namespace, or have the node's.
 func noteEnd(ctx context.Context, session *launch.Session, parts []*part) {
-	if session.Mode != launch.Job {
-		return
-	}
 	target := sync.OnceValues(func() (string, error) { return session.TargetEnded(ctx) })
 	for _, p := range parts {
 		if p.profile == nil || p.instant() || partial(p.profile) != "" {
@@ -107,7 +105,7 @@ func (o *Options) keeps(session *launch.Session, err error) bool {
 	if session.Reused {
 		return o.launch.Keep > 0 || !o.changed("keep")
 	}
-	return o.launch.Keep > 0 && err == nil
+	return o.launch.Keep > 0 && err == nil // 0 where it cannot be asked
 }
 
 // sample requests the profiles and shows their progress meanwhile. The end of early ends the sampling.
@@ -152,7 +150,7 @@ func (p *part) sample(ctx, early context.Context, m *meter, client *api.Client, 
 	p.profile, p.err = client.Profile(ctx, request)
 	end()
 	wg.Wait()
-	if p.err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+	if p.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		p.err = context.Cause(ctx)
 	}
 }

@@ -20,14 +20,13 @@ const restartComment = "restart: "
 const worthwhile = time.Second
 
 // takeWithRestarts takes profiles that go on with the next start of their target. A Job's profiler sees to that by
-// itself; one in an ephemeral container ends with the target, so that each start takes another.
+// itself where the type can; one in an ephemeral container ends with the target, so that each start takes another.
 func (o *Options) takeWithRestarts(ctx, early context.Context, ui *progress, config *rest.Config, client kubernetes.Interface, t *target.Target) (*taken, error) {
-	begin := time.Now()
 	all, err := o.take(ctx, early, ui, config, client, t)
-	if !o.restarts || all == nil || all.parts[0].request.Restarts {
+	if !o.restarts || all == nil || !slices.ContainsFunc(all.parts, func(p *part) bool { return !p.request.Restarts }) {
 		return all, err
 	}
-	for end := begin.Add(o.request.Duration); early.Err() == nil; {
+	for end := all.begin.Add(o.request.Duration); early.Err() == nil; {
 		open := slices.DeleteFunc(slices.Clone(all.parts), (*part).whole)
 		why, endedErr := all.session.TargetEnded(ctx)
 		left := time.Until(end)

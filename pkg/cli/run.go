@@ -112,7 +112,9 @@ func (o *Options) capture(ctx, early context.Context, ui *progress, config *rest
 	if taken == nil {
 		return t, nil, interrupted(early, err)
 	}
-	if err := failed(taken.parts); err != nil {
+	if err := failed(taken.parts); errors.Is(err, errStopped) {
+		return t, taken, interrupted(early, err)
+	} else if err != nil {
 		return t, taken, fmt.Errorf("profiling %s: %w", t, err)
 	}
 	for _, p := range taken.parts {

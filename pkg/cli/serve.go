@@ -175,7 +175,7 @@ func (s *serving) run(ctx, early context.Context) (err error) {
 	until, cancel := context.WithDeadline(early, end)
 	defer cancel()
 	if s.request.EnableMemProfile {
-		release := source.holdMemProfile(until, s.request)
+		release := source.holdMemProfile(until, s.request, func(err error) { ui.note("--enable-memprofile: %v", err) })
 		defer release()
 	}
 	watch := make(chan error, 1)
@@ -200,6 +200,9 @@ func attend(ctx context.Context, ui *progress, client *api.Client, session *laun
 		asking, cancel := context.WithTimeout(ctx, lostTime)
 		_, err := client.Version(asking)
 		cancel()
+		if why, endedErr := session.TargetEnded(ctx); endedErr == nil && why != "" { // a Job does not end with it
+			return errors.New(why)
+		}
 		if err != nil && ctx.Err() == nil {
 			ui.interrupted(err)
 			if why, endedErr := session.Ended(ctx); endedErr == nil && why != "" {
@@ -245,8 +248,8 @@ func (s *source) stop(ctx context.Context, capture string) {
 func (s *source) Cmdline(ctx context.Context) ([]byte, error) { return s.client.Cmdline(ctx) }
 
 // holdMemProfile keeps the memory profile turned on until ctx ends or release is called, which returns when the target
-// is as it was: a profile of what is allocated is taken all the time, for nobody.
-func (s *source) holdMemProfile(ctx context.Context, r api.Request) (release func()) {
+// is as it was: a profile of what is allocated is taken all the time, for nobody. failed is told why that cannot be.
+func (s *source) holdMemProfile(ctx context.Context, r api.Request, failed func(error)) (release func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	r.Type = "allocs"
@@ -257,8 +260,9 @@ func (s *source) holdMemProfile(ctx context.Context, r api.Request) (release fun
 			if end, ok := ctx.Deadline(); ok {
 				r.Duration = max(min(r.Duration, time.Until(end)), time.Millisecond)
 			}
-			if s.hold(ctx, r) != nil && ctx.Err() == nil {
-				select { // the requests for profiles will say why
+			if err := s.hold(ctx, r); err != nil && ctx.Err() == nil {
+				failed(err)
+				select {
 				case <-time.After(beat):
 				case <-ctx.Done():
 				}

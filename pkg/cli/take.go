@@ -3,11 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/target"
@@ -18,6 +22,7 @@ import (
 type taken struct {
 	parts   []*part
 	session *launch.Session
+	begin   time.Time // of sampling
 	finish  func() error
 }
 
@@ -29,10 +34,12 @@ func (o *Options) take(ctx, early context.Context, ui *progress, config *rest.Co
 		return nil, err
 	}
 	for i := range o.requests {
-		o.requests[i].Restarts = o.restarts && session.Mode == launch.Job && !link.unasked()
+		t, err := api.TypeOf(o.requests[i].Type)
+		o.requests[i].Restarts = err == nil && t.Restarts && o.restarts && session.Mode == launch.Job && !link.unasked()
 	}
+	begin := time.Now()
 	parts, finish := o.profile(ctx, early, ui, link, session)
-	return &taken{parts, session, finish}, nil
+	return &taken{parts, session, begin, finish}, nil
 }
 
 // start launches a profiler and connects to it. It returns no session because of the error, or because what would be
@@ -43,7 +50,7 @@ func (o *Options) start(ctx, early context.Context, ui *progress, config *rest.C
 	ui.step("asking the cluster what it allows")
 	plan, err := launch.Choose(early, client, t, o.mode, o.launch)
 	if err != nil {
-		return nil, nil, interrupted(early, err)
+		return nil, nil, interrupted(early, o.lessPrivileged(err))
 	}
 	link.transfers = plan.Transfers()
 	if plan.Fallback != "" {
@@ -55,6 +62,10 @@ func (o *Options) start(ctx, early context.Context, ui *progress, config *rest.C
 	}
 	if o.serves && link.unasked() {
 		return nil, nil, errUnasked
+	}
+	if link.unasked() && o.launch.Keep > 0 {
+		ui.note("--keep is left out: through its log a profiler cannot be asked for another profile")
+		o.launch.Keep = 0
 	}
 	verb := "starting a"
 	if plan.Object == nil {
@@ -69,6 +80,14 @@ func (o *Options) start(ctx, early context.Context, ui *progress, config *rest.C
 		return nil, nil, interrupted(early, err)
 	}
 	reached := link.reach(early, session)
+	if early.Err() != nil && link.client == nil && !link.unasked() { // interrupted before an answer
+		var closeErr error
+		if !session.Reused {
+			link.dismiss(ctx)
+			closeErr = session.Close(ctx)
+		}
+		return nil, nil, errors.Join(interrupted(early, early.Err()), closeErr)
+	}
 	if !reached && session.Reused && early.Err() == nil {
 		ui.note("the kept profiler does not answer: another one is started")
 		o.launch.Fresh = true
@@ -86,6 +105,20 @@ func (o *Options) start(ctx, early context.Context, ui *progress, config *rest.C
 		return o.start(ctx, early, ui, config, client, t)
 	}
 	return link, session, nil
+}
+
+// lessPrivileged adds to a refusal which of several types need less than the others.
+func (o *Options) lessPrivileged(err error) error {
+	var names []string
+	for _, r := range o.requests {
+		if t, typeErr := api.TypeOf(r.Type); typeErr == nil && !t.NeedsBPF && t.Name != "wall" {
+			names = append(names, t.Name)
+		}
+	}
+	if !errors.As(err, new(*launch.Refusal)) || len(names) == 0 || o.launch.MemoryOnly {
+		return err
+	}
+	return fmt.Errorf("%w\n  types that only read memory need less and may be admitted where others are not: try --type %s", err, strings.Join(names, ","))
 }
 
 var errUnasked = errors.New("the profiler can be asked neither by exec nor by attach: what it is told at its start is one profile only")

@@ -95,23 +95,12 @@ func (e *examination) allowed(ctx context.Context, verb, group, resource, namesp
 	return review.Status.Allowed, nil
 }
 
-// transfers checks each way back. One is enough, and the first is the best.
+// transfers checks each way back: where the target is, and where the Job would be. One is enough, and the first is the best.
 func (e *examination) transfers(ctx context.Context) []Check {
-	var checks []Check
-	closed := 0
-	for _, t := range stream.Transfers() {
-		rules := launch.Rules(launch.Ephemeral, t)
-		var rule rbacv1.PolicyRule
-		for _, r := range rules {
-			if strings.HasPrefix(r.Resources[0], "pods/") && r.Resources[0] != "pods/ephemeralcontainers" {
-				rule = r
-			}
-		}
-		c := e.transfer(ctx, t, rule)
-		if c.Verdict == Warning {
-			closed++
-		}
-		checks = append(checks, c)
+	checks, closed := e.transfersFrom(ctx, e.namespace(), "")
+	if n := e.jobNamespace(); n != e.namespace() {
+		more, closedToo := e.transfersFrom(ctx, n, " in "+n)
+		checks, closed = append(checks, more...), closed+closedToo
 	}
 	if closed == len(checks) {
 		for i := range checks {
@@ -121,12 +110,32 @@ func (e *examination) transfers(ctx context.Context) []Check {
 	return checks
 }
 
+// transfersFrom checks those from a profiler in a namespace; where is said after their names.
+func (e *examination) transfersFrom(ctx context.Context, namespace, where string) (checks []Check, closed int) {
+	for _, t := range stream.Transfers() {
+		rules := launch.Rules(launch.Ephemeral, t)
+		var rule rbacv1.PolicyRule
+		for _, r := range rules {
+			if strings.HasPrefix(r.Resources[0], "pods/") && r.Resources[0] != "pods/ephemeralcontainers" {
+				rule = r
+			}
+		}
+		c := e.transfer(ctx, t, rule, namespace)
+		c.Name += where
+		if c.Verdict == Warning {
+			closed++
+		}
+		checks = append(checks, c)
+	}
+	return checks, closed
+}
+
 // transfer checks one way back: any of the rule's verbs will do for one of the protocols.
-func (e *examination) transfer(ctx context.Context, t stream.Transfer, rule rbacv1.PolicyRule) Check {
+func (e *examination) transfer(ctx context.Context, t stream.Transfer, rule rbacv1.PolicyRule, namespace string) Check {
 	name := "transfer: " + string(t)
 	var may, mayNot []string
 	for _, verb := range rule.Verbs {
-		allowed, err := e.allowed(ctx, verb, "", rule.Resources[0], e.namespace())
+		allowed, err := e.allowed(ctx, verb, "", rule.Resources[0], namespace)
 		if err != nil {
 			return Check{name, Unknown, fmt.Sprintf("the API server does not tell: %v", err), ""}
 		}
@@ -136,7 +145,7 @@ func (e *examination) transfer(ctx context.Context, t stream.Transfer, rule rbac
 			mayNot = append(mayNot, text)
 		}
 	}
-	remedy := fmt.Sprintf("ask for what `kubectl pprof rbac --transfer %s -n %s` prints", t, e.namespace())
+	remedy := fmt.Sprintf("ask for what `kubectl pprof rbac --transfer %s -n %s` prints", t, namespace)
 	switch {
 	case len(mayNot) == 0:
 		return Check{name, OK, "you may " + strings.Join(may, ", "), ""}

@@ -90,7 +90,7 @@ func TestRequests(t *testing.T) {
 		"allocs?seconds=2":           "allocs 2s  false",
 		"goroutine":                  "goroutine 30s  false",
 		"goroutine?debug=1":          "goroutine 30s  false",
-		"goroutine?debug=2&freeze=1": "goroutine 30s goroutine true",
+		"goroutine?debug=2&freeze=1": "goroutine 30s goroutine false",
 		"heap?memprofilerate=1&restarts=1&freeze=1": "heap 30s  false",
 	} {
 		s := &recorder{}

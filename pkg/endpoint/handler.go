@@ -128,9 +128,9 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, t api.ProfileTyp
 	p.Write(w)
 }
 
-// parse reads the parameters. Those that are the client's own, or would write to the target, are not for callers.
+// parse reads the parameters. Those that are the client's own, or would write to the target or stop it, are not for callers.
 func parse(t api.ProfileType, q url.Values) (r api.Request, debug int, err error) {
-	for _, name := range []string{"capture", "restarts", "memprofilerate"} {
+	for _, name := range []string{"capture", "restarts", "memprofilerate", "freeze"} {
 		q.Del(name)
 	}
 	if s := q.Get("debug"); s != "" {

@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 )
 
 // Guard decides who may ask. A page elsewhere can make a browser on this machine ask us, by a link or by a
-// name that it lets point to this machine (DNS rebinding): the first is told by Sec-Fetch-Site, the second by Host.
+// name that it lets point to this machine (DNS rebinding): the first is told by Sec-Fetch-Site, which browsers send to this
+// machine alone, and by Origin and Referer; the second by Host.
 type Guard struct {
 	Loopback bool // only this machine may ask
 	names    map[string]bool
@@ -39,6 +41,8 @@ func (g Guard) Protect(h http.Handler) http.Handler {
 			http.Error(w, "only this machine may ask", http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			http.Error(w, "only GET", http.StatusMethodNotAllowed)
+		case !g.Loopback && !g.fromOurs(r) && r.URL.Path != "/":
+			http.Error(w, "no requests from other sites", http.StatusForbidden)
 		case site != "" && site != "same-origin" && site != "none" && r.URL.Path != "/":
 			http.Error(w, "no requests from other sites", http.StatusForbidden)
 		default:
@@ -48,6 +52,18 @@ func (g Guard) Protect(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 		}
 	})
+}
+
+// fromOurs tells whether a request is of a page of ours, as far as it says so.
+func (g Guard) fromOurs(r *http.Request) bool {
+	for _, name := range []string{"Origin", "Referer"} {
+		if value := r.Header.Get(name); value != "" {
+			if page, err := url.Parse(value); err != nil || page.Host != r.Host {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // knows tells whether a request's Host is ours: a name that we have, or an address, which no DNS server

@@ -27,6 +27,12 @@ func TestWhoMayAsk(t *testing.T) {
 		"by an address of this machine": {"localhost", true, func(r *http.Request) { r.Host = "127.0.0.1:6060" }, 200},
 		"DNS rebinding":                 {"localhost", true, func(r *http.Request) { r.Host = "evil.example:6060" }, 403},
 		"an image on a page elsewhere":  {"localhost", true, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
+		"a page on another machine":     {"0.0.0.0", false, func(r *http.Request) { r.Host = "192.0.2.7:6060"; r.Header.Set("Referer", "http://192.0.2.9/") }, 403},
+		"a sandboxed page":              {"0.0.0.0", false, func(r *http.Request) { r.Host = "192.0.2.7:6060"; r.Header.Set("Origin", "null") }, 403},
+		"a page of ours": {"0.0.0.0", false, func(r *http.Request) {
+			r.Host = "192.0.2.7:6060"
+			r.Header.Set("Referer", "http://192.0.2.7:6060/debug/pprof/")
+		}, 200},
 		"a write":                       {"localhost", true, func(r *http.Request) { r.Method = http.MethodPost }, 405},
 		"another machine, on loopback":  {"localhost", true, func(r *http.Request) { r.RemoteAddr = "192.0.2.1:5" }, 403},
 		"another machine":               {"0.0.0.0", false, func(r *http.Request) { r.Host, r.RemoteAddr = "192.0.2.7:6060", "192.0.2.1:5" }, 200},

@@ -69,13 +69,13 @@ func keptContainer(t *target.Target, o Options, now time.Time) string {
 }
 
 func (e *ephemeral) DryRun(ctx context.Context) (map[string]any, error) {
-	if e.kept != "" {
+	if e.kept != "" && Unsuited(e.target.Pod, e.options) == "" {
 		e.transfers, _ = e.options.transfers(ctx, e.client, e.target.Namespace())
 		if len(e.transfers) > 0 && !unasked(e.transfers) {
 			return nil, nil
 		}
-		e.kept = ""
 	}
+	e.kept = ""
 	if reason := Unsuited(e.target.Pod, e.options); reason != "" {
 		return nil, &Refusal{Mode: Ephemeral, Reason: reason, Advice: adviceEphemeral}
 	}

@@ -106,8 +106,11 @@ func (t *toLog) result(r api.Request, p *profile.Profile) error {
 	if err != nil {
 		return err
 	}
+	if err := t.log.Write(api.LogKind(api.LogProfile, r.Type), data); err != nil {
+		return err // refusal counts it
+	}
 	t.open--
-	return t.log.Write(api.LogKind(api.LogProfile, r.Type), data)
+	return nil
 }
 
 // refusal tells why there is no profile.
@@ -134,14 +137,16 @@ func (t *toLog) write(kind string, data []byte, reserve int) error {
 // fit encodes the profile. If that takes more than room bytes, it leaves out the samples of least value, of
 // p as well, and says so.
 func fit(p *profile.Profile, room int) ([]byte, error) {
-	all := slices.Clone(p.Sample)
-	slices.SortStableFunc(all, func(a, b *profile.Sample) int { return cmp.Compare(b.Value[0], a.Value[0]) })
+	all, index := slices.Clone(p.Sample), slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == p.DefaultSampleType })
+	slices.SortStableFunc(all, func(a, b *profile.Sample) int {
+		return cmp.Compare(b.Value[max(index, 0)], a.Value[max(index, 0)])
+	})
 	for n := len(all); ; n = n * 3 / 4 {
 		q := p
 		if n < len(all) {
 			p.Sample = all[:n]
 			q = p.Compact()
-			q.Comments = append(q.Comments, fmt.Sprintf("%sthe container's log has no room for %d of its %d stacks, the rarest ones",
+			q.Comments = append(q.Comments, fmt.Sprintf("%sthe container's log has no room for %d of its %d stacks, those of least value",
 				api.PartialComment, len(all)-n, len(all)))
 		}
 		var data bytes.Buffer

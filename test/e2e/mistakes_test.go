@@ -48,6 +48,10 @@ func TestMistakes(t *testing.T) {
 		"type unknown":           {[]string{"web", "--type", "gpu"}, []string{`"gpu"`, "cpu"}},
 		"format unknown":         {[]string{"web", "--format", "bmp"}, []string{`"bmp"`, "svg", "pprof", "folded", "json", "text"}},
 		"frequency out of range": {[]string{"web", "--frequency", "5000"}, []string{"5000", "1000"}},
+		"frequency of heap":      {[]string{"web", "--type", "heap", "--frequency", "500"}, []string{"--frequency", "heap"}},
+		"times of heap":          {[]string{"web", "--type", "heap,goroutine", "--no-times"}, []string{"--no-times", "heap,goroutine"}},
+		"port after a space":     {[]string{"web", "--from-endpoint", "6061"}, []string{"--from-endpoint=6061"}},
+		"port that is empty":     {[]string{"web", "--from-endpoint="}, []string{"--from-endpoint=", "port"}},
 		"two modes":              {[]string{"web", "--ephemeral", "--job"}, []string{"ephemeral", "job"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -81,6 +81,7 @@ func mainProcess(t *testing.T, pod *corev1.Pod) int {
 		t.Skip("left out: the node is another machine, its processes cannot be killed from here")
 	}
 	id := containerIDs([]corev1.Pod{*pod})[0]
+	shared, first := pod.Spec.ShareProcessNamespace != nil && *pod.Spec.ShareProcessNamespace, 0
 	files, _ := filepath.Glob("/proc/[0-9]*/cgroup")
 	for _, f := range files {
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(f)))
@@ -89,6 +90,9 @@ func mainProcess(t *testing.T, pod *corev1.Pod) int {
 		if err != nil || !strings.Contains(string(text), id) {
 			continue
 		}
+		if shared && (first == 0 || pid < first) { // no process of the container is the first of its namespace
+			first = pid
+		}
 		for line := range strings.Lines(string(status)) {
 			fields := strings.Fields(line)
 			if fields[0] == "NSpid:" && fields[len(fields)-1] == "1" {
@@ -96,8 +100,10 @@ func mainProcess(t *testing.T, pod *corev1.Pod) int {
 			}
 		}
 	}
-	t.Fatalf("no first process of container %s on this machine", id)
-	return 0
+	if first == 0 {
+		t.Fatalf("no first process of container %s on this machine", id)
+	}
+	return first
 }
 
 // A target that crashes takes the profiler in its process namespace with it: what was sampled is not lost.
@@ -114,6 +120,16 @@ func TestTargetCrashesInJobMode(t *testing.T) {
 	pod := start(t, podOf(ns, "web", shop()))
 	r, file := during(t, func() { syscall.Kill(mainProcess(t, pod), syscall.SIGKILL) }, "-n", ns, "--job", "web", "-d", "10s")
 	expectPartial(t, r, file, 9*time.Second, "main.priceCart", `container "shop" has ended with exit code 137`)
+}
+
+// Where the pod's containers share their processes' namespace a profiler in an ephemeral container outlives its target too.
+func TestTargetCrashesInASharedNamespace(t *testing.T) {
+	ns := namespace(t, "")
+	pod := podOf(ns, "web", shop())
+	pod.Spec.ShareProcessNamespace = new(true)
+	pod = start(t, pod)
+	r, file := during(t, func() { syscall.Kill(mainProcess(t, pod), syscall.SIGKILL) }, "-n", ns, "--ephemeral", "web", "-d", "10s")
+	expectPartial(t, r, file, 3*time.Second, "main.priceCart", `container "shop" has ended with exit code 137`)
 }
 
 func TestTargetOutOfMemory(t *testing.T) {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,24 @@ func TestWaitForRestart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of several types those go on that can; the others say that they are partial.
+func TestWaitForRestartOfTypes(t *testing.T) {
+	ns := namespace(t, "")
+	start(t, crasher(ns))
+	file := filepath.Join(t.TempDir(), "p.pb.gz")
+	r := plugin(t, "-n", ns, "--job", "--wait-for-restart", "web", "-c", "app", "-d", "14s", "--type", "cpu,goroutine,wall", "-o", file)
+	if r.code != 3 {
+		t.Errorf("exit code %d, want 3: %v", r.code, r)
+	}
+	of := func(typ string) *profile.Profile {
+		return readProfile(t, strings.TrimSuffix(file, ".pb.gz")+"-"+typ+".pb.gz")
+	}
+	expectWhole(t, of("cpu"))
+	expectComment(t, of("cpu"), "restart: ", `container "app" has ended with exit code 3`)
+	expectComment(t, of("wall"), "partial: ", `container "app" has ended with exit code 3`)
+	expectWhole(t, of("goroutine"))
 }
 
 // samplesIn counts the samples that have a function in their stacks.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,6 +193,18 @@ func TestServeOverBadConnections(t *testing.T) {
 }
 
 // A served container that is gone ends it, with the reason; so does the time.
+func TestServeEndsWithItsContainer(t *testing.T) {
+	ns := namespace(t, "")
+	for _, mode := range []string{"ephemeral", "job"} {
+		pod := start(t, podOf(ns, mode, ledger("ledger")))
+		s := serve(t, "-n", ns, pod.Name, "--"+mode)
+		syscall.Kill(mainProcess(t, pod), syscall.SIGKILL)
+		if err := s.cmd.Wait(); err == nil || !strings.Contains(s.stderr.String(), `container "ledger" has ended with exit code 137`) {
+			t.Errorf("%s: %v: %s", mode, err, s.stderr)
+		}
+	}
+}
+
 func TestServeEnds(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", ledger("ledger")))
