@@ -47,6 +47,9 @@ const DefaultMemProfileRate = 512 << 10
 // PartialComment begins the comment of a profile that is not whole; the reason follows.
 const PartialComment = "partial: "
 
+// Stopped begins the reason of one whose sampling was ended early, by whom the profiler does not know.
+const Stopped = "stopped"
+
 // State is how far a capture has come.
 type State string
 

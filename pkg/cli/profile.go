@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, 
 	for _, p := range parts {
 		if p.err != nil && ctx.Err() == nil && !refused(p.err) {
 			p.salvage(why)
+		}
+		if p.profile != nil && early.Err() == nil {
+			p.explain(why)
 		}
 	}
 	noteEnd(ctx, session, parts)
@@ -78,6 +82,17 @@ func (p *part) salvage(why func() string) {
 	}
 	if merged := p.slices.merge(reason, p.request.Duration); merged != nil {
 		p.profile, p.err = merged, nil
+	}
+}
+
+// explain adds the reason to a profile that was stopped by something else than us, as by the end of its profiler's pod.
+func (p *part) explain(why func() string) {
+	for i, c := range p.profile.Comments {
+		if how, stopped := strings.CutPrefix(c, api.PartialComment+api.Stopped); stopped {
+			if reason := why(); reason != "" {
+				p.profile.Comments[i] = api.PartialComment + reason + ": " + api.Stopped + how
+			}
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
 	}
 	// DeadlineExceeded is the planned end of the sampling.
 	if !result.Instant && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		p.Comments = append(p.Comments, fmt.Sprintf("%sstopped after %v of %v", api.PartialComment,
+		p.Comments = append(p.Comments, fmt.Sprintf("%s%s after %v of %v", api.PartialComment, api.Stopped,
 			time.Duration(p.DurationNanos).Round(100*time.Millisecond), r.request.Duration))
 	}
 	return p, nil

@@ -124,12 +124,16 @@ func TestTargetCrashesInJobMode(t *testing.T) {
 
 // Where the pod's containers share their processes' namespace a profiler in an ephemeral container outlives its target too.
 func TestTargetCrashesInASharedNamespace(t *testing.T) {
-	ns := namespace(t, "")
-	pod := podOf(ns, "web", shop())
-	pod.Spec.ShareProcessNamespace = new(true)
-	pod = start(t, pod)
-	r, file := during(t, func() { syscall.Kill(mainProcess(t, pod), syscall.SIGKILL) }, "-n", ns, "--ephemeral", "web", "-d", "10s")
-	expectPartial(t, r, file, 3*time.Second, "main.priceCart", `container "shop" has ended with exit code 137`)
+	for policy, least := range map[corev1.RestartPolicy]time.Duration{corev1.RestartPolicyAlways: 9 * time.Second, corev1.RestartPolicyNever: 3 * time.Second} {
+		t.Run(string(policy), func(t *testing.T) {
+			ns := namespace(t, "")
+			pod := podOf(ns, "web", shop())
+			pod.Spec.ShareProcessNamespace, pod.Spec.RestartPolicy = new(true), policy
+			pod = start(t, pod)
+			r, file := during(t, func() { syscall.Kill(mainProcess(t, pod), syscall.SIGKILL) }, "-n", ns, "--ephemeral", "web", "-d", "10s")
+			expectPartial(t, r, file, least, "main.priceCart", `container "shop" has ended with exit code 137`)
+		})
+	}
 }
 
 func TestTargetOutOfMemory(t *testing.T) {
