@@ -16,12 +16,13 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // What a program executes or loads during the profile is named, and so is one whose file was deleted or
 // replaced while it ran, with the names of what runs.
 func TestProgramsThatChange(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	successor := compileC(t, "testdata/changes.c", "-O1", "-g", "-DSUCCESSOR")
 	library := compileC(t, "testdata/changes.c", "-O1", "-g", "-DLIBRARY", "-shared", "-fPIC")
 	cases := []struct {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // targetVariable makes this test binary the target: it runs the named workload instead of tests.
@@ -88,18 +89,6 @@ func descend(depth int) int {
 		return descend(depth-1) + 1
 	}
 	return spin(time.Minute)
-}
-
-// needRoot: under PPROF_TEST_ALL what cannot run is a failure.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("PPROF_TEST_ALL") != "" {
-		t.Fatal("this test needs root")
-	}
-	t.Skip("needs root")
 }
 
 // startTarget runs this test binary as the given workload in a cgroup with a container's name.
@@ -199,7 +188,7 @@ func count(p *profile.Profile) (n int64) {
 
 // One busy thread gives a sample in each period of the CPU time that it got.
 func TestSampleCount(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	id, pid := startTarget(t, "spin")
 	for _, hz := range []int{99, 997} {
 		c, err := NewCPU(Options{ContainerID: id, Frequency: hz})
@@ -243,7 +232,7 @@ func cpuTime(t *testing.T, pid int) time.Duration {
 
 // The samples' addresses are in the busy function, through a file that is still open.
 func TestProfileOfAProcess(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	id, pid := startTarget(t, "spin")
 	r := record(t, Options{ContainerID: id, Frequency: 499}, time.Second)
 	p := r.Profile
@@ -281,7 +270,7 @@ func TestProfileOfAProcess(t *testing.T) {
 
 // Stacks deeper than what is recorded are cut at the root, and say so.
 func TestDeepStackIsMarkedTruncated(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	id, _ := startTarget(t, "deep")
 	p := record(t, Options{ContainerID: id, Frequency: 99}, time.Second).Profile
 	deep := 0
@@ -298,7 +287,7 @@ func TestDeepStackIsMarkedTruncated(t *testing.T) {
 
 // Processes that come and go are found, or counted as gone.
 func TestShortProcesses(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	id, _ := startTarget(t, "fork")
 	p := record(t, Options{ContainerID: id, Frequency: 999}, 2*time.Second).Profile
 	processes := map[int64]bool{}
@@ -312,7 +301,7 @@ func TestShortProcesses(t *testing.T) {
 
 // Only the processes asked for are kept.
 func TestPIDs(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	id, _ := startTarget(t, "spin")
 	if n := count(record(t, Options{ContainerID: id, Frequency: 99, PIDs: []int{1}}, time.Second).Profile); n != 0 {
 		t.Errorf("%d samples of a process that was not asked for", n)
@@ -320,7 +309,7 @@ func TestPIDs(t *testing.T) {
 }
 
 func TestContainerThatIsNotThere(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	_, err := NewCPU(Options{ContainerID: strings.Repeat("f", 64), Frequency: 99})
 	if !errors.Is(err, proc.ErrNoContainer) {
 		t.Errorf("want ErrNoContainer, got %v", err)
@@ -337,7 +326,7 @@ func TestFrequencyOutOfRange(t *testing.T) {
 
 // The capture leaves nothing loaded: programs and maps go with their last descriptor.
 func TestCloseFreesDescriptors(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	id, _ := startTarget(t, "spin")
 	open := func() int {
 		entries, err := os.ReadDir("/proc/self/fd")
@@ -366,9 +355,7 @@ func TestCloseFreesDescriptors(t *testing.T) {
 
 // BenchmarkNewCPU is the time from the wish to sample to being ready: loading, verifying, attaching.
 func BenchmarkNewCPU(b *testing.B) {
-	if os.Geteuid() != 0 {
-		b.Skip("needs root")
-	}
+	need.Root(b)
 	id, _ := startTarget(b, "spin")
 	for b.Loop() {
 		c, err := NewCPU(Options{ContainerID: id, Frequency: 99})

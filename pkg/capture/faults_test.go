@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // Page faults have the stacks at which memory is touched, by as many as pages are touched: few, and more than
 // can all be sampled.
 func TestFaults(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/faults.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-fno-optimize-sibling-calls"))
 	run := func(pages int) {
 		fmt.Fprintln(s.stdin, pages)

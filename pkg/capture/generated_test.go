@@ -6,16 +6,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // The committed BPF objects and their Go types are what the C sources compile to.
 func TestGeneratedFilesAreCurrent(t *testing.T) {
-	if _, err := exec.LookPath("clang-19"); err != nil {
-		if os.Getenv("PPROF_TEST_ALL") != "" {
-			t.Fatal("clang-19 is needed to compile the BPF programs: `make deps` installs it")
-		}
-		t.Skip("left out: comparing the BPF objects with their sources; it needs clang-19")
-	}
+	need.Program(t, "clang-19", "clang-19")
 	// bpf2go writes beside the sources, so it works on a copy, below the module for `go tool`.
 	dir, err := os.MkdirTemp(".", "generate-")
 	if err != nil {

@@ -12,12 +12,13 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // While a program's threads are stopped the stacks of goroutines that run are known from their registers; else from a
 // sample. The program goes on afterwards.
 func TestRunningGoroutines(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "blocks"))
 	for _, freeze := range []bool{false, true} {
 		found := 0
@@ -81,7 +82,7 @@ func init() {
 
 // A process whose threads are stopped goes on when the one that stopped them is killed.
 func TestStoppedProcessOutlivesUs(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "blocks"))
 	self, err := os.Executable()
 	if err != nil {
@@ -124,7 +125,7 @@ func TestStoppedProcessOutlivesUs(t *testing.T) {
 
 // A process that gets signals and starts threads all the time is stopped and goes on, and loses no signal.
 func TestStoppingUnderSignals(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "signalled"))
 	sent := 0
 	done := make(chan bool)

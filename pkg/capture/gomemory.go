@@ -81,12 +81,12 @@ func (m *GoMemory) Run(ctx context.Context) (*Result, error) {
 	}
 	err = m.read(b, func(p *goProgram) map[uint64]goruntime.MemCounts { return p.before }, nil)
 	for _, p := range m.programs.programs { // at once, for the functions are still to be named
-		if off := p.switched.Off(); off != nil {
-			b.comment("the memory profile of process %d (%s) was not turned off: %v", p.generation.process.NSPID, p.generation.process.Name, off)
+		if off := p.switchOff(); off != nil {
+			m.programs.left = append(m.programs.left, off)
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(append([]error{err}, m.programs.left...)...)
 	}
 	m.describe(b)
 	result, err := b.result()

@@ -12,6 +12,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // readerVariable makes this test binary profile the container that it names, and print the profiles' samples and comments.
@@ -71,7 +72,7 @@ func kindOfStack(s *profile.Sample) string {
 
 // With CAP_SYS_PTRACE alone goroutines are read, and over time; those that run have no stacks then unless all is stopped.
 func TestReadingNeedsPtraceOnly(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "blocks"))
 	self, err := os.Executable()
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/goruntime"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // sampler is what profiles of Go's runtime have in common.
@@ -166,7 +167,7 @@ var goBuilds = []struct{ version, flags string }{
 
 // A program's profiles are those that it writes of itself with runtime/pprof, stack by stack.
 func TestGoProfiles(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	builds := goBuilds
 	if testing.Short() {
 		builds = builds[6:7]
@@ -209,7 +210,7 @@ func TestGoProfiles(t *testing.T) {
 
 // Reading memory takes no more than the capability CAP_SYS_PTRACE.
 func TestGoProfilesWithOneCapability(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "quiet")
 	for set, want := range map[string]string{"-all,+sys_ptrace": "<nil>", "-all": "CAP_SYS_PTRACE"} {
 		cmd := exec.Command("setpriv", "--bounding-set="+set, "--inh-caps=-all", os.Args[0], s.id)
@@ -222,7 +223,7 @@ func TestGoProfilesWithOneCapability(t *testing.T) {
 
 // What a busy program allocates lies, stack by stack, between what it says itself before and after.
 func TestHeapOfABusyProgram(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "busy")
 	before := valuesByStack(s.ask(t, "heap"))
 	p, err := runProfile(t, capture.NewHeap, capture.Options{ContainerID: s.id}, time.Minute)
@@ -250,7 +251,7 @@ func TestHeapOfABusyProgram(t *testing.T) {
 
 // What a program has allocated until it ended, but for the time since the last slice, is in the profile, and slices add up.
 func TestAllocsOfAProgramThatEnds(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "busy")
 	c, err := capture.NewAllocs(capture.Options{ContainerID: s.id})
 	if err != nil {
@@ -304,7 +305,7 @@ func TestAllocsOfAProgramThatEnds(t *testing.T) {
 
 // A profile that a program does not keep is an error that says what would make it keep it.
 func TestGoProfilesThatAreOff(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
 	o := capture.Options{ContainerID: s.id}
 	if _, err := runProfile(t, capture.NewHeap, o, time.Minute); !errors.Is(err, goruntime.ErrMemProfileOff) || !strings.Contains(err.Error(), "--enable-memprofile") {

@@ -21,6 +21,7 @@ type goPrograms struct {
 	programs []*goProgram
 	others   int                 // processes that are no Go programs
 	refused  []error             // why the others that are could not be read
+	left     []error             // what was changed in them and could not be put back
 	seen     map[processKey]bool // all that there were at first
 }
 
@@ -100,7 +101,15 @@ func (a *goPrograms) none() error {
 	return fmt.Errorf("%w: none of the container's processes has a PID that was asked for", ErrNoGo)
 }
 
-func (p *goProgram) close() error { return errors.Join(p.switched.Off(), p.Close()) }
+func (p *goProgram) close() error { return errors.Join(p.switchOff(), p.Close()) }
+
+// switchOff turns the memory profile off if we have turned it on. It may be called again.
+func (p *goProgram) switchOff() error {
+	if err := p.switched.Off(); err != nil {
+		return fmt.Errorf("the memory profile of process %d (%s) stays on until it ends: %w", p.generation.process.NSPID, p.generation.process.Name, err)
+	}
+	return nil
+}
 
 // checked makes sure that what was read is the program's, and prefers the end of that to what reading it then gave.
 func (p *goProgram) checked(err error) error {
@@ -118,9 +127,10 @@ func (a *goPrograms) drop(p *goProgram, why error) {
 			a.programs = append(a.programs[:i:i], a.programs[i+1:]...)
 		}
 	}
-	if err := p.close(); err != nil {
-		a.refused = append(a.refused, err)
+	if err := p.switchOff(); err != nil {
+		a.left = append(a.left, err)
 	}
+	p.Close()
 	delete(a.table.current, uint32(p.generation.process.PID)) // it may have executed another program, at addresses that may be the same
 }
 
@@ -140,6 +150,9 @@ func (a *goPrograms) describe(b *profileBuilder) {
 	}
 	for _, err := range a.refused {
 		b.comment("left out: %v", err)
+	}
+	for _, err := range a.left {
+		b.comment("left changed: %v", err)
 	}
 	if a.others > 0 {
 		b.comment("processes that are no Go programs: %d", a.others)

@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // parked is testdata's program parks, in a cgroup of its own.
@@ -159,7 +160,7 @@ func labelsOfParks() []string {
 
 // A program's goroutines are as many at each stack, with the same labels, as the program itself says.
 func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	versions := goVersions
 	if testing.Short() {
 		versions = versions[len(versions)-1:]
@@ -183,7 +184,7 @@ func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
 
 // What a process is when it is found need not be what it is when it is read.
 func TestGoroutinesOfAProgramThatExecutesAnother(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "parks"), "10")
 	c, err := capture.NewGoroutines(capture.Options{ContainerID: p.id})
 	if err != nil {
@@ -206,7 +207,7 @@ func TestGoroutinesOfAProgramThatExecutesAnother(t *testing.T) {
 
 // Goroutines that called C, and C that called Go, are as the program itself says.
 func TestGoroutinesInC(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	for _, version := range []string{"local", "go1.21.13"} {
 		p := start(t, buildGo(t, version, "", "cgoparks"))
 		for _, freeze := range []bool{false, true} {
@@ -219,7 +220,7 @@ func TestGoroutinesInC(t *testing.T) {
 }
 
 func TestManyGoroutines(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	program := buildGo(t, "local", "'-ldflags=-s -w'", "parks")
 	for _, n := range []int{10, 10_000, 100_000} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
@@ -254,7 +255,7 @@ func goStatement(at string) bool {
 
 // What is known of goroutines besides their stacks is in labels, and told apart they are as in a traceback.
 func TestWhatIsToldOfGoroutines(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "10")
 	reasons := map[string]int64{}
 	for _, s := range goroutines(t, capture.Options{ContainerID: p.id}).Sample {
@@ -306,7 +307,7 @@ func TestWhatIsToldOfGoroutines(t *testing.T) {
 
 // Of 100,000 goroutines with few stacks little is held.
 func TestMemoryForManyGoroutines(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "100000")
 	debug.FreeOSMemory()
 	var before, after runtime.MemStats

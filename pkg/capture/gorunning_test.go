@@ -6,12 +6,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // Where threads cannot be sampled, goroutines that run are counted all the same, and the profile says why they have no
 // stacks.
 func TestRunningGoroutinesWithoutSamples(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	id, _ := startTarget(t, "spin")
 	w, err := NewWall(Options{ContainerID: id, Frequency: 99})
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // Layouts in Go's runtime and its assembly change, so programs built with several versions are sampled.
@@ -21,7 +23,7 @@ var goVersions = []struct{ name, flags string }{
 // Stacks of Go programs go on where they cross from a goroutine's stack to that of its thread or of C and
 // back, and carry the goroutine's labels.
 func TestGoStacks(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	versions := goVersions
 	if testing.Short() {
 		versions = versions[len(versions)-1:]

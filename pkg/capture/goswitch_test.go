@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // tell lets goplain do something, and gives its runtime.MemProfileRate after that.
@@ -71,7 +72,7 @@ var switchedBuilds = []struct{ version, flags string }{
 // What a program without any profile allocates during the capture, where and how much, is right once its memory profile is
 // turned on for it, and afterwards it is off again.
 func TestEnableMemProfile(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	builds := switchedBuilds
 	if testing.Short() {
 		builds = builds[3:4]
@@ -130,7 +131,7 @@ func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*capt
 
 // The old rate comes back when a capture is stopped or given up, and when the profiler is killed.
 func TestMemProfileIsTurnedOffAgain(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
 	o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}
 	t.Run("stopped", func(t *testing.T) {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // Samples that find no room in the ring buffer are counted: those that came and those that were
 // lost are together those that were taken.
 func TestLostSamplesAreCounted(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	id, _ := startTarget(t, "deep") // 8 KiB a sample: the buffer is soon full
 	c, err := NewCPU(Options{ContainerID: id, Frequency: MaxFrequency})
 	if err != nil {

@@ -15,12 +15,13 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // C code without frame pointers is unwound whole, through the C library, signal handlers and the vDSO; where
 // that cannot be done the stack says so and has no frames that are not true.
 func TestNativeStacks(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	program := compileC(t, "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-Wno-unused-result")
 	static := compileC(t, "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-static")
 	// Debian's musl has neither unwind tables nor frame pointers.
@@ -70,7 +71,7 @@ func TestNativeStacks(t *testing.T) {
 	}
 }
 
-var needRoot, newCgroup = capture.NeedRoot, capture.NewCgroup
+var newCgroup = capture.NewCgroup
 
 func names(s *profile.Sample) string {
 	var b strings.Builder

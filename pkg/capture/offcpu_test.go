@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // take makes a profile of a target that ends after the given time, and not before meanwhile, which runs when it has begun.
@@ -97,7 +98,7 @@ func during(ask func() (float64, waited), d time.Duration) waited {
 // Threads that wait for known times at known places: asleep from the beginning to the end, on a lock, on two paths
 // that look the same from their registers.
 func TestOffCPU(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s, ask := startWaits(t)
 	var w waited
 	p := take(t, s, capture.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { w = during(ask, 4*time.Second) })
@@ -143,7 +144,7 @@ func TestOffCPU(t *testing.T) {
 
 // A wait says what it was for: where no signal wakes the thread, as for a disk, or while its process is stopped.
 func TestOffCPUStates(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/blocked.c", "-O2", "-fomit-frame-pointer", "-g"))
 	var blocked, stopped float64
 	p := take(t, s, capture.NewOffCPU, capture.Options{PIDs: []int{s.pid}}, 0, func() {
@@ -188,7 +189,7 @@ func logSamples(t *testing.T, p *profile.Profile) {
 
 // What a thread is on the CPU and what it waits are together the time that passes.
 func TestThreadWall(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s, ask := startWaits(t)
 	wall := func(leaveOut func(int) bool) func(o capture.Options) (*capture.Sampler, error) {
 		return func(o capture.Options) (*capture.Sampler, error) { return capture.NewThreadWall(o, leaveOut) }
@@ -213,7 +214,7 @@ func TestThreadWall(t *testing.T) {
 
 // Two threads that hand each other a byte a hundred thousand times a second: their waits are summed up, none is lost.
 func TestManySwitches(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/waits.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread"), "pingpong")
 	rounds := func() (n float64) {
 		fmt.Fprintln(s.stdin)
@@ -251,7 +252,7 @@ func TestManySwitches(t *testing.T) {
 
 // No BPF program of ours stays loaded.
 func TestNothingStaysLoaded(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/waits.c", "-O2", "-g", "-pthread"))
 	loaded := func() int {
 		entries, err := os.ReadDir("/proc/self/fd")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // A mapping is cut where its object's table begins, ends and goes over to another index block.
@@ -57,7 +58,7 @@ func TestRangesOfAMapping(t *testing.T) {
 
 // Entries in use are never given to another process, whatever comes, ends and comes again.
 func TestRoomForRanges(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 64})
 	if err != nil {
 		t.Fatal(err)

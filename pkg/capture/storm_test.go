@@ -11,12 +11,13 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // Of 200 short processes a second no sample is missed without saying so: those in the profile and those
 // reported lost are what the CPU time makes. The processes are named, or said to have ended.
 func TestForkStorm(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	const rate = 200 // processes a second
 	program := compileC(t, "testdata/storm.c", "-O2", "-g", "-fno-optimize-sibling-calls")
 	for _, c := range []struct {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture/bpf"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // The frames above the scheduler's go, whichever they are; a stack without it stays.
@@ -142,15 +143,22 @@ func TestPlacesAreForgotten(t *testing.T) {
 	}
 }
 
-// Threads that end leave nothing, and those that do not only as much as they have places.
-func TestShortThreadsAreForgotten(t *testing.T) {
-	needRoot(t)
-	id, _ := startTarget(t, "nap")
+// offCPUOf prepares a profile of a workload.
+func offCPUOf(t *testing.T, workload string) (id string, c *Sampler) {
+	t.Helper()
+	need.Root(t)
+	id, _ = startTarget(t, workload)
 	c, err := NewOffCPU(Options{ContainerID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { c.Close() })
+	return id, c
+}
+
+// Threads that end leave nothing, and those that do not only as much as they have places.
+func TestShortThreadsAreForgotten(t *testing.T) {
+	id, c := offCPUOf(t, "nap")
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
@@ -191,13 +199,7 @@ func TestAddState(t *testing.T) {
 
 // The stacks of goroutines that wait in the kernel have their functions and labels. Slices are what the whole is.
 func TestOffCPUOfGo(t *testing.T) {
-	needRoot(t)
-	id, _ := startTarget(t, "nap")
-	c, err := NewOffCPU(Options{ContainerID: id})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	_, c := offCPUOf(t, "nap")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	sliced := make(chan float64, 1)

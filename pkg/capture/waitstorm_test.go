@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // Of processes that come and go 200 times a second what they and their parent wait is told.
 func TestOffCPUOfForkStorm(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/storm.c", "-O2", "-g", "-fno-optimize-sibling-calls"), "600", "200", "500000")
 	time.Sleep(100 * time.Millisecond)
 	p := take(t, s, capture.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { runStorm(t, s) })

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // wall profiles for some time, with slices that are asked for meanwhile.
@@ -74,7 +75,7 @@ func timeAt(p *profile.Profile, function, state string) (total time.Duration) {
 }
 
 func TestWallOfGo(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	for _, flags := range []string{"'-ldflags=-s -w'", "-race"} {
 		t.Run(flags, func(t *testing.T) {
 			p := start(t, buildGo(t, "local", flags, "blocks"))
@@ -111,7 +112,7 @@ func TestWallOfGo(t *testing.T) {
 
 // A container's other programs are sampled by their threads, into the same profile.
 func TestWallOfGoAndOthers(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "blocks"))
 	sleep := exec.Command("/bin/sh", "-c", `echo $$ > "$0" && exec sleep 60`, p.cgroup+"/cgroup.procs")
 	if err := sleep.Start(); err != nil {
@@ -139,7 +140,7 @@ func TestWallOfGoAndOthers(t *testing.T) {
 // A Go program that begins while others are sampled is taken in, and one that ends leaves what it had.
 // A program that executes another is read as that one, by its goroutines or, beside programs that are not Go, by its threads.
 func TestWallOfAProgramThatExecutesAnother(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	program := buildGo(t, "local", "", "blocks")
 	for _, among := range []string{"Go programs", "others"} {
 		t.Run(among, func(t *testing.T) {
@@ -177,7 +178,7 @@ func TestWallOfAProgramThatExecutesAnother(t *testing.T) {
 }
 
 func TestWallOfProcessesThatComeAndGo(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	program := buildGo(t, "local", "", "blocks")
 	p := start(t, program)
 	late := exec.Command("/bin/sh", "-c", `sleep 1; echo $$ > "$0" && exec "$1"`, p.cgroup+"/cgroup.procs", program)

@@ -81,5 +81,17 @@ func partialOf(parts []*part) string {
 	return ""
 }
 
+// leftChanged is what the profiler could not put back in the target, "" if it is as it was.
+func leftChanged(parts []*part) string {
+	for _, p := range parts {
+		if p.profile != nil {
+			if left := comment(p.profile, "left changed: "); left != "" {
+				return left
+			}
+		}
+	}
+	return ""
+}
+
 // refused tells that the profiler said itself why there is no profile.
 func refused(err error) bool { return errors.As(err, new(*api.Error)) }

@@ -31,6 +31,18 @@ func complete(t *testing.T, args string) (*Options, error) {
 }
 
 // Each type gets what it takes of what is asked, and the profiler as little privilege as they need together.
+// A target that was left changed is told of, whatever else came out well.
+func TestLeftChanged(t *testing.T) {
+	heap := &profile.Profile{Comments: []string{"go program: process 1 (web), go1.26.8", "left changed: the memory profile of process 1 (web) stays on"}}
+	parts := []*part{{err: errors.New("none")}, {profile: &profile.Profile{}}, {profile: heap}}
+	if got := leftChanged(parts); got != "the memory profile of process 1 (web) stays on" {
+		t.Errorf("%q", got)
+	}
+	if got := leftChanged(parts[:2]); got != "" {
+		t.Errorf("%q of a target that is as it was", got)
+	}
+}
+
 func TestRequestsOfSeveralTypes(t *testing.T) {
 	for name, c := range map[string]struct {
 		args    string

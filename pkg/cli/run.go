@@ -83,6 +83,9 @@ func (o *Options) run(ctx, early context.Context) (err error) {
 			return err
 		}
 	}
+	if left := leftChanged(taken.parts); left != "" {
+		return fmt.Errorf("the target is not as it was: %s", left)
+	}
 	if err := missing(taken.parts); err != nil {
 		return err
 	}

@@ -90,6 +90,7 @@ func newServeCommand(streams genericiooptions.IOStreams, signals <-chan os.Signa
 	s.addTypeFlag(f)
 	f.Lookup("type").DefValue = "[all]"
 	s.addMemProfileFlags(f)
+	f.Lookup("enable-memprofile").Usage = "turn the memory profile of Go programs on that have none, until it ends: writes runtime.MemProfileRate in their memory, and the old value back"
 	s.addModeFlags(f)
 	s.addLaunchFlags(f)
 	f.StringVar((*string)(&s.launch.Transfer), "transfer", "", "the only `way` back that may be used: exec or attach; default: the first of them that is permitted and works")
@@ -255,13 +256,17 @@ func (s *source) holdMemProfile(ctx context.Context, r api.Request, failed func(
 	r.Type = "allocs"
 	go func() {
 		defer close(done)
+		told := ""
 		for ctx.Err() == nil {
 			r.Capture, r.Duration = api.NewCaptureID(), api.MaxDuration
 			if end, ok := ctx.Deadline(); ok {
 				r.Duration = max(min(r.Duration, time.Until(end)), time.Millisecond)
 			}
 			if err := s.hold(ctx, r); err != nil && ctx.Err() == nil {
-				failed(err)
+				if text := err.Error(); text != told { // once, and not at each try
+					failed(err)
+					told = text
+				}
 				select {
 				case <-time.After(beat):
 				case <-ctx.Done():

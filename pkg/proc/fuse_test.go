@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // Requests of the FUSE protocol (include/uapi/linux/fuse.h).
@@ -27,12 +29,7 @@ const (
 // kind. At the test's end all that hangs on it returns.
 func mountFUSE(t *testing.T, silent uint32) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("PPROF_TEST_ALL") != "" {
-			t.Fatal("this test needs root to mount a file system")
-		}
-		t.Skip("left out: needs root to mount a file system")
-	}
+	need.Root(t) // to mount a file system
 	dev, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -188,9 +190,7 @@ func TestOpenInRootIsCareful(t *testing.T) {
 
 // A link of the target's that leads out of its root stays inside.
 func TestLinksStayInTheRoot(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("left out: needs root to change a process's root")
-	}
+	need.Root(t) // to change a process's root
 	root := t.TempDir()
 	if err := os.Symlink("../../../../etc/passwd", filepath.Join(root, "escape")); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 func TestMemoryCgroup(t *testing.T) {
@@ -29,9 +31,7 @@ func TestMemoryCgroup(t *testing.T) {
 
 // The limit of a cgroup above ours counts, and what we hold ourselves does.
 func TestMemoryRoom(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("left out: only root may make cgroups")
-	}
+	need.Root(t) // to make cgroups
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		t.Fatal(err)

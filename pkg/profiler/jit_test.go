@@ -1,11 +1,12 @@
 package profiler
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // A Node program that compiles its functions while it runs and says where they are.
@@ -17,14 +18,9 @@ for (;;) turnNodeWheel(1e6);`
 // The functions of Node have their names from the list that --perf-basic-prof makes Node write, under its
 // PID in its own namespace and in its own /tmp.
 func TestCodeMadeByNode(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	const node = "/usr/bin/node"
-	if _, err := os.Stat(node); err != nil {
-		if os.Getenv("PPROF_TEST_ALL") != "" {
-			t.Fatalf("%v: install Debian's nodejs (test/deps)", err)
-		}
-		t.Skipf("left out: %v", err)
-	}
+	need.Program(t, node, "nodejs")
 	for name, options := range map[string]struct {
 		flag  string
 		named bool

@@ -19,14 +19,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
 )
 
-// needRoot leaves a test out for ordinary users, who may not load BPF programs.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
-}
-
 // program builds a command of this module once.
 func program(t *testing.T, pkg string) string {
 	t.Helper()

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // in runs the profiler in a container's PID namespace, as kubectl debug --target does.
@@ -23,7 +25,7 @@ func in(t *testing.T, c container, args ...string) (stdout, stderr *bytes.Buffer
 }
 
 func TestRecordFindsTheTarget(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
 	for format, check := range map[string]func(*testing.T, []byte){
 		"svg": func(t *testing.T, data []byte) {
@@ -63,7 +65,7 @@ func TestRecordFindsTheTarget(t *testing.T) {
 }
 
 func TestRecordRefuses(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
 	alone := exec.Command("unshare", "--pid", "--fork", "--mount-proc", program(t, "cmd/profiler"), "record")
 	out, err := alone.CombinedOutput()
@@ -88,7 +90,7 @@ func TestRecordRefuses(t *testing.T) {
 }
 
 func TestRecordOnATerminal(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
 	for args, want := range map[string]string{
 		"record --duration 1s":              "main.turnWheel",

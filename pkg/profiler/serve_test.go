@@ -13,6 +13,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 func TestServeRefusesToStart(t *testing.T) {
@@ -41,7 +42,7 @@ func TestServeRefusesToStart(t *testing.T) {
 
 // The way of one profile: ask, watch, receive, leave.
 func TestServeProfilesItsContainer(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
 	startContainer(t, program(t, "test/workloads/spin")) // a neighbour of the same making
 	profiler := startProfiler(t, target.id)
@@ -93,7 +94,7 @@ func TestServeProfilesItsContainer(t *testing.T) {
 }
 
 func TestServeStopsEarly(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
 	profiler := startProfiler(t, target.id)
 	c := profiler.connect(t)
@@ -113,7 +114,7 @@ func TestServeStopsEarly(t *testing.T) {
 }
 
 func TestServeRefusesAProfile(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	profiler := startProfiler(t, strings.Repeat("0", 64)) // no container has that ID
 	for want, d := range map[string]time.Duration{reasonNoContainer: time.Second, reasonDeadline: 10 * time.Minute} {
 		_, err := profiler.connect(t).Profile(t.Context(), api.Request{Type: "cpu", Duration: d, Frequency: 99})
@@ -126,7 +127,7 @@ func TestServeRefusesAProfile(t *testing.T) {
 
 // A profiler that is kept serves a second client after the first has gone.
 func TestServeIsKept(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
 	profiler := startProfiler(t, target.id, "--keep", "1m")
 	for range 2 {
@@ -147,7 +148,7 @@ func TestServeIsKept(t *testing.T) {
 
 // Nobody is there any more: the profiler ends soon, in the middle of a capture too.
 func TestServeEndsAfterItsClient(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
 	profiler := startProfiler(t, target.id)
 	c := profiler.connect(t)
@@ -164,7 +165,7 @@ func TestServeEndsAfterItsClient(t *testing.T) {
 // The target comes first: the profiler is the first to be killed when memory is short, and the
 // last to get CPU time.
 func TestServeYieldsToTheTarget(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	profiler := startProfiler(t, strings.Repeat("0", 64))
 	proc := fmt.Sprintf("/proc/%d", profiler.pid)
 	adj, err := os.ReadFile(proc + "/oom_score_adj")

@@ -12,12 +12,13 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // Samples name their threads as the target's own namespace numbers them, whether the profiler is in that
 // namespace, as with kubectl debug, or outside of it, as in a Job.
 func TestByThread(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"), "-threads", "3")
 	for name, take := range map[string]func(t *testing.T) *profile.Profile{
 		"record, inside": func(t *testing.T) *profile.Profile {
@@ -94,7 +95,7 @@ func threadsOf(t *testing.T, pid int) []int64 {
 // A process whose first sample is that of another thread than its first has its own number all the same. Of
 // several processes that start during the profile some are such.
 func TestProcessesThatStartWithThreads(t *testing.T) {
-	needRoot(t)
+	need.Root(t)
 	spin := program(t, "test/workloads/spin")
 	target := startContainer(t, "/usr/bin/dash", "-c", "sleep 1; for i in 1 2 3 4 5 6 7 8; do nice -n 19 "+spin+" -threads 4 & done; wait")
 	stdout, stderr, err := in(t, target, "record", "--duration", "4s", "--format", "pprof")

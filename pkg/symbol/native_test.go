@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // A C++ program with calls that are inlined in each other and a function that only .symtab knows.
@@ -239,12 +240,7 @@ func TestForeignDebugFile(t *testing.T) {
 
 // Symbols that distributions keep by build ID are found in the target's root, and in no other.
 func TestDebugFileByBuildID(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("PPROF_TEST_ALL") != "" {
-			t.Fatal("this test needs root to change a process's root")
-		}
-		t.Skip("left out: needs root to change a process's root")
-	}
+	need.Root(t) // to change a process's root
 	for name, damage := range map[string]func(t *testing.T, debug string){
 		"as it should be": nil,
 		"of another build": func(t *testing.T, debug string) {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 func TestParseKallsyms(t *testing.T) {
@@ -215,9 +216,7 @@ func TestDemanglingIsBounded(t *testing.T) {
 
 // The kernel's symbols of this machine: the address of a function that every kernel has.
 func TestKernelSymbolsOfThisMachine(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: others see no addresses in /proc/kallsyms")
-	}
+	need.Root(t) // others see no addresses in /proc/kallsyms
 	text, err := os.ReadFile("/proc/kallsyms")
 	if err != nil {
 		t.Fatal(err)

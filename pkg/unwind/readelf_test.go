@@ -11,16 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // At every row that binutils' readelf prints of an object, the table has the same rule.
 func TestAgreesWithReadelf(t *testing.T) {
-	if _, err := exec.LookPath("readelf"); err != nil {
-		if os.Getenv("PPROF_TEST_ALL") != "" {
-			t.Fatal("readelf is needed: `make deps` installs binutils")
-		}
-		t.Skip("left out: it needs readelf")
-	}
+	need.Program(t, "readelf", "binutils")
 	for _, path := range []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libm.so.6", "/bin/bash", "/usr/bin/perl", "/usr/bin/ld.bfd"} {
 		f, err := elf.Open(path)
 		if err != nil {

@@ -49,7 +49,7 @@ static __always_inline void tell_one(struct account *a, enum record_kind kind, _
 
 	if (!count && (kind != RECORD_REST || !serial))
 		return;
-	if ((serial && !bpf_ringbuf_output(&samples, &r, sizeof(r), BPF_RB_NO_WAKEUP)))
+	if (serial && !bpf_ringbuf_output(&samples, &r, sizeof(r), BPF_RB_NO_WAKEUP))
 		return;
 	a->lost_waits += count;
 	a->lost_time += time;
