@@ -47,7 +47,7 @@ demo: build image workloads ## profile a real service in a real cluster; flame g
 
 .PHONY: generate
 generate: ## compile the BPF programs again (needs clang-19)
-	go generate ./pkg/capture/...
+	go generate ./pkg/node/capture/...
 
 .PHONY: lint
 lint: ## gofmt, vet and staticcheck

@@ -1,5 +1,5 @@
 // Command kubectl-pprof is a kubectl plugin: `kubectl pprof deploy/checkout` profiles a running
-// container. Everything is in pkg/cli.
+// container. Everything is in pkg/plugin/cli.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // exec, OIDC and the clouds' plugins
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/cli"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/cli"
 )
 
 func main() {

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command profiler is the program inside the profiler image.
 package main
 
@@ -5,7 +7,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/profiler"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/profiler"
 )
 
 func main() {

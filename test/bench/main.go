@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench measures on a cluster what the README claims, prints a table and writes it to
 // out/bench.json. `make bench` runs it with the environment of test/with-cluster. Each measure is one
 // function in the table below; arguments choose some by name.
@@ -14,7 +16,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // row is one measured value. Limit is the largest value asked for, 0 if none was.

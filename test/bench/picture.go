@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -12,7 +14,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 	"github.com/kubectl-pprof/kubectl-pprof/test/browser"
 	"github.com/kubectl-pprof/kubectl-pprof/test/stacks"
 )

@@ -1,4 +1,4 @@
-// Package browser drives a real browser over the files that pkg/render writes, for tests and benchmarks.
+// Package browser drives a real browser over the files that pkg/profile/render writes, for tests and benchmarks.
 package browser
 
 import (

@@ -9,8 +9,8 @@ import (
 
 	"github.com/chromedp/chromedp/kb"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/diff"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/diff"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
 // release has a function that grew, one that is new, one that is gone and one that is as it was.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package e2e tells the stories of kubectl pprof's users on a real cluster: each file is one kind
 // of story, each test asserts what that user sees, and after each nothing of ours may be left.
 // `make test` runs it; the environment it needs is made by test/with-cluster.

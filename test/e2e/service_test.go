@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -15,7 +17,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
 var shopFunctions = []string{"main.priceCart", "main.signSession", "main.rankOffers", "main.checkout"}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package kernels
 
 import (
@@ -25,7 +27,7 @@ func buildInitramfs(t *testing.T, arch string) string {
 	// Unwind tables and no frame pointers.
 	for _, name := range []string{"native", "waits", "faults"} {
 		run(t, exec.Command(compilers[arch], "-static", "-O2", "-fomit-frame-pointer", "-fasynchronous-unwind-tables", "-pthread",
-			"-fno-optimize-sibling-calls", "-o", filepath.Join(dir, name), "../../pkg/capture/testdata/"+name+".c"))
+			"-fno-optimize-sibling-calls", "-o", filepath.Join(dir, name), "../../pkg/node/capture/testdata/"+name+".c"))
 	}
 
 	path := filepath.Join(dir, "initramfs")

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package kernels boots real kernels in qemu and runs the profiler's BPF programs on them: what a
 // verifier accepts and what a helper gives differs from one kernel to the next, and only the
 // kernel itself knows. It needs no KVM.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command guest is the first process of a kernel under test. It starts busy programs in a cgroup and
 // PID namespaces of their own, and one outside, samples the cgroup with package capture, prints
 // what it found as one line of JSON on the console and powers the machine off.
@@ -23,8 +25,8 @@ import (
 	"github.com/google/pprof/profile"
 	"golang.org/x/sys/unix"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/capture"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 )
 
 // Result is what the test reads behind Marker.

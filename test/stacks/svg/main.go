@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 	"github.com/kubectl-pprof/kubectl-pprof/test/stacks"
 )
 

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command alloc allocates small objects as fast as it can, some 20 million a second, and tells how many for the CPU
 // time it was given: the target that suffers most from a profiler that is in the way of allocations.
 package main

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command hostile does what a container can to whoever profiles it: it lays out symbolic links and files that never
 // answer, is made of broken and enormous files, has names that mean something to browsers and terminals, forks all the
 // time, and tries the profiler's socket and memory. What it gets at it prints; it must be nothing.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command initd is a small PID 1: it starts the program given as its arguments, passes signals on
 // and reaps what is left behind.
 package main

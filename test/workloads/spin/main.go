@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command spin keeps threads busy in one function and tells how much work it got done for the CPU
 // time it was given: the target for cost measurements, and the neighbour that must not appear in
 // another container's profile.

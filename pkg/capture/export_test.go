@@ -1,7 +1,0 @@
-package capture
-
-// For the tests of package capture_test.
-var (
-	NewCgroup     = newCgroup
-	NewThreadWall = newThreadWall
-)

@@ -1,4 +1,0 @@
-package goruntime
-
-// cpuTicks reads the time-stamp counter.
-func cpuTicks() int64

@@ -1,0 +1,88 @@
+//go:build linux
+
+// Package capture turns what the kernel saw of a container into an unsymbolized profile: addresses
+// with their mappings. Its entry point for CPU time is NewCPU. It must not know of Kubernetes, nor of
+// function names: package symbol adds them.
+package capture
+
+import (
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+)
+
+// Options say what is sampled.
+type Options struct {
+	// ContainerID is the target container's ID, 64 hex digits: all processes of its cgroup and the
+	// cgroups below are sampled.
+	ContainerID string
+	// PIDs, if not empty, are the only processes that are kept, numbered as in the target's own PID namespace.
+	PIDs []int
+	// Frequency is the number of samples per second of CPU time, 1 to 1000.
+	Frequency int
+	// ByThread keeps the samples of threads apart; each then has the label "thread" (name) and, where it can be
+	// read, the number "tid" (in the target's own PID namespace).
+	ByThread bool
+	// Times keeps when samples were taken: they have the number "time", in ms since the profile began.
+	// Slices do not.
+	Times bool
+	// Restarts goes on with the container's next start when it ends: the whole pod is watched, and processes of
+	// its other containers are left out.
+	Restarts bool
+	// EnableMemProfile turns the memory profile of Go programs on that have turned it off, for as long as the
+	// capture lasts: it writes MemProfileRate to runtime.MemProfileRate in their memory, and the old value
+	// afterwards. Without it nothing is ever written to a target.
+	EnableMemProfile bool
+	MemProfileRate   int // bytes allocated between two samples
+	// ByGoroutine keeps goroutines apart; each then has the number "goroutine", its ID.
+	ByGoroutine bool
+	// Freeze stops the container's threads while goroutines are read.
+	Freeze bool
+}
+
+// Progress is what has been captured so far.
+type Progress struct {
+	Elapsed   time.Duration
+	Samples   uint64 // taken and kept
+	Lost      uint64 // taken by the kernel, but neither kept nor filtered out
+	Processes int
+}
+
+// Result is a finished capture.
+type Result struct {
+	// Profile has locations with Address and Mapping, but without functions. A sample's labels
+	// are "process" (name) and the number "pid" (in the target's own PID namespace), and those that Options asks for.
+	Profile *profile.Profile
+	// File gives the file behind a mapping of the profile, opened when the process was first seen and
+	// open until the capture is closed; nil where there is none.
+	File func(*profile.Mapping) *proc.File
+	// PerfMap gives the list of code made at run time that a mapping's process has written for perf, as it is
+	// now, open until the capture is closed; nil where there is none.
+	PerfMap func(*profile.Mapping) *proc.File
+	// Instant is set for what was read at one moment, whatever the duration that was asked for.
+	Instant bool
+}
+
+// Names of mappings that have no file, as perf and google/pprof know them.
+const (
+	KernelMapping    = "[kernel.kallsyms]"
+	AnonymousMapping = "[anon]" // code made at run time
+)
+
+// Names of the functions that stand for what is not known.
+const (
+	// Truncated is the root of a stack that is deeper than what is recorded.
+	Truncated = "[truncated]"
+	// BrokenStack is the root of a stack whose callers could not be found; the profile's comments say why.
+	BrokenStack = "[broken stack]"
+	// StackNotTaken stands for the stack of a thread that has not run yet, or waits more often than stacks are walked.
+	StackNotTaken = "[stack not taken]"
+	// RunningGoroutine stands for the stack of a goroutine that runs, where its thread could not be sampled.
+	RunningGoroutine = "[running]"
+	// TornStack stands for the stack of a goroutine that changed whenever it was read.
+	TornStack = "[changed while it was read]"
+	// ProcessExited is all that is known of a process that ended before its mappings were read.
+	ProcessExited = "[process exited]"
+)

@@ -1,0 +1,31 @@
+//go:build linux
+
+package capture
+
+import (
+	"fmt"
+	"time"
+)
+
+// Frequencies that are accepted, in samples per second of CPU time.
+const (
+	MinFrequency = 1
+	MaxFrequency = 1000
+)
+
+// NewCPU samples where a container spends its CPU time.
+func NewCPU(o Options) (*Sampler, error) {
+	if err := checkFrequency(o.Frequency); err != nil {
+		return nil, err
+	}
+	event := cpuClock(time.Second / time.Duration(o.Frequency))
+	kind := cpuKind(o.Frequency)
+	return newSampler(o, plan{kind: kind, event: &event, weigh: func(*sample) amount { return amount{1, kind.period} }})
+}
+
+func checkFrequency(hz int) error {
+	if hz < MinFrequency || hz > MaxFrequency {
+		return fmt.Errorf("frequency %d Hz: must be from %d to %d", hz, MinFrequency, MaxFrequency)
+	}
+	return nil
+}

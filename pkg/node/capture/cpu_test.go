@@ -1,0 +1,371 @@
+//go:build linux
+
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// targetVariable makes this test binary the target: it runs the named workload instead of tests.
+const targetVariable = "CAPTURE_TEST_TARGET"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == golang.GuardCommand {
+		if err := golang.Guard(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return
+	}
+	switch os.Getenv(targetVariable) {
+	case "spin":
+		fmt.Println(spin(time.Minute))
+	case "nap":
+		pprof.Do(context.Background(), pprof.Labels("request", "slow"), func(context.Context) { nap() })
+	case "deep":
+		fmt.Println(descend(3000))
+	case "fork":
+		for {
+			exec.Command("/bin/true").Run()
+		}
+	case "enable": // a capture that is going to be killed
+		c, err := NewHeap(Options{ContainerID: os.Args[1], EnableMemProfile: true, MemProfileRate: 4096})
+		if err == nil {
+			ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+			_, err = c.Run(ctx)
+			stop()
+		}
+		fmt.Fprintln(os.Stderr, err)
+	case "heap":
+		c, err := NewHeap(Options{ContainerID: os.Args[1]})
+		if err == nil {
+			_, err = c.Run(context.Background())
+		}
+		fmt.Print(err)
+	case "":
+		if os.Geteuid() != 0 {
+			fmt.Println("left out: tests that sample with BPF; they need root")
+		}
+		os.Exit(m.Run())
+	}
+}
+
+//go:noinline
+func spin(d time.Duration) int {
+	n := 0
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		for i := range 1_000_000 {
+			n += i ^ n
+		}
+	}
+	return n
+}
+
+//go:noinline
+func nap() {
+	for {
+		unix.Nanosleep(&unix.Timespec{Nsec: 20_000_000}, nil)
+	}
+}
+
+//go:noinline
+func descend(depth int) int {
+	if depth > 0 {
+		return descend(depth-1) + 1
+	}
+	return spin(time.Minute)
+}
+
+// startTarget runs this test binary as the given workload in a cgroup with a container's name.
+func startTarget(t testing.TB, workload string) (id string, pid int) {
+	t.Helper()
+	id = fmt.Sprintf("%064x", time.Now().UnixNano())
+	cgroup := newCgroup(t, id)
+	// It must be in the cgroup before its first sample.
+	start := filepath.Join(t.TempDir(), "start")
+	script := fmt.Sprintf("echo $$ > %s/cgroup.procs && exec %s", cgroup, start)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(self, start); err != nil {
+		data, err := os.ReadFile(self)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(start, data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("/bin/sh", "-c", script)
+	cmd.Env = append(os.Environ(), targetVariable+"="+workload)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for range 100 {
+		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid)); strings.HasPrefix(string(line), start) {
+			return id, cmd.Process.Pid
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("the target did not start")
+	return "", 0
+}
+
+// newCgroup makes a cgroup in the memory controller's hierarchy, or the unified one where that is all.
+func newCgroup(t testing.TB, id string) string {
+	t.Helper()
+	dir := filepath.Join(cgroupRoot(), "capture-test", id)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, d := range []string{dir, filepath.Dir(dir)} {
+			for range 100 {
+				if os.Remove(d) == nil {
+					break
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+	})
+	return dir
+}
+
+func cgroupRoot() string {
+	root := "/sys/fs/cgroup/memory"
+	if _, err := os.Stat(root); err != nil {
+		root = "/sys/fs/cgroup"
+	}
+	return root
+}
+
+func record(t *testing.T, o Options, d time.Duration) *Result {
+	t.Helper()
+	c, err := NewCPU(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	r, err := c.Run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func count(p *profile.Profile) (n int64) {
+	for _, s := range p.Sample {
+		n += s.Value[0]
+	}
+	return n
+}
+
+// One busy thread gives a sample in each period of the CPU time that it got.
+func TestSampleCount(t *testing.T) {
+	need.Root(t)
+	id, pid := startTarget(t, "spin")
+	for _, hz := range []int{99, 997} {
+		c, err := NewCPU(Options{ContainerID: id, Frequency: hz})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		before := cpuTime(t, pid)
+		begin := time.Now()
+		r, err := c.Run(ctx)
+		used, elapsed := cpuTime(t, pid)-before, time.Since(begin)
+		cancel()
+		if err := errors.Join(err, c.Close()); err != nil {
+			t.Fatal(err)
+		}
+		p := r.Profile
+		// Run goes on for a moment after its last sample.
+		want := used.Seconds() * float64(hz) * float64(p.DurationNanos) / float64(elapsed)
+		// A thread that is often switched away is met by chance: its samples are counted like events.
+		if got := float64(count(p)); math.Abs(got-want) > 2.5*math.Sqrt(want) {
+			t.Errorf("%d Hz: %v samples of %v CPU time, want about %.0f", hz, got, used, want)
+		}
+	}
+}
+
+func cpuTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	var total time.Duration
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		var ns int64
+		fmt.Sscan(string(text), &ns)
+		total += time.Duration(ns)
+	}
+	return total
+}
+
+// The samples' addresses are in the busy function, through a file that is still open.
+func TestProfileOfAProcess(t *testing.T) {
+	need.Root(t)
+	id, pid := startTarget(t, "spin")
+	r := record(t, Options{ContainerID: id, Frequency: 499}, time.Second)
+	p := r.Profile
+	if len(p.Sample) == 0 {
+		t.Fatal("no samples")
+	}
+	process, err := proc.Open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deepest := 0
+	for _, s := range p.Sample {
+		if got := s.NumLabel["pid"]; len(got) != 1 || got[0] != int64(process.NSPID) {
+			t.Fatalf("pid label %v, want %d", got, process.NSPID)
+		}
+		deepest = max(deepest, len(s.Location))
+	}
+	if deepest < 3 {
+		t.Errorf("the deepest stack has %d frames: frame pointers were not followed", deepest)
+	}
+	leaf := p.Sample[0].Location[0]
+	for _, s := range p.Sample {
+		if m := s.Location[0].Mapping; m != nil && !strings.HasPrefix(m.File, "[") {
+			leaf = s.Location[0]
+		}
+	}
+	f := r.File(leaf.Mapping)
+	if f == nil || leaf.Mapping.BuildID == "" {
+		t.Fatalf("the leaf's mapping %+v has no file or build ID", leaf.Mapping)
+	}
+	if _, err := f.ReadAt(make([]byte, 4), 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// Stacks deeper than what is recorded are cut at the root, and say so.
+func TestDeepStackIsMarkedTruncated(t *testing.T) {
+	need.Root(t)
+	id, _ := startTarget(t, "deep")
+	p := record(t, Options{ContainerID: id, Frequency: 99}, time.Second).Profile
+	deep := 0
+	for _, s := range p.Sample {
+		last := s.Location[len(s.Location)-1]
+		if len(last.Line) == 1 && last.Line[0].Function.Name == Truncated {
+			deep = max(deep, len(s.Location))
+		}
+	}
+	if deep < 512 {
+		t.Errorf("the deepest truncated stack has %d frames, want at least 512", deep)
+	}
+}
+
+// Processes that come and go are found, or counted as gone.
+func TestShortProcesses(t *testing.T) {
+	need.Root(t)
+	id, _ := startTarget(t, "fork")
+	p := record(t, Options{ContainerID: id, Frequency: 999}, 2*time.Second).Profile
+	processes := map[int64]bool{}
+	for _, s := range p.Sample {
+		processes[s.NumLabel["pid"][0]] = true
+	}
+	if len(processes) < 3 {
+		t.Errorf("%d processes seen, want several", len(processes))
+	}
+}
+
+// Only the processes asked for are kept.
+func TestPIDs(t *testing.T) {
+	need.Root(t)
+	id, _ := startTarget(t, "spin")
+	if n := count(record(t, Options{ContainerID: id, Frequency: 99, PIDs: []int{1}}, time.Second).Profile); n != 0 {
+		t.Errorf("%d samples of a process that was not asked for", n)
+	}
+}
+
+func TestContainerThatIsNotThere(t *testing.T) {
+	need.Root(t)
+	_, err := NewCPU(Options{ContainerID: strings.Repeat("f", 64), Frequency: 99})
+	if !errors.Is(err, proc.ErrNoContainer) {
+		t.Errorf("want ErrNoContainer, got %v", err)
+	}
+}
+
+func TestFrequencyOutOfRange(t *testing.T) {
+	for _, hz := range []int{0, -1, 1001} {
+		if _, err := NewCPU(Options{Frequency: hz}); err == nil || !strings.Contains(err.Error(), "1000") {
+			t.Errorf("%d Hz: got %v", hz, err)
+		}
+	}
+}
+
+// The capture leaves nothing loaded: programs and maps go with their last descriptor.
+func TestCloseFreesDescriptors(t *testing.T) {
+	need.Root(t)
+	id, _ := startTarget(t, "spin")
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	cycle := func() {
+		c, err := NewCPU(Options{ContainerID: id, Frequency: 99})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cycle() // epoll and the like of the Go runtime
+	before := open()
+	cycle()
+	runtime.GC()
+	if after := open(); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+// BenchmarkNewCPU is the time from the wish to sample to being ready: loading, verifying, attaching.
+func BenchmarkNewCPU(b *testing.B) {
+	need.Root(b)
+	id, _ := startTarget(b, "spin")
+	for b.Loop() {
+		c, err := NewCPU(Options{ContainerID: id, Frequency: 99})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

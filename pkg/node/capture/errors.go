@@ -1,0 +1,140 @@
+//go:build linux
+
+package capture
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+)
+
+// What a node may lack. Callers decide by these with errors.Is; the texts say the particulars.
+var (
+	ErrNoBTF        = errors.New("the node's kernel has no BTF type information")
+	ErrKernelTooOld = errors.New("the node's kernel is too old")
+	ErrNotPermitted = errors.New("the node's kernel refuses BPF or perf events")
+)
+
+// oldest is the first kernel with all that the programs need: task iterators and the ring buffer are
+// of 5.8, tail calls with subprograms on amd64 and what the verifier must see through of 5.10.
+const oldestMajor, oldestMinor = 5, 10
+
+// checkKernel finds what is known to be missing before anything is loaded.
+func checkKernel() error {
+	release, err := kernelRelease()
+	if err != nil {
+		return err
+	}
+	if major, minor, ok := parseRelease(release); ok && (major < oldestMajor || major == oldestMajor && minor < oldestMinor) {
+		return fmt.Errorf("%w: it is Linux %s, the profiler needs %d.%d or later; profile on a newer node", ErrKernelTooOld, release, oldestMajor, oldestMinor)
+	}
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: Linux %s has no /sys/kernel/btf/vmlinux; it needs a kernel built with CONFIG_DEBUG_INFO_BTF", ErrNoBTF, release)
+	}
+	return nil
+}
+
+func kernelRelease() (string, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", fmt.Errorf("uname: %w", err)
+	}
+	return unix.ByteSliceToString(u.Release[:]), nil
+}
+
+// parseRelease reads "6.1.0-18-amd64".
+func parseRelease(release string) (major, minor int, ok bool) {
+	parts := strings.SplitN(release, ".", 3)
+	if len(parts) < 2 {
+		return 0, 0, false
+	}
+	digits := strings.TrimRightFunc(parts[1], func(r rune) bool { return r < '0' || r > '9' })
+	major, err1 := strconv.Atoi(parts[0])
+	minor, err2 := strconv.Atoi(digits)
+	return major, minor, err1 == nil && err2 == nil
+}
+
+// explain puts the kernel's refusal in terms of the node's settings. what is what was tried.
+func explain(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, btf.ErrNotFound), errors.Is(err, btf.ErrNotSupported):
+		return fmt.Errorf("%s: %w: %w", what, ErrNoBTF, err)
+	case errors.Is(err, ebpf.ErrNotSupported):
+		return fmt.Errorf("%s: %w: %w", what, ErrKernelTooOld, err)
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%s: %w: %s: %w", what, ErrNotPermitted, whyNotPermitted(), err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// whyNotPermitted looks for the setting that refuses, the most telling first.
+func whyNotPermitted() string {
+	if userNamespace() {
+		return "the pod has a user namespace (hostUsers: false), in which neither is allowed; use a Job"
+	}
+	if missing := missingCapabilities(); len(missing) > 0 {
+		return "the container lacks " + strings.Join(missing, ", ") + "; it must be privileged"
+	}
+	if mode := lockdown(); mode == "confidentiality" || mode == "integrity" {
+		return "the kernel is locked down (lockdown=" + mode + ")"
+	}
+	return "a security module (seccomp, AppArmor, SELinux) or the sysctl kernel.perf_event_paranoid forbids it"
+}
+
+// userNamespace tells whether we are root of a user namespace and not of the machine: the map of the
+// first one covers all IDs.
+func userNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	fields := strings.Fields(string(text))
+	return err == nil && (len(fields) != 3 || fields[2] != "4294967295")
+}
+
+func missingCapabilities() []string {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		value, ok := strings.CutPrefix(lines.Text(), "CapEff:")
+		if !ok {
+			continue
+		}
+		set, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+		if err != nil || set&(1<<unix.CAP_SYS_ADMIN) != 0 {
+			return nil
+		}
+		var missing []string
+		for _, c := range []struct {
+			bit  int
+			name string
+		}{{unix.CAP_BPF, "CAP_BPF"}, {unix.CAP_PERFMON, "CAP_PERFMON"}, {unix.CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}} {
+			if set&(1<<c.bit) == 0 {
+				missing = append(missing, c.name)
+			}
+		}
+		return missing
+	}
+	return nil
+}
+
+// lockdown is the mode in brackets in "none [integrity] confidentiality"; empty if it cannot be read.
+func lockdown() string {
+	text, err := os.ReadFile("/sys/kernel/security/lockdown")
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(text), "[")
+	mode, _, _ := strings.Cut(rest, "]")
+	return mode
+}

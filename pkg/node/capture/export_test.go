@@ -1,0 +1,9 @@
+//go:build linux
+
+package capture
+
+// For the tests of package capture_test.
+var (
+	NewCgroup     = newCgroup
+	NewThreadWall = newThreadWall
+)

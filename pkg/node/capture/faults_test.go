@@ -1,0 +1,68 @@
+//go:build linux
+
+package capture_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// Page faults have the stacks at which memory is touched, by as many as pages are touched: few, and more than
+// can all be sampled.
+func TestFaults(t *testing.T) {
+	need.Root(t)
+	s := startWithPipes(t, compileC(t, "testdata/faults.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-fno-optimize-sibling-calls"))
+	run := func(pages int) {
+		fmt.Fprintln(s.stdin, pages)
+		if _, err := s.stdout.ReadString('\n'); err != nil {
+			t.Error(err)
+		}
+	}
+	run(1000) // its threads' stacks are there, its code is in memory
+	for _, pages := range []int{100, 20000} {
+		t.Run(fmt.Sprint(pages), func(t *testing.T) {
+			p := take(t, s, capture.NewFaults, capture.Options{Frequency: 99}, time.Second, func() { run(pages) })
+			var all, bytes, one, three, main, thread float64
+			for _, s := range p.Sample {
+				n, stack := float64(s.Value[0]), names(s)
+				all += n
+				bytes += float64(s.Value[1])
+				switch {
+				case strings.HasPrefix(stack, "touch,touch_one,fresh,grow,"):
+					one += n
+				case strings.HasPrefix(stack, "touch,touch_three,fresh,grow,"):
+					three += n
+				default:
+					t.Logf("%v faults in %s", n, stack)
+				}
+				switch {
+				case strings.Contains(stack, ",grow,main,"):
+					main += n
+				case strings.Contains(stack, ",grow,start_thread,"):
+					thread += n
+				}
+			}
+			t.Logf("%v faults: %v and %v by path, %v and %v by thread; %q", all, one, three, main, thread, p.Comments)
+			// An event is of 8 faults, whichever task's; of many only some become samples.
+			near := func(what string, got, want float64) {
+				if tolerance := 0.05*want + 4*8*math.Sqrt(want/8); math.Abs(got-want) > tolerance {
+					t.Errorf("%v %s, want %v, give or take %.0f", got, what, want, tolerance)
+				}
+			}
+			near("faults", all, float64(8*pages))
+			near("faults by one path", one, float64(2*pages))
+			near("faults by the other path", three, float64(6*pages))
+			near("faults of the first thread", main, float64(4*pages))
+			near("faults of the other thread", thread, float64(4*pages))
+			if bytes != 4096*all {
+				t.Errorf("%v bytes for %v faults", bytes, all)
+			}
+		})
+	}
+}

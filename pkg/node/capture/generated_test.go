@@ -1,0 +1,63 @@
+//go:build linux
+
+package capture
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// The committed BPF objects and their Go types are what the C sources compile to.
+func TestGeneratedFilesAreCurrent(t *testing.T) {
+	need.Program(t, "clang-19", "clang-19")
+	// bpf2go writes beside the sources, so it works on a copy, below the module for `go tool`.
+	dir, err := os.MkdirTemp(".", "generate-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	sources, _ := filepath.Glob("bpf/*")
+	for _, path := range sources {
+		switch filepath.Ext(path) {
+		case ".c", ".h":
+		default:
+			if filepath.Base(path) != "bpf.go" {
+				continue
+			}
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("go", "generate", ".")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go generate: %v\n%s", err, out)
+	}
+	generated, _ := filepath.Glob(filepath.Join(dir, "*_bpfel.*"))
+	if len(generated) != 12 { // three programs, two architectures, an object and a Go file each
+		t.Fatalf("generated %v, want 12 files", generated)
+	}
+	for _, path := range generated {
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join("bpf", filepath.Base(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("bpf/%s is not what its source compiles to; run `make generate` and commit", filepath.Base(path))
+		}
+	}
+}

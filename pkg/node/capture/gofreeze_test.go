@@ -1,0 +1,162 @@
+//go:build linux
+
+package capture_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// While a program's threads are stopped the stacks of goroutines that run are known from their registers; else from a
+// sample. The program goes on afterwards.
+func TestRunningGoroutines(t *testing.T) {
+	need.Root(t)
+	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "blocks"))
+	for _, freeze := range []bool{false, true} {
+		found := 0
+		const readings = 10
+		for range readings {
+			got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: freeze})
+			stopped := strings.Contains(strings.Join(got.Comments, "\n"), "stopped: process ")
+			if stopped != freeze {
+				t.Fatalf("freeze %v: %q", freeze, got.Comments)
+			}
+			for _, s := range got.Sample {
+				if stack := names(s); strings.HasSuffix(stack, "main.burn,main.busy,") && s.Label["created by"][0] == "main.main" {
+					found++
+				}
+			}
+		}
+		if found < readings*8/10 {
+			t.Errorf("freeze %v: the goroutine that is always running was found in %d of %d readings", freeze, found, readings)
+		}
+		before := cpuSeconds(t, p.pid)
+		time.Sleep(500 * time.Millisecond)
+		if cpuSeconds(t, p.pid) == before {
+			t.Errorf("freeze %v: the program does not go on", freeze)
+		}
+	}
+}
+
+// cpuSeconds is the CPU time that a process has had, in clock ticks.
+func cpuSeconds(t *testing.T, pid int) int {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return user + system
+}
+
+// tracerVariable makes this test binary stop a process, say so, and wait.
+const tracerVariable = "CAPTURE_TEST_STOPS"
+
+func init() {
+	pid, err := strconv.Atoi(os.Getenv(tracerVariable))
+	if err != nil {
+		return
+	}
+	p, err := proc.Open(pid)
+	if err == nil {
+		_, err = p.WhileStopped(func(threads map[int]proc.Registers) error {
+			fmt.Println("stopped", len(threads))
+			time.Sleep(time.Hour)
+			return nil
+		})
+	}
+	fmt.Println(err)
+	os.Exit(1)
+}
+
+// A process whose threads are stopped goes on when the one that stopped them is killed.
+func TestStoppedProcessOutlivesUs(t *testing.T) {
+	need.Root(t)
+	p := start(t, buildGo(t, "local", "", "blocks"))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer := exec.Command(self)
+	tracer.Env = append(os.Environ(), tracerVariable+"="+strconv.Itoa(p.pid))
+	out, err := tracer.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tracer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer tracer.Process.Kill()
+	var threads int
+	if _, err := fmt.Fscanf(out, "stopped %d\n", &threads); err != nil || threads < 3 {
+		t.Fatalf("%d threads were stopped: %v", threads, err)
+	}
+	if _, err := goroutinesError(capture.Options{ContainerID: p.id, Freeze: true}); err == nil || !strings.Contains(err.Error(), "debugger") {
+		t.Errorf("stopping a process that another one has stopped gives %v", err)
+	}
+	before := cpuSeconds(t, p.pid)
+	time.Sleep(300 * time.Millisecond)
+	if now := cpuSeconds(t, p.pid); now != before {
+		t.Errorf("the process ran for %d ticks while it was stopped", now-before)
+	}
+	if err := tracer.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	tracer.Wait()
+	time.Sleep(500 * time.Millisecond)
+	if cpuSeconds(t, p.pid) == before {
+		t.Error("the process does not go on")
+	}
+	if got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: true}); total(got) < 9 {
+		t.Errorf("%d goroutines", total(got))
+	}
+}
+
+// A process that gets signals and starts threads all the time is stopped and goes on, and loses no signal.
+func TestStoppingUnderSignals(t *testing.T) {
+	need.Root(t)
+	p := start(t, buildGo(t, "local", "", "signalled"))
+	sent := 0
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		for ; sent < 2000; sent++ {
+			syscall.Kill(p.pid, syscall.SIGUSR1+syscall.Signal(2*(sent%2))) // SIGUSR1 and SIGUSR2
+			time.Sleep(200 * time.Microsecond)
+		}
+	}()
+	for stops := 0; ; stops++ {
+		if got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: true}); total(got) < 3 {
+			t.Fatalf("%d goroutines: %q", total(got), got.Comments)
+		}
+		select {
+		case <-done:
+			if stops < 10 {
+				t.Errorf("only %d stops", stops)
+			}
+		default:
+			continue
+		}
+		break
+	}
+	time.Sleep(200 * time.Millisecond)
+	fmt.Fprintln(p.in)
+	p.lines.Scan()
+	first, second := 0, 0
+	if _, err := fmt.Sscan(p.lines.Text(), &first, &second); err != nil || first < 100 || second < 100 {
+		t.Errorf("of %d signals %q arrived: %v", sent, p.lines.Text(), err)
+	}
+}

@@ -1,0 +1,117 @@
+//go:build linux
+
+package capture_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// readerVariable makes this test binary profile the container that it names, and print the profiles' samples and comments.
+const readerVariable = "CAPTURE_TEST_READS"
+
+type readSummary struct {
+	Samples  map[string]int64 // by the functions of their stacks
+	Comments []string
+	Error    string
+}
+
+func init() {
+	id := os.Getenv(readerVariable)
+	if id == "" {
+		return
+	}
+	all := map[string]readSummary{}
+	o := capture.Options{ContainerID: id, Frequency: 99}
+	frozen := o
+	frozen.Freeze = true
+	goroutines, err := capture.NewGoroutines(o)
+	all["goroutine"] = summarize(goroutines, err)
+	goroutines, err = capture.NewGoroutines(frozen)
+	all["frozen"] = summarize(goroutines, err)
+	wall, err := capture.NewWall(o)
+	all["wall"] = summarize(wall, err)
+	json.NewEncoder(os.Stdout).Encode(all)
+	os.Exit(0)
+}
+
+func summarize(s interface {
+	Run(context.Context) (*capture.Result, error)
+}, err error) readSummary {
+	if err != nil {
+		return readSummary{Error: err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	r, err := s.Run(ctx)
+	if err != nil {
+		return readSummary{Error: err.Error()}
+	}
+	one := readSummary{Samples: map[string]int64{}, Comments: r.Profile.Comments}
+	for _, s := range r.Profile.Sample {
+		one.Samples[kindOfStack(s)] += s.Value[0]
+	}
+	return one
+}
+
+// kindOfStack tells stacks from what stands for one that is not known; names are not needed for that.
+func kindOfStack(s *profile.Sample) string {
+	if l := s.Location[0]; len(l.Line) > 0 {
+		return l.Line[0].Function.Name
+	}
+	return strings.Join(s.Label["state"], "")
+}
+
+// With CAP_SYS_PTRACE alone goroutines are read, and over time; those that run have no stacks then unless all is stopped.
+func TestReadingNeedsPtraceOnly(t *testing.T) {
+	need.Root(t)
+	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "blocks"))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(capabilities string) (all map[string]readSummary) {
+		t.Helper()
+		cmd := exec.Command("setpriv", "--bounding-set="+capabilities, "--inh-caps="+capabilities, self)
+		cmd.Env = append(os.Environ(), readerVariable+"="+p.id)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(out, &all); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return all
+	}
+	all := read("-all,+sys_ptrace")
+	for _, name := range []string{"goroutine", "frozen", "wall"} {
+		got := all[name]
+		if got.Error != "" || got.Samples["waiting"] < 7 {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if name == "frozen" && got.Samples["running"] < 1 {
+			t.Errorf("no running goroutine has a stack: %+v", got)
+		}
+	}
+	if got := all["wall"]; got.Samples["[running]"] < 10 && got.Samples["running"] < 10 {
+		t.Errorf("running goroutines are missing: %+v", got)
+	} else if why := strings.Join(got.Comments, "\n"); got.Samples["[running]"] >= 10 && !strings.Contains(why, "cannot be sampled: ") {
+		t.Errorf("nothing says why: %+v", got)
+	}
+	for name, got := range read("-all") {
+		if !strings.Contains(got.Error, "CAP_SYS_PTRACE") {
+			t.Errorf("%s without any capability: %+v", name, got)
+		}
+	}
+}

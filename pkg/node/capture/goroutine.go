@@ -1,0 +1,217 @@
+//go:build linux
+
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+)
+
+// Goroutines reads the stacks of all goroutines of a container's Go programs once.
+type Goroutines struct {
+	options   Options
+	processes *goProcesses
+	stacks    goStacks
+	each      map[*stackEntry][]goroutineNumbers // with Options.ByGoroutine
+	apart     int                                // of each
+	notApart  int
+	running   runningStacks
+	stops     []string // for the comments
+
+	began   atomic.Int64
+	read    atomic.Uint64
+	dropped uint64
+}
+
+// maxApart bounds the goroutines that are told from each other, for each is a sample of the profile, of some 700 bytes.
+const maxApart = 1 << 16
+
+// NewGoroutines finds the Go programs of a container. Its errors wrap ErrNoGo or proc.ErrNoContainer where
+// one of these is the cause. Neither BPF nor perf events are needed, but for the stacks of goroutines that run.
+func NewGoroutines(o Options) (*Goroutines, error) {
+	processes, err := openGoProcesses(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Goroutines{
+		options: o, processes: processes, stacks: goStacks{stacks: newStackTable()}, each: map[*stackEntry][]goroutineNumbers{},
+	}, nil
+}
+
+func goroutineKind() kind {
+	goroutine := &profile.ValueType{Type: "goroutine", Unit: "count"} // as runtime/pprof has it
+	return kind{types: []*profile.ValueType{goroutine}, defaultType: goroutine.Type, periodType: goroutine, period: 1}
+}
+
+// Run reads the goroutines and returns at once; when ctx is done no further process is read. It may be called once.
+func (c *Goroutines) Run(ctx context.Context) (*Result, error) {
+	begin := time.Now()
+	if !c.began.CompareAndSwap(0, begin.UnixNano()) {
+		return nil, errors.New("goroutines are read only once")
+	}
+	for _, p := range slices.Clone(c.processes.all) {
+		err := ctx.Err()
+		if err == nil {
+			err = c.readProcess(p)
+		}
+		if err != nil {
+			c.processes.remove(p, err) // what was read of it stays
+		}
+	}
+	if c.read.Load() == 0 {
+		if err := c.processes.none(); err != nil {
+			return nil, err
+		}
+	}
+	b := newProfileBuilder(begin, time.Since(begin), goroutineKind())
+	b.addAll(c.stacks.stacks)
+	for _, e := range c.stacks.stacks.sorted() {
+		b.addEach(e, c.each[e])
+	}
+	if err := c.describe(b); err != nil {
+		return nil, err
+	}
+	result, err := b.result()
+	if err != nil {
+		return nil, err
+	}
+	result.Instant = true
+	return result, nil
+}
+
+// readProcess reads the goroutines of one process, stopped if that is asked for.
+func (c *Goroutines) readProcess(p *goProcess) error {
+	gs := p.goroutines
+	var running []*golang.Goroutine
+	each := func() error {
+		return gs.Each(nil, func(g *golang.Goroutine) {
+			if g.End == golang.NoStack && gs.Stopped == nil {
+				running = append(running, clone(g))
+				return
+			}
+			c.add(p, g)
+		})
+	}
+	err := error(nil)
+	if c.options.Freeze {
+		err = c.whileStopped(p, each)
+	} else {
+		err = each()
+	}
+	c.running.missing += len(c.running.find(p, running, runningPatience))
+	for _, g := range running {
+		c.add(p, g)
+	}
+	return p.checked(err)
+}
+
+// whileStopped reads all once before that, so that what the executable says of the code need not be read while the
+// process stands still.
+func (c *Goroutines) whileStopped(p *goProcess, each func() error) error {
+	gs := p.goroutines
+	if err := gs.Each(nil, func(*golang.Goroutine) {}); err != nil {
+		return err
+	}
+	gs.Counts = golang.Counts{}
+	stop, err := p.generation.process.WhileStopped(func(threads map[int]proc.Registers) error {
+		gs.Stopped = make(map[int]golang.Registers, len(threads))
+		for thread, r := range threads {
+			gs.Stopped[thread] = golang.Registers{PC: r.PC, SP: r.SP, LR: r.LR, Exact: true}
+		}
+		defer func() { gs.Stopped = nil }()
+		return each()
+	})
+	if stop.Threads > 0 {
+		c.stops = append(c.stops, fmt.Sprintf("process %d (%s), %d threads for %.1f ms", p.generation.process.NSPID, p.generation.process.Name, stop.Threads, stop.For.Seconds()*1e3))
+	}
+	if stop.Moving > 0 {
+		c.stops = append(c.stops, fmt.Sprintf("of these %d did not stop, for they wait in the kernel", stop.Moving))
+	}
+	return err
+}
+
+func (c *Goroutines) add(p *goProcess, g *golang.Goroutine) {
+	e := c.stacks.entry(p, g)
+	if e == nil {
+		c.dropped++
+		return
+	}
+	c.read.Add(1)
+	if c.options.ByGoroutine && c.apart < maxApart {
+		c.apart++
+		c.each[e] = append(c.each[e], numbersOf(g, monotonic()))
+		return
+	}
+	if c.options.ByGoroutine {
+		c.notApart++
+	}
+	c.stacks.stacks.add(e, amount{count: 1}, 0)
+}
+
+func (c *Goroutines) describe(b *profileBuilder) error {
+	release, err := kernelRelease()
+	if err != nil {
+		return err
+	}
+	b.comment("samples: %d", c.read.Load())
+	b.comment("lost samples: %d", c.dropped)
+	b.comment("kernel: %s", release)
+	if c.options.ByGoroutine {
+		b.comment("by: goroutine")
+	}
+	if c.notApart > 0 {
+		b.comment("goroutines that are not told apart, for there are more than %d: %d", maxApart, c.notApart)
+	}
+	for _, s := range c.stops {
+		b.comment("stopped: %s", s)
+	}
+	c.processes.describe(b)
+	describeGoroutines(b, c.processes, c.stacks.stacks)
+	if !c.options.Freeze {
+		c.running.describe(b)
+	} else if n := c.stacks.stacks.ends[running]; n > 0 {
+		b.comment("running goroutines without their stacks: %d", n)
+	}
+	return nil
+}
+
+// describeGoroutines says how the readings went.
+func describeGoroutines(b *profileBuilder, processes *goProcesses, stacks *stackTable) {
+	all := processes.counts()
+	b.comment("readings repeated, for the goroutine had changed: %d", all.Tries)
+	b.comment("goroutines that changed with every reading: %d", all.Torn)
+	b.comment("truncated stacks: %d", stacks.ends[truncated])
+	b.comment("broken stacks: %d", stacks.ends[broken])
+	if all.Bad > 0 {
+		b.comment("entries of the runtime's list that are no goroutines: %d", all.Bad)
+	}
+	if all.CutLabels > 0 {
+		b.comment("goroutines with more labels than are read: %d", all.CutLabels)
+	}
+}
+
+// Slice gives nothing: a reading takes less than a slice.
+func (c *Goroutines) Slice() (*Result, error) { return nil, nil }
+
+// Progress may be called while Run runs.
+func (c *Goroutines) Progress() Progress {
+	p := Progress{Samples: c.read.Load(), Processes: c.processes.len()}
+	if began := c.began.Load(); began != 0 {
+		p.Elapsed = time.Since(time.Unix(0, began))
+	}
+	return p
+}
+
+// Close closes all files; the result's File must not be used after it.
+func (c *Goroutines) Close() error {
+	return errors.Join(c.running.sampler.close(), c.processes.close())
+}

@@ -1,0 +1,339 @@
+//go:build linux
+
+package capture_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// parked is testdata's program parks, in a cgroup of its own.
+type parked struct {
+	id     string
+	cgroup string
+	pid    int
+	in     io.Writer
+	lines  *bufio.Scanner
+	dir    string
+}
+
+// start runs a Go program of testdata that says when it is ready.
+func start(t testing.TB, program string, args ...string) *parked {
+	t.Helper()
+	p := &parked{id: fmt.Sprintf("%064x", time.Now().UnixNano()), dir: t.TempDir()}
+	p.cgroup = newCgroup(t, p.id)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, p.cgroup + "/cgroup.procs", program}, args...)...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	p.pid, p.in, p.lines = cmd.Process.Pid, in, bufio.NewScanner(out)
+	if !p.lines.Scan() || p.lines.Text() != "ready" {
+		t.Fatalf("the program said %q instead of being ready", p.lines.Text())
+	}
+	return p
+}
+
+// own is the program's own profile of its goroutines.
+func (p *parked) own(t testing.TB) *profile.Profile {
+	t.Helper()
+	path := filepath.Join(p.dir, "own")
+	fmt.Fprintln(p.in, path)
+	if !p.lines.Scan() || p.lines.Text() != "written <nil>" {
+		t.Fatalf("the program said %q instead of writing its profile", p.lines.Text())
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	own, err := profile.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own
+}
+
+// goroutines profiles a container's goroutines.
+func goroutines(t testing.TB, o capture.Options) *profile.Profile {
+	t.Helper()
+	p, err := goroutinesError(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func goroutinesError(o capture.Options) (*profile.Profile, error) {
+	c, err := capture.NewGoroutines(o)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	r, err := c.Run(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return r.Profile, symbol.Symbolize(r.Profile, r.File, r.PerfMap)
+}
+
+// atStacks adds up goroutines by their stacks, leaf first, as function:line, and by those of their labels that are given.
+func atStacks(p *profile.Profile, keys ...string) map[string]int64 {
+	all := map[string]int64{}
+	for _, s := range p.Sample {
+		var b strings.Builder
+		for _, l := range s.Location {
+			for _, line := range l.Line {
+				fmt.Fprintf(&b, "%s:%d ", line.Function.Name, line.Line)
+			}
+		}
+		for _, key := range keys {
+			if v := s.Label[key]; len(v) > 0 {
+				fmt.Fprintf(&b, " %s=%s", key, v)
+			}
+		}
+		all[b.String()] += s.Value[0]
+	}
+	return all
+}
+
+// compareStacks leaves out the goroutine that writes the program's own profile.
+func compareStacks(t *testing.T, got, want map[string]int64) {
+	t.Helper()
+	for _, stacks := range []map[string]int64{got, want} {
+		for stack := range stacks {
+			if strings.Contains(stack, "main.main:") && strings.Contains(stack, "runtime.main:") {
+				delete(stacks, stack)
+			}
+		}
+	}
+	for stack, n := range want {
+		if got[stack] != n {
+			t.Errorf("%d instead of %d goroutines at %s", got[stack], n, stack)
+		}
+	}
+	for stack, n := range got {
+		if want[stack] == 0 {
+			t.Errorf("%d goroutines that are not in the program's own profile at %s", n, stack)
+		}
+	}
+}
+
+// labelsOfParks are those that testdata's program gives its goroutines.
+func labelsOfParks() []string {
+	keys := []string{"path", "user", "inner"}
+	for i := range 40 {
+		keys = append(keys, fmt.Sprint("key", i))
+	}
+	return keys
+}
+
+// A program's goroutines are as many at each stack, with the same labels, as the program itself says.
+func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
+	need.Root(t)
+	versions := goVersions
+	if testing.Short() {
+		versions = versions[len(versions)-1:]
+	}
+	versions = append(slices.Clone(versions), struct{ name, flags string }{"local", "'-ldflags=-s -w'"},
+		struct{ name, flags string }{"local", "-race"}, struct{ name, flags string }{"local", "'-ldflags=-s -w' -buildmode=pie"},
+		struct{ name, flags string }{"go1.21.13", "'-ldflags=-s -w'"})
+	for _, version := range versions {
+		t.Run(version.name+version.flags, func(t *testing.T) {
+			p := start(t, buildGo(t, version.name, version.flags, "parks"), "100")
+			for _, freeze := range []bool{false, true} {
+				got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: freeze})
+				compareStacks(t, atStacks(got, labelsOfParks()...), atStacks(p.own(t), labelsOfParks()...))
+				if t.Failed() {
+					t.Log(got.Comments)
+				}
+			}
+		})
+	}
+}
+
+// What a process is when it is found need not be what it is when it is read.
+func TestGoroutinesOfAProgramThatExecutesAnother(t *testing.T) {
+	need.Root(t)
+	p := start(t, buildGo(t, "local", "", "parks"), "10")
+	c, err := capture.NewGoroutines(capture.Options{ContainerID: p.id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintln(p.in, "exec /bin/sleep")
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid)); string(name) == "sleep\n" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it executes no other program")
+		}
+	}
+	if r, err := c.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "has executed another program") {
+		t.Errorf("%v: %v", r, err)
+	}
+}
+
+// Goroutines that called C, and C that called Go, are as the program itself says.
+func TestGoroutinesInC(t *testing.T) {
+	need.Root(t)
+	for _, version := range []string{"local", "go1.21.13"} {
+		p := start(t, buildGo(t, version, "", "cgoparks"))
+		for _, freeze := range []bool{false, true} {
+			got := atStacks(goroutines(t, capture.Options{ContainerID: p.id, Freeze: freeze}))
+			if compareStacks(t, got, atStacks(p.own(t))); len(got) < 3 {
+				t.Errorf("%s: %v", version, got)
+			}
+		}
+	}
+}
+
+func TestManyGoroutines(t *testing.T) {
+	need.Root(t)
+	program := buildGo(t, "local", "'-ldflags=-s -w'", "parks")
+	for _, n := range []int{10, 10_000, 100_000} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			p := start(t, program, strconv.Itoa(n))
+			began := time.Now()
+			got := goroutines(t, capture.Options{ContainerID: p.id})
+			t.Logf("%d goroutines, named, in %v: %q", n, time.Since(began), got.Comments)
+			compareStacks(t, atStacks(got), atStacks(p.own(t)))
+			began = time.Now()
+			got = goroutines(t, capture.Options{ContainerID: p.id, Freeze: true, ByGoroutine: true})
+			t.Logf("%d goroutines stopped and apart, named, in %v: %q", n, time.Since(began), got.Comments)
+			compareStacks(t, atStacks(got), atStacks(p.own(t)))
+		})
+	}
+}
+
+func total(p *profile.Profile) (n int64) {
+	for _, s := range p.Sample {
+		n += s.Value[0]
+	}
+	return n
+}
+
+// goStatement tells whether there is one at a file's line.
+func goStatement(at string) bool {
+	path, line, _ := strings.Cut(at, ":")
+	text, err := os.ReadFile(path)
+	n, _ := strconv.Atoi(line)
+	lines := strings.Split(string(text), "\n")
+	return err == nil && n > 0 && n <= len(lines) && strings.Contains(lines[n-1], "go ")
+}
+
+// What is known of goroutines besides their stacks is in labels, and told apart they are as in a traceback.
+func TestWhatIsToldOfGoroutines(t *testing.T) {
+	need.Root(t)
+	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "10")
+	reasons := map[string]int64{}
+	for _, s := range goroutines(t, capture.Options{ContainerID: p.id}).Sample {
+		state, reason, creator, at := s.Label["state"], s.Label["wait reason"], s.Label["created by"], s.Label["created at"]
+		if len(state) != 1 || len(reason) > 1 || len(creator) > 1 || (state[0] == "waiting") != (len(reason) == 1) {
+			t.Errorf("labels %v of %s", s.Label, names(s))
+		}
+		if isMain := strings.HasSuffix(names(s), "runtime.main,"); isMain == (len(creator) == 1) {
+			t.Errorf("%s was created by %q", names(s), creator)
+		}
+		if len(at) != len(creator) || len(at) == 1 && !goStatement(at[0]) {
+			t.Errorf("%s was created at %q", names(s), at)
+		}
+		reasons[strings.Join(append(state, reason...), ": ")] += s.Value[0]
+	}
+	for reason, n := range map[string]int64{
+		"waiting: chan receive": 10 + 3 + 5, "waiting: chan send": 2, "waiting: select": 1, "waiting: select (no cases)": 1, "waiting: sleep": 1,
+		"waiting: IO wait": 2, "waiting: sync.Mutex.Lock": 2, "waiting: sync.WaitGroup.Wait": 1, "syscall": 1,
+	} {
+		if reasons[reason] != n {
+			t.Errorf("%d goroutines %s, want %d: %v", reasons[reason], reason, n, reasons)
+		}
+	}
+	each := goroutines(t, capture.Options{ContainerID: p.id, ByGoroutine: true})
+	ids := map[int64]bool{}
+	for _, s := range each.Sample {
+		id := s.NumLabel["goroutine"]
+		if len(id) != 1 || ids[id[0]] || s.Value[0] != 1 {
+			t.Fatalf("numbers %v, values %v", s.NumLabel, s.Value)
+		}
+		ids[id[0]] = true
+		if parent := s.NumLabel["parent"]; id[0] != 1 && (len(parent) != 1 || parent[0] != 1) {
+			t.Errorf("the parent of goroutine %d is %v", id[0], parent)
+		}
+	}
+	if !ids[1] || int64(len(ids)) != total(each) {
+		t.Errorf("%d IDs of %d goroutines", len(ids), total(each))
+	}
+	var text bytes.Buffer
+	if err := render.Write(&text, each, render.Text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\ngoroutine 1 [syscall]:\n", ` [chan receive labels:{"inner": "yes", "path": "/cart", "user": "42"}]:`, "main.deep(...)\n\t", "\ncreated by main.main in goroutine 1\n\t/"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the traceback lacks %q:\n%s", want, text.String())
+		}
+	}
+}
+
+// Of 100,000 goroutines with few stacks little is held.
+func TestMemoryForManyGoroutines(t *testing.T) {
+	need.Root(t)
+	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "100000")
+	debug.FreeOSMemory()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	peak := make(chan uint64)
+	done := make(chan bool)
+	go func() {
+		most := uint64(0)
+		for {
+			select {
+			case <-done:
+				peak <- most
+				return
+			case <-time.After(5 * time.Millisecond):
+				runtime.ReadMemStats(&after)
+				most = max(most, after.HeapInuse)
+			}
+		}
+	}()
+	got := goroutines(t, capture.Options{ContainerID: p.id})
+	done <- true
+	if most := <-peak; total(got) < 100_000 || most > before.HeapInuse+40<<20 {
+		t.Errorf("%d MiB for %d goroutines", (most-before.HeapInuse)>>20, total(got))
+	} else {
+		t.Logf("%d MiB for %d goroutines", (int64(most)-int64(before.HeapInuse))>>20, total(got))
+	}
+}

@@ -1,0 +1,153 @@
+//go:build linux
+
+package capture_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// Layouts in Go's runtime and its assembly change, so programs built with several versions are sampled.
+var goVersions = []struct{ name, flags string }{
+	{"go1.20.14", ""}, {"go1.21.13", ""}, {"go1.22.12", ""}, {"go1.23.12", ""}, {"go1.24.13", ""}, {"go1.25.7", "-buildmode=pie"},
+	{"local", "-buildmode=pie"}, {"local", ""},
+}
+
+// Stacks of Go programs go on where they cross from a goroutine's stack to that of its thread or of C and
+// back, and carry the goroutine's labels.
+func TestGoStacks(t *testing.T) {
+	need.Root(t)
+	versions := goVersions
+	if testing.Short() {
+		versions = versions[len(versions)-1:]
+	}
+	cases := []struct {
+		source, workload string
+		// Of the samples whose stack has the frames of part, or one of several, nearly all must have those of whole, as names from
+		// the leaf to the root by commas, with labels behind.
+		checks []check
+	}{
+		{"gostacks", "allocate", []check{
+			{"runtime.mallocgc,", "main.allocate,main.main,runtime.main,"},
+			{"runtime.systemstack,runtime.gcStart,|runtime.systemstack,runtime.gcAssistAlloc,|runtime.systemstack,runtime.(*mheap).alloc,",
+				"main.allocate,main.main,runtime.main,"},
+		}},
+		{"gostacks", "grow", []check{{"runtime.copystack,runtime.newstack,", "runtime.newstack,main.grow,main.grow,"}}},
+		{"gostacks", "hash", []check{{"sha256.block", "main.hash,main.main,runtime.main,"}}},
+		{"gostacks", "clock", []check{{"clock_gettime,", "main.clock,main.main,runtime.main,"}}},
+		{"gostacks", "labelled", []check{
+			{"main.burn,main.labelled.func1,", "runtime/pprof.Do, request=slow tenant=a-name-that-is-rather-long-but-has-room type=ELF"},
+			{"main.burn,main.labelled.func2,", "runtime/pprof.Do,main.labelled,main.main,runtime.main, request=fast"},
+			{"main.burn,main.labelled,", "main.burn,main.labelled,main.main,runtime.main,  end"},
+		}},
+		{"cgostacks", "", []check{
+			{"c_burn,", "c_burn,c_work,runtime.asmcgocall,runtime.cgocall,main._Cfunc_c_work,main.viaC,main.labelled.func1,runtime/pprof.Do,main.labelled,main.main,runtime.main,"},
+			{"main.burnGo,", "main.goCallback,"},
+			{"c_burn,", " request=cgo end"},
+			{"main.burnGo,", ",runtime.cgocallback,crosscall2,goCallback,c_call_back,runtime.asmcgocall,runtime.cgocall,main._Cfunc_c_call_back,main.viaCallback,main.main,runtime.main,"},
+		}},
+	}
+	for _, version := range versions {
+		t.Run(version.name+version.flags, func(t *testing.T) {
+			programs := map[string]string{}
+			for _, source := range []string{"gostacks", "cgostacks"} {
+				programs[source] = buildGo(t, version.name, version.flags, source)
+			}
+			for _, c := range cases {
+				name := c.source + "/" + c.workload
+				t.Run(strings.TrimSuffix(name, "/"), func(t *testing.T) {
+					p := profileOf(t, exec.Command(programs[c.source], c.workload), 499, 600*time.Millisecond)
+					for _, check := range c.checks {
+						check.of(t, p)
+					}
+					expectComplete(t, p)
+				})
+			}
+		})
+	}
+}
+
+type check struct{ part, whole string }
+
+func (c check) of(t *testing.T, p *profile.Profile) {
+	t.Helper()
+	with, right := int64(0), int64(0)
+	var wrong string
+	for _, s := range p.Sample {
+		stack := names(s) + " " + labels(s) + " end"
+		switch {
+		case !slices.ContainsFunc(strings.Split(c.part, "|"), func(part string) bool { return strings.Contains(stack, part) }):
+		case strings.Contains(stack, c.whole):
+			with += s.Value[0]
+			right += s.Value[0]
+		default:
+			with += s.Value[0]
+			wrong = stack
+		}
+	}
+	if with == 0 || float64(with-right) > max(2, 0.05*float64(with)) {
+		t.Errorf("%d of %d stacks with %s have %s; one is %s", right, with, c.part, c.whole, wrong)
+	}
+}
+
+func expectComplete(t *testing.T, p *profile.Profile) {
+	t.Helper()
+	all, bad := int64(0), int64(0)
+	for _, s := range p.Sample {
+		all += s.Value[0]
+		if stack := names(s); strings.HasSuffix(stack, "[broken stack],") || strings.HasSuffix(stack, "[truncated],") {
+			bad += s.Value[0]
+			t.Logf("not complete: %s", stack)
+		}
+	}
+	if all < 50 || float64(bad) > max(2, 0.02*float64(all)) {
+		t.Errorf("%d of %d stacks are not complete", bad, all)
+	}
+}
+
+// labels shows a sample's labels but for those that every sample has.
+func labels(s *profile.Sample) string {
+	var all []string
+	for _, key := range []string{"request", "tenant", "type"} {
+		if v := s.Label[key]; len(v) > 0 {
+			all = append(all, key+"="+strings.Join(v, "|"))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// buildGo builds testdata's program with a version of Go; "local" is the one that runs this test.
+func buildGo(t testing.TB, version, flags, source string) string {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := os.ReadFile(filepath.Join("testdata", source, "main.go.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"main.go": string(text), "go.mod": "module busy\n\ngo 1.18\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := filepath.Join(dir, source)
+	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd.Dir = dir
+	cgo := "0"
+	if strings.HasPrefix(source, "cgo") || strings.Contains(flags, "-race") {
+		cgo = "1"
+	}
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "CGO_ENABLED="+cgo, "GOFLAGS="+flags)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s with %s: %v\n%s", source, version, err, text)
+	}
+	return program
+}

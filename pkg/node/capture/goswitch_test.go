@@ -1,0 +1,214 @@
+//go:build linux
+
+package capture_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// tell lets goplain do something, and gives its runtime.MemProfileRate after that.
+func (s *target) tell(t *testing.T, what string) (rate int) {
+	t.Helper()
+	fmt.Fprintln(s.stdin, what)
+	line, err := s.stdout.ReadString('\n')
+	if _, scanErr := fmt.Sscan(line, &rate); scanErr != nil {
+		t.Fatalf("the program says %q (%v)", line, err)
+	}
+	return rate
+}
+
+func (s *target) expectRate(t *testing.T, want int) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		rate := s.tell(t, "")
+		if rate == want {
+			return
+		}
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("runtime.MemProfileRate is %d, want %d", rate, want)
+		}
+	}
+}
+
+// sumOf adds up a type's values of the stacks that begin with a function.
+func sumOf(p *profile.Profile, typ, leaf string) (sum int64) {
+	i := slices.IndexFunc(p.SampleType, func(v *profile.ValueType) bool { return v.Type == typ })
+	for _, s := range p.Sample {
+		if strings.HasPrefix(names(s), leaf+",") {
+			sum += s.Value[i]
+		}
+	}
+	return sum
+}
+
+func expectNear(t *testing.T, what string, got, want int64, share float64) {
+	t.Helper()
+	if math.Abs(float64(got-want)) > share*float64(want) {
+		t.Errorf("%s: %d, want %d within %.0f %%", what, got, want, 100*share)
+	} else {
+		t.Logf("%s: %d, want %d", what, got, want)
+	}
+}
+
+// switchedBuilds are versions of Go between which sampling works differently.
+var switchedBuilds = []struct{ version, flags string }{
+	{"go1.20.14", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-race -ldflags=-s"},
+}
+
+// What a program without any profile allocates during the capture, where and how much, is right once its memory profile is
+// turned on for it, and afterwards it is off again.
+func TestEnableMemProfile(t *testing.T) {
+	need.Root(t)
+	builds := switchedBuilds
+	if testing.Short() {
+		builds = builds[3:4]
+	}
+	for _, b := range builds {
+		t.Run(b.version+b.flags, func(t *testing.T) {
+			program := buildGo(t, b.version, b.flags, "goplain")
+			s := startGo(t, program)
+			o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}
+			t.Run("allocs", func(t *testing.T) {
+				p := s.profileWhile(t, capture.NewAllocs, o, "churn")
+				expectNear(t, "bytes of one", sumOf(p, "alloc_space", "main.one"), 1_024_000_000, 0.05)
+				expectNear(t, "bytes of two", sumOf(p, "alloc_space", "main.two"), 64_000_000, 0.05)
+				expectNear(t, "objects of two", sumOf(p, "alloc_objects", "main.two"), 1_000_000, 0.05)
+				if !slices.ContainsFunc(p.Comments, func(c string) bool { return strings.Contains(c, "turned on by kubectl pprof") }) {
+					t.Errorf("no comment says that the profile was turned on: %q", p.Comments)
+				}
+			})
+			t.Run("heap", func(t *testing.T) {
+				p := s.profileWhile(t, capture.NewHeap, o, "hold")
+				expectNear(t, "bytes held", sumOf(p, "inuse_space", "main.hold"), 1000<<16, 0.01)
+			})
+		})
+	}
+}
+
+// profileWhile takes a profile in which a program does something.
+func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*capture.GoMemory, error), o capture.Options, what string) *profile.Profile {
+	t.Helper()
+	c, err := prepare(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var r *capture.Result
+	done := make(chan struct{})
+	go func() {
+		r, err = c.Run(ctx)
+		close(done)
+	}()
+	s.expectRate(t, o.MemProfileRate)
+	s.tell(t, what)
+	stop()
+	<-done
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.expectRate(t, 0)
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
+		t.Fatal(err)
+	}
+	return r.Profile
+}
+
+// The old rate comes back when a capture is stopped or given up, and when the profiler is killed.
+func TestMemProfileIsTurnedOffAgain(t *testing.T) {
+	need.Root(t)
+	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
+	o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}
+	t.Run("stopped", func(t *testing.T) {
+		c, err := capture.NewAllocs(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			_, err := c.Run(ctx)
+			done <- err
+		}()
+		s.expectRate(t, 4096)
+		slice, err := c.Slice()
+		if err != nil || slice == nil {
+			t.Fatalf("slice: %v, %v", slice, err)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		c.Close()
+		s.expectRate(t, 0)
+	})
+	t.Run("the last of two", func(t *testing.T) {
+		var stops []context.CancelFunc
+		var ended []chan error
+		for _, prepare := range []func(capture.Options) (*capture.GoMemory, error){capture.NewHeap, capture.NewAllocs} {
+			c, err := prepare(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() {
+				_, err := c.Run(ctx)
+				done <- errors.Join(err, c.Close())
+			}()
+			for { // until it has begun
+				slice, err := c.Slice()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if slice != nil {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			s.expectRate(t, 4096)
+			stops, ended = append(stops, stop), append(ended, done)
+		}
+		for i, rate := range []int{4096, 0} {
+			stops[i]()
+			if err := <-ended[i]; err != nil {
+				t.Error(err)
+			}
+			s.expectRate(t, rate)
+		}
+	})
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			cmd := exec.Command("/proc/self/exe", s.id)
+			cmd.Env = append(os.Environ(), "CAPTURE_TEST_TARGET=enable")
+			cmd.Stderr = os.Stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			s.expectRate(t, 4096)
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Error(err)
+			}
+			cmd.Wait()
+			s.expectRate(t, 0)
+		})
+	}
+}

@@ -1,0 +1,135 @@
+//go:build linux
+
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+)
+
+// rawLabels writes struct label_record of bpf/go.h: pairs of keys and values.
+func rawLabels(tid uint32, pairs ...string) []byte {
+	var layout bpf.CPULabelRecord
+	order := binary.NativeEndian
+	raw := make([]byte, unsafe.Offsetof(layout.Label)+uintptr(len(pairs)/2)*unsafe.Sizeof(layout.Label[0]))
+	order.PutUint32(raw[unsafe.Offsetof(layout.Kind):], uint32(bpf.CPURecordKindRECORD_LABELS))
+	order.PutUint32(raw[unsafe.Offsetof(layout.Tid):], tid)
+	order.PutUint32(raw[unsafe.Offsetof(layout.Count):], uint32(len(pairs)/2))
+	for i := 0; i < len(pairs); i += 2 {
+		one := raw[unsafe.Offsetof(layout.Label)+uintptr(i/2)*unsafe.Sizeof(layout.Label[0]):]
+		order.PutUint32(one[unsafe.Offsetof(layout.Label[0].KeyBytes):], uint32(len(pairs[i])))
+		order.PutUint32(one[unsafe.Offsetof(layout.Label[0].ValueBytes):], uint32(len(pairs[i+1])))
+		copy(one[unsafe.Offsetof(layout.Label[0].Key):][:len(layout.Label[0].Key)], pairs[i])
+		copy(one[unsafe.Offsetof(layout.Label[0].Value):][:len(layout.Label[0].Value)], pairs[i+1])
+	}
+	return raw
+}
+
+func TestLabels(t *testing.T) {
+	long := strings.Repeat("ä", 100)
+	cases := []struct {
+		name  string
+		pairs []string
+		want  []label
+	}{
+		{"none", nil, nil},
+		{"one", []string{"request", "slow"}, []label{{key: "request", value: "slow"}}},
+		{"two", []string{"a", "1", "b", ""}, []label{{key: "a", value: "1"}, {key: "b"}}},
+		{"no key", []string{"", "1"}, nil},
+		{"longer than its room", []string{"k", long}, []label{{key: "k", value: long[:80] + "…"}}},
+		{"cut within a character", []string{"k", "x" + long}, []label{{key: "k", value: "x" + long[:78] + "…"}}},
+		{"no text", []string{"k", "\xff\x00"}, []label{{key: "k", value: "\uFFFD\x00"}}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var sets labelSets
+			if err := sets.keep(rawLabels(7, c.pairs...)); err != nil {
+				t.Fatal(err)
+			}
+			if _, all := sets.of(&sample{tid: 8, labelled: true}); len(all) != 0 {
+				t.Errorf("another thread got %v", all)
+			}
+			if _, all := sets.of(&sample{tid: 7}); len(all) != 0 {
+				t.Errorf("a sample without labels got %v", all)
+			}
+			if _, all := sets.of(&sample{tid: 7, labelled: true}); !slices.Equal(all, c.want) {
+				t.Errorf("got %+v, want %+v", all, c.want)
+			}
+		})
+	}
+}
+
+// What does not move in memory.
+var coldKey, coldValue = [...]byte{'r', 'e', 'q', 'u', 'e', 's', 't'}, [...]byte{'s', 'l', 'o', 'w'}
+
+// A string that was not in memory when the sample was taken, which its address tells, is read afterwards.
+func TestLabelsAreFetched(t *testing.T) {
+	var layout bpf.CPULabelRecord
+	record := func() []byte {
+		raw := rawLabels(7, strings.Repeat("-", len(coldKey)), strings.Repeat("-", len(coldValue)))
+		binary.NativeEndian.PutUint32(raw[unsafe.Offsetof(layout.Pid):], uint32(os.Getpid()))
+		return raw
+	}
+	address := func(raw []byte, field uintptr, at uintptr) {
+		binary.NativeEndian.PutUint64(raw[unsafe.Offsetof(layout.Label)+field:], uint64(at))
+	}
+	keyAt, valueAt := unsafe.Offsetof(layout.Label[0].KeyAt), unsafe.Offsetof(layout.Label[0].ValueAt)
+	const unmapped = 8
+	key, value := uintptr(unsafe.Pointer(&coldKey)), uintptr(unsafe.Pointer(&coldValue))
+
+	both, lostValue, lostKey := record(), record(), record()
+	address(both, keyAt, key)
+	address(both, valueAt, value)
+	address(lostValue, keyAt, key)
+	address(lostValue, valueAt, unmapped)
+	address(lostKey, keyAt, unmapped)
+	for _, c := range []struct {
+		raw  []byte
+		want []label
+		cut  uint64
+	}{
+		{both, []label{{key: "request", value: "slow"}}, 0},
+		{lostValue, []label{{key: "request", value: "…"}}, 0},
+		{lostKey, nil, 1},
+	} {
+		var sets labelSets
+		if err := sets.keep(c.raw); err != nil {
+			t.Fatal(err)
+		}
+		if _, all := sets.of(&sample{tid: 7, labelled: true}); !slices.Equal(all, c.want) || sets.cut != c.cut {
+			t.Errorf("got %+v and %d cut, want %+v and %d", all, sets.cut, c.want, c.cut)
+		}
+	}
+}
+
+// A target with ever new labels does not fill our memory, and what is left out is counted.
+func TestLabelsAreBounded(t *testing.T) {
+	var sets labelSets
+	for i := range 100_000 {
+		if err := sets.keep(rawLabels(uint32(i), "request", fmt.Sprint(i, strings.Repeat("x", 60)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sets.bytes > maxLabelBytes || len(sets.pending) > maxPending || len(sets.known)+int(sets.cut) != 100_000 {
+		t.Errorf("%d bytes, %d pending, %d known and %d left out", sets.bytes, len(sets.pending), len(sets.known), sets.cut)
+	}
+}
+
+func FuzzRecords(f *testing.F) {
+	f.Add(rawLabels(7, "request", "slow"))
+	f.Add(rawSample([]uint64{1}, []uint64{2, 3}, 0))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var sets labelSets
+		_ = sets.keep(raw)
+		if s, err := parseSample(raw); err == nil {
+			sets.of(&s)
+		}
+	})
+}

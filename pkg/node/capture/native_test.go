@@ -1,0 +1,142 @@
+//go:build linux
+
+package capture_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// C code without frame pointers is unwound whole, through the C library, signal handlers and the vDSO; where
+// that cannot be done the stack says so and has no frames that are not true.
+func TestNativeStacks(t *testing.T) {
+	need.Root(t)
+	program := compileC(t, "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-Wno-unused-result")
+	static := compileC(t, "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-static")
+	// Debian's musl has neither unwind tables nor frame pointers.
+	musl := compileWith(t, "musl-gcc", "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-fasynchronous-unwind-tables")
+	cases := []struct {
+		name, program, workload string
+		chain                   string // in stacks from the leaf to the root, by commas
+		broken                  bool
+	}{
+		{"chain", program, "deep", "burn,link1,link2,link3,link4,link5,deep,main,__libc_start_call_main,", false},
+		{"chain, static", static, "deep", "burn,link1,link2,link3,link4,link5,deep,main,", false},
+		{"thread", program, "thread", "burn,link1,link2,link3,link4,link5,deep,run,", false},
+		{"through the C library", program, "callback", "burn,compare,", false},
+		{"signal handler", program, "signal", "burn,link1,link2,handler,__restore_rt,interrupted,by_signal,main,", false},
+		{"aligned stack", program, "aligned", "burn,link1,aligned,main,", false},
+		{"vDSO", program, "vdso", ",vdso,main,", false},
+		{"through musl", musl, "callback", "burn,compare,[libc.so+", true},
+		{"undescribed code", program, "undescribed", "burn,burn_for_asm,undescribed,[broken stack],", true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			p := profileOf(t, exec.Command(c.program, c.workload), 499, 700*time.Millisecond)
+			total, right, ended := int64(0), int64(0), int64(0)
+			for _, s := range p.Sample {
+				stack := names(s)
+				n := s.Value[0]
+				total += n
+				if strings.Contains(stack, c.chain) {
+					right += n
+				}
+				if strings.HasSuffix(stack, "[broken stack],") == c.broken {
+					ended += n
+				} else {
+					t.Logf("%d times %s", n, stack)
+				}
+			}
+			if advised := strings.Contains(strings.Join(p.Comments, "\n"), "advice: "); c.broken && !advised {
+				t.Errorf("no advice is given; %q", p.Comments)
+			}
+			if total < 100 || float64(ended) < 0.97*float64(total) || float64(right) < 0.9*float64(total) {
+				for _, s := range p.Sample[:min(10, len(p.Sample))] {
+					t.Logf("%d times %s", s.Value[0], names(s))
+				}
+				t.Errorf("of %d samples %d have the frames %s and %d end as they should; %q", total, right, c.chain, ended, p.Comments)
+			}
+		})
+	}
+}
+
+var newCgroup = capture.NewCgroup
+
+func names(s *profile.Sample) string {
+	var b strings.Builder
+	for _, l := range s.Location {
+		for _, line := range l.Line {
+			b.WriteString(line.Function.Name + ",")
+		}
+	}
+	return b.String()
+}
+
+func compileC(t *testing.T, source string, flags ...string) string {
+	t.Helper()
+	return compileWith(t, "gcc", source, flags...)
+}
+
+func compileWith(t *testing.T, compiler, source string, flags ...string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(source), ".c"))
+	cmd := exec.Command(compiler, append(flags, "-o", out, source)...)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("compile %s (`make deps` installs the compilers): %v\n%s", source, err, text)
+	}
+	return out
+}
+
+// profileOf runs a program in a cgroup of its own and profiles it.
+func profileOf(t *testing.T, cmd *exec.Cmd, hz int, d time.Duration) *profile.Profile {
+	t.Helper()
+	id := fmt.Sprintf("%064x", time.Now().UnixNano())
+	dir := newCgroup(t, id)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	script := exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, dir + "/cgroup.procs"}, cmd.Args...)...)
+	script.Env = cmd.Env
+	if err := script.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		script.Process.Kill()
+		script.Wait()
+	})
+	exe := fmt.Sprintf("/proc/%d/exe", script.Process.Pid)
+	for range 200 {
+		if path, _ := os.Readlink(exe); filepath.Base(path) == filepath.Base(cmd.Path) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond) // past its own start
+	c, err := capture.NewCPU(capture.Options{ContainerID: id, Frequency: hz})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	r, err := c.Run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
+		t.Fatal(err)
+	}
+	return r.Profile
+}

@@ -1,0 +1,282 @@
+//go:build linux
+
+package capture_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// take makes a profile of a target that ends after the given time, and not before meanwhile, which runs when it has begun.
+func take(t *testing.T, s *target, sampler func(capture.Options) (*capture.Sampler, error), o capture.Options, d time.Duration, meanwhile func()) *profile.Profile {
+	t.Helper()
+	o.ContainerID = s.id
+	c, err := sampler(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for c.Progress().Elapsed < 100*time.Millisecond {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if meanwhile != nil {
+			meanwhile()
+		}
+		time.Sleep(d - c.Progress().Elapsed)
+		cancel()
+	}()
+	r, err := c.Run(ctx)
+	cancel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
+		t.Fatal(err)
+	}
+	return r.Profile
+}
+
+func label(s *profile.Sample, key string) string { return strings.Join(s.Label[key], ",") }
+
+// sum adds a profile's second values, in seconds, of samples that a thread took in a state, all if empty, and that have
+// the frames.
+func sum(p *profile.Profile, thread, state, frames string) (seconds float64) {
+	for _, s := range p.Sample {
+		if (thread == "" || label(s, "thread") == thread) && (state == "" || label(s, "state") == state) && strings.Contains(names(s), frames) {
+			seconds += float64(s.Value[1]) / 1e9
+		}
+	}
+	return seconds
+}
+
+// waited is what the program's threads say that they did in each second: naps, and seconds of them.
+type waited struct{ naps, napShort, napLong, lock, burn, winkShort, winkLong float64 }
+
+// startWaits starts the program and gives how to ask it.
+func startWaits(t *testing.T) (*target, func() (at float64, w waited)) {
+	s := startWithPipes(t, compileC(t, "testdata/waits.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-fno-optimize-sibling-calls"))
+	time.Sleep(100 * time.Millisecond) // its threads are there
+	return s, func() (at float64, w waited) {
+		fmt.Fprintln(s.stdin)
+		line, err := s.stdout.ReadString('\n')
+		if err != nil {
+			t.Error(err)
+		}
+		if _, err := fmt.Sscan(line, &at, &w.naps, &w.napShort, &w.napLong, &w.lock, &w.burn, &w.winkShort, &w.winkLong); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+		return at, w
+	}
+}
+
+// during asks twice and gives what was done in a second between.
+func during(ask func() (float64, waited), d time.Duration) waited {
+	begin, a := ask()
+	time.Sleep(d)
+	end, b := ask()
+	for _, v := range []struct {
+		to   *float64
+		from float64
+	}{{&b.naps, a.naps}, {&b.napShort, a.napShort}, {&b.napLong, a.napLong}, {&b.lock, a.lock}, {&b.burn, a.burn}, {&b.winkShort, a.winkShort}, {&b.winkLong, a.winkLong}} {
+		*v.to = (*v.to - v.from) / (end - begin)
+	}
+	return b
+}
+
+// Threads that wait for known times at known places: asleep from the beginning to the end, on a lock, on two paths
+// that look the same from their registers.
+func TestOffCPU(t *testing.T) {
+	need.Root(t)
+	s, ask := startWaits(t)
+	var w waited
+	p := take(t, s, capture.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { w = during(ask, 4*time.Second) })
+	whole := time.Duration(p.DurationNanos).Seconds()
+	logSamples(t, p)
+	for _, c := range []struct {
+		thread, frames string
+		want           float64
+	}{
+		{"sleeper", ",read,sleep_for_ever,sleeper,", whole},
+		{"waits", ",main,", whole},
+		{"holder", ",holder,", whole},
+		{"wanter", ",pthread_mutex_lock,want,wanter,", whole * w.lock},
+		{"wanter", ",read,wanter,", whole * (1 - w.lock)},
+		{"napper", ",rest,nap_short,napper,", whole * w.napShort},
+		{"napper", ",rest,nap_long,napper,", whole * w.napLong},
+	} {
+		if got := sum(p, c.thread, "", c.frames); math.Abs(got-c.want) > 0.05*c.want {
+			t.Errorf("%s waits %.3f s in %s, want %.3f", c.thread, got, c.frames, c.want)
+		}
+		if ready := sum(p, c.thread, "runnable", c.frames); ready > 0.2*c.want {
+			t.Errorf("%s waits %.3f s for a CPU in %s", c.thread, ready, c.frames)
+		}
+	}
+	// Of the waits that come too often some take their neighbours' stacks, as often the one as the other.
+	for frames, want := range map[string]float64{",rest,wink_short,winker,": whole * w.winkShort, ",rest,wink_long,winker,": whole * w.winkLong} {
+		if got := sum(p, "winker", "", frames); math.Abs(got-want) > 0.05*(w.winkShort+w.winkLong)*whole {
+			t.Errorf("winker waits %.3f s in %s, want %.3f", got, frames, want)
+		}
+	}
+	if naps := count(p, ",rest,nap_long,napper,"); math.Abs(naps-w.naps*whole) > 0.05*naps+2 {
+		t.Errorf("%.0f naps, want %.0f", naps, w.naps*whole)
+	}
+	for _, s := range p.Sample {
+		if end := names(s); !strings.HasSuffix(end, ",clone3,") && !strings.HasSuffix(end, ",_start,") && end != capture.StackNotTaken+"," {
+			t.Errorf("a stack does not reach its root: %s", end)
+		}
+	}
+	if text := strings.Join(p.Comments, "\n"); !strings.Contains(text, "lost waits: 0, of 0s") || !strings.Contains(text, "broken stacks: 0") {
+		t.Errorf("comments %q", p.Comments)
+	}
+}
+
+// A wait says what it was for: where no signal wakes the thread, as for a disk, or while its process is stopped.
+func TestOffCPUStates(t *testing.T) {
+	need.Root(t)
+	s := startWithPipes(t, compileC(t, "testdata/blocked.c", "-O2", "-fomit-frame-pointer", "-g"))
+	var blocked, stopped float64
+	p := take(t, s, capture.NewOffCPU, capture.Options{PIDs: []int{s.pid}}, 0, func() {
+		fmt.Fprintln(s.stdin)
+		if _, err := fmt.Fscanln(s.stdout, &blocked); err != nil {
+			t.Error(err)
+		}
+		began := time.Now()
+		syscall.Kill(s.pid, syscall.SIGSTOP)
+		time.Sleep(300 * time.Millisecond)
+		syscall.Kill(s.pid, syscall.SIGCONT)
+		stopped = time.Since(began).Seconds()
+	})
+	logSamples(t, p)
+	for _, c := range []struct {
+		state, frames string
+		want          float64
+	}{
+		{"blocked", ",wait_for_child,main,", blocked}, {"stopped", ",main,", stopped},
+	} {
+		if got := sum(p, "", c.state, c.frames); math.Abs(got-c.want) > 0.05*c.want {
+			t.Errorf("%s for %.3f s, want %.3f", c.state, got, c.want)
+		}
+	}
+}
+
+func count(p *profile.Profile, frames string) (n float64) {
+	for _, s := range p.Sample {
+		if strings.Contains(names(s), frames) {
+			n += float64(s.Value[0])
+		}
+	}
+	return n
+}
+
+func logSamples(t *testing.T, p *profile.Profile) {
+	for _, s := range p.Sample {
+		t.Log(s.Value, label(s, "thread"), label(s, "state"), names(s))
+	}
+	t.Logf("%q", p.Comments)
+}
+
+// What a thread is on the CPU and what it waits are together the time that passes.
+func TestThreadWall(t *testing.T) {
+	need.Root(t)
+	s, ask := startWaits(t)
+	wall := func(leaveOut func(int) bool) func(o capture.Options) (*capture.Sampler, error) {
+		return func(o capture.Options) (*capture.Sampler, error) { return capture.NewThreadWall(o, leaveOut) }
+	}
+	var w waited
+	p := take(t, s, wall(nil), capture.Options{ByThread: true, Frequency: 499}, time.Second, func() { w = during(ask, 4*time.Second) })
+	logSamples(t, p)
+	whole := time.Duration(p.DurationNanos).Seconds()
+	for _, thread := range []string{"waits", "napper", "holder", "wanter", "sleeper", "worker"} {
+		if got := sum(p, thread, "", ""); math.Abs(got-whole) > 0.05*whole {
+			t.Errorf("thread %s: %.3f s of %.3f", thread, got, whole)
+		}
+	}
+	if running := sum(p, "worker", "running", "burn"); math.Abs(running-w.burn*whole) > 0.1*running {
+		t.Errorf("worker runs %.3f s, by its own account %.3f", running, w.burn*whole)
+	}
+	p = take(t, s, wall(func(pid int) bool { return pid == s.pid }), capture.Options{Frequency: 99}, time.Second, nil)
+	if len(p.Sample) != 0 {
+		t.Errorf("%d samples of a process that was to be left out", len(p.Sample))
+	}
+}
+
+// Two threads that hand each other a byte a hundred thousand times a second: their waits are summed up, none is lost.
+func TestManySwitches(t *testing.T) {
+	need.Root(t)
+	s := startWithPipes(t, compileC(t, "testdata/waits.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread"), "pingpong")
+	rounds := func() (n float64) {
+		fmt.Fprintln(s.stdin)
+		line, err := s.stdout.ReadString('\n')
+		if err != nil {
+			t.Error(err)
+		}
+		fmt.Sscan(line, &n)
+		return n
+	}
+	var before, after float64
+	p := take(t, s, capture.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() {
+		before = rounds()
+		time.Sleep(time.Second)
+		after = rounds()
+	})
+	logSamples(t, p)
+	whole := time.Duration(p.DurationNanos).Seconds()
+	for _, thread := range []string{"pinger", "ponger"} {
+		if got := sum(p, thread, "", ""); got < 0.1*whole || got > whole {
+			t.Errorf("%s waits %.3f s of %.3f", thread, got, whole)
+		}
+		// They wait where they read, and where another task takes the CPU.
+		if unknown := sum(p, thread, "", capture.StackNotTaken); unknown > 0.1*whole {
+			t.Errorf("%s waits %.3f s of %.3f with a stack that was not taken", thread, unknown, whole)
+		}
+	}
+	if waits := count(p, ",read,pinger,"); waits < (after-before)/4 {
+		t.Errorf("%.0f waits of %.0f rounds", waits, after-before)
+	}
+	if text := strings.Join(p.Comments, "\n"); !strings.Contains(text, "lost waits: 0, of 0s") || !strings.Contains(text, "lost samples: 0") {
+		t.Errorf("comments %q", p.Comments)
+	}
+}
+
+// No BPF program of ours stays loaded.
+func TestNothingStaysLoaded(t *testing.T) {
+	need.Root(t)
+	s := startWithPipes(t, compileC(t, "testdata/waits.c", "-O2", "-g", "-pthread"))
+	loaded := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, e := range entries {
+			if to, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.Contains(to, "bpf") || strings.Contains(to, "perf_event") {
+				n++
+			}
+		}
+		return n
+	}
+	before := loaded()
+	for _, sampler := range []func(capture.Options) (*capture.Sampler, error){
+		capture.NewOffCPU, capture.NewFaults,
+		func(o capture.Options) (*capture.Sampler, error) { return capture.NewThreadWall(o, nil) },
+	} {
+		take(t, s, sampler, capture.Options{Frequency: 99}, 200*time.Millisecond, nil)
+		if after := loaded(); after != before {
+			t.Errorf("%d descriptors of BPF and perf events, before %d", after, before)
+		}
+	}
+}

@@ -1,0 +1,223 @@
+//go:build linux
+
+package capture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+)
+
+// Threads that sleep when the capture begins may do so to its end, and never come past the BPF program at switches. A
+// list of the kernel's has their registers and the kernel's half of their stacks. The user's half is walked by the
+// same program as all others: it can read the memory of the current process only, so this thread copies the sleeper's
+// stack, says where it lies, and gives up the CPU in its place.
+
+// What is copied of a sleeper's stack; one that is deeper breaks there.
+const (
+	maxStackCopy  = 128 << 10
+	stackPageSize = 4 << 10 // on the architectures that we support at least
+)
+
+// sleeper is struct sleeper of bpf/waits.bpf.c.
+type sleeper struct {
+	reader  uint32           // our own thread, in the kernel's first PID namespace
+	control bpf.WaitsControl // with its registers
+	sample  sample           // without the user's half of the stack
+}
+
+// findSleepers makes the threads known that sleep.
+func (w *waits) findSleepers(c *Sampler) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	all, err := w.listSleepers()
+	if err != nil {
+		return explain("list the threads that sleep", err)
+	}
+	stack := make([]byte, maxStackCopy)
+	for i := range all {
+		all[i].sample.serial = uint64(i+1)<<16 | 0xffff // no CPU has that number: see maxCPUs
+		all[i].sample.group = all[i].sample.serial
+		if err := w.found(c, &all[i], stack); err != nil {
+			return fmt.Errorf("stack of a thread that sleeps: %w", err)
+		}
+	}
+	return w.forgetEnded(all)
+}
+
+// forgetEnded takes those back that ended before they were made known: nothing would tell their end.
+func (w *waits) forgetEnded(all []sleeper) error {
+	now, err := w.listSleepers()
+	if err != nil {
+		return explain("list the threads that sleep", err)
+	}
+	sleeps := map[uint32]bool{}
+	for i := range now {
+		sleeps[now[i].sample.tid] = true
+	}
+	for i := range all {
+		s := &all[i].sample
+		var t bpf.WaitsThread
+		if sleeps[s.tid] || w.maps.Threads.Lookup(s.tid, &t) != nil {
+			continue
+		}
+		if t.Since == w.begin && t.Place[bpf.WaitsPlaceKindPLACE_WAITS].Serial == s.serial { // one that wakes just now becomes known again
+			if err := w.maps.Threads.Delete(s.tid); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+				return fmt.Errorf("forget a thread that ended: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (w *waits) listSleepers() ([]sleeper, error) {
+	iter, err := link.AttachIter(link.IterOptions{Program: w.maps.ListSleepers})
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Close()
+	r, err := iter.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	var layout bpf.WaitsSleeper
+	size := int(unsafe.Offsetof(layout.Sample)+unsafe.Offsetof(layout.Sample.Stack)) + 8*(int(bpf.CPUStackRoomMAX_KERNEL_FRAMES)-1)
+	var all []sleeper
+	for ; len(raw) >= size; raw = raw[size:] {
+		one := sleeper{reader: binary.NativeEndian.Uint32(raw)}
+		if err := binary.Read(bytes.NewReader(raw[unsafe.Offsetof(layout.Regs):size]), binary.NativeEndian, &one.control.StandIn.Regs); err != nil {
+			return nil, err
+		}
+		if one.sample, err = parseSample(raw[unsafe.Offsetof(layout.Sample):size]); err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// found gives a sleeper's stack and says that it waits since the capture began, unless it has run meanwhile.
+func (w *waits) found(c *Sampler, one *sleeper, stack []byte) error {
+	s := &one.sample
+	regs := &one.control.StandIn.Regs
+	pid := w.pidOf(s)
+	if pid == 0 {
+		w.forgo(c)
+		return nil
+	}
+	s.pid = uint32(pid)
+	sp := regs.R[registerSP]
+	n := copyStack(pid, sp, stack)
+	c.mu.Lock()
+	if n == 0 {
+		c.keepSample(s)
+	} else {
+		s.top = words(stack, min(n/8, len(bpf.CPUSample{}.Top)))
+		w.standIns[s.serial] = s
+	}
+	c.mu.Unlock()
+	if n > 0 {
+		k := one.control
+		k.Begin = w.begin
+		k.StandIn.Tid, k.StandIn.Serial = one.reader, s.serial
+		k.StandIn.Program.Started, k.StandIn.Program.Execs, k.StandIn.Program.Tgid = s.program.started, s.program.execs, s.program.tgid
+		k.StandIn.Low, k.StandIn.High = sp, sp+uint64(n)
+		k.StandIn.Moved = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(stack)))) - sp
+		if err := w.control(k); err != nil {
+			return err
+		}
+		if err := unix.Nanosleep(&unix.Timespec{Nsec: 1}, nil); err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		runtime.KeepAlive(stack)
+	}
+	t := bpf.WaitsThread{Since: w.begin, Execs: s.program.execs, At: uint32(bpf.WaitsPlaceKindPLACE_WAITS), Walked: 1}
+	p := &t.Place[t.At]
+	p.Pc, p.Sp, p.State = regs.Pc, sp, uint32(s.state)
+	p.Serial, p.Group = s.serial, s.group
+	err := w.maps.Threads.Update(s.tid, &t, ebpf.UpdateNoExist)
+	if errors.Is(err, ebpf.ErrKeyExist) {
+		return nil // what it waits for now, the program has seen
+	}
+	if err != nil {
+		w.forgo(c) // there are too many
+	}
+	return nil
+}
+
+func (w *waits) forgo(c *Sampler) {
+	c.mu.Lock()
+	w.unknown++
+	c.mu.Unlock()
+}
+
+// pidOf is a process's PID in our namespace; on a locked-down kernel, which does not tell it, by the time at which it
+// started, if no other one started then. Zero if it is not known.
+func (w *waits) pidOf(s *sample) int {
+	if s.pid != 0 {
+		return int(s.pid)
+	}
+	found := 0
+	for _, p := range w.processes {
+		switch {
+		case p.StartTime != s.program.started/(1e9/ticks):
+		case found != 0:
+			return 0
+		default:
+			found = p.PID
+		}
+	}
+	return found
+}
+
+// copyStack copies a stack from its pointer on, as far as it can be read, and gives the number of bytes.
+func copyStack(pid int, sp uint64, stack []byte) int {
+	n := 0
+	for step := stackPageSize - int(sp%stackPageSize); n < len(stack); {
+		step = min(step, len(stack)-n)
+		if proc.ReadMemory(pid, sp+uint64(n), stack[n:n+step]) == nil {
+			n += step
+			step = 2 * (step + stackPageSize) / stackPageSize * stackPageSize
+			continue
+		}
+		if step <= stackPageSize {
+			break
+		}
+		step = stackPageSize
+	}
+	return n &^ 7
+}
+
+// complete completes the sample of a wait, also that of a sleeper whose stack our thread had walked.
+func (w *waits) complete(s *sample) {
+	other := w.standIns[s.serial]
+	if other == nil {
+		if s.serial != 0 {
+			start, end := scheduler()
+			s.kernel = withoutTrace(s.kernel, start, end)
+		}
+		return
+	}
+	delete(w.standIns, s.serial)
+	other.user, other.end, other.known = s.user, s.end, s.known
+	*s = *other
+}
+
+// registerSP is the number of the stack pointer in bpf/registers.h.
+var registerSP = map[string]int{"amd64": 7, "arm64": 31}[runtime.GOARCH]

@@ -1,0 +1,162 @@
+//go:build linux
+
+package capture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+)
+
+// target is what the BPF programs must know to tell the container's tasks from others.
+type target struct {
+	cgroup        uint64   // id of the container's cgroup, or its pod's: the inode of its directory
+	slot          string   // of the container in its pod, if it is the pod's; see proc.Slot
+	unified       bool     // it is of the unified hierarchy (cgroup v2)
+	ownLevel      uint32   // depth of the PID namespace of our /proc
+	mayReadKernel bool     // bpf_probe_read_kernel is allowed
+	tasks         []sample // the container's processes, as a sample of each would name them
+}
+
+// findTarget finds the container's cgroup: its processes are known from /proc, their cgroups' ids
+// from the kernel's list of tasks. The directory itself cannot be asked: no host file system is mounted.
+func findTarget(containerID string, wholePod bool) (*target, error) {
+	processes, err := proc.InContainer(containerID)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{mayReadKernel: true}
+	if wholePod {
+		if t.slot, err = proc.SlotOf(containerID); err != nil {
+			return nil, err
+		}
+	}
+	if t.unified, err = proc.Unified(processes[0].PID, containerID); err != nil {
+		return nil, err
+	}
+	tasks, err := listTasks(t)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL) {
+		// Under lockdown=confidentiality a program that reads the kernel's memory by a helper is
+		// refused; the error differs from one kernel to the next.
+		t.mayReadKernel = false
+		tasks, err = listTasks(t)
+	}
+	if err != nil {
+		return nil, explain("list the node's processes", err)
+	}
+	return t, t.choose(containerID, processes, tasks)
+}
+
+// listTasks runs the task iterator once.
+func listTasks(t *target) ([]bpf.TasksTaskRecord, error) {
+	spec, err := bpf.LoadTasks()
+	if err != nil {
+		return nil, err
+	}
+	if err := setVariables(spec, map[string]any{
+		bpf.TasksVarUnified: boolean(t.unified), bpf.TasksVarMayReadKernel: boolean(t.mayReadKernel),
+	}); err != nil {
+		return nil, err
+	}
+	var objects bpf.TasksObjects
+	if err := spec.LoadAndAssign(&objects, nil); err != nil {
+		return nil, err
+	}
+	defer objects.Close()
+	iter, err := link.AttachIter(link.IterOptions{Program: objects.ListProcesses})
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Close()
+	r, err := iter.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	tasks := make([]bpf.TasksTaskRecord, len(raw)/binary.Size(bpf.TasksTaskRecord{}))
+	return tasks, binary.Read(bytes.NewReader(raw), binary.NativeEndian, tasks)
+}
+
+// ticks is USER_HZ, the clock ticks per second in which /proc tells times; it is 100 on all of
+// Linux's architectures.
+const ticks = 100
+
+// choose takes the cgroup that the container's processes agree on. A process is recognised by its PID
+// in our namespace; where that cannot be read, by the time at which it started.
+func (t *target) choose(containerID string, processes []proc.Process, tasks []bpf.TasksTaskRecord) error {
+	if len(tasks) == 0 {
+		return errors.New("the kernel's list of tasks is empty")
+	}
+	votes := map[uint64]int{}
+	for _, p := range processes {
+		depth, ok, err := proc.Depth(p.PID, containerID)
+		if t.slot != "" {
+			depth++ // a pod's cgroup is that above those of its containers
+		}
+		if err != nil || !ok || depth >= len(tasks[0].Cgroups) {
+			continue // it has ended meanwhile
+		}
+		for _, task := range tasks {
+			same := task.Pid == uint32(p.PID)
+			if task.Pid == 0 {
+				same = task.StartBoottime/(1e9/ticks) == p.StartTime
+			}
+			if same && task.Cgroups[depth] != 0 {
+				votes[task.Cgroups[depth]]++
+			}
+		}
+	}
+	most := 0
+	for id, n := range votes {
+		if n > most {
+			t.cgroup, most = id, n
+		}
+	}
+	if most == 0 {
+		return fmt.Errorf("container %.12s: none of its %d processes is in the kernel's list of tasks: %w", containerID, len(processes), proc.ErrNoContainer)
+	}
+	t.ownLevel = tasks[0].OwnLevel
+	for _, task := range tasks {
+		if task.Pid != 0 && slices.Contains(task.Cgroups[:], t.cgroup) {
+			t.tasks = append(t.tasks, sample{
+				program: program{task.Tgid, task.Execs, task.StartBoottime}, pid: task.Pid,
+			})
+		}
+	}
+	return nil
+}
+
+// setVariables sets the programs' constants, which the verifier then sees.
+func setVariables(spec *ebpf.CollectionSpec, values map[string]any) error {
+	for name, value := range values {
+		v := spec.Variables[name]
+		if v == nil {
+			return fmt.Errorf("the BPF object has no variable %s", name)
+		}
+		if err := v.Set(value); err != nil {
+			return fmt.Errorf("BPF variable %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func boolean(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,43 @@
+//go:build linux
+
+package capture_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// Of processes that come and go 200 times a second what they and their parent wait is told.
+func TestOffCPUOfForkStorm(t *testing.T) {
+	need.Root(t)
+	s := startWithPipes(t, compileC(t, "testdata/storm.c", "-O2", "-g", "-fno-optimize-sibling-calls"), "600", "200", "500000")
+	time.Sleep(100 * time.Millisecond)
+	p := take(t, s, capture.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { runStorm(t, s) })
+	whole := time.Duration(p.DurationNanos).Seconds()
+	var parent, children float64
+	pids := map[int64]bool{}
+	for _, sample := range p.Sample {
+		seconds, pid := float64(sample.Value[1])/1e9, sample.NumLabel["pid"][0]
+		if pid == int64(s.pid) {
+			parent += seconds
+		} else {
+			children += seconds
+			pids[pid] = true
+		}
+	}
+	t.Logf("parent waits %.3f s of %.3f, %d children %.3f s; %q", parent, whole, len(pids), children, p.Comments)
+	if math.Abs(parent-whole) > 0.1*whole {
+		t.Errorf("the parent waits %.3f s of %.3f", parent, whole)
+	}
+	if len(pids) < 590 || children == 0 {
+		t.Errorf("%d children wait %.3f s, want some 600", len(pids), children)
+	}
+	if text := strings.Join(p.Comments, "\n"); !strings.Contains(text, "lost waits: 0, of 0s") {
+		t.Errorf("comments %q", p.Comments)
+	}
+}

@@ -1,0 +1,59 @@
+//go:build linux
+
+package proc
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Headers that claim more than any program has, in a sparse file that has it.
+func TestOpenELFOfHostileHeaders(t *testing.T) {
+	original, err := os.ReadFile("/bin/sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	le := binary.LittleEndian
+	sections := le.Uint64(original[40:])
+	names := sections + 64*uint64(le.Uint16(original[62:]))
+	tests := []struct {
+		name   string
+		change func(b []byte)
+		ok     bool
+	}{
+		{"as it is", func([]byte) {}, true},
+		{"not ELF", func(b []byte) { b[0] = 'x' }, false},
+		{"32 bit", func(b []byte) { b[4] = 1 }, false},
+		{"big endian", func(b []byte) { b[5] = 2 }, false},
+		{"number of sections in a section", func(b []byte) { le.PutUint16(b[60:], 0); le.PutUint64(b[sections+32:], 1<<32) }, false},
+		{"too many sections", func(b []byte) { le.PutUint16(b[60:], 0xfeff) }, false},
+		{"too many segments", func(b []byte) { le.PutUint16(b[56:], 0xffff) }, false},
+		{"endless names of sections", func(b []byte) { le.PutUint64(b[names+32:], 1<<39) }, false},
+		{"compressed names of sections", func(b []byte) { le.PutUint64(b[names+8:], 0x800) }, false},
+		{"sections behind the end", func(b []byte) { le.PutUint64(b[40:], 1<<41) }, false},
+		{"no sections", func(b []byte) { le.PutUint64(b[40:], 0); le.PutUint16(b[60:], 0); le.PutUint16(b[62:], 0) }, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			data := append([]byte(nil), original...)
+			test.change(data)
+			path := filepath.Join(t.TempDir(), "object")
+			if err := os.WriteFile(path, data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(path, 1<<40); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := OpenELF(f); (err == nil) != test.ok {
+				t.Errorf("got %v, want one that opens: %v", err, test.ok)
+			}
+		})
+	}
+}

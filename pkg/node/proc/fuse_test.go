@@ -1,0 +1,162 @@
+//go:build linux
+
+package proc
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// Requests of the FUSE protocol (include/uapi/linux/fuse.h).
+const (
+	fuseLookup  = 1
+	fuseGetattr = 3
+	fuseOpen    = 14
+	fuseRead    = 15
+	fuseFlush   = 25
+	fusePoll    = 40
+	fuseInit    = 26
+)
+
+// mountFUSE mounts a file system with one regular file of 4 KiB, "file", that does not answer requests of the given
+// kind. At the test's end all that hangs on it returns.
+func mountFUSE(t *testing.T, silent uint32) string {
+	t.Helper()
+	need.Root(t) // to mount a file system
+	dev, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("test", dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", dev)); err != nil {
+		unix.Close(dev)
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	t.Cleanup(func() {
+		unix.Unmount(dir, unix.MNT_FORCE|unix.MNT_DETACH) // ends all requests, and the reading below
+		<-ended
+		unix.Close(dev)
+	})
+	go func() {
+		defer close(ended)
+		serveFUSE(dev, silent)
+	}()
+	return filepath.Join(dir, "file")
+}
+
+func serveFUSE(dev int, silent uint32) {
+	request := make([]byte, 128<<10)
+	le := binary.LittleEndian
+	for {
+		n, err := unix.Read(dev, request)
+		if err == unix.EINTR || err == unix.ENOENT {
+			continue
+		}
+		if err != nil || n < 40 {
+			return
+		}
+		code, node := le.Uint32(request[4:]), le.Uint64(request[16:])
+		if code == silent {
+			continue
+		}
+		attributes := func(node uint64) []byte { // struct fuse_attr
+			a := make([]byte, 88)
+			le.PutUint64(a, node)
+			le.PutUint64(a[8:], 4096)
+			mode := uint32(unix.S_IFREG | 0o644)
+			if node == 1 {
+				mode = unix.S_IFDIR | 0o755
+			}
+			le.PutUint32(a[60:], mode)
+			le.PutUint32(a[64:], 1) // links
+			return a
+		}
+		var answer []byte
+		errno := int32(0)
+		switch code {
+		case fuseInit:
+			answer = make([]byte, 64)
+			le.PutUint32(answer, 7)
+			le.PutUint32(answer[4:], 31)
+			le.PutUint32(answer[20:], 4096) // largest write
+		case fuseLookup:
+			answer = append(le.AppendUint64(nil, 2), make([]byte, 32)...)
+			answer = append(answer, attributes(2)...)
+		case fuseGetattr:
+			answer = append(make([]byte, 16), attributes(node)...)
+		case fuseOpen:
+			answer = make([]byte, 16)
+		case fuseRead:
+			answer = make([]byte, 4096)
+		default:
+			errno = -int32(unix.ENOSYS)
+		}
+		reply := le.AppendUint32(nil, uint32(16+len(answer)))
+		reply = le.AppendUint32(reply, uint32(errno))
+		reply = le.AppendUint64(reply, le.Uint64(request[8:]))
+		unix.Write(dev, append(reply, answer...))
+	}
+}
+
+// A file system of the target's that does not answer is given up, whatever it leaves unanswered.
+func TestFileSystemThatDoesNotAnswer(t *testing.T) {
+	self, err := Open(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, silent := range map[string]uint32{"answers": 0, "no lookup": fuseLookup, "no open": fuseOpen, "no read": fuseRead, "no flush": fuseFlush, "no poll": fusePoll} {
+		t.Run(name, func(t *testing.T) {
+			path := mountFUSE(t, silent)
+			f, err := self.OpenInRoot(path)
+			if silent == fuseLookup || silent == fuseOpen {
+				if !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("opening gave %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := f.Close(); (err != nil) != (silent == fuseFlush) {
+					t.Errorf("closing gave %v", err)
+				}
+			}()
+			f.patience = time.Second
+			_, err = f.ReadAt(make([]byte, 10), 0)
+			if silent != fuseRead {
+				if err != nil {
+					t.Errorf("reading gave %v", err)
+				}
+				return
+			}
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("reading gave %v", err)
+			}
+			waiting := stuck.Load()
+			if _, err := f.ReadAt(make([]byte, 10), 0); !errors.Is(err, os.ErrDeadlineExceeded) || stuck.Load() != waiting {
+				t.Errorf("reading again gave %v; %d calls hang, %d before", err, stuck.Load(), waiting)
+			}
+			if f.BuildID() != "" {
+				t.Error("it has a build ID")
+			}
+		})
+	}
+	for range 100 {
+		if stuck.Load() == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("%d calls still hang after the file systems are gone", stuck.Load())
+}

@@ -1,0 +1,67 @@
+//go:build linux
+
+package proc
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+)
+
+func TestWithin(t *testing.T) {
+	released := make(chan int, 1)
+	late := func(n int) { released <- n }
+	if n, err := within(time.Minute, "read", func() (int, error) { return 7, nil }, late); n != 7 || err != nil {
+		t.Errorf("in time: %d, %v", n, err)
+	}
+	answer := make(chan struct{})
+	n, err := within(time.Millisecond, "read", func() (int, error) { <-answer; return 8, nil }, late)
+	if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || stuck.Load() != 1 {
+		t.Errorf("late: %d, %v, %d calls hang", n, err, stuck.Load())
+	}
+	close(answer)
+	if n := <-released; n != 8 || stuck.Load() != 0 {
+		t.Errorf("released %d, %d calls hang", n, stuck.Load())
+	}
+}
+
+// A target cannot make us hold any number of threads in calls that never return.
+func TestCallsThatHangAreBounded(t *testing.T) {
+	answer := make(chan struct{})
+	hang := func() (int, error) { <-answer; return 0, nil }
+	released := make(chan int)
+	for range maxStuck {
+		within(time.Millisecond, "read", hang, func(n int) { released <- n })
+	}
+	_, err := within(time.Hour, "read", hang, nil)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one more call gave %v", err)
+	}
+	close(answer)
+	for range maxStuck {
+		<-released
+	}
+	if _, err := within(time.Minute, "read", func() (int, error) { return 0, nil }, nil); err != nil {
+		t.Errorf("when they have returned: %v", err)
+	}
+}
+
+func BenchmarkReadAt(b *testing.B) {
+	self, err := Open(os.Getpid())
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := self.OpenInRoot("/bin/sh")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	buf := make([]byte, 4096)
+	for i := 0; b.Loop(); i++ {
+		f.patience = readPatience
+		if _, err := f.ReadAt(buf, int64(i%16)*4096); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+//go:build linux
+
+package proc
+
+import (
+	"bytes"
+	"os"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Ranges are read in any order and number, and those that cannot be read are told without spoiling others.
+func TestReadScattered(t *testing.T) {
+	const pages, page = 64, 4096
+	memory, err := unix.Mmap(-1, 0, pages*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(memory)
+	for i := range memory {
+		memory[i] = byte(i / 7)
+	}
+	for _, hole := range []int{10, 11, 40} {
+		if err := unix.Mprotect(memory[hole*page:(hole+1)*page], unix.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	base := uint64(uintptr(unsafe.Pointer(&memory[0])))
+	var parts []Part
+	var want []bool
+	add := func(offset, n int) {
+		parts = append(parts, Part{Address: base + uint64(offset), Bytes: make([]byte, n)})
+		ok := true
+		for at := offset; at < offset+n; at++ {
+			if p := at / page; p == 10 || p == 11 || p == 40 {
+				ok = false
+			}
+		}
+		want = append(want, ok)
+	}
+	for i := range 3000 { // upwards, with gaps of all sizes
+		add(i*61, 1+i%60)
+	}
+	for i := range 300 { // downwards
+		add((299-i)*800, 700)
+	}
+	add(39*page+4000, 200) // into a hole
+	add(5, 0)
+	add(0, 9*page)
+	read, err := ReadScattered(os.Getpid(), parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range parts {
+		if read[i] != want[i] {
+			t.Fatalf("part %d at %d of %d bytes: read %v, want %v", i, p.Address-base, len(p.Bytes), read[i], want[i])
+		}
+		if offset := p.Address - base; read[i] && !bytes.Equal(p.Bytes, memory[offset:offset+uint64(len(p.Bytes))]) {
+			t.Fatalf("part %d has other bytes", i)
+		}
+	}
+	if read, err := ReadScattered(os.Getpid(), []Part{{Address: 8, Bytes: make([]byte, 8)}}); err != nil || read[0] {
+		t.Errorf("nothing is at address 8: %v, %v", read, err)
+	}
+	if _, err := ReadScattered(1<<30, []Part{{Address: base, Bytes: make([]byte, 8)}}); err == nil {
+		t.Error("a process that is not there was read")
+	}
+}

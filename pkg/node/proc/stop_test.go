@@ -1,0 +1,73 @@
+//go:build linux
+
+package proc
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A process is stopped for as long as it is looked at, with the registers of all its threads; our own priority is then
+// as it was.
+func TestWhileStopped(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	time.Sleep(50 * time.Millisecond)
+	p, err := Open(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectState := func(want string) {
+		t.Helper()
+		stat, err := readBounded(p.path("stat"), 4096)
+		if err != nil || len(stat) < 20 {
+			t.Fatal(err)
+		}
+		for range 100 {
+			if stat, _ = readBounded(p.path("stat"), 4096); string(stat[len("(sleep) ")+len(strconv.Itoa(p.PID))+1]) == want {
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		t.Errorf("the process is not in state %s: %s", want, stat)
+	}
+	failed := errors.New("what went wrong meanwhile")
+	stop, err := p.WhileStopped(func(threads map[int]Registers) error {
+		expectState("t")
+		if r := threads[p.NSPID]; len(threads) != 1 || r.PC == 0 || r.SP == 0 {
+			t.Errorf("registers %+v", threads)
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) || stop.Threads != 1 || stop.Moving != 0 || stop.For <= 0 {
+		t.Errorf("%+v, %v", stop, err)
+	}
+	expectState("S")
+	tasks, _ := filepath.Glob("/proc/self/task/*")
+	want, err := unix.Getpriority(unix.PRIO_PROCESS, os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		tid, _ := strconv.Atoi(filepath.Base(task))
+		if got, err := unix.Getpriority(unix.PRIO_PROCESS, tid); err == nil && got != want {
+			t.Errorf("a thread has priority %d, another %d", got, want)
+		}
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	if _, err := p.WhileStopped(func(map[int]Registers) error { return nil }); err == nil {
+		t.Error("a process that has ended was stopped")
+	}
+}

@@ -1,0 +1,19 @@
+//go:build linux
+
+package profiler
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+)
+
+// newGuardCommand is what the profiler starts of itself while a program's memory profile is turned on.
+func newGuardCommand(s Streams) *cobra.Command {
+	return &cobra.Command{
+		Use:    golang.GuardCommand,
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(*cobra.Command, []string) error { return golang.Guard(s.In, s.Out) },
+	}
+}

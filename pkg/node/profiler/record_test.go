@@ -1,0 +1,108 @@
+//go:build linux
+
+package profiler
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// in runs the profiler in a container's PID namespace, as kubectl debug --target does.
+func in(t *testing.T, c container, args ...string) (stdout, stderr *bytes.Buffer, err error) {
+	t.Helper()
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	cmd := exec.Command("nsenter", append([]string{"--target", fmt.Sprint(c.pid), "--pid", "--mount", program(t, "cmd/profiler")}, args...)...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	return stdout, stderr, cmd.Run()
+}
+
+func TestRecordFindsTheTarget(t *testing.T) {
+	need.Root(t)
+	target := startContainer(t, program(t, "test/workloads/spin"))
+	for format, check := range map[string]func(*testing.T, []byte){
+		"svg": func(t *testing.T, data []byte) {
+			if !bytes.HasSuffix(data, []byte(endMark)) || !bytes.Contains(data, []byte("main.turnWheel")) {
+				t.Errorf("end mark or main.turnWheel is missing in %d bytes", len(data))
+			}
+			for d := xml.NewDecoder(bytes.NewReader(data)); ; {
+				if _, err := d.Token(); err == io.EOF {
+					break
+				} else if err != nil {
+					t.Fatalf("not well-formed: %v", err)
+				}
+			}
+		},
+		"pprof": func(t *testing.T, data []byte) {
+			p, err := profile.ParseData(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if share := shareOf(p, "main.turnWheel"); share < 0.95 || !hasComment(p, "type: cpu") {
+				t.Errorf("main.turnWheel has %.2f of the samples; comments %q", share, p.Comments)
+			}
+		},
+	} {
+		t.Run(format, func(t *testing.T) {
+			stdout, stderr, err := in(t, target, "record", "--duration", "1s", "--format", format)
+			if err != nil {
+				t.Fatalf("%v: %s", err, stderr)
+			}
+			check(t, stdout.Bytes())
+			want := fmt.Sprintf("%d bytes, sha-256 %x\n", stdout.Len(), sha256.Sum256(stdout.Bytes()))
+			if stderr.String() != want {
+				t.Errorf("stderr is %q, want %q", stderr, want)
+			}
+		})
+	}
+}
+
+func TestRecordRefuses(t *testing.T) {
+	need.Root(t)
+	target := startContainer(t, program(t, "test/workloads/spin"))
+	alone := exec.Command("unshare", "--pid", "--fork", "--mount-proc", program(t, "cmd/profiler"), "record")
+	out, err := alone.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "kubectl debug --target=CONTAINER") {
+		t.Errorf("as PID 1: %v, %s", err, out)
+	}
+	out, err = exec.Command("setpriv", "--reuid=1000", "--", program(t, "cmd/profiler"), "record").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "runs as user 1000 and needs root") {
+		t.Errorf("as an ordinary user: %v, %s", err, out)
+	}
+	for _, tc := range []struct{ args, want string }{
+		{"record --format gif", `--format "gif" is unknown; the formats are svg`},
+		{"record --duration 0s", "--duration 0s: it must be above 0"},
+		{"record --by color", "--by color: it can be thread or goroutine"},
+		{"record --frequency 0", "--frequency 0: it must be from 1 to 1000"},
+	} {
+		_, stderr, err := in(t, target, strings.Fields(tc.args)...)
+		if err == nil || !strings.Contains(stderr.String(), tc.want) {
+			t.Errorf("%s: %v, %s; want %q", tc.args, err, stderr, tc.want)
+		}
+	}
+}
+
+func TestRecordOnATerminal(t *testing.T) {
+	need.Root(t)
+	target := startContainer(t, program(t, "test/workloads/spin"))
+	for args, want := range map[string]string{
+		"record --duration 1s":              "main.turnWheel",
+		"record --duration 1s --format svg": "stdout is a terminal: a table instead of svg",
+	} {
+		// script runs a command on a terminal of its own.
+		inside := fmt.Sprintf("nsenter --target %d --pid --mount %s %s", target.pid, program(t, "cmd/profiler"), args)
+		out, err := exec.Command("script", "--quiet", "--return", "--command", inside, "/dev/null").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) || strings.Contains(string(out), "<svg") {
+			t.Errorf("%s: %v, %s; want %q and no picture", args, err, out, want)
+		}
+	}
+}

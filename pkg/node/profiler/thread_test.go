@@ -1,0 +1,132 @@
+//go:build linux
+
+package profiler
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// Samples name their threads as the target's own namespace numbers them, whether the profiler is in that
+// namespace, as with kubectl debug, or outside of it, as in a Job.
+func TestByThread(t *testing.T) {
+	need.Root(t)
+	target := startContainer(t, program(t, "test/workloads/spin"), "-threads", "3")
+	for name, take := range map[string]func(t *testing.T) *profile.Profile{
+		"record, inside": func(t *testing.T) *profile.Profile {
+			stdout, stderr, err := in(t, target, "record", "--duration", "1s", "--by", "thread", "--format", "pprof")
+			if err != nil {
+				t.Fatalf("%v: %s", err, stderr)
+			}
+			p, err := profile.Parse(stdout)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		},
+		"serve, outside": func(t *testing.T) *profile.Profile {
+			p, err := startProfiler(t, target.id).connect(t).Profile(t.Context(), api.Request{
+				Type: "cpu", Capture: api.NewCaptureID(), Duration: time.Second, Frequency: 99, By: api.ByThread,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := take(t)
+			tids := map[int64]int64{}
+			for _, s := range p.Sample {
+				if got := s.Label["thread"]; len(got) != 1 || got[0] != "spin" {
+					t.Fatalf("thread is %q, want spin", got)
+				}
+				if got := s.NumLabel["tid"]; len(got) != 1 {
+					t.Fatalf("tid is %v", got)
+				}
+				tids[s.NumLabel["tid"][0]] += s.Value[0]
+			}
+			existing := threadsOf(t, target.pid)
+			for tid := range tids {
+				if !slices.Contains(existing, tid) {
+					t.Errorf("thread %d has samples; the target has %v", tid, existing)
+				}
+			}
+			if len(tids) < 3 || !hasComment(p, "by: thread") {
+				t.Errorf("samples by thread %v, want 3 threads; comments %q", tids, p.Comments)
+			}
+		})
+	}
+}
+
+// threadsOf lists a process's threads by their numbers in its own namespace.
+func threadsOf(t *testing.T, pid int) []int64 {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []int64
+	for _, f := range files {
+		status, err := os.ReadFile(f)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		for line := range strings.Lines(string(status)) {
+			if rest, ok := strings.CutPrefix(line, "NSpid:"); ok {
+				var tid int64
+				numbers := strings.Fields(rest)
+				fmt.Sscan(numbers[len(numbers)-1], &tid)
+				all = append(all, tid)
+			}
+		}
+	}
+	return all
+}
+
+// A process whose first sample is that of another thread than its first has its own number all the same. Of
+// several processes that start during the profile some are such.
+func TestProcessesThatStartWithThreads(t *testing.T) {
+	need.Root(t)
+	spin := program(t, "test/workloads/spin")
+	target := startContainer(t, "/usr/bin/dash", "-c", "sleep 1; for i in 1 2 3 4 5 6 7 8; do nice -n 19 "+spin+" -threads 4 & done; wait")
+	stdout, stderr, err := in(t, target, "record", "--duration", "4s", "--format", "pprof")
+	if err != nil {
+		t.Fatalf("%v: %s", err, stderr)
+	}
+	p, err := profile.Parse(stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var processes []int64 // a thread has no directory of its own in the listing of /proc
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/proc/[0-9]*", target.pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range stats {
+		var pid int64
+		fmt.Sscan(filepath.Base(f), &pid)
+		processes = append(processes, pid)
+	}
+	seen := map[int64]bool{}
+	for _, s := range p.Sample {
+		got := s.NumLabel["pid"]
+		if onStack(s, "main.turnWheel") && (len(got) != 1 || !slices.Contains(processes, got[0])) {
+			t.Errorf("pid %v is none of the processes %v", got, processes)
+		}
+		seen[got[0]] = true
+	}
+	if len(seen) < 8 {
+		t.Errorf("samples of the processes %v, want 8 of %v", seen, processes)
+	}
+}

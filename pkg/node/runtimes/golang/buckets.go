@@ -1,0 +1,169 @@
+//go:build linux
+
+package golang
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+)
+
+// kinds of buckets, runtime.bucketType (runtime/mprof.go).
+type bucketKind uint64
+
+const (
+	memBucket bucketKind = 1 + iota
+	blockBucket
+	mutexBucket
+)
+
+// heads are the variables with the newest bucket of each kind; each leads to the one made before it.
+var heads = map[bucketKind]string{
+	memBucket: "runtime.mbuckets", blockBucket: "runtime.bbuckets", mutexBucket: "runtime.xbuckets",
+}
+
+// bucket is runtime.bucket: one stack of a profile. Neither the header nor the stack change once it is in the list, and it
+// is never freed.
+type bucket struct {
+	address uint64
+	pcs     []uint64 // return addresses, leaf first
+	record  uint64   // address of the numbers
+}
+
+// Offsets in runtime.bucket, the same in Go 1.20 to 1.26 with every GOEXPERIMENT. The stack follows, and then the record.
+const (
+	bucketAllnext = 8
+	bucketTyp     = 16
+	bucketHash    = 24
+	bucketSize    = 32
+	bucketNstk    = 40
+	bucketHeader  = 48
+)
+
+// Bounds on what is read: maxProfStackDepth of runtime/mprof.go, and ten times what the largest programs known have.
+const (
+	maxDepth   = 1024
+	maxBuckets = 1 << 18
+	maxPCs     = 1 << 23 // of all stacks
+)
+
+// buckets lists a kind of buckets, newest first. What an earlier call has read is not read again.
+func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
+	head, err := r.variable(heads[kind])
+	if err != nil {
+		return nil, err
+	}
+	at, err := r.pointer(head)
+	if err != nil {
+		return nil, err
+	}
+	known := r.lists[kind]
+	var all []bucket
+	pcs, w := 0, window{r: r}
+	for _, b := range known {
+		pcs += len(b.pcs)
+	}
+	for at != 0 && (len(known) == 0 || at != known[0].address) {
+		if len(all)+len(known) >= maxBuckets || pcs > maxPCs {
+			return nil, fmt.Errorf("%s has more than %d stacks or %d frames, or no end: %w", heads[kind], maxBuckets, maxPCs, ErrTorn)
+		}
+		b, next, err := w.bucket(at, kind)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", heads[kind], err)
+		}
+		all = append(all, b)
+		pcs += len(b.pcs)
+		at = next
+	}
+	if at == 0 && len(known) > 0 {
+		return nil, fmt.Errorf("%s has lost stacks: %w", heads[kind], ErrTorn)
+	}
+	r.lists[kind] = append(all, known...)
+	return r.lists[kind], nil
+}
+
+// window reads blocks of memory, for buckets lie close to each other.
+type window struct {
+	r     *Runtime
+	start uint64
+	data  []byte
+}
+
+// windowSize divides the chunks that the runtime allocates buckets in (persistentChunkSize, 256 KiB).
+const windowSize = 16 << 10
+
+// at gives n bytes, which the next call may overwrite.
+func (w *window) at(address uint64, n int) ([]byte, error) {
+	if address < w.start || address-w.start+uint64(n) > uint64(len(w.data)) {
+		start := address &^ (windowSize - 1)
+		if w.data == nil {
+			w.data = make([]byte, windowSize)
+		}
+		w.start = start
+		if address-start+uint64(n) > windowSize || w.r.read(start, w.data) != nil {
+			w.data = nil
+			b := make([]byte, n)
+			return b, w.r.read(address, b)
+		}
+	}
+	return w.data[address-w.start:][:n], nil
+}
+
+// bucket reads one and the address of the next. That it is one is certain: its hash is that of its stack and size.
+func (w *window) bucket(at uint64, kind bucketKind) (b bucket, next uint64, err error) {
+	raw, err := w.at(at, bucketHeader)
+	if err != nil {
+		return b, 0, err
+	}
+	word := binary.LittleEndian.Uint64
+	next = word(raw[bucketAllnext:])
+	typ, hash, size, depth := word(raw[bucketTyp:]), word(raw[bucketHash:]), word(raw[bucketSize:]), word(raw[bucketNstk:])
+	if bucketKind(typ) != kind || depth > maxDepth || next != 0 && !isPointer(next) {
+		return b, 0, fmt.Errorf("at %#x is no bucket: %w", at, ErrTorn)
+	}
+	if raw, err = w.at(at+bucketHeader, int(depth)*8); err != nil {
+		return b, 0, err
+	}
+	b = bucket{address: at, pcs: make([]uint64, depth), record: at + bucketHeader + depth*8}
+	for i := range b.pcs {
+		b.pcs[i] = word(raw[i*8:])
+	}
+	if hashOf(b.pcs, size) != hash {
+		return b, 0, fmt.Errorf("at %#x is no bucket, for its hash is wrong: %w", at, ErrTorn)
+	}
+	return b, next, nil
+}
+
+// hashOf is the hash of runtime.stkbucket, the same in Go 1.20 to 1.26.
+func hashOf(pcs []uint64, size uint64) (h uint64) {
+	mix := func(v uint64) {
+		h += v
+		h += h << 10
+		h ^= h >> 6
+	}
+	for _, pc := range pcs {
+		mix(pc)
+	}
+	mix(size)
+	h += h << 3
+	h ^= h >> 11
+	return h
+}
+
+// records reads the numbers of all buckets, so many words of each.
+func (r *Runtime) records(buckets []bucket, words int) ([]uint64, error) {
+	raw := make([]byte, len(buckets)*words*8)
+	parts := make([]proc.Part, len(buckets))
+	for i, b := range buckets {
+		parts[i] = proc.Part{Address: b.record, Bytes: raw[i*words*8:][:words*8]}
+	}
+	if err := r.memory.Read(parts...); err != nil {
+		return nil, err
+	}
+	numbers := make([]uint64, len(buckets)*words)
+	for i := range numbers {
+		numbers[i] = binary.LittleEndian.Uint64(raw[i*8:])
+	}
+	return numbers, nil
+}

@@ -1,0 +1,178 @@
+//go:build linux
+
+package golang
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+)
+
+// Label is one that a goroutine has from runtime/pprof.Do or SetGoroutineLabels.
+type Label struct{ Key, Value string }
+
+// Bounds on a goroutine's labels.
+const (
+	maxLabels     = 128
+	maxLabelBytes = 1 << 10 // of a key or a value; longer ones end with an ellipsis
+)
+
+// labelReader reads sets of labels. Goroutines inherit them, so many have the same; those that were read are kept for
+// as long as they cannot have become others.
+type labelReader struct{ known map[uint64]labelSet }
+
+type labelSet struct {
+	all   []Label
+	whole bool
+}
+
+func (l *labelReader) forget() { clear(l.known) }
+
+// read gives the labels at the address that a runtime.g has for them, and whether these are all. An error says that
+// nothing can be read any more.
+func (l *labelReader) read(r *Runtime, address uint64) ([]Label, bool, error) {
+	if address == 0 {
+		return nil, true, nil
+	}
+	if set, ok := l.known[address]; ok {
+		return set.all, set.whole, nil
+	}
+	headers, whole := []labelHeader(nil), false
+	if r.minor >= 24 {
+		headers, whole = r.labelList(address)
+	} else {
+		headers, whole = r.labelMap(address)
+	}
+	all, readable, err := r.labelTexts(headers)
+	if err != nil {
+		return nil, false, err
+	}
+	if l.known == nil {
+		l.known = map[uint64]labelSet{}
+	}
+	l.known[address] = labelSet{all, whole && readable}
+	return all, whole && readable, nil
+}
+
+// labelHeader has the headers of two strings, the key and the value: an address and a length each.
+type labelHeader [4]uint64
+
+// labelList reads the slice that labels are from Go 1.24 on (runtime/pprof/label.go, LabelSet). What cannot be read is
+// left out.
+func (r *Runtime) labelList(address uint64) (all []labelHeader, whole bool) {
+	const each = 32
+	var head [16]byte
+	if r.read(address, head[:]) != nil {
+		return nil, false
+	}
+	n := binary.LittleEndian.Uint64(head[8:])
+	raw := make([]byte, min(n, maxLabels)*each)
+	if r.read(binary.LittleEndian.Uint64(head[:]), raw) != nil {
+		return nil, false
+	}
+	for i := 0; i < len(raw); i += each {
+		var h labelHeader
+		for j := range h {
+			h[j] = binary.LittleEndian.Uint64(raw[i+8*j:])
+		}
+		all = append(all, h)
+	}
+	return all, n <= maxLabels
+}
+
+// runtime.hmap and runtime.bmap as they were up to Go 1.23 (runtime/map.go), for keys and values that are strings.
+const (
+	hmapBytes     = 48
+	hmapFlags     = 8
+	hmapB         = 9 // log2 of the number of buckets
+	hmapBuckets   = 16
+	hmapOld       = 24
+	sameSizeGrow  = 8 // a flag: the old buckets are as many as the new ones
+	bucketEntries = 8
+	bucketKeys    = bucketEntries // the bytes before them tell which entries are used
+	bucketValues  = bucketKeys + 16*bucketEntries
+	bucketNext    = bucketValues + 16*bucketEntries
+	bucketBytes   = bucketNext + 8
+	minTopHash    = 5 // lower ones mark entries that are empty, or were moved to the new buckets
+)
+
+// labelMap reads the map that labels were up to Go 1.23. It is not written to any more, but may have stopped growing
+// half way: then some entries are still in the old buckets.
+func (r *Runtime) labelMap(address uint64) (all []labelHeader, whole bool) {
+	var head [hmapBytes]byte
+	at, err := r.pointer(address)
+	if err != nil || at != 0 && r.read(at, head[:]) != nil {
+		return nil, false
+	}
+	count, b := binary.LittleEndian.Uint64(head[:]), head[hmapB]
+	if count > maxLabels || b > 8 {
+		return nil, false
+	}
+	all = r.labelBuckets(nil, binary.LittleEndian.Uint64(head[hmapBuckets:]), 1<<b)
+	if b > 0 && head[hmapFlags]&sameSizeGrow == 0 {
+		b--
+	}
+	all = r.labelBuckets(all, binary.LittleEndian.Uint64(head[hmapOld:]), 1<<b)
+	return all, uint64(len(all)) == count
+}
+
+// labelBuckets reads buckets, each with those that were added to it.
+func (r *Runtime) labelBuckets(all []labelHeader, first uint64, n int) []labelHeader {
+	if first == 0 {
+		return all
+	}
+	for i := range n {
+		at := first + uint64(i*bucketBytes)
+		for links := 0; at != 0 && links < maxLabels && len(all) < maxLabels; links++ {
+			var raw [bucketBytes]byte
+			if r.read(at, raw[:]) != nil {
+				return all
+			}
+			for e := range bucketEntries {
+				if raw[e] < minTopHash {
+					continue
+				}
+				var h labelHeader
+				for j := range 2 {
+					h[j] = binary.LittleEndian.Uint64(raw[bucketKeys+16*e+8*j:])
+					h[2+j] = binary.LittleEndian.Uint64(raw[bucketValues+16*e+8*j:])
+				}
+				all = append(all, h)
+			}
+			at = binary.LittleEndian.Uint64(raw[bucketNext:])
+		}
+	}
+	return all
+}
+
+// labelTexts reads keys and values.
+func (r *Runtime) labelTexts(headers []labelHeader) (all []Label, whole bool, err error) {
+	var parts []proc.Part
+	for _, h := range headers {
+		for i := 0; i < len(h); i += 2 {
+			parts = append(parts, proc.Part{Address: h[i], Bytes: make([]byte, min(h[i+1], maxLabelBytes))})
+		}
+	}
+	read, err := r.scattered(parts)
+	if err != nil {
+		return nil, false, err
+	}
+	whole = true
+	text := func(i int, length uint64) string {
+		s := string(parts[i].Bytes)
+		switch {
+		case length > 0 && !read[i]:
+			s, whole = "…", false
+		case length > maxLabelBytes:
+			s, whole = s+"…", false
+		}
+		return strings.ToValidUTF8(s, "\uFFFD")
+	}
+	for i, h := range headers {
+		if key, value := text(2*i, h[1]), text(2*i+1, h[3]); key != "" {
+			all = append(all, Label{key, value})
+		}
+	}
+	return all, whole, nil
+}

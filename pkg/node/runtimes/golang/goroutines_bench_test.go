@@ -1,0 +1,59 @@
+//go:build linux
+
+package golang
+
+import (
+	"syscall"
+	"testing"
+	"time"
+)
+
+// reportCPU adds the CPU time that this process used to a benchmark's numbers.
+func reportCPU(b *testing.B) func() {
+	used := func() time.Duration {
+		var u syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	before := used()
+	return func() { b.ReportMetric(float64((used()-before).Milliseconds())/float64(b.N), "cpu-ms/op") }
+}
+
+// BenchmarkGoroutines reads 100,000 parked goroutines: all, and again when none has run.
+func BenchmarkGoroutines(b *testing.B) {
+	program := run(b, build(b, "local", "amd64", "waits", "-ldflags=-s -w"), "100000")
+	gs := openGoroutines(b, program.pid)
+	time.Sleep(time.Second) // for the collector to come to rest
+	seen := map[uint64]uint64{}
+	b.Run("all", func(b *testing.B) {
+		defer reportCPU(b)()
+		for b.Loop() {
+			if err := gs.Each(nil, func(g *Goroutine) { seen[g.Address] = g.Fingerprint }); err != nil || len(seen) < 100_000 {
+				b.Fatal(len(seen), err)
+			}
+		}
+	})
+	b.Run("stopped", func(b *testing.B) {
+		gs.Stopped = map[int]Registers{}
+		defer func() { gs.Stopped = nil }()
+		defer reportCPU(b)()
+		for b.Loop() {
+			if err := gs.Each(nil, func(*Goroutine) {}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("known", func(b *testing.B) {
+		defer reportCPU(b)()
+		for b.Loop() {
+			known := 0
+			err := gs.Each(func(address, fingerprint uint64) bool {
+				known++
+				return seen[address] == fingerprint
+			}, func(g *Goroutine) { seen[g.Address] = g.Fingerprint })
+			if err != nil || known < 100_000 {
+				b.Fatal(known, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,166 @@
+//go:build linux
+
+package golang
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+)
+
+// running is a program of testdata that answers lines.
+type running struct {
+	pid int
+	in  io.Writer
+	out *bufio.Scanner
+}
+
+func run(t testing.TB, program string, args ...string) *running {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=2")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	r := &running{cmd.Process.Pid, in, bufio.NewScanner(out)}
+	if !r.out.Scan() || r.out.Text() != "ready" {
+		t.Fatalf("the program said %q instead of being ready", r.out.Text())
+	}
+	return r
+}
+
+// number is the program's answer to a byte.
+func (r *running) number(t testing.TB) int {
+	t.Helper()
+	if _, err := r.in.Write([]byte{'\n'}); err != nil {
+		t.Fatalf("the program has ended: %v", err)
+	}
+	r.out.Scan()
+	n, err := strconv.Atoi(r.out.Text())
+	if err != nil {
+		t.Fatalf("the program said %q instead of a number", r.out.Text())
+	}
+	return n
+}
+
+func openGoroutines(t testing.TB, pid int) *Goroutines {
+	t.Helper()
+	p, err := proc.Open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	gs, err := r.Goroutines()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gs
+}
+
+// names are a stack's functions, leaf first, without those that were inlined.
+func (gs *Goroutines) names(g *Goroutine) string {
+	var all []string
+	for _, pc := range g.Stack {
+		all = append(all, gs.unwind.function(pc))
+	}
+	return strings.Join(all, " ")
+}
+
+// Of a program that starts goroutines and moves stacks at full speed every stack that is given is one that it had, and it
+// goes on meanwhile.
+func TestReadingDoesNotHarmNorGiveWrongStacks(t *testing.T) {
+	for _, c := range []struct {
+		version, flags string
+		readings       int
+	}{{"local", "-ldflags=-s -w", 1000}, {"local", "-race", 1000}, {"1.22.12", "-ldflags=-s -w", 200}} {
+		t.Run(c.version+c.flags, func(t *testing.T) {
+			program := run(t, build(t, c.version, "amd64", "churns", c.flags))
+			gs := openGoroutines(t, program.pid)
+			before := program.number(t)
+			seen, ends := 0, map[End]int{}
+			for range c.readings {
+				err := gs.Each(nil, func(g *Goroutine) {
+					seen++
+					ends[g.End]++
+					if g.End == Complete {
+						checkChurning(t, gs.names(g))
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			after := program.number(t)
+			t.Logf("%d goroutines in %d readings, %v by their stacks' ends, %+v; %d goroutines ended meanwhile", seen, c.readings, ends, gs.Counts, after-before)
+			if seen < 20*c.readings || after <= before {
+				t.Errorf("%d goroutines were seen, %d ended meanwhile", seen, after-before)
+			}
+			if few := seen / 50; ends[Broken] > 0 || ends[Truncated] > 0 || ends[Torn] > few || gs.Bad > few {
+				t.Errorf("too many cannot be read")
+			}
+		})
+	}
+}
+
+// checkChurning tells whether a stack is one of testdata's program churns.
+func checkChurning(t *testing.T, stack string) {
+	t.Helper()
+	if !strings.HasSuffix(stack, " runtime.goexit") && stack != "runtime.goexit" {
+		t.Fatalf("a stack that does not end: %s", stack)
+	}
+	if strings.Contains(stack, "main.ping main.ping") || strings.Contains(stack, "main.pong main.pong") {
+		t.Fatalf("a stack that was never there: %s", stack)
+	}
+	if i := strings.LastIndex(stack, "main.p"); i >= 0 && !strings.HasPrefix(stack[i:], "main.ping main.turns") {
+		t.Fatalf("a stack that was never there: %s", stack)
+	}
+}
+
+// Of a stack that is deeper than what is read the innermost frames are there, and it says that it goes on.
+func TestDeepStacks(t *testing.T) {
+	program := build(t, "1.26.0", "amd64", "waits")
+	for depth, want := range map[string]End{"400": Complete, "600": Truncated, "1000000": Truncated} {
+		gs := openGoroutines(t, run(t, program, "0", depth).pid)
+		all, err := gs.readAll(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, g := range all {
+			stack := gs.names(&g)
+			if !strings.HasPrefix(stack, "runtime.gopark runtime.chanrecv runtime.chanrecv1 main.wait main.wait") {
+				continue
+			}
+			found = true
+			if g.End != want || want == Truncated && len(g.Stack) < 400 {
+				t.Errorf("a depth of %s: %d frames end as %d, want %d", depth, len(g.Stack), g.End, want)
+			}
+		}
+		if !found {
+			t.Errorf("a depth of %s: not found", depth)
+		}
+	}
+}

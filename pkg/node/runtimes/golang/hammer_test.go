@@ -1,0 +1,131 @@
+//go:build linux
+
+package golang
+
+import (
+	"bufio"
+	"io"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+)
+
+// start runs a program until it says that it is ready. Its words come on stderr, as println writes them.
+func start(t testing.TB, path string) (r *Runtime, stdin io.Writer, stderr *bufio.Reader) {
+	t.Helper()
+	cmd := exec.Command(path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	stderr = bufio.NewReader(out)
+	expect(t, stderr, "ready\n")
+	p, err := proc.Open(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = Open(p); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r, in, stderr
+}
+
+func expect(t testing.TB, r *bufio.Reader, want string) {
+	t.Helper()
+	if line, err := r.ReadString('\n'); line != want {
+		t.Fatalf("the program says %q (%v), want %q", line, err, want)
+	}
+}
+
+// A program that allocates, starts goroutines and moves their stacks at full speed outlives a thousand readings and a
+// thousand switchings of its memory profile.
+func TestHammeredProgramLives(t *testing.T) {
+	for _, flag := range []string{"-ldflags=-s", "-race"} {
+		t.Run(flag, func(t *testing.T) {
+			r, stdin, stderr := start(t, build(t, "local", "amd64", "hammer", flag))
+			if err := r.checkRateVariable(); err == nil {
+				t.Error("a variable that was not looked up is known")
+			}
+			address, err := r.variable("runtime.MemProfileRate")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.checkRateVariable(); err != nil {
+				t.Fatal(err)
+			}
+			word := rateWord{r.process.PID, r.process.StartTime, address, 0, 4096}
+			began, torn, most := time.Now(), 0, 0
+			for range 1000 {
+				if err := word.replace(word.Old, word.New); err != nil {
+					t.Fatal(err)
+				}
+				for _, read := range []func() (*MemProfile, error){r.MemProfile, r.MemTotals} {
+					p, err := read()
+					if err != nil {
+						t.Fatal(err)
+					}
+					torn += p.Torn
+					most = len(p.Records)
+				}
+				if err := word.replace(word.New, word.Old); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := r.MemProfile(); err == nil {
+				t.Error("the profile is still on")
+			}
+			t.Logf("1000 switchings and 2000 readings in %v; %d stacks, %d records torn", time.Since(began).Round(time.Millisecond), most, torn)
+			if most < 50 {
+				t.Errorf("only %d stacks were seen", most)
+			}
+			io.WriteString(stdin, "x")
+			expect(t, stderr, "alive\n")
+		})
+	}
+}
+
+// BenchmarkMemProfile reads the profile of a program with 16,384 stacks.
+func BenchmarkMemProfile(b *testing.B) {
+	r, _, _ := start(b, build(b, "local", "amd64", "many", "-ldflags=-s"))
+	read := func(b *testing.B) {
+		p, err := r.MemProfile()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(p.Records)), "stacks")
+	}
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			clear(r.lists)
+			read(b)
+		}
+	})
+	b.Run("again", func(b *testing.B) {
+		for b.Loop() {
+			read(b)
+		}
+	})
+	b.Run("stacks", func(b *testing.B) {
+		for b.Loop() {
+			clear(r.expanded)
+			clear(r.names)
+			for _, bucket := range r.lists[memBucket] {
+				r.MemStack(bucket.pcs)
+			}
+		}
+	})
+}

@@ -1,0 +1,22 @@
+//go:build linux
+
+package golang
+
+import (
+	"errors"
+	"testing"
+)
+
+// Versions and experiments whose structures are not known are refused.
+func TestCheckVersion(t *testing.T) {
+	for version, want := range map[string]int{
+		"go1.20": 20, "go1.22.3": 22, "go1.26.8": 26, "go1.25rc1": 25, "go1.24.1 X:nocoverageredesign": 24, "go1.23.4-vendor X:boringcrypto": 23,
+		"go1.19.13": 0, "go1.27": 0, "devel go1.27-abc": 0, "": 0, "go2.1": 0, "unknown": 0,
+		"go1.24.1 X:nospinbitmutex": 0, "go1.22.1 X:boringcrypto,noexectracer2": 0, "go1.26.0 X:staticlockranking": 0,
+	} {
+		got, _, err := checkVersion(version)
+		if got != want || (want == 0) != errors.Is(err, ErrUnsupported) {
+			t.Errorf("%q: %d, %v; want %d", version, got, err, want)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+//go:build linux
+
+package golang
+
+import "slices"
+
+// expansion is what the function table says of a return address.
+type expansion struct {
+	call    uint64   // an address in the call, in the process
+	parents []uint64 // for each function inlined there, innermost first, the return address by which stacks have its caller
+}
+
+// expand looks up a return address as runtime.(*Frames).Next does (runtime/symtab.go): at the byte before it,
+// unless that would be another function.
+func (r *Runtime) expand(pc uint64) expansion {
+	if e, ok := r.expanded[pc]; ok {
+		return e
+	}
+	e, at := expansion{call: pc - 1}, pc-r.bias
+	place, err := r.table.PlaceOf(at - 1)
+	if err != nil || place.End == at {
+		if next, err := r.table.PlaceOf(at); err == nil && next.Start == at {
+			e.call, place = pc, next
+		}
+	}
+	for _, call := range place.Calls {
+		e.parents = append(e.parents, call+1+r.bias)
+	}
+	if len(r.expanded) < maxExpanded {
+		r.expanded[pc] = e
+	}
+	return e
+}
+
+// maxExpanded bounds the return addresses that are remembered; large programs have some 100,000 in their profiles.
+const maxExpanded = 1 << 20
+
+// LookUp looks up the return addresses of many stacks, for MemStack and Stack to be quick: in their order the
+// function table is read once, and not all over the file again and again.
+func (r *Runtime) LookUp(stacks [][]uint64) {
+	var all []uint64
+	seen := map[uint64]bool{}
+	for _, pcs := range stacks {
+		for _, pc := range pcs {
+			if !seen[pc] {
+				seen[pc] = true
+				all = append(all, pc)
+			}
+		}
+	}
+	slices.Sort(all)
+	for _, pc := range all {
+		r.expand(pc)
+	}
+}
+
+// calls turns a stack of return addresses, leaf first, into the addresses of calls, each of which stands for what
+// was inlined there too. Stacks of the runtime also hold addresses for the callers of inlined functions, which
+// are no instructions: those are in the function table of the address before them, and are left out.
+func (r *Runtime) calls(pcs []uint64) []uint64 {
+	var calls []uint64
+	for i := 0; i < len(pcs); {
+		e := r.expand(pcs[i])
+		i++
+		calls = append(calls, e.call)
+		for _, parent := range e.parents {
+			if i < len(pcs) && pcs[i] == parent {
+				i++
+			}
+		}
+	}
+	return calls
+}
+
+// nameAt names the innermost function at an address of the process; empty if it is not Go's code.
+func (r *Runtime) nameAt(address uint64) string {
+	if name, ok := r.names[address]; ok {
+		return name
+	}
+	name := ""
+	if place, err := r.table.PlaceOf(address - r.bias); err == nil {
+		name, _ = r.table.NameOf(place)
+	}
+	if len(r.names) < maxExpanded {
+		r.names[address] = name
+	}
+	return name
+}

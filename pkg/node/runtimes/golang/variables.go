@@ -1,0 +1,197 @@
+//go:build linux
+
+package golang
+
+import (
+	"bufio"
+	"debug/elf"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
+)
+
+// rule says where the code of a function leads to a variable of the runtime.
+type rule struct {
+	function string
+	// pick chooses among the function's references to writable data; known gives a variable that another rule finds.
+	pick func(refs []reference, known func(string) (uint64, error)) (uint64, bool)
+}
+
+// rules hold for Go 1.20 to 1.26 on both architectures; a test compares them with the symbols of programs built by
+// each. Sources are in the runtime: mprof.go, malloc.go, proc.go, sema.go, runtime2.go.
+var rules = map[string]rule{
+	"runtime.mbuckets":          {"runtime.mProf_FlushLocked", nth(0)},
+	"runtime.xbuckets":          {"runtime.stkbucket", behind("runtime.mbuckets", 1)},
+	"runtime.bbuckets":          {"runtime.stkbucket", behind("runtime.mbuckets", 2)},
+	"runtime.mProfCycle":        {"runtime.mProf_Free", nth(0)},
+	"runtime.MemProfileRate":    {"runtime.profilealloc", nth(1)}, // behind mcache0
+	"runtime.blockprofilerate":  {"runtime.blockevent", nth(0)},
+	"runtime.mutexprofilerate":  {"runtime.semacquire1", used(behind("runtime.blockprofilerate", 1))},
+	"runtime.allglen":           {"runtime.forEachGRace", nth(0)},
+	"runtime.allgptr":           {"runtime.forEachGRace", nth(1)},
+	"runtime.waitReasonStrings": {"runtime.waitReason.String", nth(0)},
+}
+
+type pick = func(refs []reference, known func(string) (uint64, error)) (uint64, bool)
+
+// nth is a function's reference by its number.
+func nth(n int) pick {
+	return func(refs []reference, _ func(string) (uint64, error)) (uint64, bool) {
+		if n >= len(refs) {
+			return 0, false
+		}
+		return refs[n].address, true
+	}
+}
+
+// behind is the n-th reference after that to another variable.
+func behind(name string, n int) pick {
+	return func(refs []reference, known func(string) (uint64, error)) (uint64, bool) {
+		address, err := known(name)
+		if err != nil {
+			return 0, false
+		}
+		at := slices.IndexFunc(refs, func(r reference) bool { return r.address == address })
+		if at < 0 || at+n >= len(refs) {
+			return 0, false
+		}
+		return refs[at+n].address, true
+	}
+}
+
+// used leaves out the references that only make a pointer.
+func used(p pick) pick {
+	return func(refs []reference, known func(string) (uint64, error)) (uint64, bool) {
+		return p(slices.DeleteFunc(slices.Clone(refs), func(r reference) bool { return r.taken }), known)
+	}
+}
+
+// variable gives the address of a variable of the runtime in the process, by its symbol or by the machine code of a
+// function that uses it. The error wraps ErrUnsupported.
+func (r *Runtime) variable(name string) (uint64, error) {
+	if r.variables == nil {
+		r.variables = r.symbols()
+		byCode := newCodeSearch(r)
+		for name := range rules {
+			if _, ok := r.variables[name]; ok {
+				continue
+			}
+			if address, err := byCode.find(name); err == nil {
+				r.variables[name] = address
+			}
+		}
+	}
+	address, ok := r.variables[name]
+	if !ok {
+		return 0, fmt.Errorf("%w: %s was found neither by its symbol nor by the code of %s", ErrUnsupported, name, rules[name].function)
+	}
+	return address + r.bias, nil
+}
+
+// codeSearch finds variables by machine code.
+type codeSearch struct {
+	r         *Runtime
+	functions map[string]gopclntab.Range
+}
+
+func newCodeSearch(r *Runtime) *codeSearch {
+	var names []string
+	for _, rule := range rules {
+		names = append(names, rule.function)
+	}
+	functions, _ := r.table.Functions(names...) // a table that breaks off has none of the rest
+	return &codeSearch{r: r, functions: functions}
+}
+
+// maxCode bounds the code of one function; those of the rules have some hundred bytes.
+const maxCode = 64 << 10
+
+// find gives an address in the file's own numbering.
+func (s *codeSearch) find(name string) (uint64, error) {
+	rule := rules[name]
+	code, ok := s.functions[rule.function]
+	if !ok || code.End-code.Start > maxCode {
+		return 0, fmt.Errorf("%s has no code of its own", rule.function)
+	}
+	raw := make([]byte, code.End-code.Start)
+	if err := readFile(s.r.exe, raw, code.Start); err != nil {
+		return 0, err
+	}
+	var refs []reference
+	for _, ref := range references(s.r.exe.Machine, raw, code.Start) {
+		if s.r.writable(ref.address) {
+			refs = append(refs, ref)
+		}
+	}
+	address, ok := rule.pick(refs, s.find)
+	if !ok || !s.r.writable(address) || address%4 != 0 {
+		return 0, fmt.Errorf("the code of %s does not lead to %s", rule.function, name)
+	}
+	return address, nil
+}
+
+// writable tells whether an address of the file is in what it maps to be written.
+func (r *Runtime) writable(address uint64) bool {
+	for _, p := range r.exe.Progs {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0 && address >= p.Vaddr && address-p.Vaddr < p.Memsz {
+			return true
+		}
+	}
+	return false
+}
+
+// readFile fills b from the executable by address.
+func readFile(f *elf.File, b []byte, address uint64) error {
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && address >= p.Vaddr && address-p.Vaddr < p.Filesz {
+			_, err := io.ReadFull(io.NewSectionReader(p, int64(address-p.Vaddr), int64(len(b))), b)
+			return err
+		}
+	}
+	return fmt.Errorf("address %#x is not in the file", address)
+}
+
+// Bounds on a symbol table: kubelet's has 100,000 symbols.
+const (
+	maxSymbols = 4 << 20
+	symbolSize = 24 // of Elf64_Sym
+)
+
+// symbols looks the variables of the rules up in the executable's symbol table, if it has one.
+func (r *Runtime) symbols() map[string]uint64 {
+	found := map[string]uint64{}
+	table := r.exe.SectionByType(elf.SHT_SYMTAB)
+	if table == nil || table.Link == 0 || uint64(table.Link) >= uint64(len(r.exe.Sections)) || table.Flags&elf.SHF_COMPRESSED != 0 {
+		return found
+	}
+	names := r.exe.Sections[table.Link]
+	lines := bufio.NewReaderSize(io.NewSectionReader(table, 0, int64(min(table.FileSize, maxSymbols*symbolSize))), 48<<10)
+	var raw [symbolSize]byte
+	for len(found) < len(rules) {
+		if _, err := io.ReadFull(lines, raw[:]); err != nil {
+			break
+		}
+		if elf.ST_TYPE(raw[4]) != elf.STT_OBJECT {
+			continue
+		}
+		address := r.exe.ByteOrder.Uint64(raw[8:])
+		name := textAt(names, r.exe.ByteOrder.Uint32(raw[:]))
+		if _, ok := rules[name]; ok && r.writable(address) {
+			found[name] = address
+		}
+	}
+	return found
+}
+
+// textAt reads a name of the length that the rules' names have at most.
+func textAt(names *elf.Section, offset uint32) string {
+	var raw [32]byte
+	n, _ := names.ReadAt(raw[:], int64(offset))
+	end := slices.Index(raw[:n], 0)
+	if end < 0 {
+		return ""
+	}
+	return string(raw[:end])
+}

@@ -1,0 +1,140 @@
+//go:build linux
+
+package symbol
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+)
+
+// Functions begin where libc's own symbols say, at all of their addresses.
+func TestFunctionStartsAgreeWithSymbols(t *testing.T) {
+	f, err := elf.Open(libc(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	symbols, err := f.DynamicSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[uint64]uint64{}
+	var addresses []uint64
+	for _, s := range symbols {
+		if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Size > 16 {
+			for _, a := range []uint64{s.Value, s.Value + s.Size/2, s.Value + s.Size - 1} {
+				want[a] = s.Value
+				addresses = append(addresses, a)
+			}
+		}
+	}
+	slices.Sort(addresses)
+	got, wrong := functionStarts(f, addresses), 0
+	for a, start := range want {
+		if got[a] != start {
+			wrong++
+		}
+	}
+	// Some of libc's functions in assembly have several entries, or names for a part.
+	if len(want) < 3000 || wrong > len(want)/500 {
+		t.Errorf("%d of %d addresses differ", wrong, len(want))
+	}
+}
+
+func libc(t testing.TB) string {
+	t.Helper()
+	for _, path := range []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6", "/lib64/libc.so.6"} {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	t.Fatal("no libc.so.6 on this machine")
+	return ""
+}
+
+// All places of a function without a name are one function in the profile, with their own addresses.
+func TestUnknownFunctionsMerge(t *testing.T) {
+	program := compile(t, "-g")
+	code := functionRange(t, program, "hidden")
+	run(t, "strip", program)
+	f := openPath(t, program)
+	o := openObject(f)
+	m := &profile.Mapping{ID: 1, Start: 0x7f0000000000, Limit: 0x7f0000010000, File: "/app/shapes"}
+	segment := slices.IndexFunc(o.elf.Progs, func(p *elf.Prog) bool { return p.Vaddr <= code[0] && code[0] < p.Vaddr+p.Memsz })
+	offset := code[0] - o.elf.Progs[segment].Vaddr + o.elf.Progs[segment].Off
+	p := profileAt(m, m.Start+offset, m.Start+offset+1, m.Start+offset+uint64(len(code))-1)
+	if err := Symbolize(p, func(*profile.Mapping) *proc.File { return f }, noPerfMap); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("[shapes+%#x]", offset)
+	if got := names(p); !slices.Equal(got, []string{want, want, want}) || len(p.Function) != 1 {
+		t.Errorf("got %v, %d functions, want one, %s", got, len(p.Function), want)
+	}
+	if m.HasFunctions || p.Location[1].Address != m.Start+offset+1 {
+		t.Error("pprof would not look for the names itself")
+	}
+}
+
+// Tables that are not what they claim to be.
+func TestHostileFDETables(t *testing.T) {
+	const base = 0x1000
+	header := func(count uint32, rows ...uint32) []byte {
+		b := []byte{1, 0x1b, 3, 0x3b, 0, 0, 0, 0}
+		for _, word := range append([]uint32{count}, rows...) {
+			b = append(b, byte(word), byte(word>>8), byte(word>>16), byte(word>>24))
+		}
+		return b
+	}
+	// A CIE of the form zR with signed 4 bytes relative to their place, at 0x1100, and an FDE of 0x20 bytes of code.
+	cie := append([]byte{12, 0, 0, 0, 0, 0, 0, 0, 1}, "zR\x00\x01\x78\x10\x01\x1b"...)
+	cie = append(cie, make([]byte, 24-len(cie))...)
+	fde := []byte{16, 0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0}
+	tests := []struct {
+		name   string
+		header []byte
+		fde    []byte
+		want   bool
+	}{
+		{"well-formed", header(1, 0x800, 0x118), fde, true},
+		{"beyond its end", header(1, 0x7e0, 0x118), fde, false},
+		{"more rows than there are", header(1000, 0x800, 0x118), fde, false},
+		{"more rows than memory", header(1<<32-1, 0x800, 0x118), fde, false},
+		{"no row", header(0), fde, false},
+		{"entry outside of the file", header(1, 0x800, 0x7fffffff), fde, false},
+		{"CIE outside of the file", header(1, 0x800, 0x118), append([]byte{16, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f}, fde[8:]...), false},
+		{"FDE that is its own CIE", header(1, 0x800, 0x118), append([]byte{16, 0, 0, 0, 4, 0, 0, 0}, fde[8:]...), false},
+		{"another version", append([]byte{2}, header(1, 0x800, 0x118)[1:]...), fde, false},
+		{"nothing", nil, fde, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			file := make([]byte, 0x200)
+			copy(file, test.header)
+			copy(file[0x100:], cie)
+			copy(file[0x118:], test.fde)
+			at := func(kind elf.ProgType, size int) *elf.Prog {
+				return &elf.Prog{
+					ProgHeader: elf.ProgHeader{Type: kind, Vaddr: base, Filesz: uint64(size), Memsz: uint64(size)},
+					ReaderAt:   bytes.NewReader(file[:size]),
+				}
+			}
+			f := &elf.File{
+				FileHeader: elf.FileHeader{ByteOrder: binary.LittleEndian, Machine: elf.EM_X86_64},
+				Progs:      []*elf.Prog{at(elf.PT_LOAD, len(file)), at(elf.PT_GNU_EH_FRAME, len(test.header))},
+			}
+			got := functionStarts(f, []uint64{base + 0x810})
+			if start, ok := got[base+0x810]; ok != test.want || ok && start != base+0x800 {
+				t.Errorf("got %#x, want one: %v", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,72 @@
+//go:build linux
+
+package symbol
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// kernelSymbol is a kernel function and the module it is of, empty for the kernel itself.
+type kernelSymbol struct{ name, module string }
+
+// kernelSymbols finds the functions of the sorted addresses in one pass over /proc/kallsyms. The list
+// has 200,000 lines; only what was sampled is kept. It is empty where the kernel hides addresses
+// (sysctl kernel.kptr_restrict): they are all 0 then.
+func kernelSymbols(addresses []uint64) (map[uint64]kernelSymbol, error) {
+	f, err := os.Open("/proc/kallsyms")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return parseKallsyms(f, addresses)
+}
+
+// parseKallsyms reads lines of "address type name [module]", which are not sorted: modules and BPF
+// programs come after the kernel.
+func parseKallsyms(r io.Reader, addresses []uint64) (map[uint64]kernelSymbol, error) {
+	type candidate struct {
+		start uint64
+		line  string
+	}
+	best := make([]candidate, len(addresses))
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := lines.Bytes()
+		end := bytes.IndexByte(line, ' ')
+		if end < 0 || len(line) < end+4 {
+			continue
+		}
+		switch line[end+1] {
+		case 't', 'T', 'w', 'W':
+		default:
+			continue
+		}
+		start, err := strconv.ParseUint(string(line[:end]), 16, 64)
+		if err != nil || start == 0 {
+			continue
+		}
+		// The first address at or after it; those behind inherit it below.
+		if i, _ := slices.BinarySearch(addresses, start); i < len(addresses) && best[i].start < start {
+			best[i] = candidate{start, string(line[end+3:])}
+		}
+	}
+	for i := 1; i < len(best); i++ {
+		if best[i].start < best[i-1].start {
+			best[i] = best[i-1]
+		}
+	}
+	found := map[uint64]kernelSymbol{}
+	for i, c := range best {
+		if c.start != 0 {
+			name, module, _ := strings.Cut(c.line, "\t")
+			found[addresses[i]] = kernelSymbol{name, strings.Trim(module, "[]")}
+		}
+	}
+	return found, lines.Err()
+}

@@ -1,0 +1,88 @@
+//go:build linux
+
+package symbol
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+const pltSource = `
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int (*volatile taken)(const char *) = atoi; /* with this a stub of atoi is in .plt.got */
+int main(int argc, char **argv) { return atoi(argv[0]) + puts(argv[0]) + (int)strtol(argv[0], 0, 10) + taken(argv[0]); }
+`
+
+// Every stub has the name that objdump gives it, at each of its addresses.
+func TestStubsAgreeWithObjdump(t *testing.T) {
+	for name, flags := range map[string][]string{
+		"bound at once":    {"-Wl,-z,now"},
+		"bound when used":  {"-Wl,-z,lazy"},
+		"branch tracking":  {"-Wl,-z,lazy", "-fcf-protection", "-Wl,-z,ibtplt"},
+		"at a fixed place": {"-no-pie"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			source, program := filepath.Join(dir, "p.c"), filepath.Join(dir, "p")
+			if err := os.WriteFile(source, []byte(pltSource), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			run(t, "cc", append(flags, "-s", "-O1", "-o", program, source)...)
+			stubs := 0
+			label := regexp.MustCompile(`(?m)^([0-9a-f]{16}) <([a-z_0-9A-Z]+@plt)>:$`)
+			for _, m := range label.FindAllStringSubmatch(run(t, "objdump", "-d", program), -1) {
+				address, err := strconv.ParseUint(m[1], 16, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				stubs++
+				for _, a := range []uint64{address, address + 5} {
+					o := openObject(openPath(t, program))
+					o.prepare([]uint64{a})
+					if got := o.frames(a); len(got) != 1 || got[0].name != m[2] {
+						t.Errorf("%#x: got %+v, want %s", a, got, m[2])
+					}
+				}
+			}
+			if stubs < 2 {
+				t.Errorf("objdump shows %d stubs", stubs)
+			}
+		})
+	}
+}
+
+// Two stubs at 0x10000 as binutils' linker writes them for arm64, the second with branch protection; their
+// words are at 0x2f018 and, before them, at 0xe020.
+func TestStubsOfARM64(t *testing.T) {
+	code := binary.LittleEndian.AppendUint32(nil, 0xf00000f0) // adrp x16, 2f000
+	for _, instruction := range []uint32{
+		0xf9400e11, // ldr x17, [x16, #0x18]
+		0x91006210, // add x16, x16, #0x18
+		0xd61f0220, // br x17
+		0xd503245f, // bti c
+		0xd0fffff0, // adrp x16, e000
+		0xf9401211, // ldr x17, [x16, #0x20]
+		0x91008210, // add x16, x16, #0x20
+		0xd61f0220, // br x17
+	} {
+		code = binary.LittleEndian.AppendUint32(code, instruction)
+	}
+	s := &elf.Section{SectionHeader: elf.SectionHeader{Addr: 0x10000}, ReaderAt: bytes.NewReader(code)}
+	for offset := range uint64(len(code)) {
+		want := uint64(0x2f018)
+		if offset >= 16 {
+			want = 0xe020
+		}
+		if got, ok := stubSlotARM64(s, 0x10000+offset); !ok || got != want {
+			t.Errorf("%#x: got %#x, %v, want %#x", 0x10000+offset, got, ok, want)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
+)
+
+func TestWrongUsage(t *testing.T) {
+	for name, c := range map[string]struct {
+		args string
+		want string
+	}{
+		"no argument":              {"", "name what to profile: [TYPE/]NAME, or NAMESPACE POD [CONTAINER]"},
+		"four arguments":           {"a b c d", "4 arguments: there are at most three"},
+		"unknown type of object":   {"ingress/web", `unknown type "ingress"; choose one of: pod, deployment, statefulset, daemonset, replicaset, job, service`},
+		"no name":                  {"deploy/", `"deploy/" is not a pod's name or TYPE/NAME`},
+		"two namespaces":           {"-n a b web", `two namespaces: "b" as argument and "a" by --namespace`},
+		"two containers":           {"a web app -c other", `two containers: "app" as argument and "other" by --container`},
+		"unknown profile type":     {"web --type heap2", `unknown profile type "heap2"; choose one of: cpu`},
+		"unknown format":           {"web -f gif", `unknown format "gif"; choose one of: svg, html, pprof, folded, speedscope, json, text, tree, png`},
+		"unknown ending":           {"web -o web.doc", `--output web.doc: no format has this ending; choose one by --format: svg, html, pprof, folded, speedscope, json, text, tree, png`},
+		"two formats":              {"web --json -f svg", "--json and --format svg exclude each other"},
+		"one format for several":   {"web -f svg -o a.svg -o b.svg", "--format svg is for one --output; of several each has the format of its ending"},
+		"a width for nothing":      {"web --width 500", "--width is for the formats png and tree"},
+		"a scale for nothing":      {"web -f tree --scale 2", "--scale is for the format png"},
+		"too small a picture":      {"web -o a.png --width 20", "a picture's width is from 300 to 4000 pixels, not 20"},
+		"an output twice":          {"web -o a.svg -o ./a.svg", "--output ./a.svg is given twice"},
+		"unknown flag":             {"web --jon", "unknown flag: --jon"},
+		"duration without a unit":  {"web -d 30", "missing unit"},
+		"no duration":              {"web -d 0s", "--duration 0s: it must be above 0 and at most 1h0m0s"},
+		"too long a duration":      {"web -d 2h", "--duration 2h0m0s: it must be above 0"},
+		"frequency too high":       {"web --frequency 1001", "--frequency 1001: it must be from 1 to 1000"},
+		"frequency too low":        {"web --frequency 0", "--frequency 0: it must be from 1 to 1000"},
+		"no such level":            {"web --by color", "--by color: it can be thread or goroutine"},
+		"a memory profile of time": {"web --enable-memprofile", "--enable-memprofile is for --type "},
+		"a rate for nothing":       {"web --memprofile-rate 1000", "--memprofile-rate is for --enable-memprofile"},
+		"nothing to freeze":        {"web --freeze", "--freeze is for --type "},
+		"a level of another type":  {"web --by goroutine", "--by goroutine is for --type "},
+		"no such process":          {"web --pid 0", "--pid [0]: process IDs are above 0"},
+		"negative keep":            {"web --keep -1s", "--keep -1s: it must not be below 0"},
+		"no timeout":               {"web --timeout 0s", "--timeout 0s: it must be above 0"},
+		"pull policy":              {"web --image-pull-policy always", `--image-pull-policy "always": choose Always, IfNotPresent or Never`},
+		"two modes":                {"web --ephemeral --job", "--ephemeral and --job exclude each other"},
+		"a Job's flag without it":  {"web --ephemeral --job-namespace x", "are for a Job, not for --ephemeral"},
+		"open stdout":              {"web --open -o -", "--open needs a file, not --output -"},
+		"quiet and verbose":        {"web -q -v", "--quiet and --verbose exclude each other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
+			if code := Main(strings.Fields("kubectl-pprof "+c.args), streams, nil); code != exitUsage {
+				t.Errorf("exit code %d, want %d", code, exitUsage)
+			}
+			if got := stderr.String(); !strings.HasPrefix(got, "error: ") || !strings.Contains(got, c.want) ||
+				!strings.HasSuffix(got, "\nSee 'kubectl pprof --help' for usage.\n") {
+				t.Errorf("stderr: %s\nwant %s", got, c.want)
+			}
+			if stdout.Len() > 0 {
+				t.Errorf("stdout: %s", stdout)
+			}
+		})
+	}
+}
+
+func TestArguments(t *testing.T) {
+	for name, c := range map[string]struct {
+		args                            string
+		namespace, typ, name, container string
+		format                          string
+		mode                            launch.Mode
+	}{
+		"a pod":                        {args: "web", name: "web", format: "svg"},
+		"a workload and a container":   {args: "deploy/web -c app --ephemeral", typ: "deploy", name: "web", container: "app", format: "svg", mode: launch.Ephemeral},
+		"namespace and pod":            {args: "shop web --job", namespace: "shop", name: "web", format: "svg", mode: launch.Job},
+		"namespace, pod and container": {args: "shop web app -o x.pb.gz", namespace: "shop", name: "web", container: "app", format: "pprof"},
+		"the same namespace twice":     {args: "shop svc/web -n shop --json", namespace: "shop", typ: "svc", name: "web", format: "json"},
+		"the format beats the ending":  {args: "web -f folded -o x.svg", name: "web", format: "folded"},
+		"stdout":                       {args: "web -o -", name: "web", format: "svg"},
+		"several outputs":              {args: "web -o x.svg -o y.pb.gz -o -", name: "web", format: "svg pprof svg"},
+		"a device without an ending":   {args: "web -o /dev/null", name: "web", format: "svg"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			streams, _, _, _ := genericiooptions.NewTestIOStreams()
+			o := NewOptions(streams)
+			cmd := &cobra.Command{}
+			o.AddFlags(cmd)
+			if err := cmd.ParseFlags(strings.Fields(c.args)); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(o.Complete(cmd.Flags().Args()), o.Validate()); err != nil {
+				t.Fatal(err)
+			}
+			q := o.query
+			if q.Namespace != c.namespace || q.Type != c.typ || q.Name != c.name || q.Container != c.container {
+				t.Errorf("query %+v", q)
+			}
+			var formats []string
+			for _, f := range o.files {
+				formats = append(formats, string(f.format))
+			}
+			if got := strings.Join(formats, " "); got != c.format || o.mode != c.mode {
+				t.Errorf("formats %q, mode %q", got, o.mode)
+			}
+		})
+	}
+}
+
+func TestKeeps(t *testing.T) {
+	failed := errors.New("failed")
+	for name, c := range map[string]struct {
+		args   string
+		reused bool
+		err    error
+		want   bool
+	}{
+		"a new one":                     {"", false, nil, false},
+		"a new one with --keep":         {"--keep 5m", false, nil, true},
+		"a new one that failed":         {"--keep 5m", false, failed, false},
+		"a kept one":                    {"", true, nil, true},
+		"a kept one that failed us":     {"", true, failed, true},
+		"a kept one that is to end":     {"--keep 0s", true, nil, false},
+		"a kept one that is kept on":    {"--keep 1m", true, nil, true},
+		"a new one that is not to stay": {"--keep 0s", false, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			streams, _, _, _ := genericiooptions.NewTestIOStreams()
+			o := NewOptions(streams)
+			cmd := &cobra.Command{}
+			o.AddFlags(cmd)
+			if err := cmd.ParseFlags(strings.Fields(c.args)); err != nil {
+				t.Fatal(err)
+			}
+			if got := o.keeps(&launch.Session{Reused: c.reused}, c.err); got != c.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for want, err := range map[int]error{
+		exitOK:          nil,
+		exitUsage:       fmt.Errorf("wrapped: %w", usageError{errors.New("no")}),
+		exitInterrupted: errors.Join(errInterrupted, errors.New("the Job could not be deleted")),
+		exitPartial:     fmt.Errorf("%w: the target ended", errPartial),
+		exitError:       &url.Error{Op: "Get", URL: "https://10.0.0.1/api", Err: errors.New("refused")},
+	} {
+		if got := exitCode(err); got != want {
+			t.Errorf("exitCode(%v) = %d, want %d", err, got, want)
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	var b bytes.Buffer
+	for _, n := range []int64{0, 1, 999, 1000, 1234567} {
+		fmt.Fprintf(&b, "%s; ", count(n, "process"))
+	}
+	if want := "0 processes; 1 process; 999 processes; 1,000 processes; 1,234,567 processes; "; b.String() != want {
+		t.Errorf("got %s", &b)
+	}
+}

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/google/pprof/profile"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+)
+
+// drawing is how a profile is drawn where that can be chosen. Zero values mean the defaults.
+type drawing struct {
+	width  int     // pixels of a PNG, columns of a tree
+	scale  float64 // of a PNG
+	stdout io.Writer
+}
+
+func (d *drawing) addFlags(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&d.width, "width", 0, fmt.Sprintf("width of a png in pixels, of a tree in columns (default %d; the terminal's)", render.DefaultPNGWidth))
+	cmd.Flags().Float64Var(&d.scale, "scale", 0, fmt.Sprintf("pixels of a png's file for each of its width, text included (default %g)", render.DefaultPNGScale))
+}
+
+// validate refuses sizes that no picture can have, and those that nothing asks for.
+func (d *drawing) validate(files []*file) error {
+	has := func(f render.Format) bool {
+		return slices.ContainsFunc(files, func(one *file) bool { return one.format == f })
+	}
+	switch {
+	case d.width != 0 && !has(render.PNG) && !has(render.Tree):
+		return errors.New("--width is for the formats png and tree")
+	case d.scale != 0 && !has(render.PNG):
+		return errors.New("--scale is for the format png")
+	case has(render.PNG):
+		return render.PNGOptions{Width: d.width, Scale: d.scale}.Validate()
+	}
+	return nil
+}
+
+// write gives what writes a profile in each file's form.
+func (d *drawing) write(p *profile.Profile) func(io.Writer, *file) error {
+	return func(w io.Writer, f *file) error {
+		if !slices.Contains(tables, f.format) {
+			if err := drawable(p); err != nil {
+				return err
+			}
+		}
+		switch f.format {
+		case render.PNG:
+			return render.WritePNG(w, p, render.PNGOptions{Width: d.width, Scale: d.scale})
+		case render.Tree:
+			return render.WriteTree(w, p, d.tree(f))
+		}
+		return render.Write(w, p, f.format)
+	}
+}
+
+// tree is as wide as the terminal, and has colours if that has them (no-color.org).
+func (d *drawing) tree(f *file) render.TreeOptions {
+	o := render.TreeOptions{Columns: d.width}
+	if f.path != "-" || !isTerminal(d.stdout) {
+		return o
+	}
+	o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if columns, _, err := term.GetSize(int(d.stdout.(*os.File).Fd())); err == nil && o.Columns == 0 {
+		o.Columns = columns
+	}
+	return o
+}
+
+// tables lists the formats that can hold negative values; what is drawn has a width.
+var tables = []render.Format{render.Pprof, render.JSON, render.Text}
+
+var errDifference = errors.New("it is a difference of profiles and has negative values: draw the two by kubectl pprof diff BEFORE AFTER")
+
+func drawable(p *profile.Profile) error {
+	for _, s := range p.Sample {
+		if s.Value[render.ValueIndex(p)] < 0 {
+			return errDifference
+		}
+	}
+	return nil
+}

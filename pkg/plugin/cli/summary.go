@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+)
+
+// hottest is how many functions the summary names.
+const hottest = 5
+
+// summarize says what came out: of each profile the functions with the largest own share and the amounts, then what
+// stays in the cluster and where the files are.
+func summarize(w io.Writer, parts []*part, paths []string, session *launch.Session) {
+	for _, p := range parts {
+		if p.profile != nil {
+			p.summarize(w, len(parts) > 1)
+		}
+	}
+	tellRemains(w, session)
+	for _, path := range paths {
+		fmt.Fprintf(w, "wrote %s\n", path)
+	}
+}
+
+// tellRemains says what stays in the cluster.
+func tellRemains(w io.Writer, session *launch.Session) {
+	if session != nil && session.Mode == launch.Ephemeral && !session.Reused {
+		fmt.Fprintf(w, "ephemeral container %s stays in the pod's description; Kubernetes never removes those\n", session.Container)
+	}
+}
+
+// summarize says what came out of one; named says of which type it is.
+func (p *part) summarize(w io.Writer, named bool) {
+	s := render.Summarize(p.profile, hottest)
+	name, cpu := "", p.request.Type == "cpu"
+	if named {
+		name = p.request.Type + ": "
+	}
+	switch {
+	case s.Total == 0:
+		fmt.Fprintf(w, "%s%s\n", name, render.EmptyReason(p.profile))
+	case cpu:
+		fmt.Fprintf(w, "%shottest functions: own share, share with callees\n", name)
+	default:
+		fmt.Fprintf(w, "%sfunctions with the most %s: own share, share with callees\n", name, shownType(p.profile))
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, f := range s.Functions {
+		if f.Flat == 0 {
+			break // those only call others
+		}
+		fmt.Fprintf(table, "%s\t%s\t  %s\n", percent(f.Flat, s.Total), percent(f.Cum, s.Total), printable(f.Name))
+	}
+	table.Flush()
+	fmt.Fprintln(w, p.extent())
+}
+
+// extent says how much a profile holds.
+func (p *part) extent() string {
+	s := render.Summarize(p.profile, 0)
+	text := amounts(p.profile)
+	if p.request.Type == "cpu" {
+		text = count(s.Samples, "sample")
+	}
+	text += " of " + count(int64(s.Processes), "process")
+	if !p.instant() {
+		text += fmt.Sprintf(" in %v", time.Duration(p.profile.DurationNanos).Round(100*time.Millisecond))
+	}
+	if lost := comment(p.profile, "lost samples: "); lost != "" && lost != "0" {
+		text += fmt.Sprintf(", %s lost", printable(lost))
+	}
+	return text
+}
+
+// shownType names the values that are shown, as "inuse space" or "goroutines".
+func shownType(p *profile.Profile) string {
+	i := render.ValueIndex(p)
+	if i < 0 {
+		return "samples"
+	}
+	return plural(p.SampleType[i])
+}
+
+// plural is the name of a type of values, of which one counts.
+func plural(t *profile.ValueType) string {
+	name := strings.ReplaceAll(printable(t.Type), "_", " ")
+	if t.Unit == "count" && !strings.HasSuffix(name, "s") {
+		name += "s"
+	}
+	return name
+}
+
+// amounts gives the sum of each kind of value: "12 inuse objects, 3.0MiB inuse space".
+func amounts(p *profile.Profile) string {
+	var all []string
+	for i, t := range p.SampleType {
+		var sum int64
+		for _, s := range p.Sample {
+			sum += s.Value[i]
+		}
+		if t.Unit == "count" {
+			all = append(all, count(sum, strings.TrimSuffix(plural(t), "s")))
+		} else {
+			all = append(all, render.Quantity(sum, t.Unit)+" "+plural(t))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func percent(part, whole int64) string {
+	if whole == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f%%", 100*float64(part)/float64(whole))
+}
+
+// count gives "1 sample", "2,345 samples".
+func count(n int64, what string) string {
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	switch {
+	case n == 1:
+		return digits + " " + what
+	case strings.HasSuffix(what, "s"):
+		return digits + " " + what + "es"
+	}
+	return digits + " " + what + "s"
+}
+
+// comment finds the value of a "key: value" line of the profile.
+func comment(p *profile.Profile, key string) string {
+	for _, c := range p.Comments {
+		if value, ok := strings.CutPrefix(c, key); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// printable replaces what a terminal might obey: names come from the target's binaries. Long ones
+// are cut at 120 characters.
+func printable(s string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > 120 {
+			return b.String() + "…"
+		}
+		if !unicode.IsPrint(r) {
+			r = '\uFFFD'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+)
+
+// cpuProfile has one sample of 10 ms for each stack, leaf first.
+func cpuProfile(stacks ...[]string) *profile.Profile {
+	p := &profile.Profile{
+		SampleType:        []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		DefaultSampleType: "cpu",
+		DurationNanos:     int64(2030 * time.Millisecond),
+	}
+	functions := map[string]*profile.Location{}
+	for _, stack := range stacks {
+		s := &profile.Sample{
+			Value: []int64{1, int64(10 * time.Millisecond)},
+			Label: map[string][]string{"process": {"web"}}, NumLabel: map[string][]int64{"pid": {1}},
+		}
+		for _, name := range stack {
+			if functions[name] == nil {
+				id := uint64(len(functions) + 1)
+				f := &profile.Function{ID: id, Name: name}
+				functions[name] = &profile.Location{ID: id, Line: []profile.Line{{Function: f}}}
+				p.Function, p.Location = append(p.Function, f), append(p.Location, functions[name])
+			}
+			s.Location = append(s.Location, functions[name])
+		}
+		p.Sample = append(p.Sample, s)
+	}
+	return p
+}
+
+func TestSummary(t *testing.T) {
+	ephemeral := &launch.Session{Mode: launch.Ephemeral, Ref: stream.Ref{Container: "kubectl-pprof-abcde"}}
+	lossy := cpuProfile([]string{"main.price", "main.main"}, []string{"main.price", "main.main"}, []string{"main.evil\x1b[2J", "main.main"})
+	lossy.Comments = []string{"lost samples: 7"}
+	for name, c := range map[string]struct {
+		p       *profile.Profile
+		session *launch.Session
+		paths   []string
+		want    string
+	}{
+		"ephemeral": {lossy, ephemeral, []string{"web.svg", "web.pb.gz"}, `hottest functions: own share, share with callees
+  66.7%  66.7%  main.price
+  33.3%  33.3%  main.evil` + "\uFFFD" + `[2J
+3 samples of 1 process in 2s, 7 lost
+ephemeral container kubectl-pprof-abcde stays in the pod's description; Kubernetes never removes those
+wrote web.svg
+wrote web.pb.gz
+`},
+		"job, to stdout": {cpuProfile([]string{"main.main"}), &launch.Session{Mode: launch.Job}, nil, `hottest functions: own share, share with callees
+  100.0%  100.0%  main.main
+1 sample of 1 process in 2s
+`},
+		"idle": {cpuProfile(), &launch.Session{Mode: launch.Job}, []string{"web.svg"}, `No samples: the container used no CPU in these 2s. What it waits for, CPU samples cannot tell.
+0 samples of 0 processes in 2s
+wrote web.svg
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			summarize(&b, []*part{{request: api.Request{Type: "cpu"}, profile: c.p}}, c.paths, c.session)
+			if b.String() != c.want {
+				t.Errorf("got:\n%s\nwant:\n%s", &b, c.want)
+			}
+		})
+	}
+}
+
+// Of several types each is told in its own units.
+func TestSummaryOfSeveral(t *testing.T) {
+	heap := cpuProfile([]string{"main.remember", "main.main"})
+	heap.SampleType = []*profile.ValueType{{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
+	heap.DefaultSampleType = "inuse_space"
+	heap.Sample[0].Value = []int64{1234, 3 << 20}
+	goroutines := cpuProfile([]string{"main.wait"})
+	goroutines.SampleType, goroutines.DefaultSampleType = []*profile.ValueType{{Type: "goroutine", Unit: "count"}}, ""
+	goroutines.Sample[0].Value = []int64{1}
+	var b bytes.Buffer
+	summarize(&b, []*part{
+		{request: api.Request{Type: "heap"}, profile: heap},
+		{request: api.Request{Type: "goroutine"}, profile: goroutines},
+		{request: api.Request{Type: "mutex"}, err: errors.New("the program does not collect it")},
+		{request: api.Request{Type: "offcpu"}, profile: &profile.Profile{SampleType: []*profile.ValueType{{Type: "offcpu", Unit: "nanoseconds"}}, DurationNanos: 1e9}},
+	}, []string{"web-heap.svg"}, nil)
+	const want = `heap: functions with the most inuse space: own share, share with callees
+  100.0%  100.0%  main.remember
+1,234 inuse objects, 3.00MiB inuse space of 1 process
+goroutine: functions with the most goroutines: own share, share with callees
+  100.0%  100.0%  main.wait
+1 goroutine of 1 process
+offcpu: No samples of offcpu in these 1s: there was nothing to record.
+0 offcpu of 0 processes in 1s
+wrote web-heap.svg
+`
+	if b.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", &b, want)
+	}
+}
+
+func TestPartial(t *testing.T) {
+	p := cpuProfile()
+	if got := partial(p); got != "" {
+		t.Errorf("a whole profile is partial: %q", got)
+	}
+	p.Comments = []string{"type: cpu", "partial: the target ended"}
+	if got := partial(p); got != "the target ended" {
+		t.Errorf("got %q", got)
+	}
+}

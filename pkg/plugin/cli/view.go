@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/view"
+)
+
+const viewExamples = `  # Look at a profile in the browser
+  kubectl pprof view web.pb.gz --open
+
+  # On a machine without a browser, at a port to forward
+  kubectl pprof view web.pb.gz --http localhost:8080`
+
+func newViewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
+	var l loading
+	var open bool
+	address := view.DefaultAddress
+	cmd := &cobra.Command{
+		Use:                   "view FILE [flags]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Serve a profile to the browser",
+		Long: `Serve a profile as the web pages of go tool pprof, with our flame graph among them, until Ctrl-C. FILE
+is what kubectl pprof convert reads; - is stdin.
+
+Only this machine can ask, unless --http names another address. Then everyone who reaches it sees the
+profile; source files are shown to this machine only.`,
+		Example: viewExamples,
+		Args:    arguments(1, 1, "name one file to read"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := l.load(args[0], streams.In)
+			if err != nil {
+				return err
+			}
+			if err := drawable(p); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			_, early, done := handleSignals(cmd.Context(), signals)
+			defer done()
+			return view.Serve(early, p, address, func(url string) {
+				fmt.Fprintf(streams.ErrOut, "serving %s on %s until Ctrl-C\n", args[0], url)
+				if !open {
+					return
+				}
+				if err := openFile(url); err != nil {
+					fmt.Fprintln(streams.ErrOut, err)
+				}
+			}, streams.ErrOut)
+		},
+	}
+	cmd.Flags().StringVar(&address, "http", address, "`address` to serve on; port 0 is any free one")
+	cmd.Flags().BoolVar(&open, "open", false, "open the page")
+	l.addFlags(cmd)
+	setPlainUsage(cmd)
+	return cmd
+}

@@ -1,0 +1,119 @@
+package diff
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+)
+
+// merger makes the tree and the functions of both profiles.
+type merger struct {
+	nodes     map[place]*Node
+	functions map[string]*counted
+	processes bool
+}
+
+// place is where a node is in the tree.
+type place struct {
+	parent *Node
+	name   string
+}
+
+// counted is a function with the sample that was last counted into it.
+type counted struct {
+	Function
+	last *profile.Sample
+}
+
+func (d *Diff) merge() {
+	m := merger{nodes: map[place]*Node{}, functions: map[string]*counted{}}
+	m.processes = names(d.before.p) > 1 || names(d.after.p) > 1
+	d.Root = &Node{Name: "all"}
+	m.add(d.Root, d.before, func(c *Change) *int64 { return &c.Before })
+	m.add(d.Root, d.after, func(c *Change) *int64 { return &c.After })
+	for _, n := range m.nodes {
+		slices.SortFunc(n.Children, compareNames)
+	}
+	slices.SortFunc(d.Root.Children, compareNames)
+	for _, f := range m.functions {
+		d.Functions = append(d.Functions, f.Function)
+	}
+	slices.SortFunc(d.Functions, func(a, b Function) int {
+		return cmp.Or(cmp.Compare(math.Abs(d.Delta(b.Self)), math.Abs(d.Delta(a.Self))),
+			cmp.Compare(math.Abs(d.Delta(b.Cum)), math.Abs(d.Delta(a.Cum))), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// add adds a profile; of gives its part of a change.
+func (m *merger) add(root *Node, s side, of func(*Change) *int64) {
+	shown := make(map[*profile.Location][]string, len(s.p.Location))
+	for _, l := range s.p.Location {
+		shown[l] = render.FrameNames(l)
+	}
+	for _, sample := range s.p.Sample {
+		value, at := sample.Value[s.index], root
+		if value == 0 {
+			continue
+		}
+		*of(&at.Change) += value
+		if m.processes {
+			at = m.child(at, processOf(sample))
+			*of(&at.Change) += value
+		}
+		var leaf *counted
+		for _, l := range slices.Backward(sample.Location) {
+			for _, name := range shown[l] {
+				at = m.child(at, name)
+				*of(&at.Change) += value
+				leaf = m.function(name)
+				if leaf.last != sample {
+					leaf.last = sample
+					*of(&leaf.Cum) += value
+				}
+			}
+		}
+		if leaf != nil {
+			*of(&leaf.Self) += value
+		}
+	}
+}
+
+func (m *merger) child(parent *Node, name string) *Node {
+	n := m.nodes[place{parent, name}]
+	if n == nil {
+		n = &Node{Name: name}
+		m.nodes[place{parent, name}] = n
+		parent.Children = append(parent.Children, n)
+	}
+	return n
+}
+
+func (m *merger) function(name string) *counted {
+	f := m.functions[name]
+	if f == nil {
+		f = &counted{Function: Function{Name: name}}
+		m.functions[name] = f
+	}
+	return f
+}
+
+// processOf is a process by its name: its number differs from one profile to the next.
+func processOf(s *profile.Sample) string {
+	if v := s.Label["process"]; len(v) > 0 {
+		return render.Printable(v[0])
+	}
+	return "process"
+}
+
+// names counts the processes of different names.
+func names(p *profile.Profile) int {
+	all := map[string]bool{}
+	for _, s := range p.Sample {
+		all[processOf(s)] = true
+	}
+	return len(all)
+}

@@ -1,0 +1,41 @@
+package render_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/diff"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/read"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+)
+
+// Whatever can be read can be written in every form, and compared, without a crash.
+func FuzzForms(f *testing.F) {
+	files, err := filepath.Glob("../read/testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatal(files, err)
+	}
+	for _, file := range append(files, "testdata/shop.svg", "testdata/hostile.svg") {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := read.Data(data)
+		if err != nil {
+			return
+		}
+		for _, format := range render.Formats() {
+			render.Write(io.Discard, p, format)
+		}
+		if d, err := diff.Compare(p, p, true); err != nil {
+			t.Error(err)
+		} else if d.WriteSVG(io.Discard) != nil || d.WriteTable(io.Discard) != nil {
+			t.Error("the difference cannot be written")
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package render
+
+import (
+	"bytes"
+	"compress/flate"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"sync"
+)
+
+//go:embed web/*.js
+var web embed.FS
+
+// scripts are the source files of a form's script, in order. All but the last are the same for both.
+var scripts = map[string][]string{
+	"svg":  {"profile.js", "tree.js", "names.js", "state.js", "keys.js", "svg.js"},
+	"html": {"profile.js", "tree.js", "names.js", "state.js", "keys.js", "html.js"},
+}
+
+// script is a form's script without comments and indentation.
+func script(form string) string { return stripped()[form] }
+
+var stripped = sync.OnceValue(func() map[string]string {
+	texts := map[string]string{}
+	for form, files := range scripts {
+		b := &strings.Builder{}
+		b.WriteString("'use strict';\n")
+		for _, f := range files {
+			source, err := web.ReadFile("web/" + f)
+			if err != nil {
+				panic(err) // a file is missing in the program itself
+			}
+			strip(b, string(source))
+		}
+		texts[form] = b.String()
+	}
+	return texts
+})
+
+// strip leaves out indentation, empty lines and lines that are comments. The sources have no string and
+// no comment of several lines, which a test makes sure of.
+func strip(out *strings.Builder, source string) {
+	for line := range strings.Lines(source) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+			out.WriteString(line + "\n")
+		}
+	}
+}
+
+// packed is a form's script deflated, with what inflates and starts it: a small profile's page would else be script for the most part.
+func packed(form string) string {
+	var deflated bytes.Buffer
+	w, err := flate.NewWriter(&deflated, flate.BestCompression)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	w.Write([]byte(configured(form))) // a buffer takes everything
+	w.Close()
+	return strings.Replace(unpack, "PACKED", base64.StdEncoding.EncodeToString(deflated.Bytes()), 1)
+}
+
+// unpack runs a packed script; its source is in pkg/profile/render/web.
+const unpack = `// Inflates and runs the script of this page; its source is in pkg/profile/render/web of kubectl pprof.
+(async () => {
+const packed = Uint8Array.from(atob("PACKED"), (c) => c.charCodeAt(0));
+const script = document.createElement("script");
+script.textContent = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).text();
+document.head.append(script);
+})();
+`
+
+// configured is a script with what it shares with the picture drawn here.
+func configured(form string) string {
+	words := make([]string, kinds)
+	for k, look := range kindLook {
+		words[k] = look.word
+	}
+	config, err := json.Marshal(map[string]any{
+		"palette": palette, "words": words, "smaller": smallerColor, "width": svgWidth, "margin": margin,
+		"row": frameHeight, "foot": footHeight, "char": charWidth,
+		"change": map[string]any{"more": MoreColor, "less": LessColor, "fresh": NewColor, "same": SameColor},
+		"native": kindNative, "process": kindProcess, "thread": kindThread,
+	})
+	if err != nil {
+		panic(err) // all of it is constant
+	}
+	return "(function () {\nconst CONFIG = " + string(config) + ";\n" + script(form) + "})();\n"
+}

@@ -1,0 +1,183 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+)
+
+// handler serves the types of profile of one container.
+type handler struct {
+	source Source
+	title  string
+	types  []api.ProfileType
+}
+
+// NewHandler serves profiles of these types by the paths and parameters of net/http/pprof: the index, each type, cmdline
+// and symbol. The title says of what they are.
+func NewHandler(source Source, title string, types []api.ProfileType) http.Handler {
+	h := &handler{source: source, title: title, types: types}
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", http.RedirectHandler(Root, http.StatusTemporaryRedirect))
+	mux.HandleFunc("GET "+Root+"{$}", h.index)
+	mux.HandleFunc("GET "+Root+"cmdline", h.cmdline)
+	mux.HandleFunc("GET "+Root+"symbol", h.symbol)
+	for _, t := range types {
+		mux.HandleFunc("GET "+t.Path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, t) })
+	}
+	return mux
+}
+
+var page = template.Must(template.New("").Parse(`<!DOCTYPE html>
+<html lang="en">
+<head><title>/debug/pprof/</title></head>
+<body>
+<h1>/debug/pprof/</h1>
+<p>{{.Title}}, by kubectl pprof. Each request takes a new profile.</p>
+<ul>
+{{range .Types}}<li><a href="{{.Path}}">{{.Name}}</a> <a href="{{.Path}}{{.Text}}">as text</a></li>
+{{end}}<li><a href="/debug/pprof/cmdline">cmdline</a></li>
+</ul>
+</body>
+</html>
+`))
+
+func (h *handler) index(w http.ResponseWriter, _ *http.Request) {
+	type row struct{ Name, Path, Text string }
+	var rows []row
+	for _, t := range h.types {
+		text := "?debug=1"
+		if t.Name == "goroutine" {
+			text = "?debug=2"
+		}
+		rows = append(rows, row{t.Name, t.Path, text})
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	page.Execute(w, map[string]any{"Title": h.title, "Types": rows}) // an error means that the client is gone
+}
+
+func (h *handler) cmdline(w http.ResponseWriter, r *http.Request) {
+	text, err := h.source.Cmdline(r.Context())
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write(text)
+}
+
+// symbol says that there is nothing to ask for: profiles have their names.
+func (h *handler) symbol(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintln(w, "num_symbols: 0")
+}
+
+// serve takes a profile. Without seconds, what can be read at once is, as by net/http/pprof; with them the answer is what
+// came in that time.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, t api.ProfileType) {
+	if r.Method == http.MethodHead {
+		return // it costs the target nothing to say that there is one
+	}
+	request, debug, err := parse(t, r.URL.Query())
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	delta := r.URL.Query().Get("seconds") != ""
+	if delta && debug > 0 {
+		refuse(w, &api.Error{Status: http.StatusBadRequest, Message: "seconds and debug exclude each other"})
+		return
+	}
+	var p *profile.Profile
+	switch {
+	case t.Instant && delta:
+		p, err = h.change(r.Context(), request, t)
+	case t.Name == "allocs" && !delta: // all since the program's start, which the heap's profile has as well
+		request.Type, request.Duration = "heap", api.ReadTime
+		if p, err = h.source.Profile(r.Context(), request); err == nil {
+			p.DefaultSampleType = "alloc_space"
+		}
+	default:
+		p, err = h.source.Profile(r.Context(), t.Request(request))
+	}
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	if debug > 0 {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if t.Name == "goroutine" && debug == 1 {
+			writeCounts(w, "goroutine", p)
+			return
+		}
+		render.Write(w, p, render.Text)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", t.Name))
+	p.Write(w)
+}
+
+// parse reads the parameters. Those that are the client's own, or would write to the target or stop it, are not for callers.
+func parse(t api.ProfileType, q url.Values) (r api.Request, debug int, err error) {
+	for _, name := range []string{"capture", "restarts", "memprofilerate", "freeze"} {
+		q.Del(name)
+	}
+	if s := q.Get("debug"); s != "" {
+		if debug, err = strconv.Atoi(s); err != nil {
+			return r, 0, &api.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("debug=%.20q is no number", s)}
+		}
+		if t.Name == "goroutine" && debug >= 2 {
+			q.Set("by", api.ByGoroutine)
+		}
+	}
+	r, err = t.Parse(q)
+	return r, debug, err
+}
+
+// change takes two readings and gives their difference, as net/http/pprof does.
+func (h *handler) change(ctx context.Context, request api.Request, t api.ProfileType) (*profile.Profile, error) {
+	before, err := h.source.Profile(ctx, t.Request(request))
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-time.After(request.Duration):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	request.Capture = api.NewCaptureID()
+	after, err := h.source.Profile(ctx, t.Request(request))
+	if err != nil {
+		return nil, err
+	}
+	before.Scale(-1)
+	p, err := profile.Merge([]*profile.Profile{before, after})
+	if err != nil {
+		return nil, err
+	}
+	p.TimeNanos, p.DurationNanos = after.TimeNanos, after.TimeNanos-before.TimeNanos
+	p.Comments = after.Comments
+	return p, nil
+}
+
+// refuse says why there is no profile, so that go tool pprof prints it.
+func refuse(w http.ResponseWriter, err error) {
+	e := &api.Error{Status: http.StatusBadGateway}
+	errors.As(err, &e)
+	if e.Status < 400 {
+		e.Status = http.StatusInternalServerError
+	}
+	w.Header().Set("X-Go-Pprof", "1")
+	http.Error(w, err.Error(), e.Status)
+}
