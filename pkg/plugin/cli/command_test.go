@@ -35,7 +35,7 @@ func TestWrongUsage(t *testing.T) {
 		"too small a picture":      {"web -o a.png --width 20", "a picture's width is from 300 to 4000 pixels, not 20"},
 		"an output twice":          {"web -o a.svg -o ./a.svg", "--output ./a.svg is given twice"},
 		"unknown flag":             {"web --jon", "unknown flag: --jon"},
-		"duration without a unit":  {"web -d 30", "missing unit"},
+		"duration without a unit":  {"web -d 30", "must be a duration like"},
 		"no duration":              {"web -d 0s", "--duration 0s: it must be above 0 and at most 1h0m0s"},
 		"too long a duration":      {"web -d 2h", "--duration 2h0m0s: it must be above 0"},
 		"frequency too high":       {"web --frequency 1001", "--frequency 1001: it must be from 1 to 1000"},
