@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/server"
 )
 
 // sampler is what the profilers of pkg/node/capture have in common.
@@ -52,7 +53,7 @@ type capturer struct {
 	deadline    time.Time // of this program; zero if it has none
 }
 
-func (c capturer) Start(r api.Request) (api.Capture, error) {
+func (c capturer) Start(r api.Request) (server.Capture, error) {
 	if !c.deadline.IsZero() && time.Now().Add(r.Duration).After(c.deadline) {
 		return nil, &api.Error{Status: http.StatusConflict, Reason: reasonDeadline, Message: fmt.Sprintf(
 			"the profiler ends at %s, before a profile of %v would: ask for a shorter one or start another profiler",

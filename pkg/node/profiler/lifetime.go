@@ -27,7 +27,7 @@ type lifetime struct {
 	exiting     chan bool // answers exit
 }
 
-// captures are what an api.Handler has.
+// captures are what a server.Handler has.
 type captures interface {
 	Wanted() (running, finished bool)
 	Abandon()

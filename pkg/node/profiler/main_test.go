@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/client"
 )
 
 // program builds a command of this module once.
@@ -143,8 +143,8 @@ type serving struct {
 }
 
 // connect makes a client.
-func (s serving) connect(t *testing.T) *api.Client {
-	c := api.NewClient(func(ctx context.Context) (net.Conn, error) {
+func (s serving) connect(t *testing.T) *client.Client {
+	c := client.New(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", s.socket)
 	})
 	t.Cleanup(func() { c.Close() })

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/server"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/attach"
 )
 
@@ -89,9 +90,9 @@ func (o *serveOptions) run(ctx context.Context, s Streams) error {
 	attached := attach.Listen(s.In, s.Out)
 	defer attached.Close()
 	life := newLifetime(deadline, o.keep, nil)
-	handler := api.NewHandler(capturer{o.containerID, deadline}, version, life.requestExit(ctx))
+	handler := server.NewHandler(capturer{o.containerID, deadline}, version, life.requestExit(ctx))
 	life.captures = handler
-	server := api.NewServer(handler)
+	server := server.New(handler)
 	server.ConnState = life.connState(ctx)
 	served := make(chan error, 2)
 	for _, l := range []net.Listener{l, attached} {

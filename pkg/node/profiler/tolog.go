@@ -17,6 +17,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/client"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/logs"
 )
 
@@ -32,7 +33,7 @@ const (
 // toLog is the client of a profiler that no client can reach: it asks for the profiles, all at once, and writes to the
 // container's log what it is sent. See api.LogProfile for what that is.
 type toLog struct {
-	client *api.Client
+	client *client.Client
 	mu     sync.Mutex
 	log    *logs.Writer
 	open   int // profiles that are to come
@@ -166,5 +167,5 @@ func fit(p *profile.Profile, room int) ([]byte, error) {
 
 // newToLog makes a client that connects to this program's own socket.
 func newToLog(s Streams, socket string) *toLog {
-	return &toLog{log: logs.NewWriter(s.Out), client: api.NewClient(func(ctx context.Context) (net.Conn, error) { return dial(ctx, socket) })}
+	return &toLog{log: logs.NewWriter(s.Out), client: client.New(func(ctx context.Context) (net.Conn, error) { return dial(ctx, socket) })}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/client"
 )
 
 // link makes the connection to a profiler.
@@ -17,7 +17,7 @@ type link struct {
 	config    *rest.Config
 	transfers []stream.Transfer // that may be used
 	ref       stream.Ref        // the profiler, once it was tried
-	client    *api.Client       // nil before the first answer
+	client    *client.Client    // nil before the first answer
 }
 
 // ready tries whether a profiler answers. An exec that is established proves nothing: the API
@@ -31,7 +31,7 @@ func (l *link) ready(ctx context.Context, ref stream.Ref) bool {
 }
 
 func (l *link) try(ctx context.Context, dialer *stream.Dialer) bool {
-	client := api.NewClient(dialer.Dial)
+	client := client.New(dialer.Dial)
 	if _, err := client.Version(ctx); err != nil {
 		client.Close()
 		return false
@@ -79,7 +79,7 @@ func (l *link) reach(ctx context.Context, session *launch.Session) bool {
 		}
 	}
 	if l.client == nil {
-		l.client = api.NewClient(dialer.Dial)
+		l.client = client.New(dialer.Dial)
 	}
 	return true
 }

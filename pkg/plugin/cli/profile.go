@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/client"
 )
 
 const (
@@ -124,7 +125,7 @@ func (o *Options) keeps(session *launch.Session, err error) bool {
 }
 
 // sample requests the profiles and shows their progress meanwhile. The end of early ends the sampling.
-func sample(ctx, early context.Context, m *meter, client *api.Client, parts []*part) {
+func sample(ctx, early context.Context, m *meter, client *client.Client, parts []*part) {
 	var wg sync.WaitGroup
 	stopping := sync.OnceFunc(func() { m.ui.step("stopping; Ctrl-C again quits at once") })
 	for _, p := range parts {
@@ -133,7 +134,7 @@ func sample(ctx, early context.Context, m *meter, client *api.Client, parts []*p
 	wg.Wait()
 }
 
-func (p *part) sample(ctx, early context.Context, m *meter, client *api.Client, stopping func()) {
+func (p *part) sample(ctx, early context.Context, m *meter, client *client.Client, stopping func()) {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.request.Duration+resultTime,
 		fmt.Errorf("no result %v after the end of sampling", resultTime))
 	defer cancel()
@@ -171,7 +172,7 @@ func (p *part) sample(ctx, early context.Context, m *meter, client *api.Client, 
 }
 
 // stopCapture stops a capture, also one that the profiler has yet to hear of.
-func stopCapture(ctx context.Context, client *api.Client, capture string) error {
+func stopCapture(ctx context.Context, client *client.Client, capture string) error {
 	for {
 		err := client.Stop(ctx, capture)
 		var refusal *api.Error

@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/client"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/endpoint"
 )
 
@@ -196,7 +197,7 @@ func (s *serving) run(ctx, early context.Context) (err error) {
 
 // attend asks the profiler now and then whether it is there. It returns nil at the end of ctx, and an error when the
 // profiler has ended before.
-func attend(ctx context.Context, ui *progress, client *api.Client, session *launch.Session) error {
+func attend(ctx context.Context, ui *progress, client *client.Client, session *launch.Session) error {
 	for ctx.Err() == nil {
 		asking, cancel := context.WithTimeout(ctx, lostTime)
 		_, err := client.Version(asking)
@@ -220,7 +221,7 @@ func attend(ctx context.Context, ui *progress, client *api.Client, session *laun
 
 // source asks the profiler in the pod.
 type source struct {
-	client   *api.Client
+	client   *client.Client
 	describe func(api.Request) []string
 }
 

@@ -41,6 +41,9 @@ const (
 	ByGoroutine = "goroutine" // goroutines are kept apart; for the type of that name
 )
 
+// UnattendedTime is how long a profiler keeps a finished result, and how long it waits for a silent client to come back.
+const UnattendedTime = 2 * time.Minute
+
 // DefaultMemProfileRate is that of Go's runtime (runtime.MemProfileRate), in bytes.
 const DefaultMemProfileRate = 512 << 10
 
@@ -103,6 +106,7 @@ const (
 	ReasonInternal       = "internal"        // anything else
 )
 
-func badRequest(format string, a ...any) *Error {
+// BadRequest returns the refusal of a request with a parameter that is missing or out of range.
+func BadRequest(format string, a ...any) *Error {
 	return &Error{Status: 400, Reason: ReasonBadRequest, Message: fmt.Sprintf(format, a...)}
 }

@@ -51,7 +51,7 @@ func TypeOf(name string) (ProfileType, error) {
 			return t, nil
 		}
 	}
-	return ProfileType{}, badRequest("unknown profile type %q; choose one of: %s", name, strings.Join(TypeNames(), ", "))
+	return ProfileType{}, BadRequest("unknown profile type %q; choose one of: %s", name, strings.Join(TypeNames(), ", "))
 }
 
 // Request makes a request for the type of one for several: what the type does not take is left out.

@@ -1,4 +1,4 @@
-package api
+package server
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 const (
@@ -18,26 +20,26 @@ const (
 // Handler serves the API.
 type Handler struct {
 	mux      http.ServeMux
-	version  Version
+	version  api.Version
 	captures *captures
 	exit     func(force bool) bool
 }
 
 // NewHandler serves profiles made by the capturer. It calls exit when a client says that the
 // profiler is needed no longer; exit reports whether the profiler ends, and returns at once.
-func NewHandler(c Capturer, v Version, exit func(force bool) bool) *Handler {
+func NewHandler(c Capturer, v api.Version, exit func(force bool) bool) *Handler {
 	h := &Handler{version: v, captures: newCaptures(c), exit: exit}
-	h.mux.HandleFunc("GET /version", h.serveVersion)
-	for _, t := range ProfileTypes() {
+	h.mux.HandleFunc("GET "+api.PathVersion, h.serveVersion)
+	for _, t := range api.ProfileTypes() {
 		h.mux.HandleFunc("GET "+t.Path, func(w http.ResponseWriter, req *http.Request) { h.serveProfile(w, req, t) })
 	}
 	if c, ok := c.(Commander); ok {
-		h.mux.HandleFunc("GET "+cmdlinePath, func(w http.ResponseWriter, _ *http.Request) { serveCmdline(w, c) })
+		h.mux.HandleFunc("GET "+api.PathCmdline, func(w http.ResponseWriter, _ *http.Request) { serveCmdline(w, c) })
 	}
-	h.mux.HandleFunc("GET /progress", h.serveProgress)
-	h.mux.HandleFunc("GET /slice", h.serveSlice)
-	h.mux.HandleFunc("POST /stop", h.serveStop)
-	h.mux.HandleFunc("POST /exit", h.serveExit)
+	h.mux.HandleFunc("GET "+api.PathProgress, h.serveProgress)
+	h.mux.HandleFunc("GET "+api.PathSlice, h.serveSlice)
+	h.mux.HandleFunc("POST "+api.PathStop, h.serveStop)
+	h.mux.HandleFunc("POST "+api.PathExit, h.serveExit)
 	return h
 }
 
@@ -54,8 +56,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) { h.mux.Se
 
 func (h *Handler) serveVersion(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, h.version) }
 
-func (h *Handler) serveProfile(w http.ResponseWriter, req *http.Request, t ProfileType) {
-	r, err := parseRequest(t.Name, req.URL.Query())
+func (h *Handler) serveProfile(w http.ResponseWriter, req *http.Request, t api.ProfileType) {
+	r, err := t.Parse(req.URL.Query())
 	if err != nil {
 		writeError(w, err)
 		return
@@ -63,7 +65,7 @@ func (h *Handler) serveProfile(w http.ResponseWriter, req *http.Request, t Profi
 	// Who resumes a transfer wants the rest of that result and never a new capture.
 	if req.Header.Get("If-Match") != "" {
 		if j, _ := h.captures.find(r.Capture); j == nil {
-			writeError(w, &Error{Status: http.StatusGone, Reason: ReasonExpired,
+			writeError(w, &api.Error{Status: http.StatusGone, Reason: api.ReasonExpired,
 				Message: "the profile's result is no longer kept; take a new profile"})
 			return
 		}
@@ -113,7 +115,7 @@ func (h *Handler) serveProgress(w http.ResponseWriter, req *http.Request) {
 // await finds the request's capture, and waits a while for one that is not there yet.
 func (h *Handler) await(req *http.Request) (*job, error) {
 	id := req.URL.Query().Get("capture")
-	if err := checkCaptureID(id); err != nil {
+	if err := api.CheckCaptureID(id); err != nil {
 		return nil, err
 	}
 	timeout := time.NewTimer(progressWait)
@@ -135,7 +137,7 @@ func (h *Handler) await(req *http.Request) (*job, error) {
 
 func (h *Handler) serveStop(w http.ResponseWriter, req *http.Request) {
 	id := req.URL.Query().Get("capture")
-	if err := checkCaptureID(id); err != nil {
+	if err := api.CheckCaptureID(id); err != nil {
 		writeError(w, err)
 		return
 	}
@@ -156,8 +158,8 @@ func (h *Handler) serveExit(w http.ResponseWriter, req *http.Request) {
 	writeJSON(w, http.StatusAccepted, map[string]bool{"exiting": exiting})
 }
 
-func unknownCapture(id string) *Error {
-	return &Error{Status: http.StatusNotFound, Reason: ReasonUnknownCapture, Message: "there is no capture " + id}
+func unknownCapture(id string) *api.Error {
+	return &api.Error{Status: http.StatusNotFound, Reason: api.ReasonUnknownCapture, Message: "there is no capture " + id}
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -167,7 +169,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func writeError(w http.ResponseWriter, err error) {
-	e := &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: err.Error()}
+	e := &api.Error{Status: http.StatusInternalServerError, Reason: api.ReasonInternal, Message: err.Error()}
 	errors.As(err, &e)
 	writeJSON(w, e.Status, e)
 }

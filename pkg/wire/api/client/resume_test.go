@@ -1,4 +1,4 @@
-package api
+package client
 
 import (
 	"bytes"
@@ -17,18 +17,22 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/internal/apitest"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/server"
 )
 
 // A transfer cut again and again arrives whole, from one capture.
 func TestCutTransfersAreResumed(t *testing.T) {
 	const functions = 5_000 // some 80 KB of result
-	f := &fakeCapturer{functions: functions}
-	_, dial := serve(t, f, nil)
+	f := &apitest.Capturer{Functions: functions}
+	_, dial := apitest.Serve(t, f, nil)
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for seed := range 100 {
-		started := f.starts()
+		started := len(f.Requests())
 		cuts := 0
-		c := NewClient(func(ctx context.Context) (net.Conn, error) {
+		c := New(func(ctx context.Context) (net.Conn, error) {
 			conn, err := dial(ctx)
 			if err != nil || cuts == 4 {
 				return conn, err
@@ -37,20 +41,36 @@ func TestCutTransfersAreResumed(t *testing.T) {
 			return &cutConn{conn, rnd.IntN(40_000)}, nil
 		})
 		c.pause = time.Millisecond
-		p, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+		p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
 		if err != nil || len(p.Sample) != functions {
 			t.Errorf("%d: after %d cuts: %v", seed, cuts, err)
 		}
-		if n := f.starts() - started; n != 1 {
+		if n := len(f.Requests()) - started; n != 1 {
 			t.Errorf("%d: %d captures were made, want 1", seed, n)
 		}
 		c.Close()
 	}
 }
 
+// cutConn breaks after a number of bytes read.
+type cutConn struct {
+	net.Conn
+	left int
+}
+
+func (c *cutConn) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		c.Conn.Close()
+		return 0, net.ErrClosed
+	}
+	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
+	return n, err
+}
+
 func TestResumeSendsOnlyTheRest(t *testing.T) {
-	f := &fakeCapturer{functions: 20_000}
-	h, _ := serve(t, f, nil)
+	f := &apitest.Capturer{Functions: 20_000}
+	h, _ := apitest.Serve(t, f, nil)
 	var ranges []string
 	record := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ranges = append(ranges, r.Header.Get("Range"))
@@ -60,11 +80,11 @@ func TestResumeSendsOnlyTheRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(record)
+	srv := server.New(record)
 	go srv.Serve(l)
 	defer srv.Close()
 	first := true
-	c := NewClient(func(ctx context.Context) (net.Conn, error) {
+	c := New(func(ctx context.Context) (net.Conn, error) {
 		conn, err := net.Dial("unix", l.Addr().String())
 		if first {
 			first = false
@@ -74,7 +94,7 @@ func TestResumeSendsOnlyTheRest(t *testing.T) {
 	})
 	defer c.Close()
 	c.pause = time.Millisecond
-	if _, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99}); err != nil {
+	if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99}); err != nil {
 		t.Fatal(err)
 	}
 	if len(ranges) != 2 || ranges[0] != "" {
@@ -93,10 +113,10 @@ func TestGivesUpWhenNothingComes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin, attempts := time.Now(), 0
-				c := NewClient(func(context.Context) (net.Conn, error) { attempts++; return nil, broken })
+				c := New(func(context.Context) (net.Conn, error) { attempts++; return nil, broken })
 				c.Broken = func(context.Context, error) bool { return time.Since(begin) >= hopelessAfter }
-				_, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Second, Frequency: 99})
-				want := min(UnattendedTime, hopelessAfter)
+				_, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Second, Frequency: 99})
+				want := min(api.UnattendedTime, hopelessAfter)
 				if took := time.Since(begin); !errors.Is(err, broken) || took < want || took > want+maxPause || attempts > 40 {
 					t.Errorf("got %v after %d attempts in %v", err, attempts, took)
 				}
@@ -106,10 +126,10 @@ func TestGivesUpWhenNothingComes(t *testing.T) {
 }
 
 func TestForgottenResultIsNotCapturedAgain(t *testing.T) {
-	f := &fakeCapturer{functions: 20_000}
-	h, dial := serve(t, f, nil)
+	f := &apitest.Capturer{Functions: 20_000}
+	h, dial := apitest.Serve(t, f, nil)
 	var dials atomic.Int32
-	c := NewClient(func(ctx context.Context) (net.Conn, error) {
+	c := New(func(ctx context.Context) (net.Conn, error) {
 		conn, err := dial(ctx)
 		if dials.Add(1) == 1 {
 			return &cutConn{conn, 100_000}, err
@@ -119,16 +139,16 @@ func TestForgottenResultIsNotCapturedAgain(t *testing.T) {
 	})
 	defer c.Close()
 	c.pause = time.Millisecond
-	_, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
-	var e *Error
-	if !errors.As(err, &e) || e.Status != http.StatusGone || e.Reason != ReasonExpired || f.starts() != 1 {
-		t.Errorf("got %v after %d captures", err, f.starts())
+	_, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+	var e *api.Error
+	if !errors.As(err, &e) || e.Status != http.StatusGone || e.Reason != api.ReasonExpired || len(f.Requests()) != 1 {
+		t.Errorf("got %v after %d captures", err, len(f.Requests()))
 	}
 }
 
 // Damage that leaves the length right is found by the digest.
 func TestDamageIsDetected(t *testing.T) {
-	h, _ := serve(t, &fakeCapturer{functions: 100}, nil)
+	h, _ := apitest.Serve(t, &apitest.Capturer{Functions: 100}, nil)
 	damage := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(&flipper{ResponseWriter: w}, r)
 	})
@@ -136,13 +156,13 @@ func TestDamageIsDetected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(damage)
+	srv := server.New(damage)
 	go srv.Serve(l)
 	defer srv.Close()
-	c := NewClient(func(context.Context) (net.Conn, error) { return net.Dial("unix", l.Addr().String()) })
+	c := New(func(context.Context) (net.Conn, error) { return net.Dial("unix", l.Addr().String()) })
 	defer c.Close()
 	c.pause = time.Millisecond
-	if _, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99}); !errors.Is(err, ErrDamaged) {
+	if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("got %v, want %v", err, ErrDamaged)
 	}
 }
@@ -158,10 +178,10 @@ func (f *flipper) Write(p []byte) (int, error) {
 
 // A slice that got lost on its way comes again, and the next one only when it is asked for.
 func TestSlicesAreResumed(t *testing.T) {
-	f := &fakeCapturer{functions: 20_000}
-	_, dial := serve(t, f, nil)
+	f := &apitest.Capturer{Functions: 20_000}
+	_, dial := apitest.Serve(t, f, nil)
 	var dials atomic.Int32
-	c := NewClient(func(ctx context.Context) (net.Conn, error) {
+	c := New(func(ctx context.Context) (net.Conn, error) {
 		conn, err := dial(ctx)
 		if dials.Add(1) == 1 {
 			return &cutConn{conn, 100_000}, err
@@ -170,7 +190,7 @@ func TestSlicesAreResumed(t *testing.T) {
 	})
 	defer c.Close()
 	c.pause = time.Millisecond
-	id := NewCaptureID()
+	id := api.NewCaptureID()
 	var got []int
 	done := make(chan error)
 	go func() {
@@ -181,35 +201,11 @@ func TestSlicesAreResumed(t *testing.T) {
 			}
 		})
 	}()
-	if _, err := c.Profile(t.Context(), Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99}); err != nil {
+	if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99}); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-done; err != nil || !slices.Equal(got, []int{20_000, 20_000}) || f.slices.Load() != 2 || dials.Load() < 2 {
-		t.Errorf("got slices of %v samples, %v; %d were made, over %d connections", got, err, f.slices.Load(), dials.Load())
-	}
-}
-
-func TestSlicesAreAskedForInTheirOrder(t *testing.T) {
-	h, _ := serve(t, &fakeCapturer{functions: 1}, nil)
-	j, err := h.captures.join(Request{Type: "cpu", Capture: "a", Duration: time.Minute, Frequency: 99})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Abandon()
-	if _, err := j.slice(t.Context(), 2); err == nil {
-		t.Error("the second slice came before the first")
-	}
-	first, err := j.slice(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again, err := j.slice(t.Context(), 1); err != nil || again != first {
-		t.Errorf("asked again for the first slice, got %v, %v", again, err)
-	}
-	j.stop()
-	<-j.done
-	if r, err := j.slice(t.Context(), 2); r != nil || err != nil {
-		t.Errorf("a slice after the end: %v, %v", r, err)
+	if err := <-done; err != nil || !slices.Equal(got, []int{20_000, 20_000}) || f.Slices.Load() != 2 || dials.Load() < 2 {
+		t.Errorf("got slices of %v samples, %v; %d were made, over %d connections", got, err, f.Slices.Load(), dials.Load())
 	}
 }
 
@@ -231,9 +227,9 @@ func (c *messageConn) Read(p []byte) (int, error) {
 }
 
 func TestStreamsThatBreakEarlyBringLittleAtATime(t *testing.T) {
-	_, dial := serve(t, &fakeCapturer{functions: 2000}, nil)
+	_, dial := apitest.Serve(t, &apitest.Capturer{Functions: 2000}, nil)
 	var dials atomic.Int32
-	c := NewClient(func(ctx context.Context) (net.Conn, error) {
+	c := New(func(ctx context.Context) (net.Conn, error) {
 		dials.Add(1)
 		conn, err := dial(ctx)
 		return &messageConn{conn, 5000}, err
@@ -241,7 +237,7 @@ func TestStreamsThatBreakEarlyBringLittleAtATime(t *testing.T) {
 	defer c.Close()
 	c.pause = time.Millisecond
 	c.Broken = func(context.Context, error) bool { return dials.Load() > 200 }
-	p, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+	p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
 	if err != nil || len(p.Sample) != 2000 {
 		t.Fatalf("%v after %d connections", err, dials.Load())
 	}

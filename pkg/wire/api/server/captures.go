@@ -1,4 +1,4 @@
-package api
+package server
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 const (
@@ -17,15 +18,11 @@ const (
 	maxFinished = 12 // results kept at once; each is at most some MB
 )
 
-// UnattendedTime is how long a profiler keeps a finished result, and how long it waits for a client that has fallen
-// silent to come back.
-const UnattendedTime = 2 * time.Minute
-
 // Capturer makes profiles.
 type Capturer interface {
-	// Start prepares a capture and returns when sampling may begin. An *Error goes to the
+	// Start prepares a capture and returns when sampling may begin. An *api.Error goes to the
 	// client as it is.
-	Start(Request) (Capture, error)
+	Start(api.Request) (Capture, error)
 }
 
 // Capture is one profile in the making.
@@ -34,7 +31,7 @@ type Capture interface {
 	Run(ctx context.Context) (*profile.Profile, error)
 	// Progress may be called at any time, while Run goes on too. The states Done and Failed are
 	// not its business.
-	Progress() Progress
+	Progress() api.Progress
 	// Slice makes a profile of what was sampled since the last one, or since the beginning; nil when
 	// sampling has ended. It may be called while Run goes on, but not twice at once.
 	Slice() (*profile.Profile, error)
@@ -59,7 +56,7 @@ type job struct {
 	done    chan struct{}      // closed when result or err is set
 
 	result   *result
-	err      *Error
+	err      *api.Error
 	finished time.Time
 	received atomic.Bool // a client has said that it wants nothing more, or was told why there is no result
 
@@ -74,7 +71,7 @@ func newCaptures(c Capturer) *captures {
 }
 
 // join returns the capture with the request's ID, and starts it if there is none.
-func (c *captures) join(r Request) (*job, error) {
+func (c *captures) join(r api.Request) (*job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if j := c.byID[r.Capture]; j != nil {
@@ -87,7 +84,7 @@ func (c *captures) join(r Request) (*job, error) {
 		}
 	}
 	if running >= maxRunning {
-		return nil, &Error{Status: http.StatusTooManyRequests, Reason: ReasonBusy,
+		return nil, &api.Error{Status: http.StatusTooManyRequests, Reason: api.ReasonBusy,
 			Message: fmt.Sprintf("the profiler runs %d captures already; try again when one has ended", running)}
 	}
 	j := &job{id: r.Capture, done: make(chan struct{})}
@@ -130,7 +127,7 @@ func (c *captures) keep(j *job) {
 		}
 		delete(c.byID, oldest.id)
 	}
-	time.AfterFunc(UnattendedTime, func() { c.forget(j) })
+	time.AfterFunc(api.UnattendedTime, func() { c.forget(j) })
 }
 
 func (c *captures) forget(j *job) {
@@ -196,17 +193,17 @@ func (j *job) isDone() bool {
 	}
 }
 
-func (j *job) run(c Capturer, r Request) {
+func (j *job) run(c Capturer, r api.Request) {
 	defer close(j.done)
 	defer j.stop()
 	res, err := j.profile(c, r)
 	j.result, j.finished = res, time.Now()
 	if err != nil && !errors.As(err, &j.err) {
-		j.err = &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: err.Error()}
+		j.err = &api.Error{Status: http.StatusInternalServerError, Reason: api.ReasonInternal, Message: err.Error()}
 	}
 }
 
-func (j *job) profile(c Capturer, r Request) (*result, error) {
+func (j *job) profile(c Capturer, r api.Request) (*result, error) {
 	p, err := recovered(func() (*profile.Profile, error) {
 		capture, err := c.Start(r)
 		if err != nil {
@@ -225,15 +222,15 @@ func (j *job) profile(c Capturer, r Request) (*result, error) {
 	return encode(p)
 }
 
-func (j *job) progress() Progress {
-	p := Progress{State: Starting}
+func (j *job) progress() api.Progress {
+	p := api.Progress{State: api.Starting}
 	if capture := j.started(); capture != nil {
 		p = capture.Progress()
 	}
 	if j.isDone() {
-		p.State = Done
+		p.State = api.Done
 		if j.err != nil {
-			p.State, p.Error = Failed, j.err.Message
+			p.State, p.Error = api.Failed, j.err.Message
 		}
 	}
 	return p

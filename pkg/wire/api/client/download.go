@@ -1,4 +1,4 @@
-package api
+package client
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/google/pprof/profile"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // ErrDamaged says that a profile did not arrive as it was sent.
@@ -22,16 +23,16 @@ const maxProfile = 256 << 20
 
 // Profile asks for a profile and blocks until it has arrived whole, its length and digest
 // verified. A connection that breaks is opened again and the transfer resumed; the error is that
-// of the last attempt when several in a row brought nothing. A refusal is an *Error.
-func (c *Client) Profile(ctx context.Context, r Request) (*profile.Profile, error) {
-	t, err := TypeOf(r.Type)
+// of the last attempt when several in a row brought nothing. A refusal is an *api.Error.
+func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, error) {
+	t, err := api.TypeOf(r.Type)
 	if err != nil {
 		return nil, err
 	}
 	if r.Capture == "" {
-		r.Capture = NewCaptureID() // else a second attempt would be a second capture
+		r.Capture = api.NewCaptureID() // else a second attempt would be a second capture
 	}
-	p, err := c.download(ctx, t.Path, r.query())
+	p, err := c.download(ctx, t.Path, r.Query())
 	if p == nil && err == nil {
 		err = errors.New("the profiler sent no profile")
 	}
@@ -43,7 +44,7 @@ func (c *Client) Profile(ctx context.Context, r Request) (*profile.Profile, erro
 // comments: those of the last one tell of all. It may be called before Profile has reached the profiler.
 func (c *Client) Slices(ctx context.Context, capture string, add func(*profile.Profile)) error {
 	for number := 1; ; number++ {
-		p, err := c.download(ctx, "/slice", url.Values{"capture": {capture}, "number": {strconv.Itoa(number)}})
+		p, err := c.download(ctx, api.PathSlice, url.Values{"capture": {capture}, "number": {strconv.Itoa(number)}})
 		if p == nil || err != nil {
 			return err
 		}
@@ -121,7 +122,7 @@ func (d *download) begin(resp *http.Response) error {
 		return nil
 	}
 	d.restart()
-	digest, err := parseDigest(resp.Header.Get("Repr-Digest"))
+	digest, err := api.ParseDigest(resp.Header.Get("Repr-Digest"))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package api
+package client
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // Client talks to one profiler. It connects when first used and again after a connection broke.
@@ -29,15 +31,18 @@ type Client struct {
 	Broken func(ctx context.Context, err error) (hopeless bool)
 }
 
-// NewClient makes a client that gets its connections from dial. The end of dial's ctx must not end
+// New returns a client that gets its connections from dial. The end of dial's ctx must not end
 // the connection.
-func NewClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
+func New(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	return &Client{
 		dial:  dial,
 		lock:  make(chan struct{}, 1),
 		pause: firstPause,
 	}
 }
+
+// pingTimeout is how long the client waits for the answer to a ping: a profiler in a throttled pod may be slow.
+const pingTimeout = 15 * time.Second
 
 // maxWindow is how many bytes may be on their way to us at once.
 const maxWindow = 1 << 20
@@ -59,15 +64,15 @@ func windowOf(conn net.Conn, made int) int {
 // handshake begins HTTP/2 on a connection.
 func handshake(ctx context.Context, conn net.Conn, window int) (*http.ClientConn, error) {
 	transport := &http.Transport{
-		Protocols:          onlyHTTP2(),
+		Protocols:          api.Protocols(),
 		DialContext:        func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		DisableCompression: true, // profiles are compressed
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerConnection: maxWindow,
 			MaxReceiveBufferPerStream:     window,
-			SendPingTimeout:               pingAfter,
-			PingTimeout:                   clientPingTimeout,
-			WriteByteTimeout:              clientPingTimeout,
+			SendPingTimeout:               api.PingInterval,
+			PingTimeout:                   pingTimeout,
+			WriteByteTimeout:              pingTimeout,
 		},
 	}
 	return transport.NewClientConn(ctx, "http", "profiler:80")
@@ -75,13 +80,13 @@ func handshake(ctx context.Context, conn net.Conn, window int) (*http.ClientConn
 
 // Version asks what runs on the other side. It is the cheapest request and so proves the way;
 // unlike the others it is tried once.
-func (c *Client) Version(ctx context.Context) (*Version, error) {
-	resp, err := c.do(ctx, http.MethodGet, "/version", nil, nil)
+func (c *Client) Version(ctx context.Context) (*api.Version, error) {
+	resp, err := c.do(ctx, http.MethodGet, api.PathVersion, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	v := new(Version)
+	v := new(api.Version)
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxSmallBody)).Decode(v); err != nil {
 		return nil, fmt.Errorf("the profiler's version is unreadable: %w", err)
 	}
@@ -90,7 +95,7 @@ func (c *Client) Version(ctx context.Context) (*Version, error) {
 
 // Stop ends the sampling of a capture early; Profile then returns what was sampled.
 func (c *Client) Stop(ctx context.Context, capture string) error {
-	return c.post(ctx, "/stop", url.Values{"capture": {capture}})
+	return c.post(ctx, api.PathStop, url.Values{"capture": {capture}})
 }
 
 // Exit tells the profiler to end. One that was started with a time to be kept goes back to waiting
@@ -100,7 +105,7 @@ func (c *Client) Exit(ctx context.Context, force bool) error {
 	if force {
 		q.Set("force", "1")
 	}
-	return c.post(ctx, "/exit", q)
+	return c.post(ctx, api.PathExit, q)
 }
 
 // Close closes the connection, if there is one. All methods fail from then on with net.ErrClosed.
@@ -130,7 +135,7 @@ var errClosed = fmt.Errorf("the client of the profiler is closed: %w", net.ErrCl
 const maxSmallBody = 64 << 10
 
 // do sends a request over the current connection, or a new one if that is broken. Any status
-// other than 2xx becomes an *Error.
+// other than 2xx becomes an *api.Error.
 func (c *Client) do(ctx context.Context, method, path string, q url.Values, h http.Header) (*http.Response, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
@@ -192,11 +197,11 @@ func (c *Client) connect(ctx context.Context) (*http.ClientConn, error) {
 	return conn, nil
 }
 
-func readError(resp *http.Response) *Error {
+func readError(resp *http.Response) *api.Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxSmallBody))
-	e := new(Error)
+	e := new(api.Error)
 	if json.Unmarshal(body, e) != nil || e.Message == "" {
-		e = &Error{Reason: ReasonInternal, Message: fmt.Sprintf("the profiler answered %s: %.200s", resp.Status, strings.TrimSpace(string(body)))}
+		e = &api.Error{Reason: api.ReasonInternal, Message: fmt.Sprintf("the profiler answered %s: %.200s", resp.Status, strings.TrimSpace(string(body)))}
 	}
 	e.Status = resp.StatusCode
 	return e
@@ -214,7 +219,7 @@ const (
 	firstPause = 200 * time.Millisecond // between two attempts, doubled each time
 	maxPause   = 5 * time.Second
 	// maxSilence is how long attempts may bring nothing: as long as the profiler keeps what it has.
-	maxSilence = UnattendedTime
+	maxSilence = api.UnattendedTime
 	// maxDamaged is how often in a row something may arrive damaged: then it is no accident.
 	maxDamaged = 3
 )
@@ -225,7 +230,7 @@ func (c *Client) retry(ctx context.Context, try func() (progress bool, err error
 	pause, since, failed := c.pause, time.Now(), 0
 	for {
 		progress, err := try()
-		var refusal *Error
+		var refusal *api.Error
 		if err == nil || errors.As(err, &refusal) || errors.Is(err, errClosed) {
 			return err
 		}

@@ -1,4 +1,4 @@
-package api
+package server_test
 
 import (
 	"context"
@@ -7,17 +7,22 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/client"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/internal/apitest"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/server"
 )
 
 // A connection without data for longer than all time limits stays open: pings are answered.
 func TestIdleConnectionStaysOpen(t *testing.T) {
 	t.Parallel()
-	_, dial := serve(t, &fakeCapturer{functions: 1}, nil)
+	_, dial := apitest.Serve(t, &apitest.Capturer{Functions: 1}, nil)
 	dials := 0
-	c := NewClient(func(ctx context.Context) (net.Conn, error) { dials++; return dial(ctx) })
+	c := client.New(func(ctx context.Context) (net.Conn, error) { dials++; return dial(ctx) })
 	defer c.Close()
-	d := pingAfter + pingTimeout + 2*time.Second
-	if _, err := c.Profile(t.Context(), Request{Type: "cpu", Duration: d, Frequency: 99}); err != nil || dials != 1 {
+	d := api.PingInterval + server.PingTimeout + 2*time.Second
+	if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: d, Frequency: 99}); err != nil || dials != 1 {
 		t.Errorf("got %v after %d dials, want one", err, dials)
 	}
 }
@@ -25,7 +30,7 @@ func TestIdleConnectionStaysOpen(t *testing.T) {
 // A client that vanished without a word is given up, so that the profiler can end.
 func TestSilentClientIsGivenUp(t *testing.T) {
 	t.Parallel()
-	_, dial := serve(t, &fakeCapturer{}, nil)
+	_, dial := apitest.Serve(t, &apitest.Capturer{}, nil)
 	conn, err := dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +40,7 @@ func TestSilentClientIsGivenUp(t *testing.T) {
 	if _, err := io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"); err != nil {
 		t.Fatal(err)
 	}
-	conn.SetReadDeadline(time.Now().Add(pingAfter + pingTimeout + 2*time.Second))
+	conn.SetReadDeadline(time.Now().Add(api.PingInterval + server.PingTimeout + 2*time.Second))
 	if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
 		t.Errorf("the server still held the connection: %v", err)
 	}

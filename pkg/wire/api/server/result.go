@@ -1,16 +1,14 @@
-package api
+package server
 
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // result is a finished profile as it goes over the wire.
@@ -32,7 +30,7 @@ func (r *result) serve(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream") // as net/http/pprof says
 	h.Set("ETag", `"`+hex.EncodeToString(r.digest[:])+`"`)
-	h.Set("Repr-Digest", formatDigest(r.digest))
+	h.Set("Repr-Digest", api.FormatDigest(r.digest))
 	http.ServeContent(pieces{w}, req, "", time.Time{}, bytes.NewReader(r.data))
 }
 
@@ -49,28 +47,4 @@ func (w pieces) Write(p []byte) (n int, err error) {
 		n += m
 	}
 	return n, err
-}
-
-// Repr-Digest is a dictionary of byte sequences (RFC 9530, section 3; RFC 8941, section 3.3.5).
-const (
-	digestPrefix = "sha-256=:"
-	digestSuffix = ":"
-)
-
-func formatDigest(sum [sha256.Size]byte) string {
-	return digestPrefix + base64.StdEncoding.EncodeToString(sum[:]) + digestSuffix
-}
-
-func parseDigest(header string) ([sha256.Size]byte, error) {
-	for member := range strings.SplitSeq(header, ",") {
-		encoded, ok := strings.CutPrefix(strings.TrimSpace(member), digestPrefix)
-		if !ok {
-			continue
-		}
-		sum, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(encoded, digestSuffix))
-		if err == nil && len(sum) == sha256.Size {
-			return [sha256.Size]byte(sum), nil
-		}
-	}
-	return [sha256.Size]byte{}, errors.New("the profiler's answer has no sha-256 digest")
 }

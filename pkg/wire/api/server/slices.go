@@ -1,4 +1,4 @@
-package api
+package server
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // A capture in the making is sent in slices, so that what was sampled is not lost with a profiler that is killed
@@ -37,7 +38,7 @@ func (j *job) slice(ctx context.Context, number int) (r *result, err error) {
 		return s.newest, nil
 	}
 	if number != s.number+1 {
-		return nil, badRequest("slice %d was asked for after slice %d", number, s.number)
+		return nil, api.BadRequest("slice %d was asked for after slice %d", number, s.number)
 	}
 	s.newest = nil
 	for {
@@ -89,7 +90,7 @@ func recovered(call func() (*profile.Profile, error)) (p *profile.Profile, err e
 func (h *Handler) serveSlice(w http.ResponseWriter, req *http.Request) {
 	number, err := strconv.Atoi(req.URL.Query().Get("number"))
 	if err != nil || number < 1 {
-		writeError(w, badRequest("number=%.20q must be a positive number", req.URL.Query().Get("number")))
+		writeError(w, api.BadRequest("number=%.20q must be a positive number", req.URL.Query().Get("number")))
 		return
 	}
 	j, err := h.await(req)
