@@ -46,15 +46,6 @@ type kind struct {
 	each        int64 // of the second value, what one of the first makes; 0 if it differs
 }
 
-func cpuKind(frequency int) kind {
-	cpu := &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}
-	period := time.Second.Nanoseconds() / int64(frequency)
-	return kind{
-		types:       []*profile.ValueType{{Type: "samples", Unit: "count"}, cpu},
-		defaultType: cpu.Type, periodType: cpu, period: period, each: period,
-	}
-}
-
 func newProfileBuilder(begin time.Time, duration time.Duration, k kind) *profileBuilder {
 	return &profileBuilder{
 		profile: &profile.Profile{

@@ -5,6 +5,8 @@ package capture
 import (
 	"fmt"
 	"time"
+
+	"github.com/google/pprof/profile"
 )
 
 // Frequencies that are accepted, in samples per second of CPU time.
@@ -28,4 +30,13 @@ func checkFrequency(hz int) error {
 		return fmt.Errorf("frequency %d Hz: must be from %d to %d", hz, MinFrequency, MaxFrequency)
 	}
 	return nil
+}
+
+func cpuKind(frequency int) kind {
+	cpu := &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}
+	period := time.Second.Nanoseconds() / int64(frequency)
+	return kind{
+		types:       []*profile.ValueType{{Type: "samples", Unit: "count"}, cpu},
+		defaultType: cpu.Type, periodType: cpu, period: period, each: period,
+	}
 }

@@ -8,24 +8,18 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/pprof/profile"
-	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
-
-// targetVariable makes this test binary the target: it runs the named workload instead of tests.
-const targetVariable = "CAPTURE_TEST_TARGET"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == golang.GuardCommand {
@@ -34,17 +28,10 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if runAsTarget() {
+		return
+	}
 	switch os.Getenv(targetVariable) {
-	case "spin":
-		fmt.Println(spin(time.Minute))
-	case "nap":
-		pprof.Do(context.Background(), pprof.Labels("request", "slow"), func(context.Context) { nap() })
-	case "deep":
-		fmt.Println(descend(3000))
-	case "fork":
-		for {
-			exec.Command("/bin/true").Run()
-		}
 	case "enable": // a capture that is going to be killed
 		c, err := NewHeap(Options{ContainerID: os.Args[1], EnableMemProfile: true, MemProfileRate: 4096})
 		if err == nil {
@@ -65,100 +52,6 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(m.Run())
 	}
-}
-
-//go:noinline
-func spin(d time.Duration) int {
-	n := 0
-	for end := time.Now().Add(d); time.Now().Before(end); {
-		for i := range 1_000_000 {
-			n += i ^ n
-		}
-	}
-	return n
-}
-
-//go:noinline
-func nap() {
-	for {
-		unix.Nanosleep(&unix.Timespec{Nsec: 20_000_000}, nil)
-	}
-}
-
-//go:noinline
-func descend(depth int) int {
-	if depth > 0 {
-		return descend(depth-1) + 1
-	}
-	return spin(time.Minute)
-}
-
-// startTarget runs this test binary as the given workload in a cgroup with a container's name.
-func startTarget(t testing.TB, workload string) (id string, pid int) {
-	t.Helper()
-	id = fmt.Sprintf("%064x", time.Now().UnixNano())
-	cgroup := newCgroup(t, id)
-	// It must be in the cgroup before its first sample.
-	start := filepath.Join(t.TempDir(), "start")
-	script := fmt.Sprintf("echo $$ > %s/cgroup.procs && exec %s", cgroup, start)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Link(self, start); err != nil {
-		data, err := os.ReadFile(self)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(start, data, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("/bin/sh", "-c", script)
-	cmd.Env = append(os.Environ(), targetVariable+"="+workload)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	for range 100 {
-		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid)); strings.HasPrefix(string(line), start) {
-			return id, cmd.Process.Pid
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Fatal("the target did not start")
-	return "", 0
-}
-
-// newCgroup makes a cgroup in the memory controller's hierarchy, or the unified one where that is all.
-func newCgroup(t testing.TB, id string) string {
-	t.Helper()
-	dir := filepath.Join(cgroupRoot(), "capture-test", id)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, d := range []string{dir, filepath.Dir(dir)} {
-			for range 100 {
-				if os.Remove(d) == nil {
-					break
-				}
-				time.Sleep(20 * time.Millisecond)
-			}
-		}
-	})
-	return dir
-}
-
-func cgroupRoot() string {
-	root := "/sys/fs/cgroup/memory"
-	if _, err := os.Stat(root); err != nil {
-		root = "/sys/fs/cgroup"
-	}
-	return root
 }
 
 func record(t *testing.T, o Options, d time.Duration) *Result {

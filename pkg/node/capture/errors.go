@@ -138,3 +138,11 @@ func lockdown() string {
 	mode, _, _ := strings.Cut(rest, "]")
 	return mode
 }
+
+// verified says where a refusal comes from.
+func verified(err error) error {
+	if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
+		return fmt.Errorf("the kernel's verifier rejects it: %w", err)
+	}
+	return err
+}

@@ -4,10 +4,7 @@ package capture
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync/atomic"
-	"time"
 
 	"github.com/google/pprof/profile"
 
@@ -17,13 +14,10 @@ import (
 // GoBlock reads the profiles of waiting that Go programs keep of themselves if they were told to. Nothing is loaded,
 // attached or stopped.
 type GoBlock struct {
+	lifecycle
 	programs *goPrograms
 	read     func(*golang.Runtime) (*golang.BlockProfile, error)
 	setting  string
-
-	processes int          // that were found
-	started   atomic.Int64 // Unix time in ns, 0 before Run
-	kept      atomic.Uint64
 }
 
 // NewMutex prepares a profile of where mutexes are held that others wait for, as runtime/pprof's "mutex". Its errors wrap
@@ -43,14 +37,16 @@ func newGoBlock(o Options, read func(*golang.Runtime) (*golang.BlockProfile, err
 	if err != nil {
 		return nil, err
 	}
-	return &GoBlock{programs: programs, read: read, setting: setting, processes: len(programs.programs)}, nil
+	k := &GoBlock{programs: programs, read: read, setting: setting}
+	k.processes.Store(int64(len(programs.programs)))
+	return k, nil
 }
 
 // Run reads the profiles, at once. It may be called once.
 func (k *GoBlock) Run(context.Context) (*Result, error) {
-	begin := time.Now()
-	if !k.started.CompareAndSwap(0, begin.UnixNano()) {
-		return nil, errors.New("a capture runs only once")
+	begin, err := k.start()
+	if err != nil {
+		return nil, err
 	}
 	contentions := &profile.ValueType{Type: "contentions", Unit: "count"}
 	b := newProfileBuilder(begin, 0, kind{
@@ -92,15 +88,6 @@ func rateText(rate int64) string {
 
 // Slice gives nothing: the whole profile comes at once.
 func (k *GoBlock) Slice() (*Result, error) { return nil, nil }
-
-// Progress may be called while Run runs.
-func (k *GoBlock) Progress() Progress {
-	p := Progress{Samples: k.kept.Load(), Processes: k.processes}
-	if began := k.started.Load(); began != 0 {
-		p.Elapsed = time.Since(time.Unix(0, began))
-	}
-	return p
-}
 
 // Close closes all files; the result's File must not be used after it.
 func (k *GoBlock) Close() error { return k.programs.close() }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -18,17 +17,16 @@ import (
 
 // GoMemory reads the memory profiles that Go programs keep of themselves. Nothing is loaded, attached or stopped.
 type GoMemory struct {
+	lifecycle
 	options  Options
 	allocs   bool // what is allocated during the capture; else what is live at its end
 	programs *goPrograms
 
-	mu      sync.Mutex // for the programs, while Run runs
-	slicer  slicer
-	ended   bool
-	since   time.Time // when the first reading was
-	torn    int
-	started atomic.Int64 // Unix time in ns, 0 before Run
-	kept    atomic.Uint64
+	mu     sync.Mutex // for the programs, while Run runs
+	slicer slicer
+	ended  bool
+	since  time.Time // when the first reading was
+	torn   int
 }
 
 // NewHeap prepares a profile of what is live in Go programs, as runtime/pprof's "heap". Its errors wrap ErrNoGo,
@@ -43,7 +41,9 @@ func newGoMemory(o Options, allocs bool) (*GoMemory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &GoMemory{options: o, allocs: allocs, programs: programs}, nil
+	m := &GoMemory{options: o, allocs: allocs, programs: programs}
+	m.processes.Store(int64(len(programs.programs)))
+	return m, nil
 }
 
 func (m *GoMemory) kind() kind {
@@ -63,11 +63,11 @@ func (m *GoMemory) kind() kind {
 // Run reads the profiles: those of what is live at once, unless they had to be turned on, others when ctx is done. It may
 // be called once.
 func (m *GoMemory) Run(ctx context.Context) (*Result, error) {
-	begin := time.Now()
-	if !m.started.CompareAndSwap(0, begin.UnixNano()) {
-		return nil, errors.New("a capture runs only once")
+	begin, err := m.start()
+	if err != nil {
+		return nil, err
 	}
-	waits, err := m.start()
+	waits, err := m.readFirst()
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +98,8 @@ func (m *GoMemory) Run(ctx context.Context) (*Result, error) {
 	return result, err
 }
 
-// start turns profiles on where that is wanted, takes the first reading, and tells whether there is to be another.
-func (m *GoMemory) start() (waits bool, err error) {
+// readFirst turns profiles on where that is wanted, takes the first reading, and tells whether there is to be another.
+func (m *GoMemory) readFirst() (waits bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	waits = m.allocs
@@ -121,6 +121,7 @@ func (m *GoMemory) start() (waits bool, err error) {
 		}
 	}
 	m.since = time.Now()
+	m.processes.Store(int64(len(m.programs.programs)))
 	return waits, m.programs.none()
 }
 
@@ -180,6 +181,7 @@ func (m *GoMemory) read(b *profileBuilder, since func(*goProgram) map[uint64]gol
 		}
 	}
 	m.kept.Store(uint64(kept))
+	m.processes.Store(int64(len(m.programs.programs)))
 	return m.programs.none()
 }
 
@@ -259,18 +261,6 @@ func (m *GoMemory) Slice() (*Result, error) {
 	}
 	m.describe(s.builder)
 	return s.builder.result()
-}
-
-// Progress may be called while Run runs.
-func (m *GoMemory) Progress() Progress {
-	p := Progress{Samples: m.kept.Load()}
-	if began := m.started.Load(); began != 0 {
-		p.Elapsed = time.Since(time.Unix(0, began))
-	}
-	m.mu.Lock()
-	p.Processes = len(m.programs.programs)
-	m.mu.Unlock()
-	return p
 }
 
 // Close turns off what was turned on, and closes all files; the result's File must not be used after it.

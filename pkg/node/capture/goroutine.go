@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -18,17 +17,16 @@ import (
 
 // Goroutines reads the stacks of all goroutines of a container's Go programs once.
 type Goroutines struct {
-	options   Options
-	processes *goProcesses
-	stacks    goStacks
-	each      map[*stackEntry][]goroutineNumbers // with Options.ByGoroutine
-	apart     int                                // of each
-	notApart  int
-	running   runningStacks
-	stops     []string // for the comments
+	lifecycle
+	options  Options
+	programs *goProcesses
+	stacks   goStacks
+	each     map[*stackEntry][]goroutineNumbers // with Options.ByGoroutine
+	apart    int                                // of each
+	notApart int
+	running  runningStacks
+	stops    []string // for the comments
 
-	began   atomic.Int64
-	read    atomic.Uint64
 	dropped uint64
 }
 
@@ -43,7 +41,7 @@ func NewGoroutines(o Options) (*Goroutines, error) {
 		return nil, err
 	}
 	return &Goroutines{
-		options: o, processes: processes, stacks: goStacks{stacks: newStackTable()}, each: map[*stackEntry][]goroutineNumbers{},
+		options: o, programs: processes, stacks: goStacks{stacks: newStackTable()}, each: map[*stackEntry][]goroutineNumbers{},
 	}, nil
 }
 
@@ -54,28 +52,28 @@ func goroutineKind() kind {
 
 // Run reads the goroutines and returns at once; when ctx is done no further process is read. It may be called once.
 func (c *Goroutines) Run(ctx context.Context) (*Result, error) {
-	begin := time.Now()
-	if !c.began.CompareAndSwap(0, begin.UnixNano()) {
-		return nil, errors.New("goroutines are read only once")
+	begin, err := c.start()
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range slices.Clone(c.processes.all) {
+	for _, p := range slices.Clone(c.programs.all) {
 		err := ctx.Err()
 		if err == nil {
 			err = c.readProcess(p)
 		}
 		if err != nil {
-			c.processes.remove(p, err) // what was read of it stays
+			c.programs.remove(p, err) // what was read of it stays
 		}
 	}
-	if c.read.Load() == 0 {
-		if err := c.processes.none(); err != nil {
+	if c.kept.Load() == 0 {
+		if err := c.programs.none(); err != nil {
 			return nil, err
 		}
 	}
 	b := newProfileBuilder(begin, time.Since(begin), goroutineKind())
 	b.addAll(c.stacks.stacks)
 	for _, e := range c.stacks.stacks.sorted() {
-		b.addEach(e, c.each[e])
+		addEach(b, e, c.each[e])
 	}
 	if err := c.describe(b); err != nil {
 		return nil, err
@@ -145,7 +143,7 @@ func (c *Goroutines) add(p *goProcess, g *golang.Goroutine) {
 		c.dropped++
 		return
 	}
-	c.read.Add(1)
+	c.kept.Add(1)
 	if c.options.ByGoroutine && c.apart < maxApart {
 		c.apart++
 		c.each[e] = append(c.each[e], numbersOf(g, monotonic()))
@@ -162,7 +160,7 @@ func (c *Goroutines) describe(b *profileBuilder) error {
 	if err != nil {
 		return err
 	}
-	b.comment("samples: %d", c.read.Load())
+	b.comment("samples: %d", c.kept.Load())
 	b.comment("lost samples: %d", c.dropped)
 	b.comment("kernel: %s", release)
 	if c.options.ByGoroutine {
@@ -174,8 +172,8 @@ func (c *Goroutines) describe(b *profileBuilder) error {
 	for _, s := range c.stops {
 		b.comment("stopped: %s", s)
 	}
-	c.processes.describe(b)
-	describeGoroutines(b, c.processes, c.stacks.stacks)
+	c.programs.describe(b)
+	describeGoroutines(b, c.programs, c.stacks.stacks)
 	if !c.options.Freeze {
 		c.running.describe(b)
 	} else if n := c.stacks.stacks.ends[running]; n > 0 {
@@ -204,14 +202,12 @@ func (c *Goroutines) Slice() (*Result, error) { return nil, nil }
 
 // Progress may be called while Run runs.
 func (c *Goroutines) Progress() Progress {
-	p := Progress{Samples: c.read.Load(), Processes: c.processes.len()}
-	if began := c.began.Load(); began != 0 {
-		p.Elapsed = time.Since(time.Unix(0, began))
-	}
+	p := c.lifecycle.Progress()
+	p.Processes = c.programs.len()
 	return p
 }
 
 // Close closes all files; the result's File must not be used after it.
 func (c *Goroutines) Close() error {
-	return errors.Join(c.running.sampler.close(), c.processes.close())
+	return errors.Join(c.running.sampler.close(), c.programs.close())
 }

@@ -17,15 +17,19 @@ import (
 func TestRunningGoroutinesWithoutSamples(t *testing.T) {
 	need.Root(t)
 	id, _ := startTarget(t, "spin")
-	w, err := NewWall(Options{ContainerID: id, Frequency: 99})
+	w, err := newGoroutineWall(Options{ContainerID: id, Frequency: 99})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	defer w.close()
 	w.running.sampler.err = errors.New("refused by a test")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	r, err := w.Run(ctx)
+	w.readUntil(ctx)
+	b := newProfileBuilder(time.Now(), time.Second, goroutineKind())
+	w.addStacks(b.addAll)
+	w.describe(b)
+	r, err := b.result()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,20 +41,5 @@ func TestRunningGoroutinesWithoutSamples(t *testing.T) {
 	}
 	if why := strings.Join(r.Profile.Comments, "\n"); without < 10 || !strings.Contains(why, "cannot be sampled: refused by a test") {
 		t.Errorf("%d samples of running goroutines: %s", without, why)
-	}
-}
-
-// Records in the ring that are none are no samples.
-func TestParseThreadSample(t *testing.T) {
-	for n := range 200 {
-		for _, fill := range []byte{0, 1, 0xff} {
-			b := make([]byte, n)
-			for i := range b {
-				b[i] = fill
-			}
-			if s, ok := parseThreadSample(b); ok && len(s.stack) > n {
-				t.Errorf("%d bytes have a stack of %d", n, len(s.stack))
-			}
-		}
 	}
 }

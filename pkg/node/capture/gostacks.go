@@ -71,7 +71,7 @@ func numbersOf(g *golang.Goroutine, now uint64) goroutineNumbers {
 }
 
 // addEach adds goroutines of one stack apart.
-func (b *profileBuilder) addEach(e *stackEntry, each []goroutineNumbers) {
+func addEach(b *profileBuilder, e *stackEntry, each []goroutineNumbers) {
 	if len(each) == 0 {
 		return
 	}

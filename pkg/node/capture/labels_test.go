@@ -14,24 +14,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 )
 
-// rawLabels writes struct label_record of bpf/go.h: pairs of keys and values.
-func rawLabels(tid uint32, pairs ...string) []byte {
-	var layout bpf.CPULabelRecord
-	order := binary.NativeEndian
-	raw := make([]byte, unsafe.Offsetof(layout.Label)+uintptr(len(pairs)/2)*unsafe.Sizeof(layout.Label[0]))
-	order.PutUint32(raw[unsafe.Offsetof(layout.Kind):], uint32(bpf.CPURecordKindRECORD_LABELS))
-	order.PutUint32(raw[unsafe.Offsetof(layout.Tid):], tid)
-	order.PutUint32(raw[unsafe.Offsetof(layout.Count):], uint32(len(pairs)/2))
-	for i := 0; i < len(pairs); i += 2 {
-		one := raw[unsafe.Offsetof(layout.Label)+uintptr(i/2)*unsafe.Sizeof(layout.Label[0]):]
-		order.PutUint32(one[unsafe.Offsetof(layout.Label[0].KeyBytes):], uint32(len(pairs[i])))
-		order.PutUint32(one[unsafe.Offsetof(layout.Label[0].ValueBytes):], uint32(len(pairs[i+1])))
-		copy(one[unsafe.Offsetof(layout.Label[0].Key):][:len(layout.Label[0].Key)], pairs[i])
-		copy(one[unsafe.Offsetof(layout.Label[0].Value):][:len(layout.Label[0].Value)], pairs[i+1])
-	}
-	return raw
-}
-
 func TestLabels(t *testing.T) {
 	long := strings.Repeat("ä", 100)
 	cases := []struct {

@@ -3,7 +3,6 @@
 package capture
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
@@ -64,7 +63,7 @@ func (c *Sampler) load(t *target) error {
 		if err != nil {
 			return err
 		}
-		if err := c.loadWaits(spec, t); err != nil {
+		if err := c.loadWaits(spec); err != nil {
 			return explain("load the BPF program for switches of threads", verified(err))
 		}
 	}
@@ -77,14 +76,6 @@ func (c *Sampler) load(t *target) error {
 		}
 	}
 	return nil
-}
-
-// verified says where a refusal comes from.
-func verified(err error) error {
-	if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
-		return fmt.Errorf("the kernel's verifier rejects it: %w", err)
-	}
-	return err
 }
 
 // loadEvents loads both halves of the program that perf events run, with their maps.
@@ -100,6 +91,37 @@ func (c *Sampler) loadEvents(spec *ebpf.CollectionSpec) error {
 	c.maps, c.programs = o.CPUMaps, []*ebpf.Program{o.TakeSample, o.Unwind}
 	c.useMaps(spec)
 	return o.ProgramsByIndex.Put(uint32(0), o.Unwind)
+}
+
+// loadWaits loads the program at switches of threads. Where events are sampled too it shares their maps.
+func (c *Sampler) loadWaits(spec *ebpf.CollectionSpec) error {
+	shared := &c.maps
+	if c.maps.Samples == nil {
+		shared = nil
+	}
+	w, err := loadWaits(spec, c.options.ContainerID, shared, waitsOf{c})
+	if err != nil {
+		return err
+	}
+	c.waits = w
+	if shared == nil {
+		c.maps = w.releaseMaps()
+		c.useMaps(spec)
+	}
+	return w.attach()
+}
+
+// waitsOf is a sampler as its waits see it.
+type waitsOf struct{ *Sampler }
+
+func (c waitsOf) Lock()   { c.mu.Lock() }
+func (c waitsOf) Unlock() { c.mu.Unlock() }
+
+func (c waitsOf) KeepSample(s *sample) { c.keepSample(s) }
+
+func (c waitsOf) AddWaits(e *stackEntry, a amount) {
+	c.stacks.add(e, a, 0)
+	c.kept.Add(uint64(a.count))
 }
 
 // useMaps says where unwind tables go.

@@ -267,3 +267,6 @@ func (t *processTable) close() error {
 	t.perfMaps = nil
 	return errors.Join(errs...)
 }
+
+// selects tells whether a process is among those asked for.
+func selects(pids []int, nspid int) bool { return len(pids) == 0 || slices.Contains(pids, nspid) }

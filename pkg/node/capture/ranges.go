@@ -39,13 +39,6 @@ type span struct {
 	content      string
 }
 
-// program identifies what a process runs: its PID may come again, and execve keeps it.
-type program struct {
-	tgid    uint32 // in the kernel's first PID namespace
-	execs   uint32
-	started uint64 // ns since boot
-}
-
 var errRangesFull = errors.New("the target has more executable mappings than are kept")
 
 func newProcessRanges(maps *bpf.CPUMaps, tables *unwindTables) *processRanges {

@@ -34,6 +34,13 @@ type sample struct {
 	period         uint64 // what happened since the sample before, in the unit of the event
 }
 
+// program identifies what a process runs: its PID may come again, and execve keeps it.
+type program struct {
+	tgid    uint32 // in the kernel's first PID namespace
+	execs   uint32
+	started uint64 // ns since boot
+}
+
 // sampleHeader is the size of struct sample before its stack.
 const sampleHeader = unsafe.Offsetof(bpf.CPUSample{}.Stack)
 

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -19,30 +17,29 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
 // Sampler makes one profile of a container from the stacks of its threads.
 type Sampler struct {
-	options   Options
-	plan      plan
-	maps      bpf.CPUMaps
-	programs  []*ebpf.Program
-	events    *events // nil if there are none
-	waits     *waits  // likewise
-	reader    *ringbuf.Reader
-	processes *processTable
-	stacks    *stackTable
-	tables    *unwindTables
-	ranges    *processRanges
-	checker   *stackChecker
-	labels    labelSets
-	unranged  int // processes for whose mappings there was no room
+	lifecycle
+	options  Options
+	plan     plan
+	maps     bpf.CPUMaps
+	programs []*ebpf.Program
+	events   *events // nil if there are none
+	waits    *waits  // likewise
+	reader   *ringbuf.Reader
+	table    *processTable
+	stacks   *stackTable
+	tables   *unwindTables
+	ranges   *processRanges
+	checker  *stackChecker
+	labels   labelSets
+	unranged int // processes for whose mappings there was no room
 
 	mu     sync.Mutex // for all that samples change, while Run runs
 	slices slicer
-
-	started                   atomic.Int64 // Unix time in ns, 0 before Run
-	kept, lost, processesSeen atomic.Uint64
 }
 
 // plan is what a sampler samples.
@@ -71,14 +68,14 @@ func newSampler(o Options, p plan) (*Sampler, error) {
 		return nil, err
 	}
 	c := &Sampler{options: o, plan: p, stacks: newStackTable()}
-	c.processes = newProcessTable(o.PIDs, c.mapped)
-	c.processes.slot, c.processes.leaveOut = t.slot, p.leaveOut
+	c.table = newProcessTable(o.PIDs, c.mapped)
+	c.table.slot, c.table.leaveOut = t.slot, p.leaveOut
 	if err := c.load(t); err != nil {
 		c.Close()
 		return nil, err
 	}
 	for i := range t.tasks {
-		c.processes.of(&t.tasks[i])
+		c.table.of(&t.tasks[i])
 	}
 	return c, nil
 }
@@ -86,17 +83,17 @@ func newSampler(o Options, p plan) (*Sampler, error) {
 // Run samples until ctx is done, which is the normal end and no error, and gives what was captured.
 // It may be called once.
 func (c *Sampler) Run(ctx context.Context) (*Result, error) {
-	begin := time.Now()
+	begin, err := c.start()
+	if err != nil {
+		return nil, err
+	}
 	if c.options.Times {
 		c.stacks.times = newTimes()
-	}
-	if !c.started.CompareAndSwap(0, begin.UnixNano()) {
-		return nil, errors.New("a capture runs only once")
 	}
 	drained := make(chan error, 1)
 	stop := make(chan struct{})
 	go func() { drained <- c.drain(stop) }()
-	err := c.enable(true)
+	err = c.enable(true)
 	if err == nil {
 		select {
 		case <-ctx.Done():
@@ -117,7 +114,7 @@ func (c *Sampler) Run(ctx context.Context) (*Result, error) {
 func (c *Sampler) forget(pid int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.processes.current, func(_ uint32, g *generation) bool { return g.process.PID == pid })
+	maps.DeleteFunc(c.table.current, func(_ uint32, g *generation) bool { return g.process.PID == pid })
 }
 
 // enable starts or stops the sampling.
@@ -128,7 +125,7 @@ func (c *Sampler) enable(on bool) error {
 		}
 	}
 	if c.waits != nil {
-		return c.waits.enable(c, on)
+		return c.waits.enable(on)
 	}
 	return nil
 }
@@ -165,7 +162,7 @@ func (c *Sampler) drain(stop <-chan struct{}) error {
 		}
 		if c.waits != nil {
 			c.mu.Lock()
-			err := c.waits.gather(c, stopping)
+			err := c.waits.gather(stopping)
 			c.mu.Unlock()
 			if err != nil {
 				return err
@@ -184,9 +181,15 @@ func (c *Sampler) keep(raw []byte) {
 		_ = c.labels.keep(raw) // else the sample has none
 		return
 	case bpf.CPURecordKindRECORD_WAITED, bpf.CPURecordKindRECORD_REST:
-		if c.waits != nil {
-			c.waits.ended(c, raw)
+		if c.waits == nil {
+			return
 		}
+		r, err := parseWaited(raw)
+		if err != nil {
+			c.stacks.dropped++
+			return
+		}
+		c.waits.ended(r)
 		return
 	}
 	s, err := parseSample(raw)
@@ -203,7 +206,7 @@ func (c *Sampler) keep(raw []byte) {
 // keepSample adds a sample to those with the same stack. If it is of a wait, its stack is only made known: what was
 // waited there comes by itself.
 func (c *Sampler) keepSample(s *sample) {
-	generation, wanted := c.processes.of(s)
+	generation, wanted := c.table.of(s)
 	var e *stackEntry
 	if wanted {
 		user, end := c.checker.check(generation, s)
@@ -224,7 +227,7 @@ func (c *Sampler) keepSample(s *sample) {
 	}
 	if e != nil && !generation.sampled {
 		generation.sampled = true
-		c.processesSeen.Add(1)
+		c.processes.Add(1)
 	}
 }
 
@@ -241,13 +244,50 @@ func (c *Sampler) countLost() error {
 	return nil
 }
 
-// Progress may be called while Run runs.
-func (c *Sampler) Progress() Progress {
-	p := Progress{Samples: c.kept.Load(), Lost: c.lost.Load(), Processes: int(c.processesSeen.Load())}
-	if began := c.started.Load(); began != 0 {
-		p.Elapsed = time.Since(time.Unix(0, began))
+// Slice gives what was sampled since the last one, or since the beginning, while Run goes on; it may be used
+// until the next one is asked for. Its comments tell of the whole capture. It must not be called twice at once, nor
+// after Close; before Run it gives nil.
+func (c *Sampler) Slice() (*Result, error) {
+	began, ok := c.startTime()
+	if !ok {
+		return nil, nil
 	}
-	return p
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waits != nil {
+		if err := c.waits.gather(false); err != nil {
+			return nil, err
+		}
+	}
+	b := c.slices.next(began, c.plan.kind)
+	b.addChanged(c.stacks)
+	if err := c.describe(b); err != nil {
+		return nil, err
+	}
+	result, err := b.result()
+	if err != nil {
+		return nil, err
+	}
+	c.guardPerfMaps(result)
+	return result, nil
+}
+
+// guardPerfMaps lets a result's PerfMap be called while Run runs: a process may get another list meanwhile.
+func (c *Sampler) guardPerfMaps(r *Result) {
+	open := r.PerfMap
+	r.PerfMap = func(m *pprofMapping) *proc.File {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return open(m)
+	}
+}
+
+// addStacks calls add with the stacks that were sampled until now, and describes in comments how they came.
+func (c *Sampler) addStacks(add func(*stackTable), comments *profileBuilder) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	add(c.stacks)
+	return c.describe(comments)
 }
 
 // Close detaches the programs and closes all files; the result's File must not be used after it.
@@ -268,7 +308,7 @@ func (c *Sampler) Close() error {
 	for _, p := range c.programs {
 		errs = append(errs, p.Close())
 	}
-	errs = append(errs, c.maps.Close(), c.processes.close())
+	errs = append(errs, c.maps.Close(), c.table.close())
 	return errors.Join(errs...)
 }
 
@@ -326,11 +366,8 @@ func (c *Sampler) describe(b *profileBuilder) error {
 	if n := c.unranged; n > 0 {
 		b.comment("processes without room for their unwind tables: %d", n)
 	}
-	if n := c.processes.unread; n > 0 {
+	if n := c.table.unread; n > 0 {
 		b.comment("processes that ended before they could be read: %d", n)
 	}
 	return nil
 }
-
-// selects tells whether a process is among those asked for.
-func selects(pids []int, nspid int) bool { return len(pids) == 0 || slices.Contains(pids, nspid) }

@@ -38,7 +38,7 @@ type sleeper struct {
 }
 
 // findSleepers makes the threads known that sleep.
-func (w *waits) findSleepers(c *Sampler) error {
+func (w *waits) findSleepers() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	all, err := w.listSleepers()
@@ -49,7 +49,7 @@ func (w *waits) findSleepers(c *Sampler) error {
 	for i := range all {
 		all[i].sample.serial = uint64(i+1)<<16 | 0xffff // no CPU has that number: see maxCPUs
 		all[i].sample.group = all[i].sample.serial
-		if err := w.found(c, &all[i], stack); err != nil {
+		if err := w.found(&all[i], stack); err != nil {
 			return fmt.Errorf("stack of a thread that sleeps: %w", err)
 		}
 	}
@@ -113,25 +113,25 @@ func (w *waits) listSleepers() ([]sleeper, error) {
 }
 
 // found gives a sleeper's stack and says that it waits since the capture began, unless it has run meanwhile.
-func (w *waits) found(c *Sampler, one *sleeper, stack []byte) error {
+func (w *waits) found(one *sleeper, stack []byte) error {
 	s := &one.sample
 	regs := &one.control.StandIn.Regs
 	pid := w.pidOf(s)
 	if pid == 0 {
-		w.forgo(c)
+		w.forgo()
 		return nil
 	}
 	s.pid = uint32(pid)
 	sp := regs.R[registerSP]
 	n := copyStack(pid, sp, stack)
-	c.mu.Lock()
+	w.host.Lock()
 	if n == 0 {
-		c.keepSample(s)
+		w.host.KeepSample(s)
 	} else {
 		s.top = words(stack, min(n/8, len(bpf.CPUSample{}.Top)))
 		w.standIns[s.serial] = s
 	}
-	c.mu.Unlock()
+	w.host.Unlock()
 	if n > 0 {
 		k := one.control
 		k.Begin = w.begin
@@ -156,15 +156,15 @@ func (w *waits) found(c *Sampler, one *sleeper, stack []byte) error {
 		return nil // what it waits for now, the program has seen
 	}
 	if err != nil {
-		w.forgo(c) // there are too many
+		w.forgo() // there are too many
 	}
 	return nil
 }
 
-func (w *waits) forgo(c *Sampler) {
-	c.mu.Lock()
+func (w *waits) forgo() {
+	w.host.Lock()
 	w.unknown++
-	c.mu.Unlock()
+	w.host.Unlock()
 }
 
 // pidOf is a process's PID in our namespace; on a locked-down kernel, which does not tell it, by the time at which it

@@ -4,8 +4,6 @@ package capture
 
 import (
 	"time"
-
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
 // slicer makes profiles of what came since the last one. Its builder is used for all slices of a capture, so
@@ -47,37 +45,4 @@ func (b *profileBuilder) addChanged(t *stackTable) {
 		e.sliced, e.changed = e.total, false
 	}
 	t.changed = t.changed[:0]
-}
-
-// Slice gives what was sampled since the last one, or since the beginning, while Run goes on; it may be used
-// until the next one is asked for. Its comments tell of the whole capture. It must not be called twice at once, nor
-// after Close; before Run it gives nil.
-func (c *Sampler) Slice() (*Result, error) {
-	began := c.started.Load()
-	if began == 0 {
-		return nil, nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.waits != nil {
-		if err := c.waits.gather(c, false); err != nil {
-			return nil, err
-		}
-	}
-	b := c.slices.next(time.Unix(0, began), c.plan.kind)
-	b.addChanged(c.stacks)
-	if err := c.describe(b); err != nil {
-		return nil, err
-	}
-	result, err := b.result()
-	if err != nil {
-		return nil, err
-	}
-	perfMap := result.PerfMap
-	result.PerfMap = func(m *pprofMapping) *proc.File {
-		c.mu.Lock() // the process may get another one meanwhile
-		defer c.mu.Unlock()
-		return perfMap(m)
-	}
-	return result, nil
 }

@@ -10,7 +10,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
@@ -91,10 +90,6 @@ func listTasks(t *target) ([]bpf.TasksTaskRecord, error) {
 	return tasks, binary.Read(bytes.NewReader(raw), binary.NativeEndian, tasks)
 }
 
-// ticks is USER_HZ, the clock ticks per second in which /proc tells times; it is 100 on all of
-// Linux's architectures.
-const ticks = 100
-
 // choose takes the cgroup that the container's processes agree on. A process is recognised by its PID
 // in our namespace; where that cannot be read, by the time at which it started.
 func (t *target) choose(containerID string, processes []proc.Process, tasks []bpf.TasksTaskRecord) error {
@@ -138,25 +133,4 @@ func (t *target) choose(containerID string, processes []proc.Process, tasks []bp
 		}
 	}
 	return nil
-}
-
-// setVariables sets the programs' constants, which the verifier then sees.
-func setVariables(spec *ebpf.CollectionSpec, values map[string]any) error {
-	for name, value := range values {
-		v := spec.Variables[name]
-		if v == nil {
-			return fmt.Errorf("the BPF object has no variable %s", name)
-		}
-		if err := v.Set(value); err != nil {
-			return fmt.Errorf("BPF variable %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-func boolean(b bool) uint8 {
-	if b {
-		return 1
-	}
-	return 0
 }

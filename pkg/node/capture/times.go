@@ -5,8 +5,6 @@ package capture
 import (
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // When samples were taken is kept in buckets of timeWidth. They are widened where there would be more than maxTimes,
@@ -34,15 +32,6 @@ func (t *times) step() time.Duration {
 		return 0
 	}
 	return t.width
-}
-
-// monotonic is the kernel's clock by which samples are stamped, in ns.
-func monotonic() uint64 {
-	var now unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
-		return 0
-	}
-	return uint64(now.Nano())
 }
 
 // count adds so many samples to a stack's buckets. Samples of different CPUs come in almost their order.

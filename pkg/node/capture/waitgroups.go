@@ -65,7 +65,7 @@ func (p *parts) add(e *stackEntry, a amount) {
 }
 
 // addRest takes in all that a group has waited without its stack being walked.
-func (w *waits) addRest(c *Sampler, g *group, total amount) {
+func (w *waits) addRest(g *group, total amount) {
 	more := total.minus(g.seen)
 	if !g.wanted || more.value <= 0 || more.count < 0 {
 		return
@@ -76,7 +76,7 @@ func (w *waits) addRest(c *Sampler, g *group, total amount) {
 }
 
 // shareOut gives what a group has waited to its stacks.
-func (w *waits) shareOut(c *Sampler, g *group) {
+func (w *waits) shareOut(g *group) {
 	if g.rest == (amount{}) {
 		return
 	}
@@ -106,7 +106,7 @@ func (w *waits) shareOut(c *Sampler, g *group) {
 			share = left // what rounding has left
 		}
 		left = left.minus(share)
-		w.give(c, e, share)
+		w.host.AddWaits(e, share)
 	}
 }
 

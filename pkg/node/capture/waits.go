@@ -3,12 +3,11 @@
 package capture
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -20,6 +19,7 @@ import (
 // waits knows what the BPF program at switches of threads (bpf/waits.bpf.c) adds up. It sends each stack once, with a
 // serial number; what was waited there stands in its map of threads, and is told once more when the place is given up.
 type waits struct {
+	host      waitsHost
 	maps      waitMaps
 	link      link.Link
 	known     map[uint64]*wait   // by serial number
@@ -30,6 +30,14 @@ type waits struct {
 	begin, end uint64 // of the capture, in ns of CLOCK_MONOTONIC
 	lost       amount // waits whose stack, or whose sum, found no room
 	unknown    uint64 // threads that slept and of which nothing could be learnt
+}
+
+// waitsHost is the sampler to which the waits belong. Its lock guards all that samples change, and is held by
+// those who call the other methods.
+type waitsHost interface {
+	sync.Locker
+	KeepSample(*sample)
+	AddWaits(*stackEntry, amount)
 }
 
 type waitMaps struct {
@@ -52,38 +60,53 @@ type wait struct {
 	byChance bool
 }
 
-// loadWaits loads the program at switches. Where events are sampled too it shares their maps.
-func (c *Sampler) loadWaits(spec *ebpf.CollectionSpec, t *target) error {
-	processes, err := proc.InContainer(c.options.ContainerID)
+// loadWaits loads the program at switches of threads. Its maps for samples and unwind tables are those of shared, if
+// that is not nil.
+func loadWaits(spec *ebpf.CollectionSpec, containerID string, shared *bpf.CPUMaps, host waitsHost) (*waits, error) {
+	processes, err := proc.InContainer(containerID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	spec.Maps[bpf.WaitsMapThreads].MaxEntries = roomForThreads(processes)
-	w := &waits{known: map[uint64]*wait{}, groups: map[uint64]*group{}, standIns: map[uint64]*sample{}, processes: processes}
-	shared := map[string]*ebpf.Map{}
-	if c.maps.Samples != nil {
-		shared = map[string]*ebpf.Map{
-			bpf.CPUMapSamples: c.maps.Samples, bpf.CPUMapLost: c.maps.Lost, bpf.CPUMapUnwindChunks: c.maps.UnwindChunks,
-			bpf.CPUMapUnwindRules: c.maps.UnwindRules, bpf.CPUMapUnwindRanges: c.maps.UnwindRanges,
-			bpf.CPUMapUnwindProcesses: c.maps.UnwindProcesses,
+	w := newWaits(host)
+	w.processes = processes
+	replacements := map[string]*ebpf.Map{}
+	if shared != nil {
+		replacements = map[string]*ebpf.Map{
+			bpf.CPUMapSamples: shared.Samples, bpf.CPUMapLost: shared.Lost, bpf.CPUMapUnwindChunks: shared.UnwindChunks,
+			bpf.CPUMapUnwindRules: shared.UnwindRules, bpf.CPUMapUnwindRanges: shared.UnwindRanges,
+			bpf.CPUMapUnwindProcesses: shared.UnwindProcesses,
 		}
 	}
-	if err := spec.LoadAndAssign(&w.maps, &ebpf.CollectionOptions{MapReplacements: shared}); err != nil {
-		return err
+	if err := spec.LoadAndAssign(&w.maps, &ebpf.CollectionOptions{MapReplacements: replacements}); err != nil {
+		return nil, err
 	}
-	c.waits = w
 	scheduler() // before the capture begins
-	programs := w.maps.ProgramsByIndex
-	if len(shared) == 0 {
-		c.maps, w.maps.CPUMaps = w.maps.CPUMaps, bpf.CPUMaps{}
-		c.useMaps(spec)
+	if err := w.maps.ProgramsByIndex.Put(uint32(0), w.maps.Unwind); err != nil {
+		return nil, errors.Join(err, w.close())
 	}
-	if err := programs.Put(uint32(0), w.maps.Unwind); err != nil {
-		return err
-	}
+	return w, nil
+}
+
+func newWaits(host waitsHost) *waits {
+	return &waits{host: host, known: map[uint64]*wait{}, groups: map[uint64]*group{}, standIns: map[uint64]*sample{}}
+}
+
+// attach attaches the program; nothing is recorded before enable.
+func (w *waits) attach() (err error) {
 	w.link, err = link.AttachTracing(link.TracingOptions{Program: w.maps.Switched})
 	return err
 }
+
+// releaseMaps hands the maps for samples and unwind tables over to the caller, who closes them.
+func (w *waits) releaseMaps() bpf.CPUMaps {
+	maps := w.maps.CPUMaps
+	w.maps.CPUMaps = bpf.CPUMaps{}
+	return maps
+}
+
+// places is the number of places at which threads wait that are known now.
+func (w *waits) places() int { return len(w.groups) }
 
 // Bounds on the map of threads, whose entries have some 400 bytes.
 const (
@@ -102,20 +125,20 @@ func roomForThreads(processes []proc.Process) uint32 {
 }
 
 // enable begins or ends the capture.
-func (w *waits) enable(c *Sampler, on bool) error {
+func (w *waits) enable(on bool) error {
 	if !on {
-		c.mu.Lock()
+		w.host.Lock()
 		w.end = monotonic()
-		c.mu.Unlock()
+		w.host.Unlock()
 		return w.control(bpf.WaitsControl{Begin: w.begin, End: w.end})
 	}
-	c.mu.Lock()
+	w.host.Lock()
 	w.begin = monotonic()
-	c.mu.Unlock()
+	w.host.Unlock()
 	if err := w.control(bpf.WaitsControl{Begin: w.begin}); err != nil {
 		return err
 	}
-	return w.findSleepers(c)
+	return w.findSleepers()
 }
 
 func (w *waits) control(k bpf.WaitsControl) error {
@@ -125,27 +148,20 @@ func (w *waits) control(k bpf.WaitsControl) error {
 	return nil
 }
 
-// ended takes in struct waited_record of bpf/sample.h: all that was waited with a stack.
-func (w *waits) ended(c *Sampler, raw []byte) {
-	var r bpf.CPUWaitedRecord
-	if len(raw) < int(unsafe.Sizeof(r)) {
-		c.stacks.dropped++
-		return
-	}
-	order := binary.NativeEndian
-	serial := order.Uint64(raw[unsafe.Offsetof(r.Serial):])
-	total := amount{int64(order.Uint32(raw[unsafe.Offsetof(r.Count):])), int64(order.Uint64(raw[unsafe.Offsetof(r.Time):]))}
-	if kindOf(raw) == bpf.CPURecordKindRECORD_REST {
-		if g := w.groups[serial]; g != nil {
-			w.addRest(c, g, total)
-			w.shareOut(c, g)
+// ended takes in all that was waited with a stack, or by a group without one, when its place is given up.
+func (w *waits) ended(r waitedRecord) {
+	total := amount{int64(r.count), int64(r.time)}
+	if r.rest {
+		if g := w.groups[r.serial]; g != nil {
+			w.addRest(g, total)
+			w.shareOut(g)
 			delete(w.known, g.last) // if it was told no sum of it
-			delete(w.groups, serial)
+			delete(w.groups, r.serial)
 			return
 		}
-	} else if one := w.known[serial]; one != nil {
-		w.add(c, one, total)
-		delete(w.known, serial)
+	} else if one := w.known[r.serial]; one != nil {
+		w.add(one, total)
+		delete(w.known, r.serial)
 		return
 	}
 	w.lose(total)
@@ -158,7 +174,7 @@ func (w *waits) lose(a amount) {
 
 // add adds what is new of all that was waited with a stack. Less than what was seen is the shadow of a change while
 // the map was read; it comes right with the next time.
-func (w *waits) add(c *Sampler, one *wait, total amount) {
+func (w *waits) add(one *wait, total amount) {
 	more := total.minus(one.seen)
 	if !one.wanted || more.value <= 0 || more.count < 0 {
 		return
@@ -168,17 +184,12 @@ func (w *waits) add(c *Sampler, one *wait, total amount) {
 		w.lose(more)
 		return
 	}
-	w.give(c, one.entry, more)
+	w.host.AddWaits(one.entry, more)
 	one.group.add(one, more)
 }
 
-func (w *waits) give(c *Sampler, e *stackEntry, a amount) {
-	c.stacks.add(e, a, 0)
-	c.kept.Add(uint64(a.count))
-}
-
 // gather reads what was waited until now, by threads that still wait too. At the end nothing is on its way any more.
-func (w *waits) gather(c *Sampler, atEnd bool) error {
+func (w *waits) gather(atEnd bool) error {
 	now := monotonic()
 	if w.end != 0 {
 		now = w.end
@@ -198,14 +209,14 @@ func (w *waits) gather(c *Sampler, atEnd bool) error {
 				goesOn.value += int64(now - t.Since)
 			}
 			if one := w.known[p.Serial]; one != nil {
-				w.add(c, one, total)
+				w.add(one, total)
 			} else if atEnd {
 				w.lose(total)
 			}
 			if g := w.groups[p.Group]; g != nil {
-				w.addRest(c, g, rest)
+				w.addRest(g, rest)
 				if atEnd || g.chosen.waits >= manyWaits {
-					w.shareOut(c, g)
+					w.shareOut(g)
 				}
 			} else if atEnd {
 				w.lose(rest)

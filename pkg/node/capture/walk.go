@@ -6,21 +6,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 )
 
-// stackEnd is how a user stack ends at its root.
-type stackEnd uint8
-
-const (
-	complete  stackEnd = iota // where its thread began
-	truncated                 // deeper than what is recorded
-	broken                    // the walk went astray
-	notTaken                  // there was no walk
-	running                   // of a goroutine that runs: it is nowhere in memory
-	torn                      // of a goroutine that changed with every reading
-)
-
-// marks are the bits of an address that are none: see enum address_mark of bpf/unwind.h.
-const marks = uint64(bpf.CPUAddressMarkBY_FRAME_POINTER | bpf.CPUAddressMarkEXACT_ADDRESS)
-
 // stackChecker looks at the stacks that the BPF program walked. Frame pointers lead astray in code that
 // keeps none, and what was found there looks like a stack: such a stack is cut where it stops being true.
 type stackChecker struct {
@@ -60,16 +45,6 @@ func (c *stackChecker) check(g *generation, s *sample) ([]uint64, stackEnd) {
 		}
 	}
 	return addresses, end
-}
-
-// instruction is the address of a frame's instruction, and of a caller's one within the call, as
-// runtime/pprof has it.
-func instruction(stack []uint64, i int) uint64 {
-	address := stack[i] &^ marks
-	if i == 0 || stack[i]&uint64(bpf.CPUAddressMarkEXACT_ADDRESS) != 0 || address == 0 {
-		return address
-	}
-	return address - 1
 }
 
 // end judges why the walk ended.

@@ -1,0 +1,133 @@
+//go:build linux
+
+package capture
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// targetVariable makes this test binary the target: it runs the named workload instead of tests.
+const targetVariable = "CAPTURE_TEST_TARGET"
+
+// runAsTarget runs the workload that startTarget has asked for, and reports whether there was one.
+func runAsTarget() bool {
+	switch os.Getenv(targetVariable) {
+	case "spin":
+		fmt.Println(spin(time.Minute))
+	case "nap":
+		pprof.Do(context.Background(), pprof.Labels("request", "slow"), func(context.Context) { nap() })
+	case "deep":
+		fmt.Println(descend(3000))
+	case "fork":
+		for {
+			exec.Command("/bin/true").Run()
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+//go:noinline
+func spin(d time.Duration) int {
+	n := 0
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		for i := range 1_000_000 {
+			n += i ^ n
+		}
+	}
+	return n
+}
+
+//go:noinline
+func nap() {
+	for {
+		unix.Nanosleep(&unix.Timespec{Nsec: 20_000_000}, nil)
+	}
+}
+
+//go:noinline
+func descend(depth int) int {
+	if depth > 0 {
+		return descend(depth-1) + 1
+	}
+	return spin(time.Minute)
+}
+
+// startTarget runs this test binary as the given workload in a cgroup with a container's name.
+func startTarget(t testing.TB, workload string) (id string, pid int) {
+	t.Helper()
+	id = fmt.Sprintf("%064x", time.Now().UnixNano())
+	cgroup := newCgroup(t, id)
+	// It must be in the cgroup before its first sample.
+	start := filepath.Join(t.TempDir(), "start")
+	script := fmt.Sprintf("echo $$ > %s/cgroup.procs && exec %s", cgroup, start)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(self, start); err != nil {
+		data, err := os.ReadFile(self)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(start, data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("/bin/sh", "-c", script)
+	cmd.Env = append(os.Environ(), targetVariable+"="+workload)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for range 100 {
+		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid)); strings.HasPrefix(string(line), start) {
+			return id, cmd.Process.Pid
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("the target did not start")
+	return "", 0
+}
+
+// newCgroup makes a cgroup in the memory controller's hierarchy, or the unified one where that is all.
+func newCgroup(t testing.TB, id string) string {
+	t.Helper()
+	dir := filepath.Join(cgroupRoot(), "capture-test", id)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, d := range []string{dir, filepath.Dir(dir)} {
+			for range 100 {
+				if os.Remove(d) == nil {
+					break
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+	})
+	return dir
+}
+
+func cgroupRoot() string {
+	root := "/sys/fs/cgroup/memory"
+	if _, err := os.Stat(root); err != nil {
+		root = "/sys/fs/cgroup"
+	}
+	return root
+}
