@@ -5,9 +5,9 @@ package capture
 import (
 	"debug/buildinfo"
 	"debug/elf"
-	"io"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
 )
 
@@ -25,8 +25,8 @@ var goLayouts = map[int]bpf.CPUGoLayout{
 }
 
 // goLayoutOf gives the layout of the program's Go runtime; all zero if it is none or not known.
-func goLayoutOf(f *elf.File, r io.ReaderAt) (layout bpf.CPUGoLayout) {
-	info, err := buildinfo.Read(r)
+func goLayoutOf(f *object.File) (layout bpf.CPUGoLayout) {
+	info, err := buildinfo.Read(f)
 	if err != nil {
 		return layout
 	}
@@ -38,15 +38,12 @@ func goLayoutOf(f *elf.File, r io.ReaderAt) (layout bpf.CPUGoLayout) {
 	return layout
 }
 
-// maxSymtab bounds the symbol table that is read for one symbol, in bytes.
-const maxSymtab = 32 << 20
-
 // tlsOffset is where a program's thread-local variable for the current g is, from the thread pointer (ELF
 // Handling For Thread-Local Storage, sections 3.4.6 and 3.4.3). It mostly is the only one; else its symbol is needed.
 // 0 if it cannot be found: g is then known only where Go's own code has it in a register.
-func tlsOffset(f *elf.File) int32 {
+func tlsOffset(f *object.File) int32 {
 	var tls *elf.Prog
-	for _, p := range f.Progs {
+	for _, p := range f.Segments {
 		if p.Type == elf.PT_TLS {
 			tls = p
 		}
@@ -65,14 +62,14 @@ func tlsOffset(f *elf.File) int32 {
 	}
 	within := uint64(0)
 	if tls.Memsz != word {
-		if s := f.SectionByType(elf.SHT_SYMTAB); s == nil || s.Size > maxSymtab {
-			return 0
-		}
-		symbols, _ := f.Symbols()
 		found := false
-		for _, s := range symbols {
-			if s.Name == "runtime.tlsg" || s.Name == "runtime.tls_g" {
+		for s := range f.Symbols(elf.SHT_SYMTAB) {
+			if s.Type != elf.STT_TLS {
+				continue
+			}
+			if name := s.Name(); name == "runtime.tlsg" || name == "runtime.tls_g" {
 				within, found = s.Value, true
+				break
 			}
 		}
 		if !found || within > tls.Memsz-word {

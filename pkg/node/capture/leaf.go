@@ -5,6 +5,7 @@ package capture
 import (
 	"runtime"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
@@ -78,8 +79,8 @@ func (c *leafCallers) tableOf(f *proc.File) *leafTable {
 		return t
 	}
 	t := &leafTable{deltas: map[uint64]int32{}}
-	if e, err := proc.OpenELF(f); err == nil {
-		t.table, _ = gopclntab.Open(e, f) // not Go: then nothing is to be repaired
+	if o, err := object.Open(f); err == nil {
+		t.table, _ = gopclntab.Open(o) // not Go: then nothing is to be repaired
 	}
 	if c.tables == nil {
 		c.tables = map[*proc.File]*leafTable{}

@@ -4,7 +4,6 @@ package capture
 
 import (
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/unwind"
 )
@@ -102,12 +102,7 @@ func appendRanges(all []bpf.CPUUnwindRange, m *proc.Mapping, o *objectTable) []b
 
 // bias is what is added to the object's own addresses to give those of the process.
 func (o *objectTable) bias(m *proc.Mapping) (uint64, bool) {
-	for _, p := range o.segments {
-		if m.Offset >= p.Off&^(pageSize-1) && m.Offset < p.Off+p.Filesz {
-			return m.Start - (m.Offset - p.Off + p.Vaddr), true
-		}
-	}
-	return 0, false
+	return o.segments.Bias(m.Start, m.Offset)
 }
 
 const (
@@ -188,12 +183,11 @@ func (r *processRanges) removeEnded() {
 }
 
 // vdsoTable compiles the table of the code that the kernel puts into every process.
-func vdsoTable(rules *unwind.RuleSet) (*elf.File, *unwind.Table, error) {
-	code := proc.VDSO()
-	f, err := elf.NewFile(bytes.NewReader(code))
+func vdsoTable(rules *unwind.RuleSet) (*object.File, *unwind.Table, error) {
+	f, err := object.Open(bytes.NewReader(proc.VDSO()))
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := unwind.CompileVDSO(code, rules)
+	t, err := unwind.CompileVDSO(f, rules)
 	return f, t, err
 }

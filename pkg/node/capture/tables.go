@@ -3,13 +3,13 @@
 package capture
 
 import (
-	"debug/elf"
 	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/unwind"
 )
@@ -31,9 +31,9 @@ type unwindTables struct {
 
 // objectTable says where the table of an object is.
 type objectTable struct {
-	segments []elf.ProgHeader // executable ones
-	parts    []tablePart      // in the order of their addresses; none if the object has no table
-	golang   bpf.CPUGoLayout  // all zero if it is no Go program
+	segments object.CodeSegments
+	parts    []tablePart     // in the order of their addresses; none if the object has no table
+	golang   bpf.CPUGoLayout // all zero if it is no Go program
 }
 
 // tablePart is as much of a table as one index block leads to.
@@ -62,8 +62,8 @@ func newUnwindTables(maps *bpf.CPUMaps, chunk *ebpf.MapSpec) *unwindTables {
 func (t *unwindTables) of(m *mapping) *objectTable {
 	if m.Path == proc.VDSOPath {
 		if t.vdso == nil {
-			none := func(*elf.File) bpf.CPUGoLayout { return bpf.CPUGoLayout{} }
-			t.vdso = t.make(none, func() (*elf.File, *unwind.Table, error) { return vdsoTable(t.rules) })
+			none := func(*object.File) bpf.CPUGoLayout { return bpf.CPUGoLayout{} }
+			t.vdso = t.make(none, func() (*object.File, *unwind.Table, error) { return vdsoTable(t.rules) })
 		}
 		return t.vdso
 	}
@@ -73,13 +73,13 @@ func (t *unwindTables) of(m *mapping) *objectTable {
 	if o := t.objects[m.file]; o != nil {
 		return o
 	}
-	golang := func(f *elf.File) bpf.CPUGoLayout { return goLayoutOf(f, m.file) }
-	o := t.make(golang, func() (*elf.File, *unwind.Table, error) {
-		f, err := proc.OpenELF(m.file)
+	golang := func(f *object.File) bpf.CPUGoLayout { return goLayoutOf(f) }
+	o := t.make(golang, func() (*object.File, *unwind.Table, error) {
+		f, err := object.Open(m.file)
 		if err != nil {
 			return nil, &unwind.Table{}, nil // not an object at all
 		}
-		table, err := unwind.Compile(f, m.file, t.rules)
+		table, err := unwind.Compile(f, t.rules)
 		return f, table, err
 	})
 	t.objects[m.file] = o
@@ -88,7 +88,7 @@ func (t *unwindTables) of(m *mapping) *objectTable {
 
 // make compiles and loads a table. The standard library's reader of ELF is not made for hostile files:
 // should it panic, the object has no table.
-func (t *unwindTables) make(golang func(*elf.File) bpf.CPUGoLayout, compile func() (*elf.File, *unwind.Table, error)) (o *objectTable) {
+func (t *unwindTables) make(golang func(*object.File) bpf.CPUGoLayout, compile func() (*object.File, *unwind.Table, error)) (o *objectTable) {
 	o = &objectTable{}
 	defer func() {
 		if recover() != nil {
@@ -98,11 +98,7 @@ func (t *unwindTables) make(golang func(*elf.File) bpf.CPUGoLayout, compile func
 	}()
 	f, table, err := compile()
 	if err == nil && f != nil {
-		for _, p := range f.Progs {
-			if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 {
-				o.segments = append(o.segments, p.ProgHeader)
-			}
-		}
+		o.segments = f.CodeSegments()
 		o.golang = golang(f)
 		err = t.load(o, table)
 	}

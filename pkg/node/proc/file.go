@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 // File is an opened file of the target, most often an ELF object. It stays readable when the process
@@ -216,6 +218,10 @@ func (f *File) Close() error {
 
 // BuildID is the ELF object's GNU build ID in hex, else Go's build ID; empty if it has neither.
 func (f *File) BuildID() string {
-	f.once.Do(func() { f.buildID = buildID(f) })
+	f.once.Do(func() {
+		if o, err := object.Open(f); err == nil {
+			f.buildID = clean(o.BuildID())
+		}
+	})
 	return f.buildID
 }

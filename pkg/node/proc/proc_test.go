@@ -4,7 +4,6 @@ package proc
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -235,33 +234,13 @@ func TestLinksStayInTheRoot(t *testing.T) {
 	}
 }
 
-func TestBuildIDs(t *testing.T) {
-	note := func(owner string, kind uint32, content string) []byte {
-		b := binary.LittleEndian.AppendUint32(nil, uint32(len(owner)+1))
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(content)))
-		b = binary.LittleEndian.AppendUint32(b, kind)
-		for _, s := range []string{owner + "\x00", content} {
-			b = append(b, s...)
-			b = append(b, make([]byte, (4-len(s)%4)%4)...)
-		}
-		return b
-	}
-	notes := bytes.Join([][]byte{note("XYZ", 3, "other"), note("GNU", 3, "\x01\x02"), note("Go", 4, "go/id")}, nil)
-	if gnu, goID := buildIDsIn(notes, binary.LittleEndian); gnu != "0102" || goID != "go/id" {
-		t.Errorf("got %q and %q", gnu, goID)
-	}
-}
-
 func FuzzReaders(f *testing.F) {
 	f.Add([]byte("00401000-00402000 r-xp 00001000 fe:00 1234 /app/prog\n"))
 	f.Add([]byte("0::/kubepods/pod1/" + id + "\n"))
-	f.Add([]byte("\x04\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00GNU\x00\x01\x02\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		parseMappings(bytes.NewReader(data))
 		parseCgroup(string(data), "")
 		innermostPID(string(data), 1)
-		buildIDsIn(data, binary.LittleEndian)
-		buildID(bytes.NewReader(data))
 		parseMappings(bytes.NewReader(bytes.Repeat(data, 300)))
 	})
 }

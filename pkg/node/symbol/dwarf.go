@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 // Bounds on debugging information. Package debug/dwarf wants it in memory as a whole, and the profiler
@@ -29,7 +31,7 @@ var errTooLong = errors.New("debugging information is too long")
 // dwarfFrames finds for each of the sorted addresses the functions, those inlined there first, with files
 // and lines. Addresses that the object says nothing of are left out; with an error come those that
 // were found before it.
-func dwarfFrames(f *elf.File, addresses []uint64) (map[uint64][]frame, error) {
+func dwarfFrames(f *object.File, addresses []uint64) (map[uint64][]frame, error) {
 	found := map[uint64][]frame{}
 	loaded, err := loadDWARF(f)
 	if err != nil {
@@ -65,7 +67,7 @@ type dwarfData struct {
 }
 
 // loadDWARF reads the sections, unpacked if they are compressed.
-func loadDWARF(f *elf.File) (*dwarfData, error) {
+func loadDWARF(f *object.File) (*dwarfData, error) {
 	names := []string{"abbrev", "info", "line", "ranges", "str", "addr", "line_str", "rnglists", "str_offsets"}
 	sections, total := map[string][]byte{}, uint64(0)
 	for _, name := range names {
@@ -87,7 +89,7 @@ func loadDWARF(f *elf.File) (*dwarfData, error) {
 		return nil, errors.New("no debugging information")
 	}
 	if err := errors.Join(
-		checkUnits(sections["info"], sections["abbrev"], f.ByteOrder), checkTexts(sections["str"]), checkTexts(sections["line_str"]),
+		checkUnits(sections["info"], sections["abbrev"], binary.LittleEndian), checkTexts(sections["str"]), checkTexts(sections["line_str"]),
 	); err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func loadDWARF(f *elf.File) (*dwarfData, error) {
 			return nil, err
 		}
 	}
-	return &dwarfData{data, sections, f.ByteOrder}, nil
+	return &dwarfData{data, sections, binary.LittleEndian}, nil
 }
 
 // dwarfSearch is the search in one object.
@@ -300,7 +302,7 @@ func (s *dwarfSearch) function(e *dwarf.Entry, depth int) frame {
 	var f frame
 	for _, attribute := range []dwarf.Attr{dwarf.AttrLinkageName, attrMIPSLinkageName, dwarf.AttrName} {
 		if name, _ := e.Val(attribute).(string); name != "" && f.system == "" {
-			name = strings.Clone(name[:min(len(name), maxSymbolName)])
+			name = strings.Clone(name[:min(len(name), object.MaxName)])
 			f.system, f.name = name, demangled(name)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 // symbol is a row of a table made for a test.
@@ -19,7 +21,7 @@ type symbol struct {
 }
 
 // symbolTable is an object with code from 0x1000 to 0x2000 and the given symbols.
-func symbolTable(symbols ...symbol) *elf.File {
+func symbolTable(symbols ...symbol) *object.File {
 	var table []byte
 	names := []byte{0}
 	for _, s := range symbols {
@@ -37,9 +39,8 @@ func symbolTable(symbols ...symbol) *elf.File {
 		}
 	}
 	code := &elf.Section{SectionHeader: elf.SectionHeader{Type: elf.SHT_PROGBITS, Flags: elf.SHF_ALLOC | elf.SHF_EXECINSTR, Addr: 0x1000, Size: 0x1000}}
-	return &elf.File{
-		FileHeader: elf.FileHeader{ByteOrder: binary.LittleEndian, Machine: elf.EM_X86_64},
-		Sections:   []*elf.Section{{}, code, section(elf.SHT_STRTAB, names, 0), section(elf.SHT_SYMTAB, table, 2)},
+	return &object.File{
+		Machine: elf.EM_X86_64, Sections: []*elf.Section{{}, code, section(elf.SHT_STRTAB, names, 0), section(elf.SHT_SYMTAB, table, 2)},
 	}
 }
 
@@ -57,11 +58,11 @@ func TestNearestSymbols(t *testing.T) {
 		{"fewer underscores", []symbol{{"__libc_write", 0x1000, 0x18, g}, {"write", 0x1000, 0x18, elf.STB_WEAK}}, map[uint64]string{0x1010: "write"}},
 		{"not beyond the code", []symbol{{"a", 0x800, 1 << 40, g}, {"b", 0x2000, 8, g}}, map[uint64]string{}},
 		{"a size that wraps around", []symbol{{"a", 0x1008, 1<<64 - 1, g}}, map[uint64]string{0x1010: "a", 0x1020: "a", 0x1030: "a"}},
-		{"too long a name", []symbol{{strings.Repeat("a", maxSymbolName+1), 0x1000, 0x100, g}}, map[uint64]string{}},
+		{"too long a name", []symbol{{strings.Repeat("a", object.MaxName+1), 0x1000, 0x100, g}}, map[uint64]string{}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := nearestSymbols([]*elf.File{symbolTable(test.symbols...)}, []uint64{0x1010, 0x1020, 0x1030})
+			got := nearestSymbols([]*object.File{symbolTable(test.symbols...)}, []uint64{0x1010, 0x1020, 0x1030})
 			if !maps.Equal(got, test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
@@ -81,6 +82,6 @@ func BenchmarkNearestSymbolsThatCoverEverything(b *testing.B) {
 		addresses = append(addresses, 0x1000+2*i)
 	}
 	for b.Loop() {
-		nearestSymbols([]*elf.File{f}, addresses)
+		nearestSymbols([]*object.File{f}, addresses)
 	}
 }

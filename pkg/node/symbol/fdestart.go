@@ -9,6 +9,8 @@ import (
 	"errors"
 	"io"
 	"sort"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 // maxFDEs bounds the rows of the table in .eh_frame_hdr; libLLVM has 848,000.
@@ -24,9 +26,9 @@ const (
 
 // functionStarts finds where the functions of addresses begin, in the unwind information: it is there
 // also in stripped objects. Addresses that it does not cover are left out.
-func functionStarts(f *elf.File, addresses []uint64) map[uint64]uint64 {
+func functionStarts(f *object.File, addresses []uint64) map[uint64]uint64 {
 	starts := map[uint64]uint64{}
-	for _, p := range f.Progs {
+	for _, p := range f.Segments {
 		if p.Type != elf.PT_GNU_EH_FRAME {
 			continue
 		}
@@ -46,13 +48,13 @@ func functionStarts(f *elf.File, addresses []uint64) map[uint64]uint64 {
 // fdeTable is the table of .eh_frame_hdr: for each function description entry (FDE), sorted, the address
 // of the function and that of the entry.
 type fdeTable struct {
-	elf       *elf.File
+	file      *object.File
 	base      uint64 // address of the header
 	rows      []byte // 8 bytes each
 	encodings map[uint64]byte
 }
 
-func readFDETable(f *elf.File, p *elf.Prog) (*fdeTable, error) {
+func readFDETable(f *object.File, p *elf.Prog) (*fdeTable, error) {
 	var header [20]byte
 	n, _ := p.ReadAt(header[:], 0)
 	errForm := errors.New("the table of unwind information has an unknown form")
@@ -63,11 +65,11 @@ func readFDETable(f *elf.File, p *elf.Prog) (*fdeTable, error) {
 	if at == 4 || n < at+4 {
 		return nil, errForm
 	}
-	size := 8 * uint64(f.ByteOrder.Uint32(header[at:]))
+	size := 8 * uint64(binary.LittleEndian.Uint32(header[at:]))
 	if size > 8*maxFDEs || size > p.Filesz {
 		return nil, errors.New("the table of unwind information is longer than it can be")
 	}
-	t := &fdeTable{elf: f, base: p.Vaddr, rows: make([]byte, size), encodings: map[uint64]byte{}}
+	t := &fdeTable{file: f, base: p.Vaddr, rows: make([]byte, size), encodings: map[uint64]byte{}}
 	if _, err := p.ReadAt(t.rows, int64(at+4)); err != nil {
 		return nil, err
 	}
@@ -76,7 +78,7 @@ func readFDETable(f *elf.File, p *elf.Prog) (*fdeTable, error) {
 
 // find gives the range of the last function that begins at or before an address.
 func (t *fdeTable) find(address uint64) (start, end uint64, ok bool) {
-	word := func(i int) uint64 { return t.base + uint64(int32(t.elf.ByteOrder.Uint32(t.rows[4*i:]))) }
+	word := func(i int) uint64 { return t.base + uint64(int32(binary.LittleEndian.Uint32(t.rows[4*i:]))) }
 	i := sort.Search(len(t.rows)/8, func(i int) bool { return word(2*i) > address }) - 1
 	if i < 0 {
 		return 0, 0, false
@@ -90,11 +92,11 @@ func (t *fdeTable) find(address uint64) (start, end uint64, ok bool) {
 // function's address and its size, both as the CIE says.
 func (t *fdeTable) functionSize(fde uint64) (uint64, bool) {
 	var raw [24]byte
-	n := readAddress(t.elf, raw[:], fde)
+	n, _ := t.file.ReadAddress(raw[:], fde)
 	if n < 16 {
 		return 0, false
 	}
-	cie := fde + 4 - uint64(t.elf.ByteOrder.Uint32(raw[4:]))
+	cie := fde + 4 - uint64(binary.LittleEndian.Uint32(raw[4:]))
 	encoding, ok := t.encodings[cie]
 	if !ok {
 		encoding = t.pointerEncoding(cie)
@@ -106,11 +108,11 @@ func (t *fdeTable) functionSize(fde uint64) (uint64, bool) {
 	}
 	switch at := raw[8+size:]; size {
 	case 2:
-		return uint64(t.elf.ByteOrder.Uint16(at)), true
+		return uint64(binary.LittleEndian.Uint16(at)), true
 	case 4:
-		return uint64(t.elf.ByteOrder.Uint32(at)), true
+		return uint64(binary.LittleEndian.Uint32(at)), true
 	default:
-		return t.elf.ByteOrder.Uint64(at), true
+		return binary.LittleEndian.Uint64(at), true
 	}
 }
 
@@ -120,7 +122,7 @@ const pointerOmitted = 0xff
 // pointerEncoding reads of a CIE how its FDEs hold addresses.
 func (t *fdeTable) pointerEncoding(cie uint64) byte {
 	var raw [64]byte
-	n := readAddress(t.elf, raw[:], cie)
+	n, _ := t.file.ReadAddress(raw[:], cie)
 	if n < 9 {
 		return pointerOmitted
 	}
@@ -171,17 +173,6 @@ func pointerSize(encoding byte) int {
 		return 2
 	case 0x03, 0x0b:
 		return 4
-	}
-	return 0
-}
-
-// readAddress reads what is loaded at an address, and gives the number of bytes.
-func readAddress(f *elf.File, b []byte, address uint64) int {
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_LOAD && address >= p.Vaddr && address-p.Vaddr < p.Filesz {
-			n, _ := p.ReadAt(b, int64(address-p.Vaddr))
-			return n
-		}
 	}
 	return 0
 }

@@ -5,7 +5,6 @@ package symbol
 import (
 	"bytes"
 	"debug/elf"
-	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
@@ -13,24 +12,25 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
 // Functions begin where libc's own symbols say, at all of their addresses.
 func TestFunctionStartsAgreeWithSymbols(t *testing.T) {
-	f, err := elf.Open(libc(t))
+	file, err := os.Open(libc(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	symbols, err := f.DynamicSymbols()
+	defer file.Close()
+	f, err := object.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[uint64]uint64{}
 	var addresses []uint64
-	for _, s := range symbols {
-		if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Size > 16 {
+	for s := range f.Symbols(elf.SHT_DYNSYM) {
+		if s.Type == elf.STT_FUNC && s.Size > 16 {
 			for _, a := range []uint64{s.Value, s.Value + s.Size/2, s.Value + s.Size - 1} {
 				want[a] = s.Value
 				addresses = append(addresses, a)
@@ -69,8 +69,8 @@ func TestUnknownFunctionsMerge(t *testing.T) {
 	f := openPath(t, program)
 	o := openObject(f)
 	m := &profile.Mapping{ID: 1, Start: 0x7f0000000000, Limit: 0x7f0000010000, File: "/app/shapes"}
-	segment := slices.IndexFunc(o.elf.Progs, func(p *elf.Prog) bool { return p.Vaddr <= code[0] && code[0] < p.Vaddr+p.Memsz })
-	offset := code[0] - o.elf.Progs[segment].Vaddr + o.elf.Progs[segment].Off
+	segment := slices.IndexFunc(o.file.Segments, func(p *elf.Prog) bool { return p.Vaddr <= code[0] && code[0] < p.Vaddr+p.Memsz })
+	offset := code[0] - o.file.Segments[segment].Vaddr + o.file.Segments[segment].Off
 	p := profileAt(m, m.Start+offset, m.Start+offset+1, m.Start+offset+uint64(len(code))-1)
 	if err := Symbolize(p, func(*profile.Mapping) *proc.File { return f }, noPerfMap); err != nil {
 		t.Fatal(err)
@@ -127,9 +127,8 @@ func TestHostileFDETables(t *testing.T) {
 					ReaderAt:   bytes.NewReader(file[:size]),
 				}
 			}
-			f := &elf.File{
-				FileHeader: elf.FileHeader{ByteOrder: binary.LittleEndian, Machine: elf.EM_X86_64},
-				Progs:      []*elf.Prog{at(elf.PT_LOAD, len(file)), at(elf.PT_GNU_EH_FRAME, len(test.header))},
+			f := &object.File{
+				Machine: elf.EM_X86_64, Segments: []*elf.Prog{at(elf.PT_LOAD, len(file)), at(elf.PT_GNU_EH_FRAME, len(test.header))},
 			}
 			got := functionStarts(f, []uint64{base + 0x810})
 			if start, ok := got[base+0x810]; ok != test.want || ok && start != base+0x800 {

@@ -13,9 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ulikunitz/xz"
-
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 func FuzzKallsyms(f *testing.F) {
@@ -23,37 +21,6 @@ func FuzzKallsyms(f *testing.F) {
 	f.Add("ffffffffffffffff t \n 0 T\n", uint64(1<<64-1))
 	f.Fuzz(func(t *testing.T, text string, address uint64) {
 		parseKallsyms(strings.NewReader(text), []uint64{address})
-	})
-}
-
-func FuzzXZ(f *testing.F) {
-	var packed bytes.Buffer
-	w, err := xz.NewWriter(&packed)
-	if err != nil {
-		f.Fatal(err)
-	}
-	w.Write([]byte("text"))
-	w.Close()
-	f.Add(packed.Bytes())
-	f.Add([]byte("\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x28\x00\x00\x00"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if unpacked, err := unpackXZ(bytes.NewReader(data)); err == nil && len(unpacked) > maxMiniDebug {
-			t.Errorf("unpacked %d bytes", len(unpacked))
-		}
-	})
-}
-
-func FuzzDebugLink(f *testing.F) {
-	f.Add([]byte("prog.debug\x00\x00\x01\x02\x03\x04"))
-	f.Add([]byte("../..\x00"))
-	f.Fuzz(func(t *testing.T, section []byte) {
-		e := &elf.File{FileHeader: elf.FileHeader{ByteOrder: binary.LittleEndian}, Sections: []*elf.Section{{
-			SectionHeader: elf.SectionHeader{Name: ".gnu_debuglink", Type: elf.SHT_PROGBITS, Size: uint64(len(section)), FileSize: uint64(len(section))},
-			ReaderAt:      bytes.NewReader(section),
-		}}}
-		if name, _, ok := debugLink(e); ok && strings.Contains(name, "/") {
-			t.Errorf("%q leads to another directory", name)
-		}
 	})
 }
 
@@ -94,11 +61,11 @@ func FuzzDWARF(f *testing.F) {
 		damaged[uint64(at)%uint64(len(data))] ^= change
 		damaged[uint64(at2)%uint64(len(data))] ^= change2
 		defer func() { _ = recover() }() // as lookUp does: package debug/dwarf may panic
-		if e, err := proc.OpenELF(bytes.NewReader(damaged)); err == nil {
+		if e, err := object.Open(bytes.NewReader(damaged)); err == nil {
 			address := text.Addr + uint64(pc)%text.Size
 			dwarfFrames(e, []uint64{address})
 			functionStarts(e, []uint64{address})
-			stubTargets(e, []uint64{address})
+			e.StubTargets([]uint64{address})
 		}
 	})
 }
@@ -174,7 +141,7 @@ func TestCompressedDWARFIsBounded(t *testing.T) {
 	w := zlib.NewWriter(&packed)
 	w.Write(make([]byte, 1000))
 	w.Close()
-	f := &elf.File{FileHeader: elf.FileHeader{ByteOrder: binary.LittleEndian}, Sections: []*elf.Section{{
+	f := &object.File{Sections: []*elf.Section{{
 		SectionHeader: elf.SectionHeader{Name: ".debug_info", Type: elf.SHT_PROGBITS, Flags: elf.SHF_COMPRESSED, Size: maxDWARF + 1, FileSize: uint64(packed.Len())},
 		ReaderAt:      bytes.NewReader(packed.Bytes()),
 	}}}

@@ -141,7 +141,7 @@ func TestSymbolizeC(t *testing.T) {
 		// As the kernel would map it: the file's own numbering moved by some base.
 		m := &profile.Mapping{ID: 1, Start: 0x7f0000000000, Limit: 0x7f0000010000, File: "/app/p"}
 		offset := address
-		for _, p := range o.elf.Progs {
+		for _, p := range o.file.Segments {
 			if p.Vaddr <= address && address < p.Vaddr+p.Memsz {
 				offset = address - p.Vaddr + p.Off
 			}

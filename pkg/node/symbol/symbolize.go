@@ -81,7 +81,7 @@ func (z *Symbolizer) Symbolize(p *profile.Profile, file, perfMap func(*profile.M
 
 // codeOf is an object with all its sampled places, of all processes.
 type codeOf struct {
-	open      func() *object
+	open      func() *namer
 	locations []*profile.Location
 }
 
@@ -89,7 +89,7 @@ type codeOf struct {
 // that the same profile gives the same result. Nothing knows those in other.
 func group(p *profile.Profile, file func(*profile.Mapping) *proc.File) (kernel, other []*profile.Location, objects []*codeOf) {
 	byMapping, byFile, none := map[*profile.Mapping]*codeOf{}, map[*proc.File]*codeOf{}, &codeOf{}
-	add := func(m *profile.Mapping, key *proc.File, open func() *object) {
+	add := func(m *profile.Mapping, key *proc.File, open func() *namer) {
 		if byFile[key] == nil {
 			byFile[key] = &codeOf{open: open}
 			objects = append(objects, byFile[key])
@@ -104,7 +104,7 @@ func group(p *profile.Profile, file func(*profile.Mapping) *proc.File) (kernel, 
 		if m.File == vdsoFile {
 			add(m, nil, vdso)
 		} else if f := file(m); f != nil {
-			add(m, f, func() *object { return openObject(f) })
+			add(m, f, func() *namer { return openObject(f) })
 		}
 	}
 	for _, l := range p.Location {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 // cie is what several functions share: a Common Information Entry (DWARF 5, 6.4.1; for .eh_frame Linux
@@ -20,7 +22,7 @@ type cie struct {
 }
 
 // frameSection reads the section .eh_frame, and gives the functions that it describes.
-func frameSection(f *elf.File, a *arch) ([]function, error) {
+func frameSection(f *object.File, a *arch) ([]function, error) {
 	s := f.Section(".eh_frame")
 	if s == nil || s.Type == elf.SHT_NOBITS || s.Flags&elf.SHF_COMPRESSED != 0 {
 		return nil, nil

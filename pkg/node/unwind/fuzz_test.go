@@ -2,10 +2,11 @@ package unwind
 
 import (
 	"bytes"
-	"debug/elf"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 // FuzzFrames feeds the reader of .eh_frame: whatever stands there, rows are sorted and within bounds.
@@ -35,11 +36,11 @@ func FuzzObject(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		object, err := elf.NewFile(bytes.NewReader(data))
+		o, err := object.Open(bytes.NewReader(data))
 		if err != nil {
 			return
 		}
-		_, _ = Compile(object, bytes.NewReader(data), NewRuleSet())
+		_, _ = Compile(o, NewRuleSet())
 	})
 }
 
@@ -53,7 +54,7 @@ func BenchmarkCompile(b *testing.B) {
 			continue
 		}
 		defer file.Close()
-		object, err := elf.NewFile(file)
+		o, err := object.Open(file)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -61,7 +62,7 @@ func BenchmarkCompile(b *testing.B) {
 			b.ReportAllocs()
 			rows := 0
 			for b.Loop() {
-				t, err := Compile(object, file, NewRuleSet())
+				t, err := Compile(o, NewRuleSet())
 				if err != nil {
 					b.Fatal(err)
 				}

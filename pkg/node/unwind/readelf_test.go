@@ -3,7 +3,6 @@ package unwind
 import (
 	"bufio"
 	"bytes"
-	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -19,24 +19,23 @@ import (
 func TestAgreesWithReadelf(t *testing.T) {
 	need.Program(t, "readelf", "binutils")
 	for _, path := range []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libm.so.6", "/bin/bash", "/usr/bin/perl", "/usr/bin/ld.bfd"} {
-		f, err := elf.Open(path)
+		file, err := os.Open(path)
 		if err != nil {
 			t.Logf("left out: %v", err)
 			continue
 		}
-		defer f.Close()
+		defer file.Close()
+		f, err := object.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
 		t.Run(filepath.Base(path), func(t *testing.T) { agree(t, f, path) })
 	}
 }
 
-func agree(t *testing.T, f *elf.File, path string) {
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
+func agree(t *testing.T, f *object.File, path string) {
 	rules := NewRuleSet()
-	table, err := Compile(f, file, rules)
+	table, err := Compile(f, rules)
 	if err != nil {
 		t.Fatal(err)
 	}

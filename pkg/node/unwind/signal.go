@@ -3,7 +3,8 @@ package unwind
 import (
 	"bytes"
 	"debug/elf"
-	"io"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 // The code to which the kernel lets a signal handler return: rt_sigreturn, with its number in the register for
@@ -18,20 +19,20 @@ const maxSearched = 16 << 20
 
 // signalTrampolines finds the code that nothing describes in C libraries without unwind information and in
 // arm64's vDSO.
-func signalTrampolines(f *elf.File, r io.ReaderAt, a *arch) []function {
+func signalTrampolines(f *object.File, a *arch) []function {
 	pattern := sigreturnAMD64
 	if a == arm64 {
 		pattern = sigreturnARM64
 	}
 	var all []function
-	for _, p := range f.Progs {
+	for _, p := range f.Segments {
 		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 || p.Filesz > maxSearched {
 			continue
 		}
 		const window = 256 << 10
 		buffer := make([]byte, window+len(pattern))
 		for at := uint64(0); at < p.Filesz; at += window {
-			n, _ := r.ReadAt(buffer[:min(uint64(len(buffer)), p.Filesz-at)], int64(p.Off+at))
+			n, _ := f.ReadAt(buffer[:min(uint64(len(buffer)), p.Filesz-at)], int64(p.Off+at))
 			if i := bytes.Index(buffer[:n], pattern); i >= 0 {
 				// A handler returns to its first instruction, and a return address is looked up as the end of
 				// the call before it.
@@ -48,18 +49,13 @@ func signalTrampolines(f *elf.File, r io.ReaderAt, a *arch) []function {
 
 // CompileVDSO gives the rows of the code that the kernel puts into every process. arm64's says nothing of
 // itself: its functions call none and put nothing on the stack.
-func CompileVDSO(code []byte, rules *RuleSet) (*Table, error) {
-	r := bytes.NewReader(code)
-	f, err := elf.NewFile(r)
-	if err != nil {
-		return nil, err
-	}
-	t, err := Compile(f, r, rules)
+func CompileVDSO(f *object.File, rules *RuleSet) (*Table, error) {
+	t, err := Compile(f, rules)
 	if err != nil || f.Machine != elf.EM_AARCH64 || f.Section(".eh_frame") != nil {
 		return t, err
 	}
-	all := signalTrampolines(f, r, arm64)
-	for _, p := range f.Progs {
+	all := signalTrampolines(f, arm64)
+	for _, p := range f.Segments {
 		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 {
 			continue
 		}

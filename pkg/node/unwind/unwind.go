@@ -6,13 +6,12 @@ package unwind
 
 import (
 	"cmp"
-	"debug/elf"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 )
 
@@ -84,7 +83,7 @@ type function struct {
 
 // Compile gives the rows of an object; rules gets those that are new. An object without any has none,
 // which is no error; neither is a description that cannot be read: its code gets the rule Unknown.
-func Compile(f *elf.File, r io.ReaderAt, rules *RuleSet) (*Table, error) {
+func Compile(f *object.File, rules *RuleSet) (*Table, error) {
 	a := archOf(f.Machine)
 	if a == nil {
 		return &Table{}, nil
@@ -94,8 +93,8 @@ func Compile(f *elf.File, r io.ReaderAt, rules *RuleSet) (*Table, error) {
 		return nil, err
 	}
 	all = append(all, pltFunctions(f, a)...)
-	all = append(all, signalTrampolines(f, r, a)...)
-	if t, err := gopclntab.Open(f, r); err == nil {
+	all = append(all, signalTrampolines(f, a)...)
+	if t, err := gopclntab.Open(f); err == nil {
 		all = append(all, goFunctions(t, a)...)
 	}
 	return compile(all, rules)

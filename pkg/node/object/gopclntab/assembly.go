@@ -1,6 +1,9 @@
 package gopclntab
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // Flags of functions, internal/abi/symtab.go.
 const (
@@ -35,7 +38,7 @@ func (t *Table) EachAssembly(visit func(Assembly)) error {
 		return fmt.Errorf("function table of Go: %w", err)
 	}
 	for i := range t.functions {
-		entry, record := t.order.Uint32(next[:]), t.order.Uint32(next[4:])
+		entry, record := binary.LittleEndian.Uint32(next[:]), binary.LittleEndian.Uint32(next[4:])
 		if err := t.image.read(next[:], t.funcs+8*uint64(i+1)); err != nil {
 			return fmt.Errorf("function table of Go: %w", err)
 		}
@@ -43,7 +46,7 @@ func (t *Table) EachAssembly(visit func(Assembly)) error {
 		if err != nil || f.flag&flagAssembly == 0 {
 			continue
 		}
-		f.entry, f.end = t.text+uint64(entry), t.text+uint64(t.order.Uint32(next[:]))
+		f.entry, f.end = t.text+uint64(entry), t.text+uint64(binary.LittleEndian.Uint32(next[:]))
 		a := Assembly{Start: f.entry, End: f.end, Root: f.flag&(flagTopFrame|flagSPWrite) != 0}
 		if a.Name, err = t.image.text(t.names + uint64(f.name)); err != nil {
 			continue

@@ -6,9 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 // maxScan bounds the bytes that are searched through for the table and for what points to it, all
@@ -17,11 +18,8 @@ const maxScan = 1 << 30
 
 // Open finds the function table of a Go program or shared object. The error wraps ErrNotGo if there
 // is none.
-func Open(f *elf.File, r io.ReaderAt) (*Table, error) {
-	if f.Class != elf.ELFCLASS64 {
-		return nil, fmt.Errorf("%w: not a 64-bit object", ErrNotGo)
-	}
-	im := newImage(f, r)
+func Open(f *object.File) (*Table, error) {
+	im := newImage(f)
 	t, err := findTable(f, im)
 	if err != nil {
 		return nil, err
@@ -31,10 +29,10 @@ func Open(f *elf.File, r io.ReaderAt) (*Table, error) {
 
 // findTable looks where the linker puts the table: in a section of its own, but for programs linked
 // with cgo and PIE up to Go 1.25, where it lies in .data.rel.ro without a name.
-func findTable(f *elf.File, im *image) (*Table, error) {
+func findTable(f *object.File, im *image) (*Table, error) {
 	for _, name := range []string{".gopclntab", ".data.rel.ro.gopclntab"} {
 		if s := f.Section(name); s != nil && s.Type == elf.SHT_PROGBITS {
-			if t, err := open(im, s.Addr, f.ByteOrder); err == nil {
+			if t, err := open(im, s.Addr); err == nil {
 				return t, nil
 			}
 		}
@@ -46,10 +44,10 @@ func findTable(f *elf.File, im *image) (*Table, error) {
 		for _, magic := range []uint32{magic120, magic118} {
 			// The magic number, two zeros, a quantum of 1 or 4 and a pointer size of 8.
 			for _, quantum := range []byte{1, 4} {
-				pattern := append(f.ByteOrder.(binary.AppendByteOrder).AppendUint32(nil, magic), 0, 0, quantum, 8)
+				pattern := append(binary.LittleEndian.AppendUint32(nil, magic), 0, 0, quantum, 8)
 				var found *Table
 				part.search(im, pattern, func(address uint64) bool {
-					found, _ = open(im, address, f.ByteOrder)
+					found, _ = open(im, address)
 					return found == nil
 				})
 				if found != nil {
@@ -65,7 +63,7 @@ func findTable(f *elf.File, im *image) (*Table, error) {
 type part struct{ start, size uint64 }
 
 // parts gives the named sections; the loadable segments if the file has no sections at all.
-func parts(f *elf.File, names ...string) []part {
+func parts(f *object.File, names ...string) []part {
 	var all []part
 	for _, s := range f.Sections {
 		if slices.Contains(names, s.Name) && s.Type == elf.SHT_PROGBITS {
@@ -73,7 +71,7 @@ func parts(f *elf.File, names ...string) []part {
 		}
 	}
 	if len(f.Sections) == 0 {
-		for _, p := range f.Progs {
+		for _, p := range f.Segments {
 			if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X == 0 {
 				all = append(all, part{p.Vaddr, p.Filesz})
 			}
@@ -108,16 +106,14 @@ func (p part) search(im *image, pattern []byte, visit func(address uint64) bool)
 
 // readThrough reads without the cache, and gives the number of bytes.
 func (im *image) readThrough(b []byte, address uint64) int {
-	for _, s := range im.segments {
-		if address >= s.Vaddr && address-s.Vaddr < s.Filesz {
-			within := address - s.Vaddr
-			b = b[:min(uint64(len(b)), s.Filesz-within, im.unread)]
-			im.unread -= uint64(len(b))
-			n, _ := im.r.ReadAt(b, int64(s.Off+within))
-			return n
-		}
+	offset, size, ok := im.file.Offset(address)
+	if !ok {
+		return 0
 	}
-	return 0
+	b = b[:min(uint64(len(b)), size, im.unread)]
+	im.unread -= uint64(len(b))
+	n, _ := im.file.ReadAt(b, int64(offset))
+	return n
 }
 
 // Offsets in runtime.moduledata, which begins with a pointer to the table (runtime/symtab.go of Go 1.18
@@ -131,7 +127,7 @@ const (
 )
 
 // readModuledata finds what the table itself does not say: where code and funcdata begin.
-func (t *Table) readModuledata(f *elf.File) error {
+func (t *Table) readModuledata(f *object.File) error {
 	words, err := t.findModuledata(f)
 	if err != nil {
 		if t.text == 0 {
@@ -165,7 +161,7 @@ func (m moduledata) at(offset uint64) uint64 {
 	if err := m.t.image.read(raw[:], m.address+offset); err != nil {
 		return 0
 	}
-	return m.t.order.Uint64(raw[:])
+	return binary.LittleEndian.Uint64(raw[:])
 }
 
 // plausible: its second field points to the table's names.
@@ -173,9 +169,9 @@ func (m moduledata) plausible() bool { return m.at(moduleNames) == m.t.names }
 
 // findModuledata looks for a pointer to the table, in the data or, in a position-independent program,
 // in what the dynamic linker is told to write.
-func (t *Table) findModuledata(f *elf.File) (moduledata, error) {
+func (t *Table) findModuledata(f *object.File) (moduledata, error) {
 	found := moduledata{t: t}
-	pattern := f.ByteOrder.(binary.AppendByteOrder).AppendUint64(nil, t.base)
+	pattern := binary.LittleEndian.AppendUint64(nil, t.base)
 	for _, part := range parts(f, ".go.module", ".noptrdata", ".data", ".data.rel.ro") {
 		part.search(t.image, pattern, func(address uint64) bool {
 			if m := (moduledata{t: t, address: address}); m.plausible() {
@@ -191,7 +187,7 @@ func (t *Table) findModuledata(f *elf.File) (moduledata, error) {
 }
 
 // findRelocated searches R_*_RELATIVE relocations: offset, type, addend, each 8 bytes.
-func (t *Table) findRelocated(f *elf.File) (moduledata, error) {
+func (t *Table) findRelocated(f *object.File) (moduledata, error) {
 	var starts []uint64
 	err := t.image.eachRelative(f, func(offset, value uint64) {
 		if value == t.base && len(starts) < 64 {
@@ -217,31 +213,23 @@ func (t *Table) findRelocated(f *elf.File) (moduledata, error) {
 	return moduledata{}, fmt.Errorf("%w: its module data was not found", ErrNotGo)
 }
 
-func (im *image) eachRelative(f *elf.File, visit func(offset, value uint64)) error {
-	relative := uint64(elf.R_X86_64_RELATIVE)
+func (im *image) eachRelative(f *object.File, visit func(offset, value uint64)) error {
+	relative := uint32(elf.R_X86_64_RELATIVE)
 	if f.Machine == elf.EM_AARCH64 {
-		relative = uint64(elf.R_AARCH64_RELATIVE)
+		relative = uint32(elf.R_AARCH64_RELATIVE)
 	}
-	for _, s := range f.Sections {
-		if s.Type != elf.SHT_RELA || !strings.HasPrefix(s.Name, ".rela") || s.Flags&elf.SHF_ALLOC == 0 {
+	for _, s := range f.RelocationSections() {
+		if !strings.HasPrefix(s.Name, ".rela") {
 			continue
 		}
 		size := min(s.FileSize, im.unread)
 		im.unread -= size
-		r := io.NewSectionReader(s, 0, int64(size))
-		buf := make([]byte, 24<<10)
-		for {
-			n, err := io.ReadFull(r, buf)
-			for e := buf[:n-n%24]; len(e) > 0; e = e[24:] {
-				if f.ByteOrder.Uint64(e[8:]) == relative {
-					visit(f.ByteOrder.Uint64(e), f.ByteOrder.Uint64(e[16:]))
-				}
-			}
-			if err == io.EOF || err == io.ErrUnexpectedEOF {
-				break
-			}
+		for r, err := range object.Relocations(s, size) {
 			if err != nil {
 				return err
+			}
+			if r.Type == relative && r.Symbol == 0 {
+				visit(r.Address, r.Addend)
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package gopclntab
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // Range is where a function's code is: addresses in the file's own numbering.
 type Range struct{ Start, End uint64 }
@@ -18,7 +21,7 @@ func (t *Table) Functions(names ...string) (map[string]Range, error) {
 		return nil, fmt.Errorf("function table of Go: %w", err)
 	}
 	for i := range t.functions {
-		entry, record := t.order.Uint32(next[:]), t.order.Uint32(next[4:])
+		entry, record := binary.LittleEndian.Uint32(next[:]), binary.LittleEndian.Uint32(next[4:])
 		if err := t.image.read(next[:], t.funcs+8*uint64(i+1)); err != nil {
 			return nil, fmt.Errorf("function table of Go: %w", err)
 		}
@@ -26,11 +29,11 @@ func (t *Table) Functions(names ...string) (map[string]Range, error) {
 		if err := t.image.read(word[:], t.funcs+uint64(record)); err != nil {
 			continue
 		}
-		name, err := t.image.text(t.names + uint64(t.order.Uint32(word[4:])))
+		name, err := t.image.text(t.names + uint64(binary.LittleEndian.Uint32(word[4:])))
 		if err != nil || !wanted[name] {
 			continue
 		}
-		found[name] = Range{t.text + uint64(entry), t.text + uint64(t.order.Uint32(next[:]))}
+		found[name] = Range{t.text + uint64(entry), t.text + uint64(binary.LittleEndian.Uint32(next[:]))}
 		if len(found) == len(wanted) {
 			break
 		}

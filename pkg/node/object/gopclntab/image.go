@@ -1,17 +1,18 @@
 package gopclntab
 
 import (
-	"debug/elf"
 	"fmt"
 	"io"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 // image reads an object by address, through its PT_LOAD segments and a small cache of pages.
 type image struct {
-	r        io.ReaderAt
-	segments []elf.ProgHeader
-	pages    map[uint64][]byte
-	unread   uint64 // bytes that may still be searched through
+	file   *object.File
+	code   object.CodeSegments
+	pages  map[uint64][]byte
+	unread uint64 // bytes that may still be searched through
 }
 
 const (
@@ -19,14 +20,8 @@ const (
 	maxPages = 512 // 2 MiB
 )
 
-func newImage(f *elf.File, r io.ReaderAt) *image {
-	im := &image{r: r, pages: map[uint64][]byte{}, unread: maxScan}
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_LOAD && p.Filesz > 0 {
-			im.segments = append(im.segments, p.ProgHeader)
-		}
-	}
-	return im
+func newImage(f *object.File) *image {
+	return &image{file: f, code: f.CodeSegments(), pages: map[uint64][]byte{}, unread: maxScan}
 }
 
 // read fills b from an address; a read that leaves the segment is an error.
@@ -40,15 +35,11 @@ func (im *image) read(b []byte, address uint64) error {
 
 // readSome reads as much of b as the segment has.
 func (im *image) readSome(b []byte, address uint64) (int, error) {
-	for _, s := range im.segments {
-		if address < s.Vaddr || address-s.Vaddr >= s.Filesz {
-			continue
-		}
-		within := address - s.Vaddr
-		b = b[:min(uint64(len(b)), s.Filesz-within)]
-		return im.readFile(b, s.Off+within)
+	offset, size, ok := im.file.Offset(address)
+	if !ok {
+		return 0, fmt.Errorf("address %#x is not in the file", address)
 	}
-	return 0, fmt.Errorf("address %#x is not in the file", address)
+	return im.readFile(b[:min(uint64(len(b)), size)], offset)
 }
 
 func (im *image) readFile(b []byte, offset uint64) (int, error) {
@@ -75,7 +66,7 @@ func (im *image) page(number uint64) ([]byte, error) {
 		return p, nil
 	}
 	p := make([]byte, pageSize)
-	n, err := im.r.ReadAt(p, int64(number*pageSize))
+	n, err := im.file.ReadAt(p, int64(number*pageSize))
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
@@ -108,12 +99,5 @@ func (im *image) text(address uint64) (string, error) {
 	return "", fmt.Errorf("string at %#x has no end within %d bytes", address, maxName)
 }
 
-// Address is the address at which a place in the file is loaded, before any relocation of the whole.
-func (t *Table) Address(offset uint64) (uint64, bool) {
-	for _, s := range t.image.segments {
-		if s.Flags&elf.PF_X != 0 && offset >= s.Off && offset-s.Off < s.Filesz {
-			return offset - s.Off + s.Vaddr, true
-		}
-	}
-	return 0, false
-}
+// Address returns the address, in the object's own numbering, of the code at an offset in the file.
+func (t *Table) Address(offset uint64) (uint64, bool) { return t.image.code.Address(offset) }

@@ -1,6 +1,7 @@
 package gopclntab
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -89,7 +90,7 @@ func (t *Table) file(f *function, pc uint64) (string, error) {
 	if err := t.image.read(raw[:], t.units+4*(uint64(f.unit)+uint64(number))); err != nil {
 		return "", err
 	}
-	offset := t.order.Uint32(raw[:])
+	offset := binary.LittleEndian.Uint32(raw[:])
 	if offset == math.MaxUint32 {
 		return "", nil
 	}
@@ -143,7 +144,7 @@ func (t *Table) inlineTree(f *function) (uint64, bool) {
 	if err := t.image.read(raw[:], f.tables+4*uint64(f.npc)+4*funcdataInlTree); err != nil {
 		return 0, false
 	}
-	offset := t.order.Uint32(raw[:])
+	offset := binary.LittleEndian.Uint32(raw[:])
 	return t.gofunc + uint64(offset), offset != math.MaxUint32
 }
 
@@ -156,7 +157,7 @@ func (t *Table) pcdata(f *function, table uint32, pc uint64) (int32, error) {
 	if err := t.image.read(raw[:], f.tables+4*uint64(table)); err != nil {
 		return 0, err
 	}
-	return t.pcvalue(t.order.Uint32(raw[:]), f, pc)
+	return t.pcvalue(binary.LittleEndian.Uint32(raw[:]), f, pc)
 }
 
 // inlinedCall reads runtime.inlinedCall: funcID _ nameOff parentPc startLine, 16 bytes; up to Go 1.19
@@ -168,15 +169,15 @@ func (t *Table) inlinedCall(f *function, tree, index uint64) (inlinedCall, error
 			return inlinedCall{}, err
 		}
 		return inlinedCall{
-			id: raw[2], name: t.order.Uint32(raw[12:]), parent: f.entry + uint64(t.order.Uint32(raw[16:])),
+			id: raw[2], name: binary.LittleEndian.Uint32(raw[12:]), parent: f.entry + uint64(binary.LittleEndian.Uint32(raw[16:])),
 		}, nil
 	}
 	if err := t.image.read(raw[:16], tree+16*index); err != nil {
 		return inlinedCall{}, err
 	}
 	return inlinedCall{
-		id: raw[0], name: t.order.Uint32(raw[4:]), parent: f.entry + uint64(t.order.Uint32(raw[8:])),
-		start: int32(t.order.Uint32(raw[12:])),
+		id: raw[0], name: binary.LittleEndian.Uint32(raw[4:]), parent: f.entry + uint64(binary.LittleEndian.Uint32(raw[8:])),
+		start: int32(binary.LittleEndian.Uint32(raw[12:])),
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package gopclntab
 
 import (
 	"debug/elf"
+	"encoding/binary"
 	"io"
 	"os"
 	"runtime"
@@ -79,5 +80,5 @@ func printed(name string) string {
 func (t *Table) last() (uint64, error) {
 	var raw [4]byte
 	err := t.image.read(raw[:], t.funcs+8*uint64(t.functions))
-	return t.text + uint64(t.order.Uint32(raw[:])), err
+	return t.text + uint64(binary.LittleEndian.Uint32(raw[:])), err
 }

@@ -34,7 +34,6 @@ const (
 type Table struct {
 	image     *image
 	base      uint64 // address of the table's header
-	order     binary.ByteOrder
 	magic     uint32
 	quantum   uint64 // size of the smallest instruction: 1 on amd64, 4 on arm64
 	functions uint32
@@ -50,17 +49,17 @@ type Table struct {
 const headerSize = 72
 
 // open reads the header at an address of the image.
-func open(im *image, base uint64, order binary.ByteOrder) (*Table, error) {
+func open(im *image, base uint64) (*Table, error) {
 	var raw [headerSize]byte
 	if err := im.read(raw[:], base); err != nil {
 		return nil, fmt.Errorf("%w: header: %w", ErrNotGo, err)
 	}
-	t := &Table{image: im, base: base, order: order, magic: order.Uint32(raw[:]), quantum: uint64(raw[6])}
+	t := &Table{image: im, base: base, magic: binary.LittleEndian.Uint32(raw[:]), quantum: uint64(raw[6])}
 	if t.magic != magic118 && t.magic != magic120 || raw[4] != 0 || raw[5] != 0 ||
 		raw[6] != 1 && raw[6] != 2 && raw[6] != 4 || raw[7] != 8 {
 		return nil, fmt.Errorf("%w: the header is that of no known version (Go 1.18 to 1.26, 64 bit)", ErrNotGo)
 	}
-	word := func(i int) uint64 { return order.Uint64(raw[8+8*i:]) }
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(raw[8+8*i:]) }
 	if word(0) == 0 || word(0) > maxFunctions {
 		return nil, fmt.Errorf("%w: it claims %d functions", ErrNotGo, word(0))
 	}
@@ -97,7 +96,7 @@ func (t *Table) find(pc uint64) (*function, error) {
 	entryOf := func(i uint32) (uint32, uint32, error) {
 		var pair [8]byte
 		err := t.image.read(pair[:], t.funcs+8*uint64(i))
-		return t.order.Uint32(pair[:]), t.order.Uint32(pair[4:]), err
+		return binary.LittleEndian.Uint32(pair[:]), binary.LittleEndian.Uint32(pair[4:]), err
 	}
 	low, high := uint32(0), t.functions // invariant: entry(low) <= offset < entry(high)
 	first, _, err := entryOf(low)
@@ -150,7 +149,7 @@ func (t *Table) function(at uint64) (*function, error) {
 	if err := t.image.read(raw[:size], at); err != nil {
 		return nil, err
 	}
-	word := func(i int) uint32 { return t.order.Uint32(raw[4*i:]) }
+	word := func(i int) uint32 { return binary.LittleEndian.Uint32(raw[4*i:]) }
 	f := &function{
 		at: at, name: word(1), pcsp: word(4), pcfile: word(5), pcln: word(6), npc: word(7), unit: word(8), tables: at + uint64(size),
 	}

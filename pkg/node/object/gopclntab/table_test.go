@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"debug/gosym"
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
 const source = `package main
@@ -58,18 +61,18 @@ func buildSource(t testing.TB, text, toolchain string, flags ...string) string {
 	return out
 }
 
-func openFile(t testing.TB, path string) (*Table, *elf.File) {
+func openFile(t testing.TB, path string) (*Table, *object.File) {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	e, err := elf.NewFile(f)
+	e, err := object.Open(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := Open(e, f)
+	table, err := Open(e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +173,7 @@ func findFunction(t *testing.T, table *Table, name string) (entry uint64) {
 		if err := table.image.read(pair[:], table.funcs+8*uint64(i)); err != nil {
 			t.Fatal(err)
 		}
-		pc := table.text + uint64(table.order.Uint32(pair[:]))
+		pc := table.text + uint64(binary.LittleEndian.Uint32(pair[:]))
 		if _, got, _ := table.Entry(pc); got == name {
 			return pc
 		}
@@ -243,11 +246,11 @@ func TestNotGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	e, err := elf.NewFile(f)
+	e, err := object.Open(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(e, f); !errors.Is(err, ErrNotGo) {
+	if _, err := Open(e); !errors.Is(err, ErrNotGo) {
 		t.Errorf("want ErrNotGo, got %v", err)
 	}
 }
@@ -264,11 +267,11 @@ func FuzzLookup(f *testing.F) {
 	f.Add(uint32(8), byte(0xff), uint32(5000))
 	f.Fuzz(func(t *testing.T, at uint32, change byte, pc uint32) {
 		patched := &patch{data, int64(uint64(at) % uint64(len(data))), change}
-		e, err := elf.NewFile(patched)
+		e, err := object.Open(patched)
 		if err != nil {
 			return
 		}
-		damaged, err := Open(e, patched)
+		damaged, err := Open(e)
 		if err != nil {
 			return
 		}

@@ -1,6 +1,7 @@
 package gopclntab
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 )
@@ -56,7 +57,7 @@ func TestWrappers(t *testing.T) {
 				if err := table.image.read(pair[:], table.funcs+8*uint64(i)); err != nil {
 					t.Fatal(err)
 				}
-				frames, err := table.Lookup(table.text + uint64(table.order.Uint32(pair[:])))
+				frames, err := table.Lookup(table.text + uint64(binary.LittleEndian.Uint32(pair[:])))
 				if err != nil {
 					t.Fatal(err)
 				}

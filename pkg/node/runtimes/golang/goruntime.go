@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
@@ -34,7 +35,7 @@ type Runtime struct {
 	layout  layout
 	process *proc.Process
 	file    *proc.File // nil for a recorded image
-	exe     *elf.File
+	exe     *object.File
 	table   *gopclntab.Table
 	memory  Memory
 	bias    uint64 // what is to be added to the file's addresses
@@ -82,18 +83,18 @@ func Open(p *proc.Process) (*Runtime, error) {
 
 // open reads an executable that is mapped so.
 func open(file io.ReaderAt, memory Memory, m proc.Mapping) (*Runtime, error) {
-	f, err := proc.OpenELF(file)
+	f, err := object.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotGo, err)
 	}
-	table, err := gopclntab.Open(f, file)
+	table, err := gopclntab.Open(f)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotGo, err)
 	}
 	if f.Machine != elf.EM_X86_64 && f.Machine != elf.EM_AARCH64 {
 		return nil, fmt.Errorf("%w: it is for %v", ErrUnsupported, f.Machine)
 	}
-	info, err := buildinfo.Read(file)
+	info, err := buildinfo.Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("%w: it does not say which version of Go built it: %w", ErrUnsupported, err)
 	}
@@ -108,16 +109,13 @@ func open(file io.ReaderAt, memory Memory, m proc.Mapping) (*Runtime, error) {
 	return r, err
 }
 
-// biasOf is how far from its own numbering an object is loaded, told by one of its mappings.
-func biasOf(f *elf.File, m proc.Mapping) (uint64, error) {
-	for _, p := range f.Progs {
-		// A mapping begins at a page's border, and may be but a part of the segment.
-		const page = 64 << 10 // the largest on arm64
-		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && m.Offset+page > p.Off && m.Offset < p.Off+p.Filesz {
-			return m.Start - m.Offset - (p.Vaddr - p.Off), nil
-		}
+// biasOf returns what must be added to the file's addresses to get those of the process.
+func biasOf(f *object.File, m proc.Mapping) (uint64, error) {
+	bias, ok := f.CodeSegments().Bias(m.Start, m.Offset)
+	if !ok {
+		return 0, fmt.Errorf("%w: its code is not mapped where its headers place it", ErrUnsupported)
 	}
-	return 0, fmt.Errorf("%w: its code is not where its headers have it", ErrUnsupported)
+	return bias, nil
 }
 
 // Check tells whether the process is still the same one and executes the same program: what was read until now

@@ -169,7 +169,7 @@ func TestRateVariableIsChecked(t *testing.T) {
 }
 
 func offsetOf(t *testing.T, r *Runtime, address uint64) int64 {
-	for _, p := range r.exe.Progs {
+	for _, p := range r.exe.Segments {
 		if p.Type == elf.PT_LOAD && address >= p.Vaddr && address-p.Vaddr < p.Filesz {
 			return int64(address - p.Vaddr + p.Off)
 		}

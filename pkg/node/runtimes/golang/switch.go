@@ -107,7 +107,7 @@ func (r *Runtime) checkRateVariable() error {
 		return fmt.Errorf("%w: nothing is written: %s is at %#x by its symbol, at %#x by the machine code", ErrUnsupported, name, known, address)
 	}
 	var b [8]byte
-	if err := readFile(r.exe, b[:], address); err != nil {
+	if _, err := r.exe.ReadAddress(b[:], address); err != nil {
 		return fmt.Errorf("%w: nothing is written: %s: %w", ErrUnsupported, name, err)
 	}
 	if v := binary.LittleEndian.Uint64(b[:]); v != defaultMemProfileRate {

@@ -3,10 +3,8 @@
 package golang
 
 import (
-	"bufio"
 	"debug/elf"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
@@ -116,82 +114,37 @@ func (s *codeSearch) find(name string) (uint64, error) {
 		return 0, fmt.Errorf("%s has no code of its own", rule.function)
 	}
 	raw := make([]byte, code.End-code.Start)
-	if err := readFile(s.r.exe, raw, code.Start); err != nil {
+	if _, err := s.r.exe.ReadAddress(raw, code.Start); err != nil {
 		return 0, err
 	}
 	var refs []reference
 	for _, ref := range references(s.r.exe.Machine, raw, code.Start) {
-		if s.r.writable(ref.address) {
+		if s.r.exe.Writable(ref.address) {
 			refs = append(refs, ref)
 		}
 	}
 	address, ok := rule.pick(refs, s.find)
-	if !ok || !s.r.writable(address) || address%4 != 0 {
+	if !ok || !s.r.exe.Writable(address) || address%4 != 0 {
 		return 0, fmt.Errorf("the code of %s does not lead to %s", rule.function, name)
 	}
 	return address, nil
 }
 
-// writable tells whether an address of the file is in what it maps to be written.
-func (r *Runtime) writable(address uint64) bool {
-	for _, p := range r.exe.Progs {
-		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0 && address >= p.Vaddr && address-p.Vaddr < p.Memsz {
-			return true
-		}
-	}
-	return false
-}
-
-// readFile fills b from the executable by address.
-func readFile(f *elf.File, b []byte, address uint64) error {
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_LOAD && address >= p.Vaddr && address-p.Vaddr < p.Filesz {
-			_, err := io.ReadFull(io.NewSectionReader(p, int64(address-p.Vaddr), int64(len(b))), b)
-			return err
-		}
-	}
-	return fmt.Errorf("address %#x is not in the file", address)
-}
-
-// Bounds on a symbol table: kubelet's has 100,000 symbols.
-const (
-	maxSymbols = 4 << 20
-	symbolSize = 24 // of Elf64_Sym
-)
-
-// symbols looks the variables of the rules up in the executable's symbol table, if it has one.
+// symbols returns the addresses of those variables of the rules that are in the executable's symbol table, if it has
+// one.
 func (r *Runtime) symbols() map[string]uint64 {
 	found := map[string]uint64{}
-	table := r.exe.SectionByType(elf.SHT_SYMTAB)
-	if table == nil || table.Link == 0 || uint64(table.Link) >= uint64(len(r.exe.Sections)) || table.Flags&elf.SHF_COMPRESSED != 0 {
-		return found
-	}
-	names := r.exe.Sections[table.Link]
-	lines := bufio.NewReaderSize(io.NewSectionReader(table, 0, int64(min(table.FileSize, maxSymbols*symbolSize))), 48<<10)
-	var raw [symbolSize]byte
-	for len(found) < len(rules) {
-		if _, err := io.ReadFull(lines, raw[:]); err != nil {
-			break
-		}
-		if elf.ST_TYPE(raw[4]) != elf.STT_OBJECT {
+	for s := range r.exe.Symbols(elf.SHT_SYMTAB) {
+		if s.Type != elf.STT_OBJECT {
 			continue
 		}
-		address := r.exe.ByteOrder.Uint64(raw[8:])
-		name := textAt(names, r.exe.ByteOrder.Uint32(raw[:]))
-		if _, ok := rules[name]; ok && r.writable(address) {
-			found[name] = address
+		name := s.Name()
+		if _, ok := rules[name]; ok && r.exe.Writable(s.Value) {
+			found[name] = s.Value
+			if len(found) == len(rules) {
+				break
+			}
 		}
 	}
 	return found
-}
-
-// textAt reads a name of the length that the rules' names have at most.
-func textAt(names *elf.Section, offset uint32) string {
-	var raw [32]byte
-	n, _ := names.ReadAt(raw[:], int64(offset))
-	end := slices.Index(raw[:n], 0)
-	if end < 0 {
-		return ""
-	}
-	return string(raw[:end])
 }

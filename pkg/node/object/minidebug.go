@@ -1,6 +1,4 @@
-//go:build linux
-
-package symbol
+package object
 
 import (
 	"bytes"
@@ -11,20 +9,18 @@ import (
 	"io"
 
 	"github.com/ulikunitz/xz/lzma"
-
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Bounds on a compressed symbol table: those of Fedora's largest libraries unpack to some 10 MiB.
+// Limits on a compressed symbol table, in bytes. Those of Fedora's largest libraries unpack to about 10 MiB.
 const (
 	maxMiniDebug   = 32 << 20
 	maxDictionary  = 16 << 20
 	xzStreamHeader = 12
 )
 
-// miniDebugInfo gives the small ELF object with the symbols of local functions that Fedora and its kin
-// leave in stripped objects (gdb's manual, "MiniDebugInfo"); nil if there is none.
-func miniDebugInfo(f *elf.File) *elf.File {
+// MiniDebugInfo opens the small object with the symbols of local functions that Fedora and its derivatives leave in
+// stripped objects (gdb's manual, "MiniDebugInfo"). It returns nil if there is none.
+func (f *File) MiniDebugInfo() *File {
 	s := f.Section(".gnu_debugdata")
 	if s == nil || s.Type == elf.SHT_NOBITS || s.Flags&elf.SHF_COMPRESSED != 0 {
 		return nil
@@ -33,16 +29,16 @@ func miniDebugInfo(f *elf.File) *elf.File {
 	if err != nil {
 		return nil
 	}
-	mini, err := proc.OpenELF(bytes.NewReader(unpacked))
+	mini, err := Open(bytes.NewReader(unpacked))
 	if err != nil {
 		return nil
 	}
 	return mini
 }
 
-// unpackXZ unpacks the first block of an xz stream, which is all of it in objects of less than 24 MiB.
-// The headers are read here and not by package xz, which would allocate the dictionary that the file
-// claims, up to 4 GiB (tukaani.org, "The .xz File Format", sections 2.1.1 and 3.1).
+// unpackXZ unpacks the first block of an xz stream; streams of less than 24 MiB have only one. It parses the headers
+// itself because package xz would allocate a dictionary of whatever size the file claims, up to 4 GiB (tukaani.org,
+// "The .xz File Format", sections 2.1.1 and 3.1).
 func unpackXZ(r io.Reader) ([]byte, error) {
 	var start [xzStreamHeader + 1]byte
 	if _, err := io.ReadFull(r, start[:]); err != nil {
@@ -51,7 +47,7 @@ func unpackXZ(r io.Reader) ([]byte, error) {
 	if !bytes.HasPrefix(start[:], []byte("\xfd7zXZ\x00")) {
 		return nil, errors.New("not an xz stream")
 	}
-	header := make([]byte, (int(start[xzStreamHeader])+1)*4-1) // the size's own byte was read
+	header := make([]byte, (int(start[xzStreamHeader])+1)*4-1) // without the byte of the size, which was read
 	if _, err := io.ReadFull(r, header); err != nil {
 		return nil, err
 	}
@@ -70,8 +66,8 @@ func unpackXZ(r io.Reader) ([]byte, error) {
 	return unpacked, err
 }
 
-// xzDictionary reads a block header: flags, sizes if the flags say so, and the filters, of which LZMA2
-// must be the only one.
+// xzDictionary returns the size of the dictionary, in bytes, that a block header asks for. The header has flags, sizes
+// if the flags say so, and filters, of which only LZMA2 is supported.
 func xzDictionary(header []byte) (int64, error) {
 	flags, rest := header[0], header[1:]
 	for _, bit := range []byte{0x40, 0x80} { // compressed and uncompressed size

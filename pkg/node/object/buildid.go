@@ -1,39 +1,31 @@
-//go:build linux
-
-package proc
+package object
 
 import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"encoding/hex"
-	"io"
 )
 
-// maxNotes bounds the bytes of notes that are read from a file.
+// maxNotes limits what is read of one segment of notes, in bytes.
 const maxNotes = 64 << 10
 
-// Types of the notes that hold build IDs, by owner: NT_GNU_BUILD_ID of elf.h, and
-// cmd/internal/buildid's ELF note.
+// Types of notes with build IDs: NT_GNU_BUILD_ID of elf.h, and that of cmd/internal/buildid for the owner "Go".
 const (
 	noteGNUBuildID = 3
 	noteGoBuildID  = 4
 )
 
-// buildID reads the notes in an object's PT_NOTE segments.
-func buildID(r io.ReaderAt) string {
-	f, err := OpenELF(r)
-	if err != nil {
-		return ""
-	}
+// BuildID returns the GNU build ID in hex, else Go's build ID as it is in the file; empty if there is neither.
+func (f *File) BuildID() string {
 	var goID string
-	for _, p := range f.Progs {
-		if p.Type != elf.PT_NOTE {
+	for _, s := range f.Segments {
+		if s.Type != elf.PT_NOTE {
 			continue
 		}
-		notes := make([]byte, min(p.Filesz, maxNotes))
-		n, _ := p.ReadAt(notes, 0)
-		gnu, g := buildIDsIn(notes[:n], f.ByteOrder)
+		notes := make([]byte, min(s.Filesz, maxNotes))
+		n, _ := s.ReadAt(notes, 0)
+		gnu, g := parseBuildIDs(notes[:n])
 		if gnu != "" {
 			return gnu
 		}
@@ -44,9 +36,10 @@ func buildID(r io.ReaderAt) string {
 	return goID
 }
 
-// buildIDsIn walks notes: three words (name size, content size, type), name, content, both padded to
-// four bytes (gABI, "Note Section").
-func buildIDsIn(notes []byte, order binary.ByteOrder) (gnu, goID string) {
+// parseBuildIDs walks notes: three words (name size, content size, type), name, content, both padded to four bytes
+// (System V gABI, "Note Section").
+func parseBuildIDs(notes []byte) (gnu, goID string) {
+	order := binary.LittleEndian
 	for len(notes) >= 12 {
 		nameSize, size, kind := uint64(order.Uint32(notes)), uint64(order.Uint32(notes[4:])), order.Uint32(notes[8:])
 		name := uint64(12)
@@ -60,7 +53,7 @@ func buildIDsIn(notes []byte, order binary.ByteOrder) (gnu, goID string) {
 		case owner == "GNU" && kind == noteGNUBuildID:
 			gnu = hex.EncodeToString(notes[content : content+size])
 		case owner == "Go" && kind == noteGoBuildID:
-			goID = clean(string(notes[content : content+size]))
+			goID = string(notes[content : content+size])
 		}
 		if next > uint64(len(notes)) {
 			break

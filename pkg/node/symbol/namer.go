@@ -4,18 +4,19 @@ package symbol
 
 import (
 	"bytes"
-	"debug/elf"
 	"io"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// object is an ELF file with what is known of its functions.
-type object struct {
-	elf    *elf.File
+// namer is an object with what is known of its functions.
+type namer struct {
+	file   *object.File
+	code   object.CodeSegments
 	table  *gopclntab.Table   // nil if it is not Go
 	found  map[uint64][]frame // of the addresses that were asked for and are not in Go's table
 	starts map[uint64]uint64  // first addresses of functions, by addresses without any frames
@@ -23,16 +24,16 @@ type object struct {
 }
 
 // openObject gives nil for a file that is not ELF.
-func openObject(f *proc.File) *object {
+func openObject(f *proc.File) *namer {
 	o := newObject(f)
 	if o != nil {
-		o.debug = func() *proc.File { return openDebugFile(f, o.elf) }
+		o.debug = func() *proc.File { return openDebugFile(f, o.file) }
 	}
 	return o
 }
 
 // vdso is the code that the kernel puts into every process; nil if it cannot be read.
-func vdso() *object {
+func vdso() *namer {
 	code := proc.VDSO()
 	if code == nil {
 		return nil
@@ -40,13 +41,13 @@ func vdso() *object {
 	return newObject(bytes.NewReader(code))
 }
 
-func newObject(r io.ReaderAt) *object {
-	e, err := proc.OpenELF(r)
+func newObject(r io.ReaderAt) *namer {
+	f, err := object.Open(r)
 	if err != nil {
 		return nil
 	}
-	o := &object{elf: e, found: map[uint64][]frame{}, debug: func() *proc.File { return nil }}
-	if table, err := gopclntab.Open(e, r); err == nil {
+	o := &namer{file: f, code: f.CodeSegments(), found: map[uint64][]frame{}, debug: func() *proc.File { return nil }}
+	if table, err := gopclntab.Open(f); err == nil {
 		o.table = table
 	}
 	return o
@@ -54,19 +55,17 @@ func newObject(r io.ReaderAt) *object {
 
 // address converts an address of the process to one of the file's own numbering, by the segment that
 // the mapping's offset lies in.
-func (o *object) address(m *profile.Mapping, address uint64) uint64 {
+func (o *namer) address(m *profile.Mapping, address uint64) uint64 {
 	offset := address - m.Start + m.Offset
-	for _, p := range o.elf.Progs {
-		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && offset >= p.Off && offset-p.Off < p.Memsz {
-			return offset - p.Off + p.Vaddr
-		}
+	if a, ok := o.code.Address(offset); ok {
+		return a
 	}
 	return offset
 }
 
 // prepare looks up those of the sorted addresses that Go's table does not have, all at once: symbols and
 // debugging information are read in one pass and not kept.
-func (o *object) prepare(addresses []uint64) {
+func (o *namer) prepare(addresses []uint64) {
 	var rest []uint64
 	for _, a := range addresses {
 		if o.table != nil {
@@ -79,14 +78,14 @@ func (o *object) prepare(addresses []uint64) {
 	if len(rest) == 0 {
 		return
 	}
-	files := []*elf.File{o.elf}
+	files := []*object.File{o.file}
 	if debug := o.debug(); debug != nil {
 		defer debug.Close()
-		if e, err := proc.OpenELF(debug); err == nil {
-			files = append(files, e)
+		if f, err := object.Open(debug); err == nil {
+			files = append(files, f)
 		}
 	}
-	if mini := miniDebugInfo(o.elf); mini != nil {
+	if mini := o.file.MiniDebugInfo(); mini != nil {
 		files = append(files, mini)
 	}
 	names := nearestSymbols(files, rest)
@@ -99,7 +98,7 @@ func (o *object) prepare(addresses []uint64) {
 			}
 		}
 	}
-	stubs := stubTargets(o.elf, rest)
+	stubs := o.file.StubTargets(rest)
 	var unknown []uint64
 	for _, a := range rest {
 		if target := stubs[a]; target != "" {
@@ -110,12 +109,12 @@ func (o *object) prepare(addresses []uint64) {
 			unknown = append(unknown, a)
 		}
 	}
-	o.starts = functionStarts(o.elf, unknown)
+	o.starts = functionStarts(o.file, unknown)
 }
 
 // name gives the outermost function of an address the name that the symbol table has: of C++'s static
 // functions debugging information has but the short one. What stays without any name is dropped.
-func (o *object) name(address uint64, symbol string) {
+func (o *namer) name(address uint64, symbol string) {
 	found := o.found[address]
 	if len(found) == 0 {
 		found = []frame{{}}
@@ -134,7 +133,7 @@ func (o *object) name(address uint64, symbol string) {
 }
 
 // frames gives the functions at an address, inlined ones first; none if it is unknown.
-func (o *object) frames(address uint64) []frame {
+func (o *namer) frames(address uint64) []frame {
 	if o.table != nil {
 		if frames := goFrames(o.table, address); len(frames) > 0 {
 			return frames
