@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/merge"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
@@ -23,7 +24,7 @@ func (r *received) add(p *profile.Profile) {
 	}
 	r.all = append(r.all, p)
 	if len(r.all) == maxSlices {
-		if sum, err := profile.Merge(r.all); err == nil {
+		if sum, err := merge.Profiles(r.all...); err == nil {
 			r.all = []*profile.Profile{sum}
 		}
 	}
@@ -34,7 +35,7 @@ func (r *received) merge(why string, asked time.Duration) *profile.Profile {
 	if len(r.all) == 0 {
 		return nil
 	}
-	p, err := profile.Merge(r.all)
+	p, err := merge.Profiles(r.all...)
 	if err != nil || len(p.Sample) == 0 {
 		return nil
 	}

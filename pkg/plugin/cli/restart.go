@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/merge"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
@@ -74,7 +75,7 @@ func (p *part) goOn(next *part, why string) {
 		before.Comments = append(before.Comments, api.PartialComment+next.err.Error())
 		return
 	}
-	p.profile, p.err = api.Join(before, next.profile)
+	p.profile, p.err = merge.Profiles(before, next.profile)
 }
 
 // withoutPartial replaces the comment that a profile is partial by one that says why there is a gap in it.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
@@ -31,7 +32,7 @@ type counted struct {
 
 func (d *Diff) merge() {
 	m := merger{nodes: map[place]*Node{}, functions: map[string]*counted{}}
-	m.processes = names(d.before.p) > 1 || names(d.after.p) > 1
+	m.processes = countProcesses(d.before.p) > 1 || countProcesses(d.after.p) > 1
 	d.Root = &Node{Name: "all"}
 	m.add(d.Root, d.before, func(c *Change) *int64 { return &c.Before })
 	m.add(d.Root, d.after, func(c *Change) *int64 { return &c.After })
@@ -61,7 +62,7 @@ func (m *merger) add(root *Node, s side, of func(*Change) *int64) {
 		}
 		*of(&at.Change) += value
 		if m.processes {
-			at = m.child(at, processOf(sample))
+			at = m.child(at, processName(sample))
 			*of(&at.Change) += value
 		}
 		var leaf *counted
@@ -101,19 +102,19 @@ func (m *merger) function(name string) *counted {
 	return f
 }
 
-// processOf is a process by its name: its number differs from one profile to the next.
-func processOf(s *profile.Sample) string {
-	if v := s.Label["process"]; len(v) > 0 {
-		return render.Printable(v[0])
+// processName returns the name of a sample's process. Its ID would not do: it differs from one profile to the next.
+func processName(s *profile.Sample) string {
+	if name, ok := meta.ProcessLabel.Lookup(s); ok {
+		return render.Printable(name)
 	}
 	return "process"
 }
 
-// names counts the processes of different names.
-func names(p *profile.Profile) int {
-	all := map[string]bool{}
+// countProcesses returns the number of different process names.
+func countProcesses(p *profile.Profile) int {
+	names := map[string]bool{}
 	for _, s := range p.Sample {
-		all[processOf(s)] = true
+		names[processName(s)] = true
 	}
-	return len(all)
+	return len(names)
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // WritePprof writes after minus before as a profile with negative values. `go tool pprof` takes samples with the label
@@ -14,7 +16,9 @@ func (d *Diff) WritePprof(w io.Writer) error {
 	if err := profile.CompatibilizeSampleTypes([]*profile.Profile{before, after}); err != nil {
 		return fmt.Errorf("one profile cannot hold both: %w", err)
 	}
-	before.SetLabel("pprof::base", []string{"true"})
+	for _, s := range before.Sample {
+		meta.BaseLabel.Set(s, "true")
+	}
 	before.Scale(-d.before.scale)
 	// Periods must be equal and mean nothing in a difference.
 	before.PeriodType, after.PeriodType = &profile.ValueType{}, &profile.ValueType{}
@@ -22,6 +26,6 @@ func (d *Diff) WritePprof(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("one profile cannot hold both: %w", err)
 	}
-	p.Comments = append(p.Comments, "difference: after minus before")
+	meta.Difference.Add(p, "after minus before")
 	return p.Write(w)
 }

@@ -13,11 +13,9 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
-
-// TimeLabel is the numeric label that says when a sample was taken, in milliseconds since the profile's start.
-const TimeLabel = "time"
 
 // Options say what is left of a profile. The zero value leaves everything.
 type Options struct {
@@ -48,7 +46,7 @@ func (o Options) Apply(p *profile.Profile) (*profile.Profile, error) {
 		o.hideFrames(left)
 	}
 	left = left.Compact() // also merges the stacks that have become equal
-	left.Comments = append(left.Comments, "filter: "+o.String())
+	meta.Filter.Add(left, o.String())
 	return left, nil
 }
 
@@ -84,12 +82,9 @@ func (o Options) cutTime(p *profile.Profile) error {
 	}
 	timed := false
 	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
-		v := s.NumLabel[TimeLabel]
-		if len(v) == 0 {
-			return true
-		}
-		timed = true
-		return v[0] < o.From.Milliseconds() || v[0] >= end.Milliseconds()
+		at, ok := meta.TimeLabel.Lookup(s)
+		timed = timed || ok
+		return !ok || at < o.From.Milliseconds() || at >= end.Milliseconds()
 	})
 	if !timed {
 		return errors.New("--from and --to need samples with a time, and this profile has none")

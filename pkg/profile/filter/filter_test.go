@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
@@ -29,7 +30,7 @@ func taken(lines ...string) *profile.Profile {
 		fmt.Sscan(line, &at, &stack, &count)
 		s := &profile.Sample{Value: []int64{count}}
 		if at >= 0 {
-			s.NumLabel, s.NumUnit = map[string][]int64{TimeLabel: {at}}, map[string][]string{TimeLabel: {"milliseconds"}}
+			s.NumLabel, s.NumUnit = map[string][]int64{meta.TimeLabel.Name(): {at}}, map[string][]string{meta.TimeLabel.Name(): {"milliseconds"}}
 		}
 		for name := range strings.SplitSeq(stack, ";") {
 			name, inlined := strings.CutPrefix(name, "inline+")

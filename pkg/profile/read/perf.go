@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // perfHeader is the first line of an event as `perf script` prints it (tools/perf/builtin-script.c): command, thread or
@@ -97,12 +99,10 @@ func (r *perfReader) header(line string) error {
 		r.start = at
 	}
 	r.last = max(r.last, at)
-	s := &profile.Sample{
-		Value: []int64{1, 0}, Label: map[string][]string{},
-		NumLabel: map[string][]int64{timeLabel: {bucket(max(at-r.start, 0))}},
-		NumUnit:  map[string][]string{timeLabel: {"milliseconds"}},
-	}
-	s.Label["thread"], s.NumLabel["tid"] = []string{m[1]}, []int64{pid}
+	s := &profile.Sample{Value: []int64{1, 0}}
+	meta.TimeLabel.Set(s, bucket(max(at-r.start, 0)))
+	meta.ThreadLabel.Set(s, m[1])
+	meta.TIDLabel.Set(s, pid)
 	r.threads[m[1]] = true
 	if m[3] != "" { // process/thread
 		if r.processes[pid] == "" {
@@ -112,8 +112,9 @@ func (r *perfReader) header(line string) error {
 		if err != nil {
 			return err
 		}
-		s.NumLabel["pid"], s.NumLabel["tid"] = []int64{pid}, []int64{tid}
-		s.Label["process"] = []string{r.processes[pid]}
+		meta.PIDLabel.Set(s, pid)
+		meta.TIDLabel.Set(s, tid)
+		meta.ProcessLabel.Set(s, r.processes[pid])
 	}
 	var err error
 	if s.Value[1], err = strconv.ParseInt(m[6], 10, 64); err != nil {
@@ -122,7 +123,7 @@ func (r *perfReader) header(line string) error {
 		r.period = s.Value[1]
 	}
 	r.events[m[7]] = true
-	s.Label["event"] = []string{m[7]}
+	meta.EventLabel.Set(s, m[7])
 	r.sample, r.open = s, true
 	if m[8] != "" && r.frame(m[8]) {
 		return r.end()
@@ -184,7 +185,7 @@ func (r *perfReader) finish() *profile.Profile {
 	p := r.p
 	p.DurationNanos = int64(r.last - r.start)
 	if len(r.processes) == 0 && len(r.threads) > 1 {
-		p.Comments = append(p.Comments, "by: thread") // the level that flame graphs of perf have at their root
+		meta.By.Add(p, meta.ByThread) // flame graphs of perf have threads at their root
 	}
 	weighed := r.periods && len(r.events) == 1
 	for event := range r.events {
@@ -195,21 +196,18 @@ func (r *perfReader) finish() *profile.Profile {
 			}
 			p.SampleType, p.DefaultSampleType = append(p.SampleType, typ), typ.Type
 			p.PeriodType, p.Period = typ, r.period
-			p.Comments = append(p.Comments, "event: "+event)
+			meta.Event.Add(p, event)
 		}
 	}
 	for _, s := range p.Sample {
 		if !weighed {
 			s.Value = s.Value[:1]
 		} else {
-			delete(s.Label, "event")
+			meta.EventLabel.Remove(s)
 		}
 	}
 	return p
 }
 
-// timeLabel is the numeric label that holds when a sample was taken, in milliseconds since the start,
-// rounded down to 10, as our own captures have it.
-const timeLabel = "time"
-
+// bucket returns a time in milliseconds, rounded down to 10 as in our own captures.
 func bucket(at time.Duration) int64 { return at.Milliseconds() / 10 * 10 }

@@ -88,13 +88,3 @@ func valueIndex(p *profile.Profile) int {
 	}
 	return len(p.SampleType) - 1
 }
-
-// comment is the value of a "key: value" comment, empty if there is none.
-func comment(p *profile.Profile, key string) string {
-	for _, c := range p.Comments {
-		if k, v, ok := strings.Cut(c, ": "); ok && k == key {
-			return printable(v)
-		}
-	}
-	return ""
-}

@@ -11,26 +11,15 @@ import (
 	"unicode"
 
 	"github.com/google/pprof/profile"
-)
 
-// Labels that a profile of goroutines has; others are the goroutines' own.
-const (
-	stateLabel   = "state"       // as in the runtime's tracebacks
-	reasonLabel  = "wait reason" // what for it waits, if it does
-	creatorLabel = "created by"  // function with the go statement
-	createdLabel = "created at"  // file and line of that
-	processLabel = "process"
-
-	goroutineNumber = "goroutine" // its ID; without it a sample stands for all that are equal
-	parentNumber    = "parent"    // ID of the one that made it
-	waitNumber      = "wait"      // for how long it has waited, in seconds
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // tellsGoroutines says whether a profile is of goroutines and their states: then its text is a traceback.
 func tellsGoroutines(p *profile.Profile) bool {
 	index := valueIndex(p)
 	return index >= 0 && p.SampleType[index].Type == "goroutine" &&
-		slices.ContainsFunc(p.Sample, func(s *profile.Sample) bool { return len(s.Label[stateLabel]) > 0 })
+		slices.ContainsFunc(p.Sample, func(s *profile.Sample) bool { return len(s.Label[meta.StateLabel.Name()]) > 0 })
 }
 
 // writeTraceback writes goroutines as the runtime's own tracebacks have them (GOTRACEBACK=all; runtime/traceback.go).
@@ -39,12 +28,12 @@ func writeTraceback(out *bufio.Writer, p *profile.Profile) {
 	index := valueIndex(p)
 	samples := slices.Clone(p.Sample)
 	slices.SortStableFunc(samples, func(a, b *profile.Sample) int {
-		return cmp.Or(cmp.Compare(pidOf(a), pidOf(b)), cmp.Compare(number(a, goroutineNumber), number(b, goroutineNumber)),
+		return cmp.Or(cmp.Compare(meta.PIDLabel.Get(a), meta.PIDLabel.Get(b)), cmp.Compare(meta.GoroutineLabel.Get(a), meta.GoroutineLabel.Get(b)),
 			cmp.Compare(b.Value[index], a.Value[index]))
 	})
 	several := processes(p) > 1
 	for i, s := range samples {
-		if several && (i == 0 || pidOf(s) != pidOf(samples[i-1])) {
+		if several && (i == 0 || meta.PIDLabel.Get(s) != meta.PIDLabel.Get(samples[i-1])) {
 			fmt.Fprintf(out, "process %s\n\n", processOf(s))
 		}
 		fmt.Fprintf(out, "%s [%s]:\n", goroutineName(s, s.Value[index]), goroutineState(s))
@@ -54,29 +43,22 @@ func writeTraceback(out *bufio.Writer, p *profile.Profile) {
 				fmt.Fprintf(out, "\t%s:%d\n", f.file, f.line)
 			}
 		}
-		if by := s.Label[creatorLabel]; len(by) > 0 {
-			fmt.Fprintf(out, "created by %s", printable(withoutTypes(by[0])))
-			if id := number(s, parentNumber); id != 0 {
+		if by, ok := meta.CreatedByLabel.Lookup(s); ok {
+			fmt.Fprintf(out, "created by %s", printable(withoutTypes(by)))
+			if id := meta.ParentLabel.Get(s); id != 0 {
 				fmt.Fprintf(out, " in goroutine %d", id)
 			}
 			fmt.Fprintln(out)
-			if at := s.Label[createdLabel]; len(at) > 0 {
-				fmt.Fprintf(out, "\t%s\n", printable(at[0]))
+			if at, ok := meta.CreatedAtLabel.Lookup(s); ok {
+				fmt.Fprintf(out, "\t%s\n", printable(at))
 			}
 		}
 		fmt.Fprintln(out)
 	}
 }
 
-func number(s *profile.Sample, key string) int64 {
-	if v := s.NumLabel[key]; len(v) > 0 {
-		return v[0]
-	}
-	return 0
-}
-
 func goroutineName(s *profile.Sample, count int64) string {
-	if id := number(s, goroutineNumber); id != 0 {
+	if id := meta.GoroutineLabel.Get(s); id != 0 {
 		return fmt.Sprintf("goroutine %d", id)
 	}
 	if count == 1 {
@@ -88,22 +70,22 @@ func goroutineName(s *profile.Sample, count int64) string {
 // goroutineState is what the runtime writes in brackets.
 func goroutineState(s *profile.Sample) string {
 	state := "unknown"
-	for _, key := range []string{reasonLabel, stateLabel} {
-		if v := s.Label[key]; len(v) > 0 {
-			state = printable(v[0])
+	for _, label := range []meta.TextLabel{meta.WaitReasonLabel, meta.StateLabel} {
+		if v, ok := label.Lookup(s); ok {
+			state = printable(v)
 			break
 		}
 	}
-	if minutes := number(s, waitNumber) / 60; minutes >= 1 {
+	if minutes := meta.WaitLabel.Get(s) / 60; minutes >= 1 {
 		state += fmt.Sprintf(", %d minutes", minutes)
 	}
 	var own []string
 	for _, key := range slices.Sorted(maps.Keys(s.Label)) {
 		values := s.Label[key]
 		switch key {
-		case processLabel:
+		case meta.ProcessLabel.Name():
 			values = nil
-		case stateLabel, reasonLabel, creatorLabel, createdLabel:
+		case meta.StateLabel.Name(), meta.WaitReasonLabel.Name(), meta.CreatedByLabel.Name(), meta.CreatedAtLabel.Name():
 			values = values[min(len(values), 1):] // a goroutine may have one of that name itself
 		}
 		for _, value := range values {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // goroutine adds one stack, root first, with what a profile of goroutines knows of it.
@@ -14,12 +16,12 @@ func (b *builder) goroutine(pid, count int64, stack, state, reason, creator stri
 	b.add(pid, count, stack)
 	s := b.Sample[len(b.Sample)-1]
 	s.Value = s.Value[:1]
-	s.Label[stateLabel] = []string{state}
+	s.Label[meta.StateLabel.Name()] = []string{state}
 	if reason != "" {
-		s.Label[reasonLabel] = []string{reason}
+		s.Label[meta.WaitReasonLabel.Name()] = []string{reason}
 	}
 	if creator != "" {
-		s.Label[creatorLabel], s.Label[createdLabel] = []string{creator}, []string{"/src/" + creator + ".go:12"}
+		s.Label[meta.CreatedByLabel.Name()], s.Label[meta.CreatedAtLabel.Name()] = []string{creator}, []string{"/src/" + creator + ".go:12"}
 	}
 	return s
 }
@@ -37,14 +39,14 @@ func TestTracebacks(t *testing.T) {
 	groups.goroutine(1, 1, "runtime.main;main.main;time.Sleep;runtime.gopark", "waiting", "sleep", "")
 	groups.goroutine(1, 12, "main.worker;runtime.chanrecv1;runtime.chanrecv;runtime.gopark", "waiting", "chan receive", "main.start[...]")
 	labelled := groups.goroutine(1, 2, "main.serve;internal/poll.(*FD).Read;runtime.gopark", "waiting", "IO wait", "net/http.(*Server).Serve")
-	labelled.Label["path"], labelled.Label[stateLabel] = []string{"/a\"b"}, []string{"waiting", "its own"}
+	labelled.Label["path"], labelled.Label[meta.StateLabel.Name()] = []string{"/a\"b"}, []string{"waiting", "its own"}
 	groups.goroutine(7, 1, "[running]", "running", "", "main.main")
 	groups.goroutine(7, 3, "runtime.gopark", "waiting", "finalizer wait", "")
 
 	each := goroutineBuilder()
 	for id, reason := range map[int64]string{18: "chan receive", 3: "select", 20: "sync.Mutex.Lock"} {
 		s := each.goroutine(1, 1, "main.worker;runtime.gopark", "waiting", reason, "main.pool[go.shape.int].start")
-		s.NumLabel[goroutineNumber], s.NumLabel[parentNumber], s.NumLabel[waitNumber] = []int64{id}, []int64{1}, []int64{id * 10}
+		s.NumLabel[meta.GoroutineLabel.Name()], s.NumLabel[meta.ParentLabel.Name()], s.NumLabel[meta.WaitLabel.Name()] = []int64{id}, []int64{1}, []int64{id * 10}
 	}
 
 	bad := goroutineBuilder()

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // writeHead writes title, subtitles, legend and the hottest functions. They stand in the picture itself, for
@@ -50,8 +52,8 @@ func title(p *profile.Profile) string {
 
 // Subject is the pod and its container that a profile is of, "" if it does not say.
 func Subject(p *profile.Profile) string {
-	pod := comment(p, "pod")
-	if c := comment(p, "container"); pod != "" && c != "" {
+	pod := printable(meta.Pod.Get(p))
+	if c := printable(meta.Container.Get(p)); pod != "" && c != "" {
 		return pod + " · " + c
 	}
 	return pod
@@ -63,10 +65,8 @@ func typeName(p *profile.Profile) string { return printable(p.SampleType[valueIn
 func subtitles(p *profile.Profile) []string {
 	s := totals(p)
 	var where, what []string
-	for _, key := range []string{"node", "image"} {
-		if v := comment(p, key); v != "" {
-			where = append(where, key+" "+v)
-		}
+	for _, key := range []commentKey{meta.Node, meta.Image} {
+		where = appendComment(where, p, key)
 	}
 	if len(where) == 0 && len(p.Mapping) > 0 && p.Mapping[0].File != "" {
 		where = append(where, "program "+printable(path.Base(p.Mapping[0].File)))
@@ -80,15 +80,27 @@ func subtitles(p *profile.Profile) []string {
 	if s.Sampled {
 		what = append(what, fmt.Sprintf("%d samples", s.Samples))
 	}
-	for _, key := range []string{"frequency", "lost samples", "partial", "filter"} {
-		if v := comment(p, key); v != "" {
-			what = append(what, key+" "+v)
-		}
+	for _, key := range []commentKey{meta.Frequency, meta.LostSamples, meta.Partial, meta.Filter} {
+		what = appendComment(what, p, key)
 	}
-	if comment(p, "type") != "" && comment(p, "partial") == "" {
+	if meta.Type.Get(p) != "" && meta.Partial.Get(p) == "" {
 		what = append(what, "complete")
 	}
 	return []string{strings.Join(where, " · "), strings.Join(what, " · ")}
+}
+
+// commentKey is a meta.Key of any type.
+type commentKey interface {
+	Name() string
+	Text(*profile.Profile) string
+}
+
+// appendComment appends "key value" if the profile has a comment with the key.
+func appendComment(words []string, p *profile.Profile, key commentKey) []string {
+	if v := key.Text(p); v != "" {
+		words = append(words, key.Name()+" "+printable(v))
+	}
+	return words
 }
 
 // fitHead cuts a heading at its right end: it begins with what matters.

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // levels are those above a stack's own frames: which process, then which thread.
@@ -14,38 +16,30 @@ type levels struct{ process, thread bool }
 // levelsOf shows processes where there are several, and threads where the profile was asked to tell them
 // apart. A label "thread" alone does not say so: a program may give such to its goroutines.
 func levelsOf(p *profile.Profile) levels {
-	return levels{process: processes(p) > 1, thread: comment(p, "by") == "thread"}
+	return levels{process: processes(p) > 1, thread: meta.By.Get(p) == meta.ByThread}
 }
 
 func processOf(s *profile.Sample) string {
 	name := "process"
-	if v := s.Label["process"]; len(v) > 0 {
-		name = printable(v[0])
+	if v, ok := meta.ProcessLabel.Lookup(s); ok {
+		name = printable(v)
 	}
-	return fmt.Sprintf("%s (%d)", name, pidOf(s))
-}
-
-// pidOf is the sample's process, 0 if the profile does not say.
-func pidOf(s *profile.Sample) int64 {
-	if v := s.NumLabel["pid"]; len(v) > 0 {
-		return v[0]
-	}
-	return 0
+	return fmt.Sprintf("%s (%d)", name, meta.PIDLabel.Get(s))
 }
 
 // processes counts the processes that have samples.
 func processes(p *profile.Profile) int {
 	pids := map[int64]bool{}
 	for _, s := range p.Sample {
-		pids[pidOf(s)] = true
+		pids[meta.PIDLabel.Get(s)] = true
 	}
 	return len(pids)
 }
 
 // threadOf is the name of a sample's thread. The threads of a pool often share one, and are one level.
 func threadOf(s *profile.Sample) string {
-	if v := s.Label["thread"]; len(v) > 0 && v[0] != "" {
-		return printable(v[0])
+	if name := meta.ThreadLabel.Get(s); name != "" {
+		return printable(name)
 	}
 	return "[unnamed thread]"
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // The file format of speedscope.app, as its file-format-schema.json has it: frames by number, and for each type of
@@ -51,7 +53,7 @@ func writeSpeedscope(w io.Writer, p *profile.Profile) error {
 		Shared: speedscopeShared{Frames: []speedscopeFrame{}},
 	}
 	samples := slices.Clone(p.Sample)
-	slices.SortStableFunc(samples, func(a, b *profile.Sample) int { return cmp.Compare(timeOf(a), timeOf(b)) })
+	slices.SortStableFunc(samples, func(a, b *profile.Sample) int { return cmp.Compare(meta.TimeLabel.Get(a), meta.TimeLabel.Get(b)) })
 	frames, declared := framesOf(p, levelsOf(p)), declarations(p)
 	for _, f := range frames.all {
 		shared := speedscopeFrame{Name: f.name}
@@ -79,12 +81,4 @@ func writeSpeedscope(w io.Writer, p *profile.Profile) error {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
 	return out.Encode(doc)
-}
-
-// timeOf is when a sample was taken, in milliseconds since the start; 0 if the profile does not say.
-func timeOf(s *profile.Sample) int64 {
-	if v := s.NumLabel["time"]; len(v) > 0 {
-		return v[0]
-	}
-	return 0
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // textRows bounds the table: who wants more has `go tool pprof -top`.
@@ -128,10 +130,10 @@ func EmptyReason(p *profile.Profile) string {
 	if p.DurationNanos > 0 {
 		during = fmt.Sprintf(" in these %v", time.Duration(p.DurationNanos).Round(100*time.Millisecond))
 	}
-	switch reason := comment(p, "partial"); {
+	switch reason := printable(meta.Partial.Get(p)); {
 	case reason != "":
 		return "No samples: " + reason
-	case comment(p, "filter") != "":
+	case meta.Filter.Get(p) != "":
 		return "No samples: the filter leaves nothing."
 	case typeName(p) == "cpu":
 		return fmt.Sprintf("No samples: the container used no CPU%s. What it waits for, CPU samples cannot tell.", during)

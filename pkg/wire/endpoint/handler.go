@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/merge"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
@@ -161,14 +162,7 @@ func (h *handler) change(ctx context.Context, request api.Request, t api.Profile
 	if err != nil {
 		return nil, err
 	}
-	before.Scale(-1)
-	p, err := profile.Merge([]*profile.Profile{before, after})
-	if err != nil {
-		return nil, err
-	}
-	p.TimeNanos, p.DurationNanos = after.TimeNanos, after.TimeNanos-before.TimeNanos
-	p.Comments = after.Comments
-	return p, nil
+	return merge.Subtract(after, before)
 }
 
 // refuse says why there is no profile, so that go tool pprof prints it.

@@ -6,16 +6,15 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// The label that says when a sample was taken. Its values differ from sample to sample, so it has
-// a column of its own and is no part of a set.
-const (
-	timeKey  = "time"
-	timeUnit = "milliseconds" // since the profile's start
-)
+// timeKey and timeUnit are of the label for when a sample was taken. Its values differ from sample to sample, so it has a column
+// of its own and is not part of a label set.
+var timeKey, timeUnit = meta.TimeLabel.Name(), meta.TimeLabel.Unit()
 
-// timeOf is a sample's time where it has the usual form: one value, not negative, in milliseconds.
+// timeOf returns a sample's time and reports whether it has the usual form: one value, not negative, in milliseconds.
 func timeOf(s *profile.Sample) (int64, bool) {
 	v, u := s.NumLabel[timeKey], s.NumUnit[timeKey]
 	ok := len(v) == 1 && v[0] >= 0 && v[0] < 1<<53 && len(u) == 1 && u[0] == timeUnit
