@@ -7,12 +7,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
-)
 
-// Frequencies that are accepted, in samples per second of CPU time.
-const (
-	MinFrequency = 1
-	MaxFrequency = 1000
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
 // NewCPU samples where a container spends its CPU time.
@@ -26,8 +22,8 @@ func NewCPU(o Options) (*Sampler, error) {
 }
 
 func checkFrequency(hz int) error {
-	if hz < MinFrequency || hz > MaxFrequency {
-		return fmt.Errorf("frequency %d Hz: must be from %d to %d", hz, MinFrequency, MaxFrequency)
+	if hz < 1 || hz > requirements.MaxFrequency {
+		return fmt.Errorf("frequency %d Hz: must be from 1 to %d", hz, requirements.MaxFrequency)
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
 // What a node may lack. Callers decide by these with errors.Is; the texts say the particulars.
@@ -23,18 +25,14 @@ var (
 	ErrNotPermitted = errors.New("the node's kernel refuses BPF or perf events")
 )
 
-// oldest is the first kernel with all that the programs need: task iterators and the ring buffer are
-// of 5.8, tail calls with subprograms on amd64 and what the verifier must see through of 5.10.
-const oldestMajor, oldestMinor = 5, 10
-
 // checkKernel finds what is known to be missing before anything is loaded.
 func checkKernel() error {
 	release, err := kernelRelease()
 	if err != nil {
 		return err
 	}
-	if major, minor, ok := parseRelease(release); ok && (major < oldestMajor || major == oldestMajor && minor < oldestMinor) {
-		return fmt.Errorf("%w: it is Linux %s, the profiler needs %d.%d or later; profile on a newer node", ErrKernelTooOld, release, oldestMajor, oldestMinor)
+	if k, ok := requirements.ParseKernel(release); ok && k.Before(requirements.OldestKernel) {
+		return fmt.Errorf("%w: it is Linux %s, the profiler needs %v or later; profile on a newer node", ErrKernelTooOld, release, requirements.OldestKernel)
 	}
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: Linux %s has no /sys/kernel/btf/vmlinux; it needs a kernel built with CONFIG_DEBUG_INFO_BTF", ErrNoBTF, release)
@@ -48,18 +46,6 @@ func kernelRelease() (string, error) {
 		return "", fmt.Errorf("uname: %w", err)
 	}
 	return unix.ByteSliceToString(u.Release[:]), nil
-}
-
-// parseRelease reads "6.1.0-18-amd64".
-func parseRelease(release string) (major, minor int, ok bool) {
-	parts := strings.SplitN(release, ".", 3)
-	if len(parts) < 2 {
-		return 0, 0, false
-	}
-	digits := strings.TrimRightFunc(parts[1], func(r rune) bool { return r < '0' || r > '9' })
-	major, err1 := strconv.Atoi(parts[0])
-	minor, err2 := strconv.Atoi(digits)
-	return major, minor, err1 == nil && err2 == nil
 }
 
 // explain puts the kernel's refusal in terms of the node's settings. what is what was tried.

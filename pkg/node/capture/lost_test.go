@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestLostSamplesAreCounted(t *testing.T) {
 	need.Root(t)
 	id, _ := startTarget(t, "deep") // 8 KiB a sample: the buffer is soon full
-	c, err := NewCPU(Options{ContainerID: id, Frequency: MaxFrequency})
+	c, err := NewCPU(Options{ContainerID: id, Frequency: requirements.MaxFrequency})
 	if err != nil {
 		t.Fatal(err)
 	}

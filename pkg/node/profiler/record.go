@@ -20,6 +20,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
@@ -45,7 +46,7 @@ func newRecordCommand(s Streams) *cobra.Command {
 	r := &o.request
 	f.StringVar(&r.Type, "type", "cpu", "type of the profile: "+strings.Join(api.TypeNames(), ", "))
 	f.DurationVarP(&r.Duration, "duration", "d", 10*time.Second, "how long to sample")
-	f.IntVar(&r.Frequency, "frequency", 99, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
+	f.IntVar(&r.Frequency, "frequency", 99, fmt.Sprintf("samples per second and CPU, 1 to %d", requirements.MaxFrequency))
 	f.IntSliceVar(&r.PIDs, "pid", nil, "only these processes of the container")
 	f.StringVar(&r.By, "by", "", "level to add below the process: "+api.ByThread+", for goroutine "+api.ByGoroutine)
 	f.BoolVar(&r.EnableMemProfile, "enable-memprofile", false, "turn the memory profile of Go programs on for the time of the profile: writes their runtime.MemProfileRate")

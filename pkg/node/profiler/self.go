@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
 // An ephemeral container lives on the limits of the pod it profiles: use little, and be the first
@@ -23,18 +24,16 @@ const (
 	memoryLimit = 48 << 20 // bytes of Go memory at which the collector works harder; not a hard limit
 	niceness    = 19
 	oomScoreAdj = 1000
-	// memoryNeeded is what a profile of a large program took: 26 MB of our own and 4 MB of the kernel's for us.
-	memoryNeeded = 32 << 20 // bytes
 )
 
 // checkRoom refuses where the pod has not enough memory left: near its limit the kernel would end us, or the target.
 func checkRoom() error {
 	room, err := proc.MemoryRoom(os.Getpid())
-	if err != nil || room >= memoryNeeded { // where it cannot be told, the kernel will
+	if err != nil || room >= requirements.Memory { // where it cannot be told, the kernel will
 		return nil
 	}
 	return fmt.Errorf("the pod has %d MiB of memory left up to its limit, the profiler may need %d MiB: use --job, whose memory is its own",
-		max(room, 0)>>20, memoryNeeded>>20)
+		max(room, 0)>>20, requirements.Memory>>20)
 }
 
 // behave makes this process yield to the target in CPU time and memory.

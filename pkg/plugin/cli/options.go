@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
@@ -104,7 +105,7 @@ func (o *Options) addTargetFlags(f *pflag.FlagSet) {
 // addProfilingFlags adds those that say how a profile is taken.
 func (o *Options) addProfilingFlags(f *pflag.FlagSet) {
 	o.addTypeFlag(f)
-	f.IntVar(&o.request.Frequency, "frequency", o.request.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", api.MaxFrequency))
+	f.IntVar(&o.request.Frequency, "frequency", o.request.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", requirements.MaxFrequency))
 	f.IntSliceVar(&o.request.PIDs, "pid", nil, "profile only these `processes`, numbered as inside the container")
 	f.StringVar(&o.request.By, "by", "", "`level` to add below the process: "+api.ByThread+", for goroutine "+api.ByGoroutine)
 	o.addMemProfileFlags(f)

@@ -7,7 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
 // memory compares the pod's limit, which an ephemeral container lives on, with what the pod uses.
@@ -24,10 +24,10 @@ func (e *examination) memory(ctx context.Context) []Check {
 	used, err := e.usage(ctx)
 	if err != nil {
 		return []Check{{name, Unknown, fmt.Sprintf("the pod's limit is %d MiB, of which the profiler may need %d; what it uses cannot be told: %v",
-			limit>>20, launch.Memory>>20, err), ""}}
+			limit>>20, requirements.Memory>>20, err), ""}}
 	}
-	detail := fmt.Sprintf("%d of %d MiB are used, the profiler may need %d", used>>20, limit>>20, launch.Memory>>20)
-	if limit-used < launch.Memory {
+	detail := fmt.Sprintf("%d of %d MiB are used, the profiler may need %d", used>>20, limit>>20, requirements.Memory>>20)
+	if limit-used < requirements.Memory {
 		return []Check{{name, Warning, detail, remedy}}
 	}
 	return []Check{{name, OK, detail, ""}}

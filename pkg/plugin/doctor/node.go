@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
 
@@ -68,9 +68,6 @@ func (e *examination) nodes(ctx context.Context) []Check {
 	return kinds
 }
 
-// The oldest kernel that has what our BPF programs need.
-const oldestMajor, oldestMinor = 5, 10
-
 // judgeNode tells whether the profiler can work on a node, with BPF unless only memory is to be read.
 func judgeNode(name string, node *corev1.Node, memoryOnly bool) Check {
 	info := node.Status.NodeInfo
@@ -83,15 +80,15 @@ func judgeNode(name string, node *corev1.Node, memoryOnly bool) Check {
 	if kind := virtual(node); kind != "" {
 		return fail("a "+kind+" node, which gives no access to its kernel", "run the pod on a node of its own kernel")
 	}
-	major, minor, known := kernel(info.KernelVersion)
+	kernel, known := requirements.ParseKernel(info.KernelVersion)
 	switch {
 	case info.OperatingSystem == "windows":
 		return fail("only Linux containers can be profiled", "")
 	case info.Architecture != "" && info.Architecture != "amd64" && info.Architecture != "arm64":
 		return fail("there are profilers for amd64 and arm64", "")
 	case memoryOnly: // any kernel will do
-	case known && (major < oldestMajor || major == oldestMajor && minor < oldestMinor):
-		return fail(fmt.Sprintf("%d.%d is the oldest kernel that will do", oldestMajor, oldestMinor),
+	case known && kernel.Before(requirements.OldestKernel):
+		return fail(fmt.Sprintf("%v is the oldest kernel that will do", requirements.OldestKernel),
 			"run the pod on a node with a newer kernel, or take a profile that needs no BPF, as --type heap")
 	case !known:
 		c.Verdict = Unknown
@@ -108,18 +105,6 @@ func virtual(node *corev1.Node) string {
 		return "virtual"
 	}
 	return ""
-}
-
-// kernel reads the beginning of a release such as 6.1.0-30-amd64.
-func kernel(release string) (major, minor int, ok bool) {
-	first, rest, _ := strings.Cut(release, ".")
-	second := rest
-	if i := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
-		second = rest[:i]
-	}
-	major, err := strconv.Atoi(first)
-	minor, minorErr := strconv.Atoi(second)
-	return major, minor, err == nil && minorErr == nil
 }
 
 // sandboxes are handlers of runtimes that have a kernel of their own for each pod.

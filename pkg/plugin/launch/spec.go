@@ -67,6 +67,3 @@ func toMap(object any) (map[string]any, error) {
 
 // IsOurs tells the name of something that we created.
 func IsOurs(name string) bool { return strings.HasPrefix(name, namePrefix) }
-
-// Memory is what a profiler may need, in bytes; without that much room it refuses to start (pkg/node/profiler).
-const Memory = 32 << 20

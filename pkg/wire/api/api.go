@@ -11,9 +11,8 @@ import (
 
 // Limits of a Request.
 const (
-	MaxDuration  = time.Hour
-	MaxFrequency = 1000 // Hz
-	MaxPIDs      = 1024
+	MaxDuration = time.Hour
+	MaxPIDs     = 1024
 
 	MaxMemProfileRate = 1 << 30 // bytes
 )
@@ -23,7 +22,7 @@ type Request struct {
 	Type      string        // name of a ProfileType
 	Capture   string        // ID chosen by NewCaptureID; a known one joins that capture
 	Duration  time.Duration // of sampling, at most MaxDuration
-	Frequency int           // samples per second and CPU, 1…MaxFrequency
+	Frequency int           // samples per second and CPU, 1 to requirements.MaxFrequency
 	PIDs      []int         // in the target's PID namespace; none means all processes of the container
 	By        string        // ByThread, ByGoroutine, or empty: by process only
 	NoTimes   bool          // leave out when samples were taken

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
 func FuzzParseRequest(f *testing.F) {
@@ -26,7 +28,7 @@ func FuzzParseRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if r.Duration <= 0 || r.Duration > MaxDuration || r.Frequency < 1 || r.Frequency > MaxFrequency || len(r.PIDs) > MaxPIDs {
+		if r.Duration <= 0 || r.Duration > MaxDuration || r.Frequency < 1 || r.Frequency > requirements.MaxFrequency || len(r.PIDs) > MaxPIDs {
 			t.Fatalf("%q gave %+v", raw, r)
 		}
 		again, err := cpu.Parse(r.Query())

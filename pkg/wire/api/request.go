@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
 const (
@@ -88,8 +90,8 @@ func parseRequest(typ string, q url.Values) (Request, error) {
 	}
 	if s := q.Get("frequency"); s != "" {
 		hertz, err := strconv.Atoi(s)
-		if err != nil || hertz < 1 || hertz > MaxFrequency {
-			return Request{}, BadRequest("frequency=%.20q must be a whole number from 1 to %d", s, MaxFrequency)
+		if err != nil || hertz < 1 || hertz > requirements.MaxFrequency {
+			return Request{}, BadRequest("frequency=%.20q must be a whole number from 1 to %d", s, requirements.MaxFrequency)
 		}
 		r.Frequency = hertz
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
 // ProfileType is a kind of profile that a profiler can make, and what a request for it may ask.
@@ -80,8 +82,8 @@ func (r Request) Validate(types []ProfileType) error {
 	switch {
 	case r.Duration <= 0 || r.Duration > MaxDuration:
 		return fmt.Errorf("--duration %v: it must be above 0 and at most %v", r.Duration, MaxDuration)
-	case r.Frequency < 1 || r.Frequency > MaxFrequency:
-		return fmt.Errorf("--frequency %d: it must be from 1 to %d", r.Frequency, MaxFrequency)
+	case r.Frequency < 1 || r.Frequency > requirements.MaxFrequency:
+		return fmt.Errorf("--frequency %d: it must be from 1 to %d", r.Frequency, requirements.MaxFrequency)
 	case slices.ContainsFunc(r.PIDs, func(pid int) bool { return pid < 1 }):
 		return fmt.Errorf("--pid %v: process IDs are above 0", r.PIDs)
 	case len(r.PIDs) > MaxPIDs:
