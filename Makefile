@@ -1,5 +1,5 @@
-# kubectl pprof: see `make help`. Two targets do everything on a fresh machine with Go, root and
-# Debian packages: `make demo` and `make test`.
+# kubectl pprof: see `make help`. `make check` needs Go only: no root, no Linux. `make demo` and
+# `make test` do the rest on a fresh Debian machine with Go and root.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -49,18 +49,40 @@ demo: build image workloads ## profile a real service in a real cluster; flame g
 generate: ## compile the BPF programs again (needs clang-19)
 	go generate ./pkg/node/capture/...
 
-.PHONY: lint
-lint: ## gofmt, vet and staticcheck
+# Everything must compile for each of these; only Linux runs the profiler.
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.PHONY: check
+check: fmt vet staticcheck tidy unit ## for contributors: all that needs no root, no cluster and no Linux
+
+.PHONY: fmt
+fmt:
 	@unformatted=$$(gofmt -l cmd pkg test profiler-image); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
-	go vet ./...
-	go tool staticcheck ./...
+
+.PHONY: vet
+vet:
+	for p in $(PLATFORMS); do GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./...; done
+
+.PHONY: staticcheck
+staticcheck:
+	GOOS=linux go tool staticcheck ./...
+
+.PHONY: tidy
+tidy:
+	go mod tidy -diff
+
+# The unit tests include those that compare generated files with their sources: the BPF objects
+# (where clang-19 is installed) and the documented flags. The summary ends with what was left out.
+.PHONY: unit
+unit:
+	go test -timeout 20m -json $$(go list ./... | grep -vE '/test/(browser|e2e|kernels)$$') | go run ./test/summarize
 
 .PHONY: test
-test: deps lint build image workloads ## everything: lint, unit, kernel and cluster tests
-	PPROF_TEST_ALL=1 go test -timeout 20m ./cmd/... ./pkg/... ./profiler-image/... ./test/workloads/... ./test/stacks/...
+test: export PPROF_TEST_ALL := 1
+test: deps check build image workloads ## everything: check, tests as root, real kernels, a real cluster
 	go test -count=1 ./test/browser
 	cd test/cluster && go vet . && PPROF_TEST_ALL=$(if $(KUBECONFIG),,1) go test -count=1 -v -timeout 30m .
-	PPROF_TEST_ALL=1 go test -count=1 -timeout 20m ./test/kernels
+	go test -count=1 -timeout 20m ./test/kernels
 	test/with-cluster go test -count=1 -timeout 40m ./test/e2e/...
 
 .PHONY: cuts
