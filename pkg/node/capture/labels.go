@@ -55,15 +55,15 @@ func (l *labelSets) keep(raw []byte) error {
 		return fmt.Errorf("labels of %d bytes are too short for %d", len(raw), count)
 	}
 	pid := int(order.Uint32(raw[unsafe.Offsetof(layout.Pid):]))
-	cut := order.Uint32(raw[unsafe.Offsetof(layout.More):]) != 0
+	cut := order.Uint32(raw[unsafe.Offsetof(layout.Incomplete):]) != 0
 	var all []label
 	var key []byte
 	for i := range int(count) {
 		one := raw[int(header)+i*int(each):][:each]
-		k, ok := text(pid, order.Uint64(one[unsafe.Offsetof(layout.Label[0].KeyAt):]),
-			one[unsafe.Offsetof(layout.Label[0].Key):][:len(layout.Label[0].Key)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].KeyBytes):]))
-		v, _ := text(pid, order.Uint64(one[unsafe.Offsetof(layout.Label[0].ValueAt):]),
-			one[unsafe.Offsetof(layout.Label[0].Value):][:len(layout.Label[0].Value)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].ValueBytes):]))
+		k, ok := text(pid, order.Uint64(one[unsafe.Offsetof(layout.Label[0].KeyAddress):]),
+			one[unsafe.Offsetof(layout.Label[0].Key):][:len(layout.Label[0].Key)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].KeyLength):]))
+		v, _ := text(pid, order.Uint64(one[unsafe.Offsetof(layout.Label[0].ValueAddress):]),
+			one[unsafe.Offsetof(layout.Label[0].Value):][:len(layout.Label[0].Value)], order.Uint32(one[unsafe.Offsetof(layout.Label[0].ValueLength):]))
 		if !ok {
 			cut = true
 		} else if k != "" {

@@ -62,7 +62,7 @@ func TestLabelsAreFetched(t *testing.T) {
 	address := func(raw []byte, field uintptr, at uintptr) {
 		binary.NativeEndian.PutUint64(raw[unsafe.Offsetof(layout.Label)+field:], uint64(at))
 	}
-	keyAt, valueAt := unsafe.Offsetof(layout.Label[0].KeyAt), unsafe.Offsetof(layout.Label[0].ValueAt)
+	keyAt, valueAt := unsafe.Offsetof(layout.Label[0].KeyAddress), unsafe.Offsetof(layout.Label[0].ValueAddress)
 	const unmapped = 8
 	key, value := uintptr(unsafe.Pointer(&coldKey)), uintptr(unsafe.Pointer(&coldValue))
 

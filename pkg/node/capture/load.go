@@ -35,8 +35,8 @@ func (c *Sampler) load(t *target) error {
 	}
 	// The same in all of the programs.
 	variables := map[string]any{
-		bpf.CPUVarUnified: boolean(t.unified), bpf.CPUVarMayReadKernel: boolean(t.mayReadKernel),
-		bpf.CPUVarTargetCgroup: t.cgroup, bpf.CPUVarOwnLevel: t.ownLevel,
+		bpf.CPUVarCgroupV2: boolean(t.unified), bpf.CPUVarMayReadKernel: boolean(t.mayReadKernel),
+		bpf.CPUVarTargetCgroup: t.cgroup, bpf.CPUVarPidnsLevel: t.ownLevel,
 		bpf.CPUVarPidnsDev: dev, bpf.CPUVarPidnsIno: ino, bpf.CPUVarWakeupBytes: size / 4,
 	}
 	prepare := func(spec *ebpf.CollectionSpec, err error) (*ebpf.CollectionSpec, error) {

@@ -65,7 +65,7 @@ func (r *processRanges) set(p program, pid int, mappings []mapping) error {
 		return err
 	}
 	if err := r.maps.UnwindProcesses.Put(p.tgid, bpf.CPUUnwindProcess{
-		Started: p.started, Execs: p.execs, First: uint32(s.first), Count: uint32(s.count), Go: golang,
+		Started: p.started, Execs: p.execs, FirstRange: uint32(s.first), RangeCount: uint32(s.count), Go: golang,
 	}); err != nil {
 		return fmt.Errorf("unwind tables of process %d: %w", pid, err)
 	}

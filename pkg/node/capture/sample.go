@@ -53,22 +53,22 @@ func parseSample(raw []byte) (sample, error) {
 	at := func(offset uintptr) uint32 { return order.Uint32(raw[offset:]) }
 	var layout bpf.CPUSample
 	kernel := int(order.Uint16(raw[unsafe.Offsetof(layout.KernelFrames):]))
-	user := int(order.Uint16(raw[unsafe.Offsetof(layout.UserFrames):]))
+	user := int(order.Uint16(raw[unsafe.Offsetof(layout.UserWords):]))
 	comm := raw[unsafe.Offsetof(layout.Comm):][:len(layout.Comm)]
 	programAt := func(offset uintptr) program {
 		return program{
-			tgid:    at(offset + unsafe.Offsetof(layout.Program.Tgid)),
-			execs:   at(offset + unsafe.Offsetof(layout.Program.Execs)),
-			started: order.Uint64(raw[offset+unsafe.Offsetof(layout.Program.Started):]),
+			tgid:    at(offset + unsafe.Offsetof(layout.Process.Tgid)),
+			execs:   at(offset + unsafe.Offsetof(layout.Process.Execs)),
+			started: order.Uint64(raw[offset+unsafe.Offsetof(layout.Process.Started):]),
 		}
 	}
 	s := sample{
-		program: programAt(unsafe.Offsetof(layout.Program)), parent: programAt(unsafe.Offsetof(layout.Parent)),
+		program: programAt(unsafe.Offsetof(layout.Process)), parent: programAt(unsafe.Offsetof(layout.Parent)),
 		tid: at(unsafe.Offsetof(layout.Tid)), pid: at(unsafe.Offsetof(layout.Pid)),
 		ownPID: at(unsafe.Offsetof(layout.OwnPid)), ownTID: at(unsafe.Offsetof(layout.OwnTid)),
 		end:      bpf.CPUWalkEnd(order.Uint16(raw[unsafe.Offsetof(layout.End):])),
-		labelled: at(unsafe.Offsetof(layout.Labelled)) != 0,
-		known:    order.Uint16(raw[unsafe.Offsetof(layout.Known):]) != 0,
+		labelled: at(unsafe.Offsetof(layout.HasLabels)) != 0,
+		known:    order.Uint16(raw[unsafe.Offsetof(layout.HasTables):]) != 0,
 	}
 	if end := bytes.IndexByte(comm, 0); end >= 0 {
 		comm = comm[:end]
@@ -80,11 +80,11 @@ func parseSample(raw []byte) (sample, error) {
 	}
 	s.state = bpf.CPUWaitState(at(unsafe.Offsetof(layout.State)))
 	s.serial = order.Uint64(raw[unsafe.Offsetof(layout.Serial):])
-	s.byChance = at(unsafe.Offsetof(layout.ByChance)) != 0
+	s.byChance = at(unsafe.Offsetof(layout.RepresentsGroup)) != 0
 	s.group = order.Uint64(raw[unsafe.Offsetof(layout.Group):])
 	s.period = order.Uint64(raw[unsafe.Offsetof(layout.Period):])
 	s.time = order.Uint64(raw[unsafe.Offsetof(layout.Time):])
-	s.link = order.Uint64(raw[unsafe.Offsetof(layout.Link):])
+	s.link = order.Uint64(raw[unsafe.Offsetof(layout.LinkRegister):])
 	s.top = words(raw[unsafe.Offsetof(layout.Top):], len(layout.Top))
 	s.kernel = words(stack, kernel)
 	s.user = words(stack[8*kernel:], user)

@@ -180,7 +180,7 @@ func (c *Sampler) keep(raw []byte) {
 	case bpf.CPURecordKindRECORD_LABELS:
 		_ = c.labels.keep(raw) // else the sample has none
 		return
-	case bpf.CPURecordKindRECORD_WAITED, bpf.CPURecordKindRECORD_REST:
+	case bpf.CPURecordKindRECORD_WAIT_TOTAL, bpf.CPURecordKindRECORD_UNWALKED_TOTAL:
 		if c.waits == nil {
 			return
 		}

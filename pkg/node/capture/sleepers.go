@@ -72,7 +72,7 @@ func (w *waits) forgetEnded(all []sleeper) error {
 		if sleeps[s.tid] || w.maps.Threads.Lookup(s.tid, &t) != nil {
 			continue
 		}
-		if t.Since == w.begin && t.Place[bpf.WaitsPlaceKindPLACE_WAITS].Serial == s.serial { // one that wakes just now becomes known again
+		if t.WaitingSince == w.begin && t.Places[bpf.WaitsPlaceKindPLACE_FIRST_WAIT].Serial == s.serial { // one that wakes just now becomes known again
 			if err := w.maps.Threads.Delete(s.tid); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 				return fmt.Errorf("forget a thread that ended: %w", err)
 			}
@@ -97,11 +97,11 @@ func (w *waits) listSleepers() ([]sleeper, error) {
 		return nil, err
 	}
 	var layout bpf.WaitsSleeper
-	size := int(unsafe.Offsetof(layout.Sample)+unsafe.Offsetof(layout.Sample.Stack)) + 8*(int(bpf.CPUStackRoomMAX_KERNEL_FRAMES)-1)
+	size := int(unsafe.Offsetof(layout.Sample)+unsafe.Offsetof(layout.Sample.Stack)) + 8*(int(bpf.CPUStackCapacityMAX_KERNEL_FRAMES)-1)
 	var all []sleeper
 	for ; len(raw) >= size; raw = raw[size:] {
 		one := sleeper{reader: binary.NativeEndian.Uint32(raw)}
-		if err := binary.Read(bytes.NewReader(raw[unsafe.Offsetof(layout.Regs):size]), binary.NativeEndian, &one.control.StandIn.Regs); err != nil {
+		if err := binary.Read(bytes.NewReader(raw[unsafe.Offsetof(layout.Regs):size]), binary.NativeEndian, &one.control.StackCopy.Regs); err != nil {
 			return nil, err
 		}
 		if one.sample, err = parseSample(raw[unsafe.Offsetof(layout.Sample):size]); err != nil {
@@ -115,7 +115,7 @@ func (w *waits) listSleepers() ([]sleeper, error) {
 // found gives a sleeper's stack and says that it waits since the capture began, unless it has run meanwhile.
 func (w *waits) found(one *sleeper, stack []byte) error {
 	s := &one.sample
-	regs := &one.control.StandIn.Regs
+	regs := &one.control.StackCopy.Regs
 	pid := w.pidOf(s)
 	if pid == 0 {
 		w.forgo()
@@ -135,10 +135,10 @@ func (w *waits) found(one *sleeper, stack []byte) error {
 	if n > 0 {
 		k := one.control
 		k.Begin = w.begin
-		k.StandIn.Tid, k.StandIn.Serial = one.reader, s.serial
-		k.StandIn.Program.Started, k.StandIn.Program.Execs, k.StandIn.Program.Tgid = s.program.started, s.program.execs, s.program.tgid
-		k.StandIn.Low, k.StandIn.High = sp, sp+uint64(n)
-		k.StandIn.Moved = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(stack)))) - sp
+		k.StackCopy.Tid, k.StackCopy.Serial = one.reader, s.serial
+		k.StackCopy.Process.Started, k.StackCopy.Process.Execs, k.StackCopy.Process.Tgid = s.program.started, s.program.execs, s.program.tgid
+		k.StackCopy.Low, k.StackCopy.High = sp, sp+uint64(n)
+		k.StackCopy.Offset = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(stack)))) - sp
 		if err := w.control(k); err != nil {
 			return err
 		}
@@ -147,8 +147,8 @@ func (w *waits) found(one *sleeper, stack []byte) error {
 		}
 		runtime.KeepAlive(stack)
 	}
-	t := bpf.WaitsThread{Since: w.begin, Execs: s.program.execs, At: uint32(bpf.WaitsPlaceKindPLACE_WAITS), Walked: 1}
-	p := &t.Place[t.At]
+	t := bpf.WaitsThread{WaitingSince: w.begin, Execs: s.program.execs, CurrentPlace: uint32(bpf.WaitsPlaceKindPLACE_FIRST_WAIT), Walked: 1}
+	p := &t.Places[t.CurrentPlace]
 	p.Pc, p.Sp, p.State = regs.Pc, sp, uint32(s.state)
 	p.Serial, p.Group = s.serial, s.group
 	err := w.maps.Threads.Update(s.tid, &t, ebpf.UpdateNoExist)

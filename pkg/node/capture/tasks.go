@@ -63,7 +63,7 @@ func listTasks(t *target) ([]bpf.TasksTaskRecord, error) {
 		return nil, err
 	}
 	if err := setVariables(spec, map[string]any{
-		bpf.TasksVarUnified: boolean(t.unified), bpf.TasksVarMayReadKernel: boolean(t.mayReadKernel),
+		bpf.TasksVarCgroupV2: boolean(t.unified), bpf.TasksVarMayReadKernel: boolean(t.mayReadKernel),
 	}); err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (t *target) choose(containerID string, processes []proc.Process, tasks []bp
 	if most == 0 {
 		return fmt.Errorf("container %.12s: none of its %d processes is in the kernel's list of tasks: %w", containerID, len(processes), proc.ErrNoContainer)
 	}
-	t.ownLevel = tasks[0].OwnLevel
+	t.ownLevel = tasks[0].PidnsLevel
 	for _, task := range tasks {
 		if task.Pid != 0 && slices.Contains(task.Cgroups[:], t.cgroup) {
 			t.tasks = append(t.tasks, sample{

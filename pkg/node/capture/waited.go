@@ -18,15 +18,15 @@ type waitedRecord struct {
 	time   uint64 // ns
 }
 
-// parseWaited reads a record of the kind RECORD_WAITED or RECORD_REST.
+// parseWaited reads a record of the kind RECORD_WAIT_TOTAL or RECORD_UNWALKED_TOTAL.
 func parseWaited(raw []byte) (waitedRecord, error) {
-	var layout bpf.CPUWaitedRecord
+	var layout bpf.CPUWaitTotalRecord
 	if len(raw) < int(unsafe.Sizeof(layout)) {
 		return waitedRecord{}, fmt.Errorf("record of waits of %d bytes, it has %d", len(raw), unsafe.Sizeof(layout))
 	}
 	order := binary.NativeEndian
 	return waitedRecord{
-		rest:   kindOf(raw) == bpf.CPURecordKindRECORD_REST,
+		rest:   kindOf(raw) == bpf.CPURecordKindRECORD_UNWALKED_TOTAL,
 		serial: order.Uint64(raw[unsafe.Offsetof(layout.Serial):]),
 		count:  order.Uint32(raw[unsafe.Offsetof(layout.Count):]),
 		time:   order.Uint64(raw[unsafe.Offsetof(layout.Time):]),

@@ -19,7 +19,7 @@ func TestParseWaited(t *testing.T) {
 		}
 	}
 	rest := rawWaited(9, 2, 40)
-	binary.NativeEndian.PutUint32(rest, uint32(bpf.CPURecordKindRECORD_REST))
+	binary.NativeEndian.PutUint32(rest, uint32(bpf.CPURecordKindRECORD_UNWALKED_TOTAL))
 	for _, c := range []struct {
 		raw  []byte
 		want waitedRecord

@@ -44,8 +44,8 @@ type waitMaps struct {
 	bpf.CPUMaps                // those that both have are the same
 	Threads      *ebpf.Map     `ebpf:"threads"`
 	Controls     *ebpf.Map     `ebpf:"controls"`
-	Accounts     *ebpf.Map     `ebpf:"accounts"`
-	Switched     *ebpf.Program `ebpf:"switched"`
+	CPUStates    *ebpf.Map     `ebpf:"cpu_states"`
+	Switched     *ebpf.Program `ebpf:"on_sched_switch"`
 	Unwind       *ebpf.Program `ebpf:"unwind"`
 	ListSleepers *ebpf.Program `ebpf:"list_sleepers"`
 }
@@ -198,15 +198,15 @@ func (w *waits) gather(atEnd bool) error {
 	var tid uint32
 	var t bpf.WaitsThread
 	for threads.Next(&tid, &t) {
-		for i, p := range t.Place {
-			total, rest := amount{int64(p.Count), int64(p.Time)}, amount{int64(p.RestCount), int64(p.RestTime)}
-			if t.Since != 0 && t.At == uint32(i) && now > t.Since {
+		for i, p := range t.Places {
+			total, rest := amount{int64(p.Count), int64(p.Time)}, amount{int64(p.UnwalkedCount), int64(p.UnwalkedTime)}
+			if t.WaitingSince != 0 && t.CurrentPlace == uint32(i) && now > t.WaitingSince {
 				goesOn := &total
 				if t.Walked == 0 {
 					goesOn = &rest
 				}
 				goesOn.count++
-				goesOn.value += int64(now - t.Since)
+				goesOn.value += int64(now - t.WaitingSince)
 			}
 			if one := w.known[p.Serial]; one != nil {
 				w.add(one, total)
@@ -231,13 +231,13 @@ func (w *waits) gather(atEnd bool) error {
 
 // describe says in comments what was not seen.
 func (w *waits) describe(b *profileBuilder) {
-	var perCPU []bpf.WaitsAccount
+	var perCPU []bpf.WaitsCpuState
 	lost, noRoom := w.lost, uint64(0)
-	if w.maps.Accounts.Lookup(uint32(0), &perCPU) == nil { // else what is known
+	if w.maps.CPUStates.Lookup(uint32(0), &perCPU) == nil { // else what is known
 		for _, a := range perCPU {
 			lost.count += int64(a.LostWaits)
 			lost.value += int64(a.LostTime)
-			noRoom += a.NoRoom
+			noRoom += a.UntrackedSwitches
 		}
 	}
 	b.comment("lost waits: %d, of %v", lost.count, time.Duration(lost.value))
@@ -255,6 +255,6 @@ func (w *waits) close() error {
 		errs = append(errs, w.link.Close())
 	}
 	errs = append(errs, w.maps.Switched.Close(), w.maps.Unwind.Close(), w.maps.ListSleepers.Close(),
-		w.maps.Threads.Close(), w.maps.Controls.Close(), w.maps.Accounts.Close(), w.maps.CPUMaps.Close())
+		w.maps.Threads.Close(), w.maps.Controls.Close(), w.maps.CPUStates.Close(), w.maps.CPUMaps.Close())
 	return errors.Join(errs...)
 }

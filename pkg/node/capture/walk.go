@@ -19,7 +19,7 @@ type stackChecker struct {
 // check gives a sample's user stack as the addresses of its instructions, leaf first: of callers one
 // within the call. It says how the stack ends.
 func (c *stackChecker) check(g *generation, s *sample) ([]uint64, stackEnd) {
-	if s.end == bpf.CPUWalkEndEND_NOT_TAKEN {
+	if s.end == bpf.CPUWalkEndEND_NOT_WALKED {
 		return nil, notTaken
 	}
 	if g.mappings == nil {

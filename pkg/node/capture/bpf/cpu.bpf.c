@@ -18,7 +18,7 @@ const volatile __u32 step_samples;
 
 /* Gives for how many the sample stands, 0 for one that is not taken. It is chance which one of a group is, so that what
  * happens in turns has its share. */
-static __always_inline __u32 share(struct second *s, __u64 now)
+static __always_inline __u32 sample_weight(struct rate_window *s, __u64 now)
 {
 	if (now - s->begin >= STEP_NS) {
 		s->begin = now;
@@ -50,17 +50,17 @@ int take_sample(struct bpf_perf_event_data *ctx)
 	if (!memory)
 		return 0;
 	if (step_samples) {
-		stands_for = share(&memory->second, now);
+		stands_for = sample_weight(&memory->rate_window, now);
 		if (!stands_for)
 			return 0;
 	}
 	struct sample *s = &memory->sample;
-	identify(s, current_task(), has_typed_task(), now);
+	init_sample(s, current_task(), has_typed_task(), now);
 	s->tid = bpf_get_current_pid_tgid();
 	bpf_get_current_comm(s->comm, sizeof(s->comm));
-	numbers(s, current_task(), 1);
+	set_pids(s, current_task(), 1);
 	s->period = ctx->sample_period * stands_for;
-	begin_stack(ctx, memory, user_registers(ctx, &memory->walk.regs));
+	capture_stack(ctx, memory, user_registers(ctx, &memory->walk.regs));
 	return 0;
 }
 

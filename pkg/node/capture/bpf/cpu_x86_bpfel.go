@@ -18,6 +18,7 @@ type CPUAddressMark uint64
 const (
 	CPUAddressMarkBY_FRAME_POINTER CPUAddressMark = 9223372036854775808
 	CPUAddressMarkEXACT_ADDRESS    CPUAddressMark = 4611686018427387904
+	CPUAddressMarkRUNTIME_FRAME    CPUAddressMark = 2305843009213693952
 )
 
 type CPUCfaKind uint32
@@ -47,38 +48,38 @@ type CPUGoLayout struct {
 }
 
 type CPULabelRecord struct {
-	_     structs.HostLayout
-	Kind  uint32
-	Tid   uint32
-	Pid   uint32
-	Count uint32
-	More  uint32
-	_     [4]byte
-	Label [8]struct {
-		_          structs.HostLayout
-		KeyAt      uint64
-		ValueAt    uint64
-		KeyBytes   uint32
-		ValueBytes uint32
-		Key        [48]int8
-		Value      [80]int8
+	_          structs.HostLayout
+	Kind       uint32
+	Tid        uint32
+	Pid        uint32
+	Count      uint32
+	Incomplete uint32
+	_          [4]byte
+	Label      [8]struct {
+		_            structs.HostLayout
+		KeyAddress   uint64
+		ValueAddress uint64
+		KeyLength    uint32
+		ValueLength  uint32
+		Key          [48]int8
+		Value        [80]int8
 	}
 }
 
 type CPURecordKind uint32
 
 const (
-	CPURecordKindRECORD_SAMPLE CPURecordKind = 0
-	CPURecordKindRECORD_LABELS CPURecordKind = 1
-	CPURecordKindRECORD_WAITED CPURecordKind = 2
-	CPURecordKindRECORD_REST   CPURecordKind = 3
+	CPURecordKindRECORD_SAMPLE         CPURecordKind = 0
+	CPURecordKindRECORD_LABELS         CPURecordKind = 1
+	CPURecordKindRECORD_WAIT_TOTAL     CPURecordKind = 2
+	CPURecordKindRECORD_UNWALKED_TOTAL CPURecordKind = 3
 )
 
 type CPUSample struct {
 	_       structs.HostLayout
 	Kind    uint32
 	Tid     uint32
-	Program struct {
+	Process struct {
 		_       structs.HostLayout
 		Started uint64
 		Execs   uint32
@@ -90,24 +91,24 @@ type CPUSample struct {
 		Execs   uint32
 		Tgid    uint32
 	}
-	Labelled     uint32
-	Pid          uint32
-	OwnPid       uint32
-	OwnTid       uint32
-	KernelFrames uint16
-	UserFrames   uint16
-	End          uint16
-	Known        uint16
-	State        uint32
-	ByChance     uint32
-	Serial       uint64
-	Group        uint64
-	Period       uint64
-	Comm         [16]int8
-	Time         uint64
-	Link         uint64
-	Top          [8]uint64
-	Stack        [1152]uint64
+	HasLabels       uint32
+	Pid             uint32
+	OwnPid          uint32
+	OwnTid          uint32
+	KernelFrames    uint16
+	UserWords       uint16
+	End             uint16
+	HasTables       uint16
+	State           uint32
+	RepresentsGroup uint32
+	Serial          uint64
+	Group           uint64
+	Period          uint64
+	Comm            [16]int8
+	Time            uint64
+	LinkRegister    uint64
+	Top             [8]uint64
+	Stack           [1152]uint64
 }
 
 type CPUSavedKind uint32
@@ -120,8 +121,8 @@ const (
 )
 
 type CPUScratch struct {
-	_      structs.HostLayout
-	Second struct {
+	_          structs.HostLayout
+	RateWindow struct {
 		_      structs.HostLayout
 		Begin  uint64
 		Taken  uint32
@@ -145,27 +146,27 @@ type CPUScratch struct {
 		Goroutine   uint64
 		FirstRange  uint32
 		Ranges      uint32
-		Known       uint32
+		HasTables   uint32
 		Exact       uint32
 		Frames      uint32
 		Descents    uint32
 		End         uint32
 		WindowBytes uint32
 		WindowStart uint64
-		MovedLow    uint64
-		MovedHigh   uint64
-		Moved       uint64
+		CopiedLow   uint64
+		CopiedHigh  uint64
+		CopyOffset  uint64
 		Window      [512]uint64
 	}
 	Sample CPUSample
 	Labels CPULabelRecord
 }
 
-type CPUStackRoom uint32
+type CPUStackCapacity uint32
 
 const (
-	CPUStackRoomMAX_KERNEL_FRAMES CPUStackRoom = 128
-	CPUStackRoomMAX_USER_FRAMES   CPUStackRoom = 1024
+	CPUStackCapacityMAX_KERNEL_FRAMES CPUStackCapacity = 128
+	CPUStackCapacityMAX_USER_WORDS    CPUStackCapacity = 1024
 )
 
 type CPUUnwindBlock struct {
@@ -175,13 +176,13 @@ type CPUUnwindBlock struct {
 }
 
 type CPUUnwindProcess struct {
-	_       structs.HostLayout
-	Started uint64
-	Execs   uint32
-	First   uint32
-	Count   uint32
-	Pad     uint32
-	Go      CPUGoLayout
+	_          structs.HostLayout
+	Started    uint64
+	Execs      uint32
+	FirstRange uint32
+	RangeCount uint32
+	Pad        uint32
+	Go         CPUGoLayout
 }
 
 type CPUUnwindRange struct {
@@ -215,7 +216,7 @@ const (
 	CPUWaitStateWAIT_STOPPED  CPUWaitState = 4
 )
 
-type CPUWaitedRecord struct {
+type CPUWaitTotalRecord struct {
 	_      structs.HostLayout
 	Kind   uint32
 	Count  uint32
@@ -234,46 +235,46 @@ const (
 	CPUWalkEndEND_UNMAPPED      CPUWalkEnd = 5
 	CPUWalkEndEND_NOT_RISING    CPUWalkEnd = 6
 	CPUWalkEndEND_NOT_DESCRIBED CPUWalkEnd = 7
-	CPUWalkEndEND_NOT_TAKEN     CPUWalkEnd = 8
+	CPUWalkEndEND_NOT_WALKED    CPUWalkEnd = 8
 )
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	CPUMapLost               = "lost"
-	CPUMapProgramsByIndex    = "programs_by_index"
-	CPUMapSamples            = "samples"
-	CPUMapScratch            = "scratch"
-	CPUMapUnwindChunks       = "unwind_chunks"
-	CPUMapUnwindProcesses    = "unwind_processes"
-	CPUMapUnwindRanges       = "unwind_ranges"
-	CPUMapUnwindRules        = "unwind_rules"
-	CPUProgTakeSample        = "take_sample"
-	CPUProgUnwind            = "unwind"
-	CPUVarMayReadKernel      = "may_read_kernel"
-	CPUVarOwnLevel           = "own_level"
-	CPUVarPidnsDev           = "pidns_dev"
-	CPUVarPidnsIno           = "pidns_ino"
-	CPUVarStepSamples        = "step_samples"
-	CPUVarTargetCgroup       = "target_cgroup"
-	CPUVarUnified            = "unified"
-	CPUVarUnusedBlock        = "unused_block"
-	CPUVarUnusedCfaKind      = "unused_cfa_kind"
-	CPUVarUnusedEnd          = "unused_end"
-	CPUVarUnusedGoLayout     = "unused_go_layout"
-	CPUVarUnusedLabelRecord  = "unused_label_record"
-	CPUVarUnusedMark         = "unused_mark"
-	CPUVarUnusedProcess      = "unused_process"
-	CPUVarUnusedRange        = "unused_range"
-	CPUVarUnusedRecordKind   = "unused_record_kind"
-	CPUVarUnusedRule         = "unused_rule"
-	CPUVarUnusedSample       = "unused_sample"
-	CPUVarUnusedSavedKind    = "unused_saved_kind"
-	CPUVarUnusedStackRoom    = "unused_stack_room"
-	CPUVarUnusedWaitState    = "unused_wait_state"
-	CPUVarUnusedWaitedRecord = "unused_waited_record"
-	CPUVarWakeupBytes        = "wakeup_bytes"
+	CPUMapLost                  = "lost"
+	CPUMapProgramsByIndex       = "programs_by_index"
+	CPUMapSamples               = "samples"
+	CPUMapScratch               = "scratch"
+	CPUMapUnwindChunks          = "unwind_chunks"
+	CPUMapUnwindProcesses       = "unwind_processes"
+	CPUMapUnwindRanges          = "unwind_ranges"
+	CPUMapUnwindRules           = "unwind_rules"
+	CPUProgTakeSample           = "take_sample"
+	CPUProgUnwind               = "unwind"
+	CPUVarCgroupV2              = "cgroup_v2"
+	CPUVarMayReadKernel         = "may_read_kernel"
+	CPUVarPidnsDev              = "pidns_dev"
+	CPUVarPidnsIno              = "pidns_ino"
+	CPUVarPidnsLevel            = "pidns_level"
+	CPUVarStepSamples           = "step_samples"
+	CPUVarTargetCgroup          = "target_cgroup"
+	CPUVarUnusedBlock           = "unused_block"
+	CPUVarUnusedCfaKind         = "unused_cfa_kind"
+	CPUVarUnusedEnd             = "unused_end"
+	CPUVarUnusedGoLayout        = "unused_go_layout"
+	CPUVarUnusedLabelRecord     = "unused_label_record"
+	CPUVarUnusedMark            = "unused_mark"
+	CPUVarUnusedProcess         = "unused_process"
+	CPUVarUnusedRange           = "unused_range"
+	CPUVarUnusedRecordKind      = "unused_record_kind"
+	CPUVarUnusedRule            = "unused_rule"
+	CPUVarUnusedSample          = "unused_sample"
+	CPUVarUnusedSavedKind       = "unused_saved_kind"
+	CPUVarUnusedStackCapacity   = "unused_stack_capacity"
+	CPUVarUnusedWaitState       = "unused_wait_state"
+	CPUVarUnusedWaitTotalRecord = "unused_wait_total_record"
+	CPUVarWakeupBytes           = "wakeup_bytes"
 )
 
 // LoadCPU returns the embedded CollectionSpec for CPU.
@@ -340,29 +341,29 @@ type CPUMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CPUVariableSpecs struct {
-	MayReadKernel      *ebpf.VariableSpec `ebpf:"may_read_kernel"`
-	OwnLevel           *ebpf.VariableSpec `ebpf:"own_level"`
-	PidnsDev           *ebpf.VariableSpec `ebpf:"pidns_dev"`
-	PidnsIno           *ebpf.VariableSpec `ebpf:"pidns_ino"`
-	StepSamples        *ebpf.VariableSpec `ebpf:"step_samples"`
-	TargetCgroup       *ebpf.VariableSpec `ebpf:"target_cgroup"`
-	Unified            *ebpf.VariableSpec `ebpf:"unified"`
-	UnusedBlock        *ebpf.VariableSpec `ebpf:"unused_block"`
-	UnusedCfaKind      *ebpf.VariableSpec `ebpf:"unused_cfa_kind"`
-	UnusedEnd          *ebpf.VariableSpec `ebpf:"unused_end"`
-	UnusedGoLayout     *ebpf.VariableSpec `ebpf:"unused_go_layout"`
-	UnusedLabelRecord  *ebpf.VariableSpec `ebpf:"unused_label_record"`
-	UnusedMark         *ebpf.VariableSpec `ebpf:"unused_mark"`
-	UnusedProcess      *ebpf.VariableSpec `ebpf:"unused_process"`
-	UnusedRange        *ebpf.VariableSpec `ebpf:"unused_range"`
-	UnusedRecordKind   *ebpf.VariableSpec `ebpf:"unused_record_kind"`
-	UnusedRule         *ebpf.VariableSpec `ebpf:"unused_rule"`
-	UnusedSample       *ebpf.VariableSpec `ebpf:"unused_sample"`
-	UnusedSavedKind    *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
-	UnusedStackRoom    *ebpf.VariableSpec `ebpf:"unused_stack_room"`
-	UnusedWaitState    *ebpf.VariableSpec `ebpf:"unused_wait_state"`
-	UnusedWaitedRecord *ebpf.VariableSpec `ebpf:"unused_waited_record"`
-	WakeupBytes        *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
+	CgroupV2              *ebpf.VariableSpec `ebpf:"cgroup_v2"`
+	MayReadKernel         *ebpf.VariableSpec `ebpf:"may_read_kernel"`
+	PidnsDev              *ebpf.VariableSpec `ebpf:"pidns_dev"`
+	PidnsIno              *ebpf.VariableSpec `ebpf:"pidns_ino"`
+	PidnsLevel            *ebpf.VariableSpec `ebpf:"pidns_level"`
+	StepSamples           *ebpf.VariableSpec `ebpf:"step_samples"`
+	TargetCgroup          *ebpf.VariableSpec `ebpf:"target_cgroup"`
+	UnusedBlock           *ebpf.VariableSpec `ebpf:"unused_block"`
+	UnusedCfaKind         *ebpf.VariableSpec `ebpf:"unused_cfa_kind"`
+	UnusedEnd             *ebpf.VariableSpec `ebpf:"unused_end"`
+	UnusedGoLayout        *ebpf.VariableSpec `ebpf:"unused_go_layout"`
+	UnusedLabelRecord     *ebpf.VariableSpec `ebpf:"unused_label_record"`
+	UnusedMark            *ebpf.VariableSpec `ebpf:"unused_mark"`
+	UnusedProcess         *ebpf.VariableSpec `ebpf:"unused_process"`
+	UnusedRange           *ebpf.VariableSpec `ebpf:"unused_range"`
+	UnusedRecordKind      *ebpf.VariableSpec `ebpf:"unused_record_kind"`
+	UnusedRule            *ebpf.VariableSpec `ebpf:"unused_rule"`
+	UnusedSample          *ebpf.VariableSpec `ebpf:"unused_sample"`
+	UnusedSavedKind       *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
+	UnusedStackCapacity   *ebpf.VariableSpec `ebpf:"unused_stack_capacity"`
+	UnusedWaitState       *ebpf.VariableSpec `ebpf:"unused_wait_state"`
+	UnusedWaitTotalRecord *ebpf.VariableSpec `ebpf:"unused_wait_total_record"`
+	WakeupBytes           *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // CPUObjects contains all objects after they have been loaded into the kernel.
@@ -412,29 +413,29 @@ func (m *CPUMaps) Close() error {
 //
 // It can be passed to LoadCPUObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CPUVariables struct {
-	MayReadKernel      *ebpf.Variable `ebpf:"may_read_kernel"`
-	OwnLevel           *ebpf.Variable `ebpf:"own_level"`
-	PidnsDev           *ebpf.Variable `ebpf:"pidns_dev"`
-	PidnsIno           *ebpf.Variable `ebpf:"pidns_ino"`
-	StepSamples        *ebpf.Variable `ebpf:"step_samples"`
-	TargetCgroup       *ebpf.Variable `ebpf:"target_cgroup"`
-	Unified            *ebpf.Variable `ebpf:"unified"`
-	UnusedBlock        *ebpf.Variable `ebpf:"unused_block"`
-	UnusedCfaKind      *ebpf.Variable `ebpf:"unused_cfa_kind"`
-	UnusedEnd          *ebpf.Variable `ebpf:"unused_end"`
-	UnusedGoLayout     *ebpf.Variable `ebpf:"unused_go_layout"`
-	UnusedLabelRecord  *ebpf.Variable `ebpf:"unused_label_record"`
-	UnusedMark         *ebpf.Variable `ebpf:"unused_mark"`
-	UnusedProcess      *ebpf.Variable `ebpf:"unused_process"`
-	UnusedRange        *ebpf.Variable `ebpf:"unused_range"`
-	UnusedRecordKind   *ebpf.Variable `ebpf:"unused_record_kind"`
-	UnusedRule         *ebpf.Variable `ebpf:"unused_rule"`
-	UnusedSample       *ebpf.Variable `ebpf:"unused_sample"`
-	UnusedSavedKind    *ebpf.Variable `ebpf:"unused_saved_kind"`
-	UnusedStackRoom    *ebpf.Variable `ebpf:"unused_stack_room"`
-	UnusedWaitState    *ebpf.Variable `ebpf:"unused_wait_state"`
-	UnusedWaitedRecord *ebpf.Variable `ebpf:"unused_waited_record"`
-	WakeupBytes        *ebpf.Variable `ebpf:"wakeup_bytes"`
+	CgroupV2              *ebpf.Variable `ebpf:"cgroup_v2"`
+	MayReadKernel         *ebpf.Variable `ebpf:"may_read_kernel"`
+	PidnsDev              *ebpf.Variable `ebpf:"pidns_dev"`
+	PidnsIno              *ebpf.Variable `ebpf:"pidns_ino"`
+	PidnsLevel            *ebpf.Variable `ebpf:"pidns_level"`
+	StepSamples           *ebpf.Variable `ebpf:"step_samples"`
+	TargetCgroup          *ebpf.Variable `ebpf:"target_cgroup"`
+	UnusedBlock           *ebpf.Variable `ebpf:"unused_block"`
+	UnusedCfaKind         *ebpf.Variable `ebpf:"unused_cfa_kind"`
+	UnusedEnd             *ebpf.Variable `ebpf:"unused_end"`
+	UnusedGoLayout        *ebpf.Variable `ebpf:"unused_go_layout"`
+	UnusedLabelRecord     *ebpf.Variable `ebpf:"unused_label_record"`
+	UnusedMark            *ebpf.Variable `ebpf:"unused_mark"`
+	UnusedProcess         *ebpf.Variable `ebpf:"unused_process"`
+	UnusedRange           *ebpf.Variable `ebpf:"unused_range"`
+	UnusedRecordKind      *ebpf.Variable `ebpf:"unused_record_kind"`
+	UnusedRule            *ebpf.Variable `ebpf:"unused_rule"`
+	UnusedSample          *ebpf.Variable `ebpf:"unused_sample"`
+	UnusedSavedKind       *ebpf.Variable `ebpf:"unused_saved_kind"`
+	UnusedStackCapacity   *ebpf.Variable `ebpf:"unused_stack_capacity"`
+	UnusedWaitState       *ebpf.Variable `ebpf:"unused_wait_state"`
+	UnusedWaitTotalRecord *ebpf.Variable `ebpf:"unused_wait_total_record"`
+	WakeupBytes           *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // CPUPrograms contains all programs after they have been loaded into the kernel.

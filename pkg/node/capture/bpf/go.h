@@ -41,7 +41,7 @@ static __always_inline __u64 thread_pointer(void)
 }
 
 /* The goroutine that the thread runs, if this is its g or that of the thread's own stack; else 0. */
-static __always_inline __u64 goroutine_of(__u64 g, struct go_layout *go)
+static __always_inline __u64 goroutine_from_g(__u64 g, struct go_layout *go)
 {
 	__u64 m, g0, curg;
 
@@ -62,18 +62,18 @@ static __always_inline __u64 find_goroutine(struct user_registers *regs, struct 
 	__u64 g, curg;
 
 	if (go->tls_offset && read_word(thread_pointer() + go->tls_offset, &g)) {
-		curg = goroutine_of(g, go);
+		curg = goroutine_from_g(g, go);
 		if (curg)
 			return curg;
 	}
-	return goroutine_of(regs->r[REG_G], go);
+	return goroutine_from_g(regs->r[REG_G], go);
 }
 
 /* A label of runtime/pprof; what is longer than its room is cut, the lengths tell. A string that is on a page that
  * the process does not have in memory yet, as constants may be, is left to user space: its address tells. */
 struct label {
-	__u64 key_at, value_at; /* 0: the string is here */
-	__u32 key_bytes, value_bytes;
+	__u64 key_address, value_address; /* 0: the string is here */
+	__u32 key_length, value_length;
 	char key[MAX_LABEL_KEY];
 	char value[MAX_LABEL_VALUE];
 };
@@ -85,7 +85,7 @@ struct label_record {
 	__u32 tid;
 	__u32 pid;  /* as in the sample */
 	__u32 count;
-	__u32 more; /* there are labels that were not read */
+	__u32 incomplete; /* there are labels that were not read */
 	struct label label[MAX_LABELS];
 };
 
@@ -98,16 +98,16 @@ static __always_inline void read_label(struct label *out, struct go_string *key,
 	__u32 k = key->length < MAX_LABEL_KEY ? key->length : MAX_LABEL_KEY;
 	__u32 v = value->length < MAX_LABEL_VALUE ? value->length : MAX_LABEL_VALUE;
 
-	out->key_bytes = key->length;
-	out->value_bytes = value->length;
+	out->key_length = key->length;
+	out->value_length = value->length;
 	asm volatile("" : "+r"(k));
 	if (k > MAX_LABEL_KEY)
 		k = MAX_LABEL_KEY;
-	out->key_at = k && bpf_probe_read_user(out->key, k, (void *)key->data) ? key->data : 0;
+	out->key_address = k && bpf_probe_read_user(out->key, k, (void *)key->data) ? key->data : 0;
 	asm volatile("" : "+r"(v));
 	if (v > MAX_LABEL_VALUE)
 		v = MAX_LABEL_VALUE;
-	out->value_at = v && bpf_probe_read_user(out->value, v, (void *)value->data) ? value->data : 0;
+	out->value_address = v && bpf_probe_read_user(out->value, v, (void *)value->data) ? value->data : 0;
 }
 
 /* From Go 1.24 a pointer to a slice of pairs of strings (internal/runtime/pprof/label; runtime/pprof/label.go). */
@@ -120,7 +120,7 @@ static __always_inline void read_label_slice(struct label_record *out, __u64 lab
 
 	if (bpf_probe_read_user(&header, sizeof(header), (void *)labels))
 		return;
-	out->more = header.length > MAX_LABELS;
+	out->incomplete = header.length > MAX_LABELS;
 	for (__u32 i = 0; i < MAX_LABELS && i < header.length; i++) {
 		if (bpf_probe_read_user(&pair, sizeof(pair), (void *)(header.data + i * sizeof(pair))))
 			return;
@@ -145,7 +145,7 @@ static __always_inline void read_label_map(struct label_record *out, __u64 label
 	if (!read_word(labels, &map) || !read_word(map + HMAP_BUCKETS, &bucket) ||
 	    bpf_probe_read_user(&log2_buckets, 1, (void *)(map + HMAP_B)))
 		return;
-	out->more = log2_buckets != 0;
+	out->incomplete = log2_buckets != 0;
 	if (log2_buckets || bpf_probe_read_user(top, sizeof(top), (void *)bucket))
 		return;
 	for (__u32 i = 0; i < 8; i++) {
@@ -163,7 +163,7 @@ static __always_inline void read_labels(struct label_record *out, __u64 goroutin
 {
 	__u64 labels;
 
-	out->count = out->more = 0;
+	out->count = out->incomplete = 0;
 	if (!go->g_labels || !read_word(goroutine + go->g_labels, &labels) || !labels)
 		return;
 	if (go->labels_are_map)

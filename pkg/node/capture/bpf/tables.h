@@ -77,8 +77,8 @@ struct go_layout {
 struct unwind_process {
 	__u64 started; /* with execs: see program_of */
 	__u32 execs;
-	__u32 first;   /* in the map of ranges */
-	__u32 count;
+	__u32 first_range;   /* in the map of ranges */
+	__u32 range_count;
 	__u32 pad;
 	struct go_layout go;
 };
@@ -128,8 +128,8 @@ struct {
 } unwind_processes SEC(".maps");
 
 /* The searches below have no branch that depends on what they find: the verifier would follow each
- * of them through the rest of the program. below() is all ones if a < b, else zero; both are under 2^63. */
-static __always_inline __u64 below(__u64 a, __u64 b)
+ * of them through the rest of the program. less_mask() is all ones if a < b, else zero; both are under 2^63. */
+static __always_inline __u64 less_mask(__u64 a, __u64 b)
 {
 	__s64 difference = (__s64)(a - b);
 
@@ -137,7 +137,7 @@ static __always_inline __u64 below(__u64 a, __u64 b)
 	return (__u64)(difference >> 63);
 }
 
-static __always_inline struct unwind_block *block(__u32 number)
+static __always_inline struct unwind_block *find_block(__u32 number)
 {
 	__u32 chunk = number / CHUNK_BLOCKS, in_chunk = number % CHUNK_BLOCKS;
 	void *inner = bpf_map_lookup_elem(&unwind_chunks, &chunk);
@@ -153,7 +153,7 @@ static __always_inline __u32 find_row(struct unwind_block *b, __u32 address)
 	for (__u32 half = BLOCK_ROWS / 2; half; half /= 2) {
 		__u64 next = (at + half) & (BLOCK_ROWS - 1);
 
-		at += half & below(b->address[next], (__u64)address + 1);
+		at += half & less_mask(b->address[next], (__u64)address + 1);
 		asm volatile("" : "+r"(at)); /* else clang makes an OR of it, whose result 6.1's verifier takes for any */
 	}
 	return at & (BLOCK_ROWS - 1);

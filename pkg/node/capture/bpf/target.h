@@ -19,7 +19,7 @@
 #define MAX_PIDNS_LEVEL 32 /* MAX_PID_NS_LEVEL of include/linux/pid_namespace.h */
 
 /* Set by the loader before the program is verified. */
-const volatile __u8 unified;          /* the container's cgroup is of the unified hierarchy (v2) */
+const volatile __u8 cgroup_v2;          /* the container's cgroup is in the unified hierarchy (v2) */
 const volatile __u8 may_read_kernel;  /* bpf_probe_read_kernel is allowed (no lockdown) */
 
 static __always_inline int has_typed_task(void)
@@ -35,19 +35,19 @@ static __always_inline struct task_struct *current_task(void)
 	return (void *)bpf_get_current_task();
 }
 
-static __always_inline struct cgroup *cgroup_of_typed(struct task_struct *task)
+static __always_inline struct cgroup *typed_cgroup(struct task_struct *task)
 {
-	if (unified)
+	if (cgroup_v2)
 		return task->cgroups->dfl_cgrp;
 	return task->cgroups->subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]->cgroup;
 }
 
-static __always_inline struct cgroup *cgroup_of_probed(struct task_struct *task)
+static __always_inline struct cgroup *probed_cgroup(struct task_struct *task)
 {
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
 	struct cgroup_subsys_state *css;
 
-	if (unified)
+	if (cgroup_v2)
 		return BPF_CORE_READ(set, dfl_cgrp);
 	bpf_core_read(&css, sizeof(css), &set->subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]);
 	return BPF_CORE_READ(css, cgroup);
@@ -55,7 +55,7 @@ static __always_inline struct cgroup *cgroup_of_probed(struct task_struct *task)
 
 static __always_inline int in_target_typed(struct task_struct *task, __u64 id)
 {
-	struct cgroup *cgroup = cgroup_of_typed(task);
+	struct cgroup *cgroup = typed_cgroup(task);
 
 	for (int i = 0; i < CGROUP_LEVELS && cgroup; i++) {
 		if (cgroup->kn->id == id)
@@ -70,7 +70,7 @@ static __always_inline int in_target_typed(struct task_struct *task, __u64 id)
 
 static __always_inline int in_target_probed(struct task_struct *task, __u64 id)
 {
-	struct cgroup *cgroup = cgroup_of_probed(task);
+	struct cgroup *cgroup = probed_cgroup(task);
 
 	for (int i = 0; i < CGROUP_LEVELS && cgroup; i++) {
 		if (BPF_CORE_READ(cgroup, kn, id) == id)
@@ -84,7 +84,7 @@ static __always_inline int in_target_probed(struct task_struct *task, __u64 id)
 }
 
 /* Which program a process runs: its PID may come again, and execve keeps it. */
-struct program {
+struct process_identity {
 	__u64 started; /* the process, ns since boot */
 	__u32 execs;   /* how often it and its ancestors have called execve */
 	__u32 tgid;    /* in the kernel's first PID namespace */
@@ -93,7 +93,7 @@ struct program {
 /* That of a task and that from which it was forked; the latter's tgid is 0 if either has called
  * execve since. To compare self_exec_id is not enough: of `sh -c "helper & exec server"` both have executed as
  * often. */
-static __always_inline void programs(struct task_struct *task, int typed, struct program *own, struct program *parent)
+static __always_inline void read_identities(struct task_struct *task, int typed, struct process_identity *own, struct process_identity *parent)
 {
 	if (typed) {
 		struct task_struct *above = task->group_leader->real_parent->group_leader;

@@ -11,7 +11,7 @@ struct task_record {
 	__u64 cgroups[CGROUP_LEVELS]; /* ids, the task's own first, then upwards; 0 where there are none */
 	__u32 tgid;                  /* in the kernel's first PID namespace */
 	__u32 pid;                   /* in the PID namespace of our /proc; 0 if it cannot be read */
-	__u32 own_level;             /* depth of that namespace, the first having 0 */
+	__u32 pidns_level;             /* depth of that namespace, the first having 0 */
 	__u32 execs;                 /* how often it and its ancestors have called execve */
 };
 
@@ -29,7 +29,7 @@ int list_processes(struct bpf_iter__task *ctx)
 	r.start_boottime = task->start_boottime;
 	r.execs = task->self_exec_id;
 
-	struct cgroup *cgroup = cgroup_of_typed(task);
+	struct cgroup *cgroup = typed_cgroup(task);
 	for (int i = 0; i < CGROUP_LEVELS && cgroup; i++) {
 		r.cgroups[i] = cgroup->kn->id;
 		struct cgroup_subsys_state *parent = cgroup->self.parent;
@@ -39,13 +39,13 @@ int list_processes(struct bpf_iter__task *ctx)
 	}
 	/* The current task is the one that reads this list: we. */
 	if (has_typed_task())
-		r.own_level = bpf_get_current_task_btf()->thread_pid->level;
+		r.pidns_level = bpf_get_current_task_btf()->thread_pid->level;
 	else
-		r.own_level = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread_pid, level);
-	if (r.own_level == 0)
+		r.pidns_level = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread_pid, level);
+	if (r.pidns_level == 0)
 		r.pid = r.tgid;
 	else if (may_read_kernel)
-		r.pid = pid_at_level(task, r.own_level);
+		r.pid = pid_at_level(task, r.pidns_level);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }

@@ -19,7 +19,7 @@ type TasksTaskRecord struct {
 	Cgroups       [24]uint64
 	Tgid          uint32
 	Pid           uint32
-	OwnLevel      uint32
+	PidnsLevel    uint32
 	Execs         uint32
 }
 
@@ -28,8 +28,8 @@ type TasksTaskRecord struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	TasksProgListProcesses   = "list_processes"
+	TasksVarCgroupV2         = "cgroup_v2"
 	TasksVarMayReadKernel    = "may_read_kernel"
-	TasksVarUnified          = "unified"
 	TasksVarUnusedTaskRecord = "unused_task_record"
 )
 
@@ -88,8 +88,8 @@ type TasksMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TasksVariableSpecs struct {
+	CgroupV2         *ebpf.VariableSpec `ebpf:"cgroup_v2"`
 	MayReadKernel    *ebpf.VariableSpec `ebpf:"may_read_kernel"`
-	Unified          *ebpf.VariableSpec `ebpf:"unified"`
 	UnusedTaskRecord *ebpf.VariableSpec `ebpf:"unused_task_record"`
 }
 
@@ -123,8 +123,8 @@ func (m *TasksMaps) Close() error {
 //
 // It can be passed to LoadTasksObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TasksVariables struct {
+	CgroupV2         *ebpf.Variable `ebpf:"cgroup_v2"`
 	MayReadKernel    *ebpf.Variable `ebpf:"may_read_kernel"`
-	Unified          *ebpf.Variable `ebpf:"unified"`
 	UnusedTaskRecord *ebpf.Variable `ebpf:"unused_task_record"`
 }
 

@@ -12,31 +12,31 @@ struct place {
 	__u64 group;      /* serial of the first stack here */
 	__u64 serial;     /* of the last stack that was walked here; 0: nothing is here yet */
 	__u64 time;       /* waited with that stack, ns, without the wait that goes on */
-	__u64 rest_time;  /* waited without a walk since the group began */
+	__u64 unwalked_time;  /* waited without a walk since the group began */
 	__u64 walked_at;  /* the last walk that was not by chance, CLOCK_MONOTONIC */
 	__u32 count;      /* of waits that are over */
-	__u32 rest_count;
+	__u32 unwalked_count;
 	__u32 state;      /* enum wait_state */
 	__u32 waits;      /* of the group */
 };
 
 enum place_kind {
-	PLACE_NOT_RUN,   /* for a CPU, without a stack: it has not run yet, or there was no time to walk it */
-	PLACE_NOT_TAKEN, /* for something else, likewise */
-	PLACE_PREEMPTED, /* anywhere: for a CPU */
-	PLACE_WAITS,     /* the first of WAITS for all else */
+	PLACE_UNWALKED_RUNNABLE,   /* for a CPU, without a stack: it has not run yet, or there was no time to walk it */
+	PLACE_UNWALKED_WAIT, /* for something else, likewise */
+	PLACE_RUNNABLE, /* anywhere: for a CPU */
+	PLACE_FIRST_WAIT,     /* the first of WAIT_PLACES for all else */
 };
-#define WAITS 3
-#define PLACES (PLACE_WAITS + WAITS)
+#define WAIT_PLACES 3
+#define PLACES (PLACE_FIRST_WAIT + WAIT_PLACES)
 
 /* Only the CPUs that switch from and to it change it, one after the other. */
 struct thread {
-	__u64 since; /* it waits, CLOCK_MONOTONIC; 0: it runs */
+	__u64 waiting_since; /* it waits, CLOCK_MONOTONIC; 0: it runs */
 	__u32 execs; /* of its program: after execve no place is the same */
-	__u32 at;    /* place */
+	__u32 current_place;/* place */
 	__u32 walked; /* the stack was walked for this wait */
 	__u32 pad;
-	struct place place[PLACES];
+	struct place places[PLACES];
 };
 
 const struct thread *unused_thread __attribute__((unused));
@@ -47,7 +47,7 @@ static __always_inline struct place *place_at(struct thread *t, __u32 at)
 	asm volatile("" : "+r"(at)); /* the bound where it is used, for the verifier */
 	if (at >= PLACES)
 		at = 0;
-	return &t->place[at];
+	return &t->places[at];
 }
 
 /* By the thread's number in the kernel's first PID namespace. The loader gives it room for four times the threads
@@ -61,20 +61,20 @@ struct {
 
 /* A thread that sleeps since before the capture began never switches to us. Its stack is walked in its place by our
  * own thread of that number, which has a copy of its stack at other addresses, when that gives up the CPU. */
-struct stand_in {
+struct stack_copy {
 	__u32 tid; /* 0: none */
 	__u32 pad;
 	__u64 serial;
 	__u64 low, high; /* addresses of the stack that was copied */
-	__u64 moved;     /* from there to the copy */
-	struct program program;
+	__u64 offset;    /* from there to the copy */
+	struct process_identity process;
 	struct user_registers regs;
 };
 
 /* Written by user space. */
 struct control {
 	__u64 begin, end; /* of the capture, CLOCK_MONOTONIC; 0 if not yet */
-	struct stand_in stand_in;
+	struct stack_copy stack_copy;
 };
 
 const struct control *unused_control __attribute__((unused));
@@ -86,32 +86,32 @@ struct {
 	__type(value, struct control);
 } controls SEC(".maps");
 
-#define OUTSIDE 16 /* a power of two */
+#define OTHER_CGROUPS 16 /* a power of two */
 
 /* Of stacks to walk, so many in a time. */
-struct grant {
-	__u64 until; /* granted up to this time */
-	__u64 left;  /* of what was granted */
+struct token_bucket {
+	__u64 granted_until; /* granted up to this time */
+	__u64 tokens;  /* of what was granted */
 };
 
 /* Of one CPU. */
-struct account {
-	__u64 serial;       /* last one given */
-	__u64 no_room;      /* switches of threads that found no room in the map of threads */
+struct cpu_state {
+	__u64 last_serial;  /* last one given */
+	__u64 untracked_switches;      /* switches of threads that found no room in the map of threads */
 	__u64 lost_time;    /* of waits that found no room in the ring buffer, ns */
 	__u64 lost_waits;
-	struct grant first, again, preempted;
-	__u64 outside[OUTSIDE]; /* ids of cgroups that are not the target's, in the place that their low bits tell */
+	struct token_bucket new_walks, repeat_walks, preempted_walks;
+	__u64 other_cgroups[OTHER_CGROUPS]; /* ids of cgroups that are not the target's, in the place that their low bits tell */
 };
 
-const struct account *unused_account __attribute__((unused));
+const struct cpu_state *unused_cpu_state __attribute__((unused));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct account);
-} accounts SEC(".maps");
+	__type(value, struct cpu_state);
+} cpu_states SEC(".maps");
 
 /* For a new entry of the map of threads, which does not fit on a program's stack. */
 struct {
@@ -119,7 +119,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct thread);
-} no_thread SEC(".maps");
+} empty_thread SEC(".maps");
 
 /* include/linux/sched.h; equal since 4.14 but for the highest, which is newer. */
 #define TASK_UNINTERRUPTIBLE 0x0002
@@ -132,7 +132,7 @@ struct task_struct___before_5_14 {
 	long state;
 } __attribute__((preserve_access_index));
 
-static __always_inline __u32 state_of(struct task_struct *task)
+static __always_inline __u32 task_state(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->__state))
 		return task->__state;

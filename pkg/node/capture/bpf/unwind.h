@@ -8,9 +8,9 @@
 #include "go.h"
 
 /* Powers of two. */
-enum stack_room {
+enum stack_capacity {
 	MAX_KERNEL_FRAMES = 128, /* kernel.perf_event_max_stack is 127 */
-	MAX_USER_FRAMES = 1024,
+	MAX_USER_WORDS = 1024,
 };
 #define WINDOW_WORDS 512 /* of the stack that are read at once: 4 KiB cost little more than a word */
 #define BELOW_WINDOW 128 /* bytes before the first address asked for, for the next may lie lower */
@@ -21,6 +21,7 @@ enum stack_room {
 enum address_mark {
 	BY_FRAME_POINTER = 1ULL << 63, /* found by a frame pointer rather than by a table: user space looks whether it follows a call */
 	EXACT_ADDRESS = 1ULL << 62,    /* no return address: a signal interrupted the frame there, or returns to it */
+	RUNTIME_FRAME = 1ULL << 61,    /* reserved, never emitted yet: two payload words of a frame described by a language runtime follow */
 };
 
 /* Why a walk ended. */
@@ -33,7 +34,7 @@ enum walk_end {
 	END_UNMAPPED,      /* the return address is in no executable mapping */
 	END_NOT_RISING,    /* the next frame is not above this one */
 	END_NOT_DESCRIBED, /* the table's row is not understood, or wants a register that is not known */
-	END_NOT_TAKEN,     /* there was no walk */
+	END_NOT_WALKED,     /* there was no walk */
 };
 
 /* It is kept in a map and not in registers: to the verifier a value in a map is any value, so that it
@@ -46,14 +47,14 @@ struct walk {
 	struct go_layout go;        /* if the process is of Go */
 	__u64 goroutine;            /* that the thread runs; 0 if none is known */
 	__u32 first_range, ranges;
-	__u32 known;                /* the process has ranges */
+	__u32 has_tables;                /* the process has ranges */
 	__u32 exact;                /* the pc is an interrupted one, and no return address */
 	__u32 frames, descents;
 	__u32 end;                  /* enum walk_end */
 	__u32 window_bytes;
 	__u64 window_start;
-	__u64 moved_low, moved_high; /* addresses of a stack of which the current process has a copy elsewhere; else 0 */
-	__u64 moved;                 /* from there to the copy */
+	__u64 copied_low, copied_high; /* addresses of a stack of which the current process has a copy elsewhere; else 0 */
+	__u64 copy_offset;           /* from there to the copy */
 	__u64 window[WINDOW_WORDS];
 };
 
@@ -62,8 +63,8 @@ static __always_inline int stack_word(struct walk *w, __u64 address, __u64 *out)
 {
 	__u64 at = address - w->window_start;
 
-	if (w->moved)
-		return address - w->moved_low < w->moved_high - w->moved_low && read_word(address + w->moved, out);
+	if (w->copy_offset)
+		return address - w->copied_low < w->copied_high - w->copied_low && read_word(address + w->copy_offset, out);
 	if (address & 7)
 		return !bpf_probe_read_user(out, sizeof(*out), (void *)address);
 	if (at >= w->window_bytes) {
@@ -96,11 +97,11 @@ static __always_inline int find_range(struct walk *w, __u64 address)
 	for (__u32 half = MAX_RANGES / 2; half; half /= 2) {
 		__u64 next = at + half;
 
-		key = w->first_range + (next & below(next, w->ranges));
+		key = w->first_range + (next & less_mask(next, w->ranges));
 		r = bpf_map_lookup_elem(&unwind_ranges, &key);
 		if (!r)
 			return 0;
-		at += half & below(next, w->ranges) & below(r->start, address + 1);
+		at += half & less_mask(next, w->ranges) & less_mask(r->start, address + 1);
 	}
 	key = w->first_range + at;
 	r = bpf_map_lookup_elem(&unwind_ranges, &key);
@@ -118,17 +119,17 @@ static __always_inline struct unwind_rule *find_rule(struct walk *w, __u64 addre
 
 	if (!w->range.index)
 		return 0;
-	b = block(w->range.index);
+	b = find_block(w->range.index);
 	if (!b)
 		return 0;
-	b = block(w->range.index + 1 + find_row(b, relative));
+	b = find_block(w->range.index + 1 + find_row(b, relative));
 	if (!b)
 		return 0;
 	rule = b->rule[find_row(b, relative)];
 	return bpf_map_lookup_elem(&unwind_rules, &rule);
 }
 
-static __always_inline int ended(struct walk *w, enum walk_end why)
+static __always_inline int end_walk(struct walk *w, enum walk_end why)
 {
 	w->end = why;
 	return 1;
@@ -149,15 +150,15 @@ static __always_inline int frame_register(struct walk *w, __u32 number, __u64 *o
 }
 
 /* Goes on to the caller whose frame is described. */
-static __always_inline int go_on(struct walk *w, __u64 pc, __u64 sp, __u64 fp, __u64 mark)
+static __always_inline int continue_at_caller(struct walk *w, __u64 pc, __u64 sp, __u64 fp, __u64 mark)
 {
 #if defined(__TARGET_ARCH_arm64)
 	pc &= (1ULL << 48) - 1; /* without a pointer authentication code */
 #endif
 	if (!pc)
-		return ended(w, END_NO_CALLER);
+		return end_walk(w, END_NO_CALLER);
 	if (is_kernel_address(pc))
-		return ended(w, END_UNMAPPED);
+		return end_walk(w, END_UNMAPPED);
 	w->pc = pc;
 	w->sp = sp;
 	w->fp = fp;
@@ -171,12 +172,12 @@ static __always_inline int step_by_frame_pointer(struct walk *w)
 	__u64 pc, fp;
 
 	if (!w->fp)
-		return ended(w, END_NO_CALLER);
+		return end_walk(w, END_NO_CALLER);
 	if (w->fp & 7 || !stack_word(w, w->fp, &fp) || !stack_word(w, w->fp + 8, &pc))
-		return ended(w, END_UNREADABLE);
+		return end_walk(w, END_UNREADABLE);
 	if (fp <= w->fp && fp && ++w->descents > MAX_DESCENTS)
-		return ended(w, END_NOT_RISING);
-	return go_on(w, pc, w->fp + 16, fp, BY_FRAME_POINTER);
+		return end_walk(w, END_NOT_RISING);
+	return continue_at_caller(w, pc, w->fp + 16, fp, BY_FRAME_POINTER);
 }
 
 #if defined(__TARGET_ARCH_x86)
@@ -202,14 +203,14 @@ static __always_inline int step_out_of_signal(struct walk *w)
 
 	if (!stack_word(w, w->sp + SIGNAL_FP, &fp) || !stack_word(w, w->sp + SIGNAL_SP, &sp) ||
 	    !stack_word(w, w->sp + SIGNAL_PC, &pc))
-		return ended(w, END_UNREADABLE);
+		return end_walk(w, END_UNREADABLE);
 #if defined(__TARGET_ARCH_arm64)
 	if (!stack_word(w, w->sp + SIGNAL_LR, &w->regs.r[REG_LR]))
-		return ended(w, END_UNREADABLE);
+		return end_walk(w, END_UNREADABLE);
 #endif
 	if (sp <= w->sp && ++w->descents > MAX_DESCENTS)
-		return ended(w, END_NOT_RISING);
-	if (go_on(w, pc, sp, fp, EXACT_ADDRESS))
+		return end_walk(w, END_NOT_RISING);
+	if (continue_at_caller(w, pc, sp, fp, EXACT_ADDRESS))
 		return 1;
 	w->exact = 1;
 	return 0;
@@ -223,15 +224,15 @@ static __always_inline int step_to_goroutine(struct walk *w, __u64 sp, __s32 pus
 
 #if defined(__TARGET_ARCH_x86)
 	if (pushed && !stack_word(w, sp, &fp))
-		return ended(w, END_UNREADABLE);
+		return end_walk(w, END_UNREADABLE);
 	sp += pushed;
 	if (!stack_word(w, sp, &pc))
-		return ended(w, END_UNREADABLE);
-	return go_on(w, pc, sp + 8, fp, 0);
+		return end_walk(w, END_UNREADABLE);
+	return continue_at_caller(w, pc, sp + 8, fp, 0);
 #elif defined(__TARGET_ARCH_arm64)
 	if (!stack_word(w, sp - 8, &fp) || !stack_word(w, sp, &pc))
-		return ended(w, END_UNREADABLE);
-	return go_on(w, pc, sp + 16, fp, 0);
+		return end_walk(w, END_UNREADABLE);
+	return continue_at_caller(w, pc, sp + 16, fp, 0);
 #endif
 }
 
@@ -244,17 +245,17 @@ static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset, __s
 
 #if defined(__TARGET_ARCH_x86)
 	if (!stack_word(w, w->sp + offset, &depth) || !stack_word(w, w->sp + offset + 8, &g))
-		return ended(w, END_UNREADABLE);
+		return end_walk(w, END_UNREADABLE);
 #elif defined(__TARGET_ARCH_arm64)
 	if (!stack_word(w, w->sp + offset, &g) || !stack_word(w, w->sp + offset + 8, &depth))
-		return ended(w, END_UNREADABLE);
+		return end_walk(w, END_UNREADABLE);
 #endif
 	sp = depth;
-	if (w->moved && g)
-		return ended(w, END_NOT_DESCRIBED); /* only the stack was copied */
+	if (w->copy_offset && g)
+		return end_walk(w, END_NOT_DESCRIBED); /* only the stack was copied */
 	if (g) {
 		if (!read_word(g + G_STACK_HIGH, &top))
-			return ended(w, END_UNREADABLE);
+			return end_walk(w, END_UNREADABLE);
 		sp = top - depth;
 	}
 	return step_to_goroutine(w, sp, pushed);
@@ -269,7 +270,7 @@ static __always_inline int step_out_of_systemstack(struct walk *w, __s32 pushed)
 		return step_by_frame_pointer(w);
 	if (!read_word(w->goroutine + G_STACK_LOW, &low) || !read_word(w->goroutine + G_STACK_HIGH, &high) ||
 	    !read_word(w->goroutine + G_SCHED_SP, &sp))
-		return ended(w, END_UNREADABLE);
+		return end_walk(w, END_UNREADABLE);
 	if (w->sp >= low && w->sp < high) /* not yet, or not any more */
 		sp = w->sp;
 	return step_to_goroutine(w, sp, pushed);
@@ -285,16 +286,16 @@ static __always_inline int step_out_of_morestack(struct walk *w, __u64 *frame)
 		return step_by_frame_pointer(w);
 	if (!read_word(w->goroutine + G_SCHED_SP, &sp) || !read_word(w->goroutine + G_SCHED_PC, &pc) ||
 	    !read_word(w->goroutine + w->go.sched_bp, &fp))
-		return ended(w, END_UNREADABLE);
+		return end_walk(w, END_UNREADABLE);
 	*frame = pc;
 #if defined(__TARGET_ARCH_x86)
 	if (!stack_word(w, sp, &caller))
-		return ended(w, END_UNREADABLE);
-	return go_on(w, caller, sp + 8, fp, 0);
+		return end_walk(w, END_UNREADABLE);
+	return continue_at_caller(w, caller, sp + 8, fp, 0);
 #elif defined(__TARGET_ARCH_arm64)
 	if (!read_word(w->goroutine + w->go.sched_lr, &caller))
-		return ended(w, END_UNREADABLE);
-	return go_on(w, caller, sp, fp, 0);
+		return end_walk(w, END_UNREADABLE);
+	return continue_at_caller(w, caller, sp, fp, 0);
 #endif
 }
 
@@ -306,11 +307,11 @@ static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule
 	case CFA_REGISTER:
 	case CFA_DEREFERENCE:
 		if (!frame_register(w, rule->cfa_register, &cfa))
-			return ended(w, END_NOT_DESCRIBED);
+			return end_walk(w, END_NOT_DESCRIBED);
 		cfa += rule->cfa_offset;
 		if (rule->cfa == CFA_DEREFERENCE) {
 			if (!stack_word(w, cfa, &cfa))
-				return ended(w, END_UNREADABLE);
+				return end_walk(w, END_UNREADABLE);
 			cfa += rule->cfa_add;
 		}
 		break;
@@ -320,7 +321,7 @@ static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule
 	case CFA_SIGNAL:
 		return step_out_of_signal(w);
 	case CFA_ROOT:
-		return ended(w, END_ROOT);
+		return end_walk(w, END_ROOT);
 	case CFA_GO_CGOCALL:
 		return step_out_of_cgocall(w, rule->cfa_offset, rule->cfa_add);
 	case CFA_GO_SYSTEMSTACK:
@@ -328,58 +329,58 @@ static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule
 	case CFA_GO_MORESTACK:
 		return step_out_of_morestack(w, frame);
 	default:
-		return ended(w, END_NOT_DESCRIBED);
+		return end_walk(w, END_NOT_DESCRIBED);
 	}
 	/* The frame pointer first, for it lies lower. */
 	if (rule->fp == SAVED_REGISTER) {
 		if (!frame_register(w, rule->fp_offset, &fp))
-			return ended(w, END_NOT_DESCRIBED);
+			return end_walk(w, END_NOT_DESCRIBED);
 	} else if (rule->fp != SAVED_SAME) {
 		if (!stack_word(w, (rule->fp == SAVED_AT_CFA ? cfa : w->fp) + rule->fp_offset, &fp))
-			return ended(w, END_UNREADABLE);
+			return end_walk(w, END_UNREADABLE);
 	}
 	if (rule->ra == SAVED_AT_CFA) {
 		if (!stack_word(w, cfa + rule->ra_offset, &pc))
-			return ended(w, END_UNREADABLE);
+			return end_walk(w, END_UNREADABLE);
 	} else if (rule->ra == SAVED_REGISTER) {
 		if (!frame_register(w, rule->ra_offset, &pc))
-			return ended(w, END_NOT_DESCRIBED);
+			return end_walk(w, END_NOT_DESCRIBED);
 #if defined(__TARGET_ARCH_arm64)
 	} else if (rule->ra == SAVED_SAME && w->exact) {
 		pc = w->regs.r[REG_LR];
 #endif
 	} else {
-		return ended(w, END_NOT_DESCRIBED);
+		return end_walk(w, END_NOT_DESCRIBED);
 	}
 	/* A leaf may have nothing on the stack, if the return address is in a register. */
 	if (cfa < w->sp || (cfa == w->sp && !w->exact))
-		return ended(w, END_NOT_RISING);
-	return go_on(w, pc, cfa, fp, 0);
+		return end_walk(w, END_NOT_RISING);
+	return continue_at_caller(w, pc, cfa, fp, 0);
 }
 
 /* Records the frame and goes on to its caller. Gives 1 when the frame was the last, or there is none. */
-static __always_inline int step(struct walk *w, __u64 *stack)
+static __always_inline int walk_frame(struct walk *w, __u64 *stack)
 {
 	__u64 address = w->exact ? w->pc : w->pc - 1; /* in the call, which may be the last instruction of its function */
 	__u32 n = w->frames;
 	struct unwind_rule *rule = 0;
 
-	if (n >= MAX_USER_FRAMES)
-		return ended(w, END_TRUNCATED);
-	if (w->known && !find_range(w, address)) {
+	if (n >= MAX_USER_WORDS)
+		return end_walk(w, END_TRUNCATED);
+	if (w->has_tables && !find_range(w, address)) {
 		w->range.start = w->range.end = 0;
 		if (n)
-			return ended(w, END_UNMAPPED);
-		w->known = 0; /* the leaf is in code that was mapped just now */
-	} else if (w->known) {
+			return end_walk(w, END_UNMAPPED);
+		w->has_tables = 0; /* the leaf is in code that was mapped just now */
+	} else if (w->has_tables) {
 		rule = find_rule(w, address);
 	}
 	if (rule && rule->cfa == CFA_SIGNAL)
 		w->mark = EXACT_ADDRESS;
 	w->frames = n + 1;
 	asm volatile("" : "+r"(n)); /* the bound where it is used: until 6.3 the verifier forgets it on the stack */
-	stack[n & (MAX_USER_FRAMES - 1)] = w->pc | w->mark;
+	stack[n & (MAX_USER_WORDS - 1)] = w->pc | w->mark;
 	if (rule && rule->cfa != CFA_FRAME_POINTER)
-		return step_by_rule(w, rule, &stack[n & (MAX_USER_FRAMES - 1)]);
+		return step_by_rule(w, rule, &stack[n & (MAX_USER_WORDS - 1)]);
 	return step_by_frame_pointer(w);
 }

@@ -2,7 +2,7 @@
 
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * How long the target's threads wait, and where. `switched` runs at every switch of a CPU from one task to another. The
+ * How long the target's threads wait, and where. `on_sched_switch` runs at every switch of a CPU from one task to another. The
  * stack is that of the switch out, which is still the same at the switch in. A thread that waits at the same place
  * again and again has its stack walked some of the times, and its waits are summed up here: switches come a hundred
  * thousand times a second, and walking a stack costs more than a switch does.
@@ -13,22 +13,22 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* A walk costs 3 to 10 us. Of each CPU's, as many in the long run, one per so many ns: 2,000 a second of waits at places
  * that are new or seldom, 500 of others, 250 where a thread was preempted; and at once as many as are in a burst. */
-#define FIRST_EVERY 500000
-#define FIRST_BURST 1000
-#define AGAIN_EVERY 2000000
-#define AGAIN_BURST 250
-#define PREEMPTED_EVERY 4000000
-#define PREEMPTED_BURST 100
-#define FIRST_WAITS 4          /* at a place count as new */
-#define SELDOM_NS 4000000      /* between walks */
+#define NEW_WALK_INTERVAL_NS 500000
+#define NEW_WALK_BURST 1000
+#define REPEAT_WALK_INTERVAL_NS 2000000
+#define REPEAT_WALK_BURST 250
+#define PREEMPTED_WALK_INTERVAL_NS 4000000
+#define PREEMPTED_WALK_BURST 100
+#define NEW_PLACE_WAITS 4          /* at a place count as new */
+#define RARE_WALK_NS 4000000      /* between walks */
 /* Of the others one of 16 is walked, by chance: other paths may look the same from their registers. What is waited
  * without a walk is shared out by user space as those waits were that chance chose. */
 #define CHANCE_MASK 15
 
 /* As in_target_typed, but remembers: most switches are between others, and a cgroup stays where it is. */
-static __always_inline int is_of_target(struct account *a, struct task_struct *task)
+static __always_inline int in_target_cached(struct cpu_state *a, struct task_struct *task)
 {
-	__u64 id = cgroup_of_typed(task)->kn->id, *outside = &a->outside[id & (OUTSIDE - 1)];
+	__u64 id = typed_cgroup(task)->kn->id, *outside = &a->other_cgroups[id & (OTHER_CGROUPS - 1)];
 
 	if (*outside == id)
 		return 0;
@@ -38,16 +38,16 @@ static __always_inline int is_of_target(struct account *a, struct task_struct *t
 	return 0;
 }
 
-static __always_inline __u64 new_serial(struct account *a)
+static __always_inline __u64 new_serial(struct cpu_state *a)
 {
-	return ++a->serial << 16 | (__u16)bpf_get_smp_processor_id();
+	return ++a->last_serial << 16 | (__u16)bpf_get_smp_processor_id();
 }
 
-static __always_inline void tell_one(struct account *a, enum record_kind kind, __u64 serial, __u32 count, __u64 time)
+static __always_inline void submit_wait_total(struct cpu_state *a, enum record_kind kind, __u64 serial, __u32 count, __u64 time)
 {
-	struct waited_record r = {.kind = kind, .count = count, .serial = serial, .time = time};
+	struct wait_total_record r = {.kind = kind, .count = count, .serial = serial, .time = time};
 
-	if (!count && (kind != RECORD_REST || !serial))
+	if (!count && (kind != RECORD_UNWALKED_TOTAL || !serial))
 		return;
 	if (serial && !bpf_ringbuf_output(&samples, &r, sizeof(r), BPF_RB_NO_WAKEUP))
 		return;
@@ -56,39 +56,39 @@ static __always_inline void tell_one(struct account *a, enum record_kind kind, _
 }
 
 /* Tells what was waited at a place that will be another's. The group ends with it, so its rest is told even if there is none. */
-static __always_inline void tell(struct account *a, struct place *p)
+static __always_inline void submit_place_totals(struct cpu_state *a, struct place *p)
 {
-	tell_one(a, RECORD_WAITED, p->serial, p->count, p->time);
-	tell_one(a, RECORD_REST, p->group, p->rest_count, p->rest_time);
+	submit_wait_total(a, RECORD_WAIT_TOTAL, p->serial, p->count, p->time);
+	submit_wait_total(a, RECORD_UNWALKED_TOTAL, p->group, p->unwalked_count, p->unwalked_time);
 }
 
-static __always_inline struct thread *new_thread(struct account *a, __u32 tid)
+static __always_inline struct thread *track_thread(struct cpu_state *a, __u32 tid)
 {
 	__u32 zero = 0;
-	struct thread *none = bpf_map_lookup_elem(&no_thread, &zero);
+	struct thread *none = bpf_map_lookup_elem(&empty_thread, &zero);
 
 	if (!none || bpf_map_update_elem(&threads, &tid, none, BPF_NOEXIST)) {
-		a->no_room += 1;
+		a->untracked_switches += 1;
 		return 0;
 	}
 	return bpf_map_lookup_elem(&threads, &tid);
 }
 
 /* Says whose a stack is, of the current task. */
-static __always_inline void identify_wait(struct sample *s, struct task_struct *task, struct place *p, __u64 now)
+static __always_inline void init_wait_sample(struct sample *s, struct task_struct *task, struct place *p, __u64 now)
 {
-	identify(s, task, 1, now);
+	init_sample(s, task, 1, now);
 	s->tid = task->pid;
 	bpf_get_current_comm(s->comm, sizeof(s->comm));
-	numbers(s, task, 1);
+	set_pids(s, task, 1);
 	s->serial = p->serial;
 	s->group = p->group;
-	s->by_chance = 0;
+	s->represents_group = 0;
 	s->state = p->state;
 }
 
 /* Gives a place of the current task that has no stack a record that says so. */
-static __always_inline void name_without_stack(struct scratch *memory, struct account *a, struct place *p, struct task_struct *task,
+static __always_inline void submit_without_stack(struct scratch *memory, struct cpu_state *a, struct place *p, struct task_struct *task,
 					       __u32 state, __u64 now)
 {
 	struct sample *s = &memory->sample;
@@ -97,7 +97,7 @@ static __always_inline void name_without_stack(struct scratch *memory, struct ac
 		return;
 	p->serial = p->group = new_serial(a);
 	p->state = state;
-	identify_wait(s, task, p, now);
+	init_wait_sample(s, task, p, now);
 	if (!s->pid && may_read_kernel) { /* a task that ends has none any more */
 		p->serial = p->group = 0;
 		return;
@@ -105,38 +105,38 @@ static __always_inline void name_without_stack(struct scratch *memory, struct ac
 	s->kernel_frames = 0;
 	__builtin_memset(s->top, 0, sizeof(s->top));
 	memory->walk.frames = 0;
-	memory->walk.end = END_NOT_TAKEN;
-	memory->walk.known = 1;
-	submit(memory);
+	memory->walk.end = END_NOT_WALKED;
+	memory->walk.has_tables = 1;
+	submit_sample(memory);
 }
 
 /* The task goes on. */
-static __always_inline void came(struct account *a, struct task_struct *task, __u64 now, __u64 begin)
+static __always_inline void switch_in(struct cpu_state *a, struct task_struct *task, __u64 now, __u64 begin)
 {
 	__u32 tid = task->pid;
 	struct thread *t = bpf_map_lookup_elem(&threads, &tid);
 
 	if (t) {
-		struct place *p = place_at(t, t->at);
+		struct place *p = place_at(t, t->current_place);
 
-		if (t->since && now > t->since && t->walked) {
-			p->time += now - t->since;
+		if (t->waiting_since && now > t->waiting_since && t->walked) {
+			p->time += now - t->waiting_since;
 			p->count += 1;
-		} else if (t->since && now > t->since) {
-			p->rest_time += now - t->since;
-			p->rest_count += 1;
+		} else if (t->waiting_since && now > t->waiting_since) {
+			p->unwalked_time += now - t->waiting_since;
+			p->unwalked_count += 1;
 		}
-		t->since = 0;
+		t->waiting_since = 0;
 		return;
 	}
-	if (!is_of_target(a, task))
+	if (!in_target_cached(a, task))
 		return;
-	t = new_thread(a, tid);
+	t = track_thread(a, tid);
 	if (!t)
 		return;
 	t->execs = task->self_exec_id;
 	__u64 started = task->start_time;
-	struct place *p = place_at(t, started >= begin ? PLACE_NOT_RUN : PLACE_NOT_TAKEN);
+	struct place *p = place_at(t, started >= begin ? PLACE_UNWALKED_RUNNABLE : PLACE_UNWALKED_WAIT);
 	if (started < begin)
 		started = begin;
 	if (now > started) {
@@ -146,18 +146,18 @@ static __always_inline void came(struct account *a, struct task_struct *task, __
 }
 
 /* Whether the CPU may spend time on a stack now, and leave as many to others. */
-static __always_inline int may_walk(struct grant *g, __u64 every, __u64 burst, __u64 now, __u64 reserve)
+static __always_inline int take_token(struct token_bucket *g, __u64 every, __u64 burst, __u64 now, __u64 reserve)
 {
-	__u64 earned = (now - g->until) / every;
+	__u64 earned = (now - g->granted_until) / every;
 
 	if (earned) {
-		g->until += earned * every;
-		earned += g->left;
-		g->left = earned < burst ? earned : burst;
+		g->granted_until += earned * every;
+		earned += g->tokens;
+		g->tokens = earned < burst ? earned : burst;
 	}
-	if (g->left <= reserve)
+	if (g->tokens <= reserve)
 		return 0;
-	g->left -= 1;
+	g->tokens -= 1;
 	return 1;
 }
 
@@ -167,138 +167,138 @@ static __always_inline int same_place(struct thread *t, struct place *p, struct 
 }
 
 /* The current task gives up its CPU. */
-static __always_inline void went(void *ctx, struct scratch *memory, struct account *a, struct task_struct *task, int preempted, __u64 now)
+static __always_inline void switch_out(void *ctx, struct scratch *memory, struct cpu_state *a, struct task_struct *task, int preempted, __u64 now)
 {
 	struct user_registers *regs = &memory->walk.regs;
 	struct sample *s = &memory->sample;
-	__u32 tid = task->pid, bits = state_of(task), state, execs = task->self_exec_id, at = PLACE_PREEMPTED;
+	__u32 tid = task->pid, bits = task_state(task), state, execs = task->self_exec_id, at = PLACE_RUNNABLE;
 	struct thread *t = bpf_map_lookup_elem(&threads, &tid);
 
 	if (!t) {
-		if (bits & TASK_DEAD || !is_of_target(a, task))
+		if (bits & TASK_DEAD || !in_target_cached(a, task))
 			return;
-		t = new_thread(a, tid);
+		t = track_thread(a, tid);
 		if (!t)
 			return;
 		t->execs = execs;
 	}
 	if (bits & TASK_DEAD) {
-		if (t->place[PLACE_NOT_RUN].count)
-			name_without_stack(memory, a, &t->place[PLACE_NOT_RUN], task, WAIT_RUNNABLE, now);
+		if (t->places[PLACE_UNWALKED_RUNNABLE].count)
+			submit_without_stack(memory, a, &t->places[PLACE_UNWALKED_RUNNABLE], task, WAIT_RUNNABLE, now);
 		for (int i = 0; i < PLACES; i++)
-			tell(a, &t->place[i]);
+			submit_place_totals(a, &t->places[i]);
 		bpf_map_delete_elem(&threads, &tid);
 		return;
 	}
-	if (t->place[PLACE_NOT_RUN].count)
-		name_without_stack(memory, a, &t->place[PLACE_NOT_RUN], task, WAIT_RUNNABLE, now);
-	if (t->place[PLACE_NOT_TAKEN].count)
-		name_without_stack(memory, a, &t->place[PLACE_NOT_TAKEN], task, WAIT_UNKNOWN, now);
+	if (t->places[PLACE_UNWALKED_RUNNABLE].count)
+		submit_without_stack(memory, a, &t->places[PLACE_UNWALKED_RUNNABLE], task, WAIT_RUNNABLE, now);
+	if (t->places[PLACE_UNWALKED_WAIT].count)
+		submit_without_stack(memory, a, &t->places[PLACE_UNWALKED_WAIT], task, WAIT_UNKNOWN, now);
 	state = preempted ? WAIT_RUNNABLE : wait_state(bits);
-	int has_user_half = saved_registers(task, regs);
-	if (!has_user_half)
+	int has_user_stack = saved_registers(task, regs);
+	if (!has_user_stack)
 		__builtin_memset(regs, 0, sizeof(*regs));
 	if (state != WAIT_RUNNABLE)
-		at = PLACE_WAITS + (__u32)((regs->pc >> 2) + (regs->r[REG_SP] >> 4)) % WAITS;
+		at = PLACE_FIRST_WAIT + (__u32)((regs->pc >> 2) + (regs->r[REG_SP] >> 4)) % WAIT_PLACES;
 	struct place *p = place_at(t, at);
 
-	int known = same_place(t, p, regs, state, execs);
-	t->since = now;
-	t->at = at;
-	int by_chance = 0;
+	int same = same_place(t, p, regs, state, execs);
+	t->waiting_since = now;
+	t->current_place = at;
+	int represents_group = 0;
 	t->walked = 1;
-	if (known) {
+	if (same) {
 		p->waits += 1;
-		t->walked = (p->waits < FIRST_WAITS || now - p->walked_at >= SELDOM_NS) && may_walk(&a->first, FIRST_EVERY, FIRST_BURST, now, FIRST_BURST / 2);
+		t->walked = (p->waits < NEW_PLACE_WAITS || now - p->walked_at >= RARE_WALK_NS) && take_token(&a->new_walks, NEW_WALK_INTERVAL_NS, NEW_WALK_BURST, now, NEW_WALK_BURST / 2);
 		if (!t->walked) {
-			by_chance = 1;
-			t->walked = !(bpf_get_prandom_u32() & CHANCE_MASK) && may_walk(&a->again, AGAIN_EVERY, AGAIN_BURST, now, 0);
+			represents_group = 1;
+			t->walked = !(bpf_get_prandom_u32() & CHANCE_MASK) && take_token(&a->repeat_walks, REPEAT_WALK_INTERVAL_NS, REPEAT_WALK_BURST, now, 0);
 		}
 	}
 	if (!t->walked)
 		return;
 	/* A thread's first waits are always worth it. */
-	if (!known && p->serial &&
-	    !(state == WAIT_RUNNABLE ? may_walk(&a->preempted, PREEMPTED_EVERY, PREEMPTED_BURST, now, 0)
-				     : may_walk(&a->first, FIRST_EVERY, FIRST_BURST, now, 0))) {
-		t->at = state == WAIT_RUNNABLE ? PLACE_NOT_RUN : PLACE_NOT_TAKEN;
+	if (!same && p->serial &&
+	    !(state == WAIT_RUNNABLE ? take_token(&a->preempted_walks, PREEMPTED_WALK_INTERVAL_NS, PREEMPTED_WALK_BURST, now, 0)
+				     : take_token(&a->new_walks, NEW_WALK_INTERVAL_NS, NEW_WALK_BURST, now, 0))) {
+		t->current_place = state == WAIT_RUNNABLE ? PLACE_UNWALKED_RUNNABLE : PLACE_UNWALKED_WAIT;
 		if (state == WAIT_RUNNABLE)
-			name_without_stack(memory, a, &t->place[PLACE_NOT_RUN], task, WAIT_RUNNABLE, now);
+			submit_without_stack(memory, a, &t->places[PLACE_UNWALKED_RUNNABLE], task, WAIT_RUNNABLE, now);
 		else
-			name_without_stack(memory, a, &t->place[PLACE_NOT_TAKEN], task, WAIT_UNKNOWN, now);
+			submit_without_stack(memory, a, &t->places[PLACE_UNWALKED_WAIT], task, WAIT_UNKNOWN, now);
 		return;
 	}
-	if (known) {
-		tell_one(a, RECORD_WAITED, p->serial, p->count, p->time);
+	if (same) {
+		submit_wait_total(a, RECORD_WAIT_TOTAL, p->serial, p->count, p->time);
 		p->serial = new_serial(a);
 	} else {
-		tell(a, p);
+		submit_place_totals(a, p);
 		p->pc = regs->pc;
 		p->sp = regs->r[REG_SP];
 		p->state = state;
 		p->serial = p->group = new_serial(a);
-		p->rest_time = p->rest_count = p->waits = 0;
+		p->unwalked_time = p->unwalked_count = p->waits = 0;
 		t->execs = execs;
 	}
 	p->time = p->count = 0;
-	if (!by_chance)
+	if (!represents_group)
 		p->walked_at = now;
-	identify_wait(s, task, p, now);
-	s->by_chance = by_chance;
-	begin_stack(ctx, memory, has_user_half);
+	init_wait_sample(s, task, p, now);
+	s->represents_group = represents_group;
+	capture_stack(ctx, memory, has_user_stack);
 }
 
 /* Our own thread has copied the stack of one that sleeps. */
-static __always_inline void stand_in(void *ctx, struct scratch *memory, struct stand_in *other, __u64 now)
+static __always_inline void walk_stack_copy(void *ctx, struct scratch *memory, struct stack_copy *other, __u64 now)
 {
 	struct sample *s = &memory->sample;
 	struct walk *w = &memory->walk;
 
 	s->kind = RECORD_SAMPLE;
-	s->labelled = 0;
+	s->has_labels = 0;
 	s->state = WAIT_UNKNOWN;
 	s->serial = other->serial;
 	s->period = 0;
 	s->group = other->serial;
 	s->time = now;
-	s->link = 0;
+	s->link_register = 0;
 	s->tid = other->tid;
 	s->kernel_frames = 0;
-	s->program = other->program;
+	s->process = other->process;
 	s->parent.tgid = s->parent.execs = 0;
 	s->parent.started = 0;
 	w->regs = other->regs;
-	begin(w, s);
+	start_walk(w, s);
 	other->tid = 0; /* once only */
 	w->goroutine = 0;
-	w->moved_low = other->low;
-	w->moved_high = other->high;
-	w->moved = other->moved;
+	w->copied_low = other->low;
+	w->copied_high = other->high;
+	w->copy_offset = other->offset;
 	bpf_tail_call(ctx, &programs_by_index, 0);
 }
 
 SEC("tp_btf/sched_switch")
-int switched(__u64 *ctx)
+int on_sched_switch(__u64 *ctx)
 {
 	int preempted = ctx[0] & 1;
 	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
 	__u32 zero = 0;
 	struct control *c = bpf_map_lookup_elem(&controls, &zero);
 	struct scratch *memory = bpf_map_lookup_elem(&scratch, &zero);
-	struct account *a = bpf_map_lookup_elem(&accounts, &zero);
+	struct cpu_state *a = bpf_map_lookup_elem(&cpu_states, &zero);
 
 	if (!c || !memory || !a || !c->begin || c->end)
 		return 0;
 	__u64 now = bpf_ktime_get_ns();
 	if (next->pid)
-		came(a, next, now, c->begin);
+		switch_in(a, next, now, c->begin);
 	if (!prev->pid)
 		return 0;
-	if (c->stand_in.tid == prev->pid) {
-		stand_in(ctx, memory, &c->stand_in, now);
+	if (c->stack_copy.tid == prev->pid) {
+		walk_stack_copy(ctx, memory, &c->stack_copy, now);
 		return 0;
 	}
-	went(ctx, memory, a, prev, preempted, now);
+	switch_out(ctx, memory, a, prev, preempted, now);
 	return 0;
 }
 
@@ -310,7 +310,7 @@ int unwind(__u64 *ctx)
 
 /* A thread that does not run, as the list of them tells it. */
 struct sleeper {
-	__u32 reader; /* number of the thread that reads the list, in the kernel's first PID namespace */
+	__u32 reader_tid; /* number of the thread that reads the list, in the kernel's first PID namespace */
 	__u32 pad;
 	struct user_registers regs;
 	struct sample sample; /* cut after the kernel's half of its stack */
@@ -336,23 +336,23 @@ int list_sleepers(struct bpf_iter__task *ctx)
 
 	if (!task || !r || !in_target_typed(task, target_cgroup))
 		return 0;
-	__u32 state = wait_state(state_of(task));
+	__u32 state = wait_state(task_state(task));
 	if (state == WAIT_RUNNABLE || !saved_registers(task, &r->regs))
 		return 0;
 	struct sample *s = &r->sample;
-	identify(s, task, 1, bpf_ktime_get_ns());
+	init_sample(s, task, 1, bpf_ktime_get_ns());
 	s->tid = task->pid;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < sizeof(s->comm); i++)
 		s->comm[i] = task->comm[i];
-	numbers(s, task, 0);
+	set_pids(s, task, 0);
 	s->state = state;
-	s->user_frames = 0;
+	s->user_words = 0;
 	s->end = END_UNREADABLE;
-	s->known = 1;
+	s->has_tables = 1;
 	long bytes = bpf_get_task_stack(task, s->stack, (MAX_KERNEL_FRAMES - 1) * sizeof(__u64), 0);
 	s->kernel_frames = bytes > 0 ? bytes / sizeof(__u64) : 0;
-	r->reader = bpf_get_current_pid_tgid();
+	r->reader_tid = bpf_get_current_pid_tgid();
 	bpf_seq_write(ctx->meta->seq, r, SLEEPER_BYTES);
 	return 0;
 }

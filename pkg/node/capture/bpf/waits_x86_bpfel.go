@@ -13,43 +13,19 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-type WaitsAccount struct {
-	_         structs.HostLayout
-	Serial    uint64
-	NoRoom    uint64
-	LostTime  uint64
-	LostWaits uint64
-	First     struct {
-		_     structs.HostLayout
-		Until uint64
-		Left  uint64
-	}
-	Again struct {
-		_     structs.HostLayout
-		Until uint64
-		Left  uint64
-	}
-	Preempted struct {
-		_     structs.HostLayout
-		Until uint64
-		Left  uint64
-	}
-	Outside [16]uint64
-}
-
 type WaitsControl struct {
-	_       structs.HostLayout
-	Begin   uint64
-	End     uint64
-	StandIn struct {
+	_         structs.HostLayout
+	Begin     uint64
+	End       uint64
+	StackCopy struct {
 		_       structs.HostLayout
 		Tid     uint32
 		Pad     uint32
 		Serial  uint64
 		Low     uint64
 		High    uint64
-		Moved   uint64
-		Program struct {
+		Offset  uint64
+		Process struct {
 			_       structs.HostLayout
 			Started uint64
 			Execs   uint32
@@ -63,18 +39,42 @@ type WaitsControl struct {
 	}
 }
 
+type WaitsCpuState struct {
+	_                 structs.HostLayout
+	LastSerial        uint64
+	UntrackedSwitches uint64
+	LostTime          uint64
+	LostWaits         uint64
+	NewWalks          struct {
+		_            structs.HostLayout
+		GrantedUntil uint64
+		Tokens       uint64
+	}
+	RepeatWalks struct {
+		_            structs.HostLayout
+		GrantedUntil uint64
+		Tokens       uint64
+	}
+	PreemptedWalks struct {
+		_            structs.HostLayout
+		GrantedUntil uint64
+		Tokens       uint64
+	}
+	OtherCgroups [16]uint64
+}
+
 type WaitsPlaceKind uint32
 
 const (
-	WaitsPlaceKindPLACE_NOT_RUN   WaitsPlaceKind = 0
-	WaitsPlaceKindPLACE_NOT_TAKEN WaitsPlaceKind = 1
-	WaitsPlaceKindPLACE_PREEMPTED WaitsPlaceKind = 2
-	WaitsPlaceKindPLACE_WAITS     WaitsPlaceKind = 3
+	WaitsPlaceKindPLACE_UNWALKED_RUNNABLE WaitsPlaceKind = 0
+	WaitsPlaceKindPLACE_UNWALKED_WAIT     WaitsPlaceKind = 1
+	WaitsPlaceKindPLACE_RUNNABLE          WaitsPlaceKind = 2
+	WaitsPlaceKindPLACE_FIRST_WAIT        WaitsPlaceKind = 3
 )
 
 type WaitsScratch struct {
-	_      structs.HostLayout
-	Second struct {
+	_          structs.HostLayout
+	RateWindow struct {
 		_      structs.HostLayout
 		Begin  uint64
 		Taken  uint32
@@ -107,23 +107,23 @@ type WaitsScratch struct {
 		Goroutine   uint64
 		FirstRange  uint32
 		Ranges      uint32
-		Known       uint32
+		HasTables   uint32
 		Exact       uint32
 		Frames      uint32
 		Descents    uint32
 		End         uint32
 		WindowBytes uint32
 		WindowStart uint64
-		MovedLow    uint64
-		MovedHigh   uint64
-		Moved       uint64
+		CopiedLow   uint64
+		CopiedHigh  uint64
+		CopyOffset  uint64
 		Window      [512]uint64
 	}
 	Sample struct {
 		_       structs.HostLayout
 		Kind    uint32
 		Tid     uint32
-		Program struct {
+		Process struct {
 			_       structs.HostLayout
 			Started uint64
 			Execs   uint32
@@ -135,50 +135,50 @@ type WaitsScratch struct {
 			Execs   uint32
 			Tgid    uint32
 		}
-		Labelled     uint32
-		Pid          uint32
-		OwnPid       uint32
-		OwnTid       uint32
-		KernelFrames uint16
-		UserFrames   uint16
-		End          uint16
-		Known        uint16
-		State        uint32
-		ByChance     uint32
-		Serial       uint64
-		Group        uint64
-		Period       uint64
-		Comm         [16]int8
-		Time         uint64
-		Link         uint64
-		Top          [8]uint64
-		Stack        [1152]uint64
+		HasLabels       uint32
+		Pid             uint32
+		OwnPid          uint32
+		OwnTid          uint32
+		KernelFrames    uint16
+		UserWords       uint16
+		End             uint16
+		HasTables       uint16
+		State           uint32
+		RepresentsGroup uint32
+		Serial          uint64
+		Group           uint64
+		Period          uint64
+		Comm            [16]int8
+		Time            uint64
+		LinkRegister    uint64
+		Top             [8]uint64
+		Stack           [1152]uint64
 	}
 	Labels struct {
-		_     structs.HostLayout
-		Kind  uint32
-		Tid   uint32
-		Pid   uint32
-		Count uint32
-		More  uint32
-		_     [4]byte
-		Label [8]struct {
-			_          structs.HostLayout
-			KeyAt      uint64
-			ValueAt    uint64
-			KeyBytes   uint32
-			ValueBytes uint32
-			Key        [48]int8
-			Value      [80]int8
+		_          structs.HostLayout
+		Kind       uint32
+		Tid        uint32
+		Pid        uint32
+		Count      uint32
+		Incomplete uint32
+		_          [4]byte
+		Label      [8]struct {
+			_            structs.HostLayout
+			KeyAddress   uint64
+			ValueAddress uint64
+			KeyLength    uint32
+			ValueLength  uint32
+			Key          [48]int8
+			Value        [80]int8
 		}
 	}
 }
 
 type WaitsSleeper struct {
-	_      structs.HostLayout
-	Reader uint32
-	Pad    uint32
-	Regs   struct {
+	_         structs.HostLayout
+	ReaderTid uint32
+	Pad       uint32
+	Regs      struct {
 		_  structs.HostLayout
 		Pc uint64
 		R  [16]uint64
@@ -187,7 +187,7 @@ type WaitsSleeper struct {
 		_       structs.HostLayout
 		Kind    uint32
 		Tid     uint32
-		Program struct {
+		Process struct {
 			_       structs.HostLayout
 			Started uint64
 			Execs   uint32
@@ -199,58 +199,58 @@ type WaitsSleeper struct {
 			Execs   uint32
 			Tgid    uint32
 		}
-		Labelled     uint32
-		Pid          uint32
-		OwnPid       uint32
-		OwnTid       uint32
-		KernelFrames uint16
-		UserFrames   uint16
-		End          uint16
-		Known        uint16
-		State        uint32
-		ByChance     uint32
-		Serial       uint64
-		Group        uint64
-		Period       uint64
-		Comm         [16]int8
-		Time         uint64
-		Link         uint64
-		Top          [8]uint64
-		Stack        [1152]uint64
+		HasLabels       uint32
+		Pid             uint32
+		OwnPid          uint32
+		OwnTid          uint32
+		KernelFrames    uint16
+		UserWords       uint16
+		End             uint16
+		HasTables       uint16
+		State           uint32
+		RepresentsGroup uint32
+		Serial          uint64
+		Group           uint64
+		Period          uint64
+		Comm            [16]int8
+		Time            uint64
+		LinkRegister    uint64
+		Top             [8]uint64
+		Stack           [1152]uint64
 	}
 }
 
 type WaitsThread struct {
-	_      structs.HostLayout
-	Since  uint64
-	Execs  uint32
-	At     uint32
-	Walked uint32
-	Pad    uint32
-	Place  [6]struct {
-		_         structs.HostLayout
-		Pc        uint64
-		Sp        uint64
-		Group     uint64
-		Serial    uint64
-		Time      uint64
-		RestTime  uint64
-		WalkedAt  uint64
-		Count     uint32
-		RestCount uint32
-		State     uint32
-		Waits     uint32
+	_            structs.HostLayout
+	WaitingSince uint64
+	Execs        uint32
+	CurrentPlace uint32
+	Walked       uint32
+	Pad          uint32
+	Places       [6]struct {
+		_             structs.HostLayout
+		Pc            uint64
+		Sp            uint64
+		Group         uint64
+		Serial        uint64
+		Time          uint64
+		UnwalkedTime  uint64
+		WalkedAt      uint64
+		Count         uint32
+		UnwalkedCount uint32
+		State         uint32
+		Waits         uint32
 	}
 }
 
 type WaitsUnwindProcess struct {
-	_       structs.HostLayout
-	Started uint64
-	Execs   uint32
-	First   uint32
-	Count   uint32
-	Pad     uint32
-	Go      struct {
+	_          structs.HostLayout
+	Started    uint64
+	Execs      uint32
+	FirstRange uint32
+	RangeCount uint32
+	Pad        uint32
+	Go         struct {
 		_            structs.HostLayout
 		TlsOffset    int32
 		M_curg       uint16
@@ -287,49 +287,49 @@ type WaitsUnwindRule struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	WaitsMapAccounts           = "accounts"
-	WaitsMapControls           = "controls"
-	WaitsMapLost               = "lost"
-	WaitsMapNoThread           = "no_thread"
-	WaitsMapProgramsByIndex    = "programs_by_index"
-	WaitsMapSamples            = "samples"
-	WaitsMapScratch            = "scratch"
-	WaitsMapSleepers           = "sleepers"
-	WaitsMapThreads            = "threads"
-	WaitsMapUnwindChunks       = "unwind_chunks"
-	WaitsMapUnwindProcesses    = "unwind_processes"
-	WaitsMapUnwindRanges       = "unwind_ranges"
-	WaitsMapUnwindRules        = "unwind_rules"
-	WaitsProgListSleepers      = "list_sleepers"
-	WaitsProgSwitched          = "switched"
-	WaitsProgUnwind            = "unwind"
-	WaitsVarMayReadKernel      = "may_read_kernel"
-	WaitsVarOwnLevel           = "own_level"
-	WaitsVarPidnsDev           = "pidns_dev"
-	WaitsVarPidnsIno           = "pidns_ino"
-	WaitsVarTargetCgroup       = "target_cgroup"
-	WaitsVarUnified            = "unified"
-	WaitsVarUnusedAccount      = "unused_account"
-	WaitsVarUnusedBlock        = "unused_block"
-	WaitsVarUnusedCfaKind      = "unused_cfa_kind"
-	WaitsVarUnusedControl      = "unused_control"
-	WaitsVarUnusedEnd          = "unused_end"
-	WaitsVarUnusedGoLayout     = "unused_go_layout"
-	WaitsVarUnusedLabelRecord  = "unused_label_record"
-	WaitsVarUnusedMark         = "unused_mark"
-	WaitsVarUnusedPlaceKind    = "unused_place_kind"
-	WaitsVarUnusedProcess      = "unused_process"
-	WaitsVarUnusedRange        = "unused_range"
-	WaitsVarUnusedRecordKind   = "unused_record_kind"
-	WaitsVarUnusedRule         = "unused_rule"
-	WaitsVarUnusedSample       = "unused_sample"
-	WaitsVarUnusedSavedKind    = "unused_saved_kind"
-	WaitsVarUnusedSleeper      = "unused_sleeper"
-	WaitsVarUnusedStackRoom    = "unused_stack_room"
-	WaitsVarUnusedThread       = "unused_thread"
-	WaitsVarUnusedWaitState    = "unused_wait_state"
-	WaitsVarUnusedWaitedRecord = "unused_waited_record"
-	WaitsVarWakeupBytes        = "wakeup_bytes"
+	WaitsMapControls              = "controls"
+	WaitsMapCpuStates             = "cpu_states"
+	WaitsMapEmptyThread           = "empty_thread"
+	WaitsMapLost                  = "lost"
+	WaitsMapProgramsByIndex       = "programs_by_index"
+	WaitsMapSamples               = "samples"
+	WaitsMapScratch               = "scratch"
+	WaitsMapSleepers              = "sleepers"
+	WaitsMapThreads               = "threads"
+	WaitsMapUnwindChunks          = "unwind_chunks"
+	WaitsMapUnwindProcesses       = "unwind_processes"
+	WaitsMapUnwindRanges          = "unwind_ranges"
+	WaitsMapUnwindRules           = "unwind_rules"
+	WaitsProgListSleepers         = "list_sleepers"
+	WaitsProgOnSchedSwitch        = "on_sched_switch"
+	WaitsProgUnwind               = "unwind"
+	WaitsVarCgroupV2              = "cgroup_v2"
+	WaitsVarMayReadKernel         = "may_read_kernel"
+	WaitsVarPidnsDev              = "pidns_dev"
+	WaitsVarPidnsIno              = "pidns_ino"
+	WaitsVarPidnsLevel            = "pidns_level"
+	WaitsVarTargetCgroup          = "target_cgroup"
+	WaitsVarUnusedBlock           = "unused_block"
+	WaitsVarUnusedCfaKind         = "unused_cfa_kind"
+	WaitsVarUnusedControl         = "unused_control"
+	WaitsVarUnusedCpuState        = "unused_cpu_state"
+	WaitsVarUnusedEnd             = "unused_end"
+	WaitsVarUnusedGoLayout        = "unused_go_layout"
+	WaitsVarUnusedLabelRecord     = "unused_label_record"
+	WaitsVarUnusedMark            = "unused_mark"
+	WaitsVarUnusedPlaceKind       = "unused_place_kind"
+	WaitsVarUnusedProcess         = "unused_process"
+	WaitsVarUnusedRange           = "unused_range"
+	WaitsVarUnusedRecordKind      = "unused_record_kind"
+	WaitsVarUnusedRule            = "unused_rule"
+	WaitsVarUnusedSample          = "unused_sample"
+	WaitsVarUnusedSavedKind       = "unused_saved_kind"
+	WaitsVarUnusedSleeper         = "unused_sleeper"
+	WaitsVarUnusedStackCapacity   = "unused_stack_capacity"
+	WaitsVarUnusedThread          = "unused_thread"
+	WaitsVarUnusedWaitState       = "unused_wait_state"
+	WaitsVarUnusedWaitTotalRecord = "unused_wait_total_record"
+	WaitsVarWakeupBytes           = "wakeup_bytes"
 )
 
 // LoadWaits returns the embedded CollectionSpec for Waits.
@@ -374,19 +374,19 @@ type WaitsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WaitsProgramSpecs struct {
-	ListSleepers *ebpf.ProgramSpec `ebpf:"list_sleepers"`
-	Switched     *ebpf.ProgramSpec `ebpf:"switched"`
-	Unwind       *ebpf.ProgramSpec `ebpf:"unwind"`
+	ListSleepers  *ebpf.ProgramSpec `ebpf:"list_sleepers"`
+	OnSchedSwitch *ebpf.ProgramSpec `ebpf:"on_sched_switch"`
+	Unwind        *ebpf.ProgramSpec `ebpf:"unwind"`
 }
 
 // WaitsMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WaitsMapSpecs struct {
-	Accounts        *ebpf.MapSpec `ebpf:"accounts"`
 	Controls        *ebpf.MapSpec `ebpf:"controls"`
+	CpuStates       *ebpf.MapSpec `ebpf:"cpu_states"`
+	EmptyThread     *ebpf.MapSpec `ebpf:"empty_thread"`
 	Lost            *ebpf.MapSpec `ebpf:"lost"`
-	NoThread        *ebpf.MapSpec `ebpf:"no_thread"`
 	ProgramsByIndex *ebpf.MapSpec `ebpf:"programs_by_index"`
 	Samples         *ebpf.MapSpec `ebpf:"samples"`
 	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
@@ -402,33 +402,33 @@ type WaitsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WaitsVariableSpecs struct {
-	MayReadKernel      *ebpf.VariableSpec `ebpf:"may_read_kernel"`
-	OwnLevel           *ebpf.VariableSpec `ebpf:"own_level"`
-	PidnsDev           *ebpf.VariableSpec `ebpf:"pidns_dev"`
-	PidnsIno           *ebpf.VariableSpec `ebpf:"pidns_ino"`
-	TargetCgroup       *ebpf.VariableSpec `ebpf:"target_cgroup"`
-	Unified            *ebpf.VariableSpec `ebpf:"unified"`
-	UnusedAccount      *ebpf.VariableSpec `ebpf:"unused_account"`
-	UnusedBlock        *ebpf.VariableSpec `ebpf:"unused_block"`
-	UnusedCfaKind      *ebpf.VariableSpec `ebpf:"unused_cfa_kind"`
-	UnusedControl      *ebpf.VariableSpec `ebpf:"unused_control"`
-	UnusedEnd          *ebpf.VariableSpec `ebpf:"unused_end"`
-	UnusedGoLayout     *ebpf.VariableSpec `ebpf:"unused_go_layout"`
-	UnusedLabelRecord  *ebpf.VariableSpec `ebpf:"unused_label_record"`
-	UnusedMark         *ebpf.VariableSpec `ebpf:"unused_mark"`
-	UnusedPlaceKind    *ebpf.VariableSpec `ebpf:"unused_place_kind"`
-	UnusedProcess      *ebpf.VariableSpec `ebpf:"unused_process"`
-	UnusedRange        *ebpf.VariableSpec `ebpf:"unused_range"`
-	UnusedRecordKind   *ebpf.VariableSpec `ebpf:"unused_record_kind"`
-	UnusedRule         *ebpf.VariableSpec `ebpf:"unused_rule"`
-	UnusedSample       *ebpf.VariableSpec `ebpf:"unused_sample"`
-	UnusedSavedKind    *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
-	UnusedSleeper      *ebpf.VariableSpec `ebpf:"unused_sleeper"`
-	UnusedStackRoom    *ebpf.VariableSpec `ebpf:"unused_stack_room"`
-	UnusedThread       *ebpf.VariableSpec `ebpf:"unused_thread"`
-	UnusedWaitState    *ebpf.VariableSpec `ebpf:"unused_wait_state"`
-	UnusedWaitedRecord *ebpf.VariableSpec `ebpf:"unused_waited_record"`
-	WakeupBytes        *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
+	CgroupV2              *ebpf.VariableSpec `ebpf:"cgroup_v2"`
+	MayReadKernel         *ebpf.VariableSpec `ebpf:"may_read_kernel"`
+	PidnsDev              *ebpf.VariableSpec `ebpf:"pidns_dev"`
+	PidnsIno              *ebpf.VariableSpec `ebpf:"pidns_ino"`
+	PidnsLevel            *ebpf.VariableSpec `ebpf:"pidns_level"`
+	TargetCgroup          *ebpf.VariableSpec `ebpf:"target_cgroup"`
+	UnusedBlock           *ebpf.VariableSpec `ebpf:"unused_block"`
+	UnusedCfaKind         *ebpf.VariableSpec `ebpf:"unused_cfa_kind"`
+	UnusedControl         *ebpf.VariableSpec `ebpf:"unused_control"`
+	UnusedCpuState        *ebpf.VariableSpec `ebpf:"unused_cpu_state"`
+	UnusedEnd             *ebpf.VariableSpec `ebpf:"unused_end"`
+	UnusedGoLayout        *ebpf.VariableSpec `ebpf:"unused_go_layout"`
+	UnusedLabelRecord     *ebpf.VariableSpec `ebpf:"unused_label_record"`
+	UnusedMark            *ebpf.VariableSpec `ebpf:"unused_mark"`
+	UnusedPlaceKind       *ebpf.VariableSpec `ebpf:"unused_place_kind"`
+	UnusedProcess         *ebpf.VariableSpec `ebpf:"unused_process"`
+	UnusedRange           *ebpf.VariableSpec `ebpf:"unused_range"`
+	UnusedRecordKind      *ebpf.VariableSpec `ebpf:"unused_record_kind"`
+	UnusedRule            *ebpf.VariableSpec `ebpf:"unused_rule"`
+	UnusedSample          *ebpf.VariableSpec `ebpf:"unused_sample"`
+	UnusedSavedKind       *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
+	UnusedSleeper         *ebpf.VariableSpec `ebpf:"unused_sleeper"`
+	UnusedStackCapacity   *ebpf.VariableSpec `ebpf:"unused_stack_capacity"`
+	UnusedThread          *ebpf.VariableSpec `ebpf:"unused_thread"`
+	UnusedWaitState       *ebpf.VariableSpec `ebpf:"unused_wait_state"`
+	UnusedWaitTotalRecord *ebpf.VariableSpec `ebpf:"unused_wait_total_record"`
+	WakeupBytes           *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // WaitsObjects contains all objects after they have been loaded into the kernel.
@@ -451,10 +451,10 @@ func (o *WaitsObjects) Close() error {
 //
 // It can be passed to LoadWaitsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WaitsMaps struct {
-	Accounts        *ebpf.Map `ebpf:"accounts"`
 	Controls        *ebpf.Map `ebpf:"controls"`
+	CpuStates       *ebpf.Map `ebpf:"cpu_states"`
+	EmptyThread     *ebpf.Map `ebpf:"empty_thread"`
 	Lost            *ebpf.Map `ebpf:"lost"`
-	NoThread        *ebpf.Map `ebpf:"no_thread"`
 	ProgramsByIndex *ebpf.Map `ebpf:"programs_by_index"`
 	Samples         *ebpf.Map `ebpf:"samples"`
 	Scratch         *ebpf.Map `ebpf:"scratch"`
@@ -468,10 +468,10 @@ type WaitsMaps struct {
 
 func (m *WaitsMaps) Close() error {
 	return _WaitsClose(
-		m.Accounts,
 		m.Controls,
+		m.CpuStates,
+		m.EmptyThread,
 		m.Lost,
-		m.NoThread,
 		m.ProgramsByIndex,
 		m.Samples,
 		m.Scratch,
@@ -488,48 +488,48 @@ func (m *WaitsMaps) Close() error {
 //
 // It can be passed to LoadWaitsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WaitsVariables struct {
-	MayReadKernel      *ebpf.Variable `ebpf:"may_read_kernel"`
-	OwnLevel           *ebpf.Variable `ebpf:"own_level"`
-	PidnsDev           *ebpf.Variable `ebpf:"pidns_dev"`
-	PidnsIno           *ebpf.Variable `ebpf:"pidns_ino"`
-	TargetCgroup       *ebpf.Variable `ebpf:"target_cgroup"`
-	Unified            *ebpf.Variable `ebpf:"unified"`
-	UnusedAccount      *ebpf.Variable `ebpf:"unused_account"`
-	UnusedBlock        *ebpf.Variable `ebpf:"unused_block"`
-	UnusedCfaKind      *ebpf.Variable `ebpf:"unused_cfa_kind"`
-	UnusedControl      *ebpf.Variable `ebpf:"unused_control"`
-	UnusedEnd          *ebpf.Variable `ebpf:"unused_end"`
-	UnusedGoLayout     *ebpf.Variable `ebpf:"unused_go_layout"`
-	UnusedLabelRecord  *ebpf.Variable `ebpf:"unused_label_record"`
-	UnusedMark         *ebpf.Variable `ebpf:"unused_mark"`
-	UnusedPlaceKind    *ebpf.Variable `ebpf:"unused_place_kind"`
-	UnusedProcess      *ebpf.Variable `ebpf:"unused_process"`
-	UnusedRange        *ebpf.Variable `ebpf:"unused_range"`
-	UnusedRecordKind   *ebpf.Variable `ebpf:"unused_record_kind"`
-	UnusedRule         *ebpf.Variable `ebpf:"unused_rule"`
-	UnusedSample       *ebpf.Variable `ebpf:"unused_sample"`
-	UnusedSavedKind    *ebpf.Variable `ebpf:"unused_saved_kind"`
-	UnusedSleeper      *ebpf.Variable `ebpf:"unused_sleeper"`
-	UnusedStackRoom    *ebpf.Variable `ebpf:"unused_stack_room"`
-	UnusedThread       *ebpf.Variable `ebpf:"unused_thread"`
-	UnusedWaitState    *ebpf.Variable `ebpf:"unused_wait_state"`
-	UnusedWaitedRecord *ebpf.Variable `ebpf:"unused_waited_record"`
-	WakeupBytes        *ebpf.Variable `ebpf:"wakeup_bytes"`
+	CgroupV2              *ebpf.Variable `ebpf:"cgroup_v2"`
+	MayReadKernel         *ebpf.Variable `ebpf:"may_read_kernel"`
+	PidnsDev              *ebpf.Variable `ebpf:"pidns_dev"`
+	PidnsIno              *ebpf.Variable `ebpf:"pidns_ino"`
+	PidnsLevel            *ebpf.Variable `ebpf:"pidns_level"`
+	TargetCgroup          *ebpf.Variable `ebpf:"target_cgroup"`
+	UnusedBlock           *ebpf.Variable `ebpf:"unused_block"`
+	UnusedCfaKind         *ebpf.Variable `ebpf:"unused_cfa_kind"`
+	UnusedControl         *ebpf.Variable `ebpf:"unused_control"`
+	UnusedCpuState        *ebpf.Variable `ebpf:"unused_cpu_state"`
+	UnusedEnd             *ebpf.Variable `ebpf:"unused_end"`
+	UnusedGoLayout        *ebpf.Variable `ebpf:"unused_go_layout"`
+	UnusedLabelRecord     *ebpf.Variable `ebpf:"unused_label_record"`
+	UnusedMark            *ebpf.Variable `ebpf:"unused_mark"`
+	UnusedPlaceKind       *ebpf.Variable `ebpf:"unused_place_kind"`
+	UnusedProcess         *ebpf.Variable `ebpf:"unused_process"`
+	UnusedRange           *ebpf.Variable `ebpf:"unused_range"`
+	UnusedRecordKind      *ebpf.Variable `ebpf:"unused_record_kind"`
+	UnusedRule            *ebpf.Variable `ebpf:"unused_rule"`
+	UnusedSample          *ebpf.Variable `ebpf:"unused_sample"`
+	UnusedSavedKind       *ebpf.Variable `ebpf:"unused_saved_kind"`
+	UnusedSleeper         *ebpf.Variable `ebpf:"unused_sleeper"`
+	UnusedStackCapacity   *ebpf.Variable `ebpf:"unused_stack_capacity"`
+	UnusedThread          *ebpf.Variable `ebpf:"unused_thread"`
+	UnusedWaitState       *ebpf.Variable `ebpf:"unused_wait_state"`
+	UnusedWaitTotalRecord *ebpf.Variable `ebpf:"unused_wait_total_record"`
+	WakeupBytes           *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // WaitsPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadWaitsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WaitsPrograms struct {
-	ListSleepers *ebpf.Program `ebpf:"list_sleepers"`
-	Switched     *ebpf.Program `ebpf:"switched"`
-	Unwind       *ebpf.Program `ebpf:"unwind"`
+	ListSleepers  *ebpf.Program `ebpf:"list_sleepers"`
+	OnSchedSwitch *ebpf.Program `ebpf:"on_sched_switch"`
+	Unwind        *ebpf.Program `ebpf:"unwind"`
 }
 
 func (p *WaitsPrograms) Close() error {
 	return _WaitsClose(
 		p.ListSleepers,
-		p.Switched,
+		p.OnSchedSwitch,
 		p.Unwind,
 	)
 }
