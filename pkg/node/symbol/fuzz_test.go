@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/ehframe"
 )
 
 func FuzzKallsyms(f *testing.F) {
@@ -64,7 +65,7 @@ func FuzzDWARF(f *testing.F) {
 		if e, err := object.Open(bytes.NewReader(damaged)); err == nil {
 			address := text.Addr + uint64(pc)%text.Size
 			dwarfFrames(e, []uint64{address})
-			functionStarts(e, []uint64{address})
+			ehframe.Starts(e, []uint64{address})
 			e.StubTargets([]uint64{address})
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/ehframe"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
@@ -109,7 +110,7 @@ func (o *namer) prepare(addresses []uint64) {
 			unknown = append(unknown, a)
 		}
 	}
-	o.starts = functionStarts(o.file, unknown)
+	o.starts = ehframe.Starts(o.file, unknown)
 }
 
 // name gives the outermost function of an address the name that the symbol table has: of C++'s static

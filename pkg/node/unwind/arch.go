@@ -1,18 +1,20 @@
 package unwind
 
-import "debug/elf"
+import (
+	"debug/elf"
 
-// arch has what differs between architectures. Registers have DWARF's numbers.
-type arch struct {
-	fp, sp, ra uint64
-}
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/ehframe"
+)
 
-// On amd64 a call pushes the return address (System V ABI, 3.2.2), which has the number 16.
-var amd64 = &arch{fp: 6, sp: 7, ra: 16}
+// arch is an architecture.
+type arch struct{ *ehframe.Registers }
 
-// On arm64 a call leaves the return address in the link register, x30 (AAPCS64, 6.1.1).
-var arm64 = &arch{fp: 29, sp: 31, ra: 30}
+var (
+	amd64 = &arch{ehframe.AMD64}
+	arm64 = &arch{ehframe.ARM64}
+)
 
+// archOf returns nil for an unsupported architecture.
 func archOf(m elf.Machine) *arch {
 	switch m {
 	case elf.EM_X86_64:
@@ -23,11 +25,11 @@ func archOf(m elf.Machine) *arch {
 	return nil
 }
 
-// frameless is the rule of a function that has put nothing on the stack but, on amd64, its return
-// address, and whose stack pointer has moved by delta bytes since its call.
+// frameless returns the rule of a function that has put nothing on the stack but, on amd64, its return address, and
+// whose stack pointer has moved down by delta bytes since its call.
 func (a *arch) frameless(delta int32) Rule {
 	if a == amd64 {
-		return Rule{CFA: Register, Reg: uint8(a.sp), Offset: delta + 8, RA: AtCFA, RAOffset: -8}
+		return Rule{CFA: Register, Reg: uint8(a.SP), Offset: delta + 8, RA: AtCFA, RAOffset: -8}
 	}
-	return Rule{CFA: Register, Reg: uint8(a.sp), Offset: delta}
+	return Rule{CFA: Register, Reg: uint8(a.SP), Offset: delta}
 }

@@ -5,7 +5,40 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/ehframe"
 )
+
+// Call frame instructions (DWARF 5, table 7.29) and operations of expressions (table 7.9).
+const (
+	cfaAdvanceLoc       = 0x40
+	cfaOffset           = 0x80
+	cfaRestore          = 0xc0
+	cfaAdvanceLoc1      = 0x02
+	cfaAdvanceLoc2      = 0x03
+	cfaUndefined        = 0x07
+	cfaRegister         = 0x09
+	cfaRememberState    = 0x0a
+	cfaRestoreState     = 0x0b
+	cfaDefCFA           = 0x0c
+	cfaDefCFARegister   = 0x0d
+	cfaDefCFAOffset     = 0x0e
+	cfaDefCFAExpression = 0x0f
+	cfaExpression       = 0x10
+	cfaNegateRAState    = 0x2d
+	cfaGNUArgsSize      = 0x2e
+
+	opDeref      = 0x06
+	opPlusUconst = 0x23
+)
+
+// functionsOf parses the content of a section .eh_frame that is loaded at an address.
+func functionsOf(data []byte, address uint64, a *arch) (all []function) {
+	for f := range ehframe.Parse(data, address, a.Registers) {
+		all = append(all, frameFunction(f))
+	}
+	return all
+}
 
 // section makes an .eh_frame at address 0 with one CIE, as gcc writes it for amd64, and one FDE for the
 // addresses 0x1000 to 0x1100.
@@ -73,7 +106,7 @@ func TestInstructions(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			rules := NewRuleSet()
-			table, err := compile(functions(section(c.augmentation, c.instructions...), 0, amd64), rules)
+			table, err := compile(functionsOf(section(c.augmentation, c.instructions...), 0, amd64), rules)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +125,7 @@ func TestInstructions(t *testing.T) {
 func TestSectionThatIsCut(t *testing.T) {
 	data := section("zR", cfaAdvanceLoc|1, cfaDefCFAOffset, 16)
 	for n := range data {
-		if all := functions(data[:n], 0, amd64); len(all) != 0 {
+		if all := functionsOf(data[:n], 0, amd64); len(all) != 0 {
 			t.Errorf("%d of %d bytes gave %d functions", n, len(data), len(all))
 		}
 	}

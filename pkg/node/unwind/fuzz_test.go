@@ -17,7 +17,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, a := range []*arch{amd64, arm64} {
-			table, err := compile(functions(data, 0x2000, a), NewRuleSet())
+			table, err := compile(functionsOf(data, 0x2000, a), NewRuleSet())
 			if err != nil {
 				continue
 			}

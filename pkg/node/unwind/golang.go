@@ -69,7 +69,7 @@ func goFrame(a *arch, f gopclntab.Assembly, delta int32, landingPad bool) Rule {
 			return a.frameless(delta)
 		}
 		if f.Name == "crosscall2" && delta > 0 { // runtime/cgo/asm_arm64.s: 24 words, the last two the frame record
-			return Rule{CFA: Register, Reg: uint8(a.sp), Offset: delta, RA: AtCFA, RAOffset: -8, FP: AtCFA, FPOffset: -16}
+			return Rule{CFA: Register, Reg: uint8(a.SP), Offset: delta, RA: AtCFA, RAOffset: -8, FP: AtCFA, FPOffset: -16}
 		}
 	default:
 		if f.Root {
@@ -80,11 +80,11 @@ func goFrame(a *arch, f gopclntab.Assembly, delta int32, landingPad bool) Rule {
 		return a.frameless(0)
 	}
 	if a == amd64 { // return address, frame pointer, locals (cmd/internal/obj/x86/obj6.go)
-		return Rule{CFA: Register, Reg: uint8(a.sp), Offset: delta + 8, RA: AtCFA, RAOffset: -8, FP: AtCFA, FPOffset: -16}
+		return Rule{CFA: Register, Reg: uint8(a.SP), Offset: delta + 8, RA: AtCFA, RAOffset: -8, FP: AtCFA, FPOffset: -16}
 	}
 	// The link register is at the stack pointer and the caller's frame pointer below, where the frame pointer
 	// leads (cmd/internal/obj/arm64/obj7.go). A step by frame pointers does not tell the stack pointer there.
-	return Rule{CFA: Register, Reg: uint8(a.fp), Offset: delta + 8, RA: AtCFA, RAOffset: -delta, FP: AtCFA, FPOffset: -delta - 8}
+	return Rule{CFA: Register, Reg: uint8(a.FP), Offset: delta + 8, RA: AtCFA, RAOffset: -delta, FP: AtCFA, FPOffset: -delta - 8}
 }
 
 // isSigreturn tells the function to which the kernel lets a signal handler return; it was renamed in Go 1.21.

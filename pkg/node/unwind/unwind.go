@@ -68,8 +68,7 @@ type Table struct {
 
 // Limits of one object; libLLVM, 110 MB, has 950,000 rows in a section of 5 MB.
 const (
-	maxSection = 64 << 20
-	maxRows    = 2 << 20
+	maxRows = 2 << 20
 )
 
 // ErrTooLarge is returned for an object with more unwind information than is read.
@@ -88,7 +87,7 @@ func Compile(f *object.File, rules *RuleSet) (*Table, error) {
 	if a == nil {
 		return &Table{}, nil
 	}
-	all, err := frameSection(f, a)
+	all, err := frameFunctions(f, a)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
-package unwind
+package ehframe
 
-// Operations of DWARF expressions that unwind information is seen to use (DWARF 5, table 7.9).
+// Operations of DWARF expressions that occur in unwind information (DWARF 5, table 7.9).
 const (
 	opDeref      = 0x06
 	opAnd        = 0x1a
@@ -13,17 +13,16 @@ const (
 	opBreg16     = 0x80
 )
 
-// cfaOf understands the expressions that compilers, linkers and hand-written assembly have for a CFA:
-// a register and an offset, the word found there (where a stack was realigned), that word and an offset,
-// and the rule of a PLT.
-func cfaOf(expression []byte) Rule {
+// parseCFA parses the expressions that compilers, linkers and hand-written assembly use for a CFA: a register and an
+// offset, the word found there (where a stack was realigned), that word and an offset, and the expression for a PLT.
+func parseCFA(expression []byte) CFA {
 	if threshold, ok := pltThreshold(expression); ok {
-		return Rule{CFA: PLT, Add: int32(threshold)}
+		return CFA{Kind: CFAPLT, Add: int32(threshold)}
 	}
 	r := &reader{data: expression}
 	op := r.u8()
 	if op < opBreg0 || op > opBreg0+31 {
-		return Rule{CFA: Unknown}
+		return CFA{}
 	}
 	offset, add, dereferenced := r.sleb(), int64(0), false
 	for r.more() {
@@ -37,25 +36,25 @@ func cfaOf(expression []byte) Rule {
 			}
 		case opDeref:
 			if dereferenced {
-				return Rule{CFA: Unknown}
+				return CFA{}
 			}
 			dereferenced = true
 		default:
-			return Rule{CFA: Unknown}
+			return CFA{}
 		}
 	}
 	if r.err != nil || offset != int64(int32(offset)) || add != int64(int32(add)) {
-		return Rule{CFA: Unknown}
+		return CFA{}
 	}
-	rule := Rule{CFA: Register, Reg: op - opBreg0, Offset: int32(offset), Add: int32(add)}
+	cfa := CFA{Kind: CFARegister, Register: op - opBreg0, Offset: int32(offset), Add: int32(add)}
 	if dereferenced {
-		rule.CFA = Dereference
+		cfa.Kind = CFADereference
 	}
-	return rule
+	return cfa
 }
 
-// pltThreshold recognizes sp + 8 + ((pc & 15) >= N) << 3, which GNU's linker writes for a PLT on amd64: the
-// entry's second instruction, before byte N, pushes a word.
+// pltThreshold recognizes sp + 8 + ((pc & 15) >= N) << 3, which GNU's linker writes for a PLT on amd64, and returns N.
+// The second instruction of a stub, which ends at byte N, pushes a word.
 func pltThreshold(e []byte) (byte, bool) {
 	want := []byte{opBreg0 + 7, 8, opBreg16, 0, opLit0 + 15, opAnd, 0, opGe, opLit0 + 3, opShl, opPlus}
 	if len(e) != len(want) || e[6] < opLit0 || e[6] > opLit0+15 {
@@ -69,13 +68,13 @@ func pltThreshold(e []byte) (byte, bool) {
 	return e[6] - opLit0, true
 }
 
-// placeOf understands where an expression says that a register is saved: at an offset from the frame pointer.
-func (m *machine) placeOf(expression []byte) place {
+// parseLocation parses the expression of where a register is saved: at an offset from the frame pointer.
+func (m *machine) parseLocation(expression []byte) (LocationKind, int64) {
 	r := &reader{data: expression}
 	op := r.u8()
 	offset := r.sleb()
-	if r.err != nil || r.more() || uint64(op) != opBreg0+m.arch.fp {
-		return place{kind: isUnknown}
+	if r.err != nil || r.more() || uint64(op) != opBreg0+m.cie.registers.FP {
+		return Unknown, 0
 	}
-	return place{saved: AtFP, offset: offset}
+	return AtFP, offset
 }

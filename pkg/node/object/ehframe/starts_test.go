@@ -1,19 +1,13 @@
-//go:build linux
-
-package symbol
+package ehframe
 
 import (
 	"bytes"
 	"debug/elf"
-	"fmt"
 	"os"
 	"slices"
 	"testing"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
 // Functions begin where libc's own symbols say, at all of their addresses.
@@ -38,7 +32,7 @@ func TestFunctionStartsAgreeWithSymbols(t *testing.T) {
 		}
 	}
 	slices.Sort(addresses)
-	got, wrong := functionStarts(f, addresses), 0
+	got, wrong := Starts(f, addresses), 0
 	for a, start := range want {
 		if got[a] != start {
 			wrong++
@@ -61,29 +55,6 @@ func libc(t testing.TB) string {
 	return ""
 }
 
-// All places of a function without a name are one function in the profile, with their own addresses.
-func TestUnknownFunctionsMerge(t *testing.T) {
-	program := compile(t, "-g")
-	code := functionRange(t, program, "hidden")
-	run(t, "strip", program)
-	f := openPath(t, program)
-	o := openObject(f)
-	m := &profile.Mapping{ID: 1, Start: 0x7f0000000000, Limit: 0x7f0000010000, File: "/app/shapes"}
-	segment := slices.IndexFunc(o.file.Segments, func(p *elf.Prog) bool { return p.Vaddr <= code[0] && code[0] < p.Vaddr+p.Memsz })
-	offset := code[0] - o.file.Segments[segment].Vaddr + o.file.Segments[segment].Off
-	p := profileAt(m, m.Start+offset, m.Start+offset+1, m.Start+offset+uint64(len(code))-1)
-	if err := Symbolize(p, func(*profile.Mapping) *proc.File { return f }, noPerfMap); err != nil {
-		t.Fatal(err)
-	}
-	want := fmt.Sprintf("[shapes+%#x]", offset)
-	if got := names(p); !slices.Equal(got, []string{want, want, want}) || len(p.Function) != 1 {
-		t.Errorf("got %v, %d functions, want one, %s", got, len(p.Function), want)
-	}
-	if m.HasFunctions || p.Location[1].Address != m.Start+offset+1 {
-		t.Error("pprof would not look for the names itself")
-	}
-}
-
 // Tables that are not what they claim to be.
 func TestHostileFDETables(t *testing.T) {
 	const base = 0x1000
@@ -95,7 +66,7 @@ func TestHostileFDETables(t *testing.T) {
 		return b
 	}
 	// A CIE of the form zR with signed 4 bytes relative to their place, at 0x1100, and an FDE of 0x20 bytes of code.
-	cie := append([]byte{12, 0, 0, 0, 0, 0, 0, 0, 1}, "zR\x00\x01\x78\x10\x01\x1b"...)
+	cie := append([]byte{20, 0, 0, 0, 0, 0, 0, 0, 1}, "zR\x00\x01\x78\x10\x01\x1b"...)
 	cie = append(cie, make([]byte, 24-len(cie))...)
 	fde := []byte{16, 0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0}
 	tests := []struct {
@@ -130,7 +101,7 @@ func TestHostileFDETables(t *testing.T) {
 			f := &object.File{
 				Machine: elf.EM_X86_64, Segments: []*elf.Prog{at(elf.PT_LOAD, len(file)), at(elf.PT_GNU_EH_FRAME, len(test.header))},
 			}
-			got := functionStarts(f, []uint64{base + 0x810})
+			got := Starts(f, []uint64{base + 0x810})
 			if start, ok := got[base+0x810]; ok != test.want || ok && start != base+0x800 {
 				t.Errorf("got %#x, want one: %v", got, test.want)
 			}
