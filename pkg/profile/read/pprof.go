@@ -24,7 +24,21 @@ func fromPprof(data []byte) (*profile.Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("this is not a pprof file, or a damaged one: %w", err)
 	}
+	dropNegativeLines(p)
 	return p, nil
+}
+
+// dropNegativeLines sets line numbers below 0 to 0, "unknown". Some runtimes mark code without lines in that way (in Java -2 is
+// native code), and pictures cannot hold them.
+func dropNegativeLines(p *profile.Profile) {
+	for _, f := range p.Function {
+		f.StartLine = max(f.StartLine, 0)
+	}
+	for _, l := range p.Location {
+		for i := range l.Line {
+			l.Line[i].Line = max(l.Line[i].Line, 0)
+		}
+	}
 }
 
 // maxMessages bounds the samples, locations and functions of a file together: an empty one takes two bytes

@@ -181,3 +181,17 @@ func FuzzData(f *testing.F) {
 		}
 	})
 }
+
+// Other programs mark code without lines by negative numbers, which pictures cannot hold.
+func TestNegativeLinesAreUnknown(t *testing.T) {
+	p := small()
+	p.Location[0].Line[0].Line, p.Function[0].StartLine = -2, -1
+	data, _ := encoded(t, p)
+	got, err := Data(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Location[0].Line[0].Line != 0 || got.Function[0].StartLine != 0 {
+		t.Errorf("lines %v, start %d", got.Location[0].Line, got.Function[0].StartLine)
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+
+	payload "github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render/embed"
 )
 
 //go:embed web/*.js
@@ -78,7 +80,7 @@ func configured(form string) string {
 		words[k] = look.word
 	}
 	config, err := json.Marshal(map[string]any{
-		"palette": palette, "words": words, "smaller": smallerColor, "width": svgWidth, "margin": margin,
+		"version": payload.Version, "palette": palette, "words": words, "smaller": smallerColor, "width": svgWidth, "margin": margin,
 		"row": frameHeight, "foot": footHeight, "char": charWidth,
 		"change": map[string]any{"more": MoreColor, "less": LessColor, "fresh": NewColor, "same": SameColor},
 		"native": kindNative, "process": kindProcess, "thread": kindThread,

@@ -30,10 +30,18 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// The header: magic, length of the deflate stream, length inflated, SHA-256 of the deflate stream.
+// Version is the version of the form that Encode writes. It goes up with every change of the header or the columns.
+//
+//	1  until November 2026. During development the column of lines changed without a new version. Files from before that
+//	   decode to negative lines and are refused.
+//	2  the columns of version 1
+const Version = 2
+
+// The header: magic, version as a digit, newline; length of the deflate stream, length inflated (8 bytes each, little endian);
+// SHA-256 of the deflate stream.
 const (
-	magic      = "kpprof1\n"
-	headerSize = len(magic) + 8 + 8 + sha256.Size
+	magic      = "kpprof"
+	headerSize = len(magic) + 2 + 8 + 8 + sha256.Size
 )
 
 // Bounds on what is read, for a file may come from anywhere. A profile beyond them is not written either.
@@ -44,8 +52,12 @@ const (
 	maxFrames   = 32 << 20  // locations of all samples' stacks together
 )
 
-// ErrDamaged is the error of a payload that was cut off or changed.
-var ErrDamaged = errors.New("the embedded profile is damaged")
+var (
+	// ErrDamaged means that a payload was cut off or changed.
+	ErrDamaged = errors.New("the embedded profile is damaged")
+	// ErrVersion means that a payload has a version that this program does not read.
+	ErrVersion = errors.New("embedded profile has a form that this program cannot read")
+)
 
 // KindFunc says what code a function is, as a number that the script in the file knows.
 type KindFunc func(*profile.Function, *profile.Mapping) uint8
@@ -54,6 +66,9 @@ type KindFunc func(*profile.Function, *profile.Mapping) uint8
 // numbers of the latter two, which have no meaning: profiles that differ in those alone give the same bytes.
 func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
 	if err := p.CheckValid(); err != nil {
+		return nil, err
+	}
+	if err := checkLines(p); err != nil {
 		return nil, err
 	}
 	columns, err := encodeColumns(p, kind)
@@ -79,7 +94,7 @@ func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
 		return nil, err
 	}
 	b := out.Bytes()
-	copy(b, magic)
+	copy(b, fmt.Sprintf("%s%d\n", magic, Version))
 	binary.LittleEndian.PutUint64(b[8:], uint64(len(b)-headerSize))
 	binary.LittleEndian.PutUint64(b[16:], uint64(len(columns)))
 	sum := sha256.Sum256(b[headerSize:])
@@ -87,7 +102,8 @@ func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
 	return b, nil
 }
 
-// Decode decodes what Encode gave. Anything else is an error that wraps ErrDamaged.
+// Decode returns the profile in a payload. The error wraps ErrVersion if the payload has a version that this program does not
+// read, and ErrDamaged if it is not what Encode returned.
 func Decode(b []byte) (*profile.Profile, error) {
 	columns, err := inflate(b)
 	if err != nil {
@@ -100,12 +116,46 @@ func Decode(b []byte) (*profile.Profile, error) {
 	if err := p.CheckValid(); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
+	if err := checkLines(p); err != nil {
+		if version(b) == 1 {
+			return nil, fmt.Errorf("the picture was written by a development version of kubectl pprof, whose %w: take the profile again", ErrVersion)
+		}
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
 	return p, nil
 }
 
+// checkLines returns an error if a line number is negative.
+func checkLines(p *profile.Profile) error {
+	for _, f := range p.Function {
+		if f.StartLine < 0 {
+			return fmt.Errorf("function %q starts at line %d", f.Name, f.StartLine)
+		}
+	}
+	for _, l := range p.Location {
+		for _, line := range l.Line {
+			if line.Line < 0 {
+				return fmt.Errorf("location %d has the line %d", l.ID, line.Line)
+			}
+		}
+	}
+	return nil
+}
+
+// version returns the version in a payload's header, or 0 if there is no header.
+func version(b []byte) int {
+	if len(b) < headerSize || string(b[:len(magic)]) != magic || b[len(magic)] < '1' || b[len(magic)] > '9' || b[len(magic)+1] != '\n' {
+		return 0
+	}
+	return int(b[len(magic)] - '0')
+}
+
 func inflate(b []byte) ([]byte, error) {
-	if len(b) < headerSize || string(b[:len(magic)]) != magic {
-		return nil, fmt.Errorf("%w: it has no header of a version known here", ErrDamaged)
+	switch v := version(b); {
+	case v == 0:
+		return nil, fmt.Errorf("%w: it has no header", ErrDamaged)
+	case v > Version:
+		return nil, fmt.Errorf("the picture was made by a newer version of kubectl pprof: its %w (version %d, this program reads up to %d); update kubectl pprof", ErrVersion, v, Version)
 	}
 	length, inflated := binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
 	sum, stream := b[24:headerSize], b[headerSize:]

@@ -48,7 +48,7 @@ func random(seed uint64) *profile.Profile {
 			KernelRelocationSymbol: text(), HasFunctions: coin(), HasFilenames: coin(), HasLineNumbers: coin(), HasInlineFrames: coin()})
 	}
 	for range 1 + r.IntN(20) {
-		p.Function = append(p.Function, &profile.Function{ID: next(), Name: text(), SystemName: text(), Filename: text(), StartLine: number()})
+		p.Function = append(p.Function, &profile.Function{ID: next(), Name: text(), SystemName: text(), Filename: text(), StartLine: max(number(), 0)})
 	}
 	for range 1 + r.IntN(30) {
 		l := &profile.Location{ID: next(), Address: r.Uint64(), IsFolded: coin()}
@@ -56,7 +56,7 @@ func random(seed uint64) *profile.Profile {
 			l.Mapping = p.Mapping[r.IntN(len(p.Mapping))]
 		}
 		for range r.IntN(4) {
-			l.Line = append(l.Line, profile.Line{Function: p.Function[r.IntN(len(p.Function))], Line: number(), Column: number()})
+			l.Line = append(l.Line, profile.Line{Function: p.Function[r.IntN(len(p.Function))], Line: max(number(), 0), Column: number()})
 		}
 		p.Location = append(p.Location, l)
 	}
@@ -219,7 +219,7 @@ func seal(columns []byte, claimed uint64) []byte {
 	w.Write(columns)
 	w.Close()
 	b := out.Bytes()
-	copy(b, magic)
+	copy(b, fmt.Sprintf("%s%d\n", magic, Version))
 	binary.LittleEndian.PutUint64(b[8:], uint64(len(b)-headerSize))
 	binary.LittleEndian.PutUint64(b[16:], claimed)
 	sum := sha256.Sum256(b[headerSize:])

@@ -61,8 +61,11 @@ async function load(root) {
   return decode(new Uint8Array(await new Response(stream).arrayBuffer()));
 }
 
-// check compares length and, where the page may compute one, digest.
+// check compares version, length and, where the page may compute one, digest.
 async function check(raw) {
+  const header = new TextDecoder().decode(raw.subarray(0, 8)), version = /^kpprof([1-9])\n$/.exec(header);
+  if (!version) throw new Error('it has no header');
+  if (version[1] > CONFIG.version) throw new Error('it was made by a newer version of kubectl pprof');
   const view = new DataView(raw.buffer), length = raw.length < HEADER ? -1 : Number(view.getBigUint64(8, true));
   if (length !== raw.length - HEADER) throw new Error('it is not complete');
   if (!globalThis.crypto || !crypto.subtle) return;
@@ -105,6 +108,7 @@ function decodeLocations(r, p, name, file, starts, mappings) {
   for (let i = 0; i < lines; i++) {
     const fn = fns[i], before = last.has(fn) ? last.get(fn) : fn ? starts[fn - 1] : 0;
     last.set(fn, numbers[i] += before);
+    if (numbers[i] < 0) throw new Error('it has negative line numbers');
   }
   r.skip(lines);
   const kinds = r.uints(lines);
