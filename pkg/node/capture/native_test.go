@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,8 +101,9 @@ func compileWith(t *testing.T, compiler, source string, flags ...string) string 
 	return out
 }
 
-// profileOf runs a program in a cgroup of its own and profiles it.
-func profileOf(t *testing.T, cmd *exec.Cmd, hz int, d time.Duration) *profile.Profile {
+// profileOf runs a program in a cgroup of its own and profiles it until it has used the given CPU time,
+// so that the number of samples does not depend on what else runs on the machine.
+func profileOf(t *testing.T, cmd *exec.Cmd, hz int, cpu time.Duration) *profile.Profile {
 	t.Helper()
 	id := fmt.Sprintf("%064x", time.Now().UnixNano())
 	dir := newCgroup(t, id)
@@ -116,22 +118,36 @@ func profileOf(t *testing.T, cmd *exec.Cmd, hz int, d time.Duration) *profile.Pr
 		script.Process.Kill()
 		script.Wait()
 	})
-	exe := fmt.Sprintf("/proc/%d/exe", script.Process.Pid)
-	for range 200 {
-		if path, _ := os.Readlink(exe); filepath.Base(path) == filepath.Base(cmd.Path) {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	time.Sleep(100 * time.Millisecond) // past its own start
+	pid := script.Process.Pid
+	exe := fmt.Sprintf("/proc/%d/exe", pid)
+	waitFor(t, cmd.Path+" to start", func() bool {
+		path, _ := os.Readlink(exe)
+		return filepath.Base(path) == filepath.Base(cmd.Path)
+	})
+	started := capture.CPUTime(t, pid)
+	waitFor(t, cmd.Path+" to get past its own initialization", func() bool {
+		return capture.CPUTime(t, pid) > started+50*time.Millisecond
+	})
 	c, err := capture.NewCPU(capture.Options{ContainerID: id, Frequency: hz})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	before := capture.CPUTime(t, pid)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer cancel()
+		for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+			if capture.CPUTime(t, pid) >= before+cpu {
+				return
+			}
+		}
+	})
 	r, err := c.Run(ctx)
+	cancel()
+	watch.Wait()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,4 +155,18 @@ func profileOf(t *testing.T, cmd *exec.Cmd, hz int, d time.Duration) *profile.Pr
 		t.Fatal(err)
 	}
 	return r.Profile
+}
+
+// waitLimit bounds each wait for another program to do something that takes it little CPU time. It is generous:
+// the machine may be busy.
+const waitLimit = time.Minute
+
+// waitFor polls until a condition holds.
+func waitFor(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(waitLimit); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s", waitLimit, what)
+		}
+	}
 }

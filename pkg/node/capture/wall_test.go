@@ -19,8 +19,14 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// wall profiles for some time, with slices that are asked for meanwhile.
+// wall profiles for some time, and requests slices meanwhile.
 func wall(t *testing.T, o capture.Options, d time.Duration) (whole *profile.Profile, slices []*profile.Profile) {
+	t.Helper()
+	return wallUntil(t, o, d, func(*profile.Profile) bool { return false })
+}
+
+// wallUntil profiles until done, which is called with each slice, returns true, or the limit has passed.
+func wallUntil(t *testing.T, o capture.Options, limit time.Duration, done func(slice *profile.Profile) bool) (whole *profile.Profile, slices []*profile.Profile) {
 	t.Helper()
 	o.Frequency = 99
 	w, err := capture.NewWall(o)
@@ -28,15 +34,15 @@ func wall(t *testing.T, o capture.Options, d time.Duration) (whole *profile.Prof
 		t.Fatal(err)
 	}
 	defer w.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), d)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	done := make(chan *capture.Result, 1)
+	result := make(chan *capture.Result, 1)
 	go func() {
 		r, err := w.Run(ctx)
 		if err != nil {
 			t.Error(err)
 		}
-		done <- r
+		result <- r
 	}()
 	var z symbol.Symbolizer
 	for ctx.Err() == nil {
@@ -51,9 +57,13 @@ func wall(t *testing.T, o capture.Options, d time.Duration) (whole *profile.Prof
 		if err := z.Symbolize(s.Profile, s.File, s.PerfMap); err != nil {
 			t.Fatal(err)
 		}
-		slices = append(slices, s.Profile.Compact().Copy())
+		slice := s.Profile.Compact().Copy()
+		slices = append(slices, slice)
+		if done(slice) {
+			cancel()
+		}
 	}
-	r := <-done
+	r := <-result
 	if r == nil {
 		t.FailNow()
 	}
@@ -156,22 +166,37 @@ func TestWallOfAProgramThatExecutesAnother(t *testing.T) {
 				defer other.Process.Kill()
 				time.Sleep(200 * time.Millisecond)
 			}
-			time.AfterFunc(time.Second, func() { fmt.Fprintln(p.in, "exec "+program) })
-			got, _ := wall(t, capture.Options{ContainerID: p.id}, 6*time.Second)
-			before, after, wrong := time.Duration(0), time.Duration(0), time.Duration(0)
-			for _, s := range got.Sample {
-				at := time.Duration(s.Value[1])
-				switch stack := names(s); {
-				case strings.Contains(stack, "main.deep,"):
-					before += at
-				case !strings.Contains(stack, "main.") || label(s, "process") != "blocks":
-				case strings.Contains(stack, "main.deep") || strings.Contains(stack, "main.inlined"):
-					wrong += at
-				default:
-					after += at
+			const wantBefore, wantAfter = time.Second, 2 * time.Second
+			// times adds up the time of the first program's stacks, of the second's, and of stacks that have the first
+			// one's functions under the name of the second.
+			times := func(p *profile.Profile) (before, after, wrong time.Duration) {
+				for _, s := range p.Sample {
+					at := time.Duration(s.Value[1])
+					switch stack := names(s); {
+					case strings.Contains(stack, "main.deep,"):
+						before += at
+					case !strings.Contains(stack, "main.") || label(s, "process") != "blocks":
+					case strings.Contains(stack, "main.deep") || strings.Contains(stack, "main.inlined"):
+						wrong += at
+					default:
+						after += at
+					}
 				}
+				return before, after, wrong
 			}
-			if before < time.Second || after < 2*time.Second || wrong > 0 {
+			executed := false
+			var seenBefore, seenAfter time.Duration // in slices
+			got, _ := wallUntil(t, capture.Options{ContainerID: p.id}, waitLimit, func(slice *profile.Profile) bool {
+				before, after, _ := times(slice)
+				seenBefore, seenAfter = seenBefore+before, seenAfter+after
+				if !executed && seenBefore >= wantBefore {
+					executed = true
+					fmt.Fprintln(p.in, "exec "+program)
+				}
+				return seenAfter >= wantAfter
+			})
+			before, after, wrong := times(got)
+			if before < wantBefore || after < wantAfter || wrong > 0 {
 				t.Errorf("%v before, %v after, %v of the one under the name of the other: %q", before, after, wrong, got.Comments)
 				logSamples(t, got)
 			}
