@@ -56,7 +56,7 @@ const examples = `  # Profile the default container of a pod for 30 seconds; the
 
 // NewCommand makes the command. Its RunE returns the errors that Main prints.
 func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
-	o := NewOptions(streams)
+	p := newProfileFlags(streams.Out)
 	cmd := &cobra.Command{
 		Use:                   "kubectl-pprof ([TYPE/]NAME | NAMESPACE POD [CONTAINER]) [flags]",
 		DisableFlagsInUseLine: true,
@@ -67,41 +67,39 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 		Version:               version.Version,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
-		Args:                  cobra.ArbitraryArgs, // judged by Complete, with a better message
-		ValidArgsFunction:     o.completeArgs,
+		Args:                  cobra.ArbitraryArgs, // judged by plan, with a better message
+		ValidArgsFunction:     completer{p.connection}.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.Complete(args); err != nil {
-				return usageError{err}
-			}
-			if err := o.Validate(); err != nil {
+			plan, err := p.plan(args, streams.Out)
+			if err != nil {
 				return usageError{err}
 			}
 			ctx, early, done := handleSignals(cmd.Context(), signals)
 			defer done()
-			return o.Run(ctx, early)
+			return plan.run(ctx, early, p.connection, streams)
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.SetIn(streams.In)
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
-	o.AddFlags(cmd)
+	p.addTo(cmd)
 	// A pod with a command's name is pod/NAME.
 	cmd.AddCommand(newConvertCommand(streams), newTopCommand(streams), newDiffCommand(streams, signals), newViewCommand(streams, signals), newServeCommand(streams, signals), newDoctorCommand(streams), newRBACCommand(streams))
 	cmd.CompletionOptions.DisableDefaultCmd = true // kubectl has its own
 	return cmd
 }
 
-// completer is the name under which kubectl looks for a plugin's shell completion; a link of that
+// completionCommand is the name under which kubectl looks for a plugin's shell completion; a link of that
 // name to the plugin will do.
-const completer = "kubectl_complete-pprof"
+const completionCommand = "kubectl_complete-pprof"
 
 // Main runs the plugin with the arguments of its process, its name being the first, and returns
 // the exit code.
 func Main(args []string, streams genericiooptions.IOStreams, signals <-chan os.Signal) int {
 	klog.SetLogger(logr.Discard()) // client-go logs what it also returns as an error
 	cmd := NewCommand(streams, signals)
-	if filepath.Base(args[0]) == completer {
+	if filepath.Base(args[0]) == completionCommand {
 		args[0] = cobra.ShellCompRequestCmd
 	} else {
 		args = args[1:]

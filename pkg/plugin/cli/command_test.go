@@ -7,11 +7,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 )
 
 func TestWrongUsage(t *testing.T) {
@@ -88,73 +89,60 @@ func TestArguments(t *testing.T) {
 		"a device without an ending":   {args: "web -o /dev/null", name: "web", format: "svg"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			streams, _, _, _ := genericiooptions.NewTestIOStreams()
-			o := NewOptions(streams)
-			cmd := &cobra.Command{}
-			o.AddFlags(cmd)
-			if err := cmd.ParseFlags(strings.Fields(c.args)); err != nil {
+			plan, err := planOf(t, c.args)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if err := errors.Join(o.Complete(cmd.Flags().Args()), o.Validate()); err != nil {
-				t.Fatal(err)
-			}
-			q := o.query
+			q := plan.target.query
 			if q.Namespace != c.namespace || q.Type != c.typ || q.Name != c.name || q.Container != c.container {
 				t.Errorf("query %+v", q)
 			}
 			var formats []string
-			for _, f := range o.files {
+			for _, f := range plan.files[0] {
 				formats = append(formats, string(f.format))
 			}
-			if got := strings.Join(formats, " "); got != c.format || o.mode != c.mode {
-				t.Errorf("formats %q, mode %q", got, o.mode)
+			if got := strings.Join(formats, " "); got != c.format || plan.session.Mode != c.mode {
+				t.Errorf("formats %q, mode %q", got, plan.session.Mode)
 			}
 		})
 	}
 }
 
-func TestKeeps(t *testing.T) {
-	failed := errors.New("failed")
-	for name, c := range map[string]struct {
-		args   string
-		reused bool
-		err    error
-		want   bool
+func TestKeepFlag(t *testing.T) {
+	for args, want := range map[string]struct {
+		keep      time.Duration
+		endReused bool
 	}{
-		"a new one":                     {"", false, nil, false},
-		"a new one with --keep":         {"--keep 5m", false, nil, true},
-		"a new one that failed":         {"--keep 5m", false, failed, false},
-		"a kept one":                    {"", true, nil, true},
-		"a kept one that failed us":     {"", true, failed, true},
-		"a kept one that is to end":     {"--keep 0s", true, nil, false},
-		"a kept one that is kept on":    {"--keep 1m", true, nil, true},
-		"a new one that is not to stay": {"--keep 0s", false, nil, false},
+		"":           {0, false},
+		"--keep 5m":  {5 * time.Minute, false},
+		"--keep 0s":  {0, true},
+		"--keep=1m":  {time.Minute, false},
+		"--keep=0ms": {0, true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			streams, _, _, _ := genericiooptions.NewTestIOStreams()
-			o := NewOptions(streams)
-			cmd := &cobra.Command{}
-			o.AddFlags(cmd)
-			if err := cmd.ParseFlags(strings.Fields(c.args)); err != nil {
-				t.Fatal(err)
-			}
-			if got := o.keeps(&launch.Session{Reused: c.reused}, c.err); got != c.want {
-				t.Errorf("got %v", got)
-			}
-		})
+		plan, err := planOf(t, "web "+args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.session; got.Launch.Keep != want.keep || got.EndReused != want.endReused {
+			t.Errorf("%s: %v, end of a reused profiler %v", args, got.Launch.Keep, got.EndReused)
+		}
 	}
 }
 
 func TestExitCode(t *testing.T) {
-	for want, err := range map[int]error{
-		exitOK:          nil,
-		exitUsage:       fmt.Errorf("wrapped: %w", usageError{errors.New("no")}),
-		exitInterrupted: errors.Join(errInterrupted, errors.New("the Job could not be deleted")),
-		exitPartial:     fmt.Errorf("%w: the target ended", errPartial),
-		exitError:       &url.Error{Op: "Get", URL: "https://10.0.0.1/api", Err: errors.New("refused")},
+	for _, c := range []struct {
+		want int
+		err  error
+	}{
+		{exitOK, nil},
+		{exitUsage, fmt.Errorf("wrapped: %w", usageError{errors.New("no")})},
+		{exitInterrupted, errors.Join(errInterrupted, errors.New("the Job could not be deleted"))},
+		{exitPartial, fmt.Errorf("%w: the target ended", errPartial)},
+		{exitPartial, fmt.Errorf("%w:\n  mutex: the program does not collect it", session.ErrMissing)},
+		{exitError, &url.Error{Op: "Get", URL: "https://10.0.0.1/api", Err: errors.New("refused")}},
 	} {
-		if got := exitCode(err); got != want {
-			t.Errorf("exitCode(%v) = %d, want %d", err, got, want)
+		if got := exitCode(c.err); got != c.want {
+			t.Errorf("exitCode(%v) = %d, want %d", c.err, got, c.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -20,21 +21,24 @@ const completionTime = 3 * time.Second
 // noFiles is what a completion without file names returns.
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-// completeArgs offers TYPE/ and pods or workloads of that type, then for the longer form the pods
+// completer answers a shell's requests for completion.
+type completer struct{ connection connectionFlags }
+
+// completeTarget offers TYPE/ and pods or workloads of that type, then for the longer form the pods
 // of the namespace and the containers of the pod.
-func (o *Options) completeArgs(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+func (c completer) completeTarget(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
 	defer cancel()
 	namespace := ""
 	if len(args) > 0 {
 		namespace = args[0]
 	}
-	clients, namespace, err := o.completionClients(namespace)
+	clients, namespace, err := c.clients(namespace)
 	if err != nil || len(args) > 2 {
 		return nil, noFiles
 	}
 	if len(args) == 2 {
-		return o.containers(ctx, clients, namespace, args[1]), noFiles
+		return c.containers(ctx, clients, namespace, args[1]), noFiles
 	}
 	if typ, _, slash := strings.Cut(word, "/"); slash {
 		var names []string
@@ -54,7 +58,17 @@ func (o *Options) completeArgs(_ *cobra.Command, args []string, word string) ([]
 	return words, directive
 }
 
-func (o *Options) addFlagCompletion(cmd *cobra.Command) {
+// completeFileOrTarget offers pods and workloads as well as files.
+func (c completer) completeFileOrTarget(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 1 {
+		return nil, noFiles
+	}
+	words, directive := c.completeTarget(cmd, nil, word)
+	return words, directive &^ noFiles
+}
+
+func addFlagCompletion(cmd *cobra.Command, connection connectionFlags) {
+	c := completer{connection}
 	fixed := func(words ...string) cobra.CompletionFunc {
 		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return words, noFiles }
 	}
@@ -65,10 +79,10 @@ func (o *Options) addFlagCompletion(cmd *cobra.Command) {
 		"transfer":          fixed(string(stream.Exec), string(stream.Attach), string(stream.Logs)),
 		"image-pull-policy": fixed(string(corev1.PullAlways), string(corev1.PullIfNotPresent), string(corev1.PullNever)),
 		"duration":          fixed("10s", "30s", "1m", "5m"),
-		"container":         o.completeContainer,
-		"namespace":         o.completeNamespace,
-		"job-namespace":     o.completeNamespace,
-		"context":           o.completeContext,
+		"container":         c.completeContainer,
+		"namespace":         c.completeNamespace,
+		"job-namespace":     c.completeNamespace,
+		"context":           c.completeContext,
 	} {
 		if cmd.Flags().Lookup(flag) == nil {
 			continue // doctor has fewer
@@ -90,7 +104,7 @@ func completeTypes(_ *cobra.Command, _ []string, word string) (words []string, d
 	return matching(words, word), noFiles
 }
 
-func (o *Options) completeContainer(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+func (c completer) completeContainer(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
 	defer cancel()
 	var namespace, name string
@@ -102,14 +116,14 @@ func (o *Options) completeContainer(_ *cobra.Command, args []string, word string
 	default:
 		return nil, noFiles
 	}
-	clients, namespace, err := o.completionClients(namespace)
+	clients, namespace, err := c.clients(namespace)
 	if err != nil {
 		return nil, noFiles
 	}
-	return matching(o.containers(ctx, clients, namespace, name), word), noFiles
+	return matching(c.containers(ctx, clients, namespace, name), word), noFiles
 }
 
-func (o *Options) containers(ctx context.Context, clients target.Clients, namespace, arg string) []string {
+func (c completer) containers(ctx context.Context, clients target.Clients, namespace, arg string) []string {
 	typ, name, err := target.ParseName(arg)
 	if err != nil {
 		return nil
@@ -117,18 +131,18 @@ func (o *Options) containers(ctx context.Context, clients target.Clients, namesp
 	return target.ContainersOf(ctx, clients, target.Query{Namespace: namespace, Type: typ, Name: name})
 }
 
-func (o *Options) completeNamespace(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+func (c completer) completeNamespace(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
 	defer cancel()
-	clients, _, err := o.completionClients("")
+	clients, _, err := c.clients("")
 	if err != nil {
 		return nil, noFiles
 	}
 	return matching(target.Namespaces(ctx, clients), word), noFiles
 }
 
-func (o *Options) completeContext(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
-	config, err := o.config.ToRawKubeConfigLoader().RawConfig()
+func (c completer) completeContext(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+	config, err := c.connection.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
 		return nil, noFiles
 	}
@@ -140,12 +154,13 @@ func (o *Options) completeContext(_ *cobra.Command, _ []string, word string) ([]
 	return matching(names, word), noFiles
 }
 
-// completionClients gives clients and the namespace to look into, that of the flags if none is
-// given.
-func (o *Options) completionClients(namespace string) (target.Clients, string, error) {
-	o.query.Namespace = namespace
-	_, clients, err := o.connect()
-	return clients, o.query.Namespace, err
+// clients returns clients and the namespace to look into: the given one, else that of the flags.
+func (c completer) clients(namespace string) (target.Clients, string, error) {
+	cluster, err := c.connection.connect()
+	if err != nil {
+		return target.Clients{}, "", err
+	}
+	return cluster.clients, cmp.Or(namespace, cluster.namespace), nil
 }
 
 func matching(words []string, prefix string) []string {

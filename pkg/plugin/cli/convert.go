@@ -51,17 +51,18 @@ by its content; - is stdin.`,
 			if err != nil {
 				return err
 			}
-			if err := openFiles(files, streams.Out); err != nil {
+			open, err := openFiles(files, streams.Out)
+			if err != nil {
 				return err
 			}
-			paths, err := writeFiles(files, baseName(args[0]), d.write(p))
+			paths, err := writeFiles(open, baseName(args[0]), d.write(p))
 			for _, path := range paths {
 				fmt.Fprintf(streams.ErrOut, "wrote %s\n", path)
 			}
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&format, "format", "f", "", "`format` of the output: "+strings.Join(formats(), ", ")+"; default: by its ending, else svg")
+	cmd.Flags().StringVarP(&format, "format", "f", "", "`format` of the output: "+joinedFormats()+"; default: by its ending, else svg")
 	l.addFlags(cmd)
 	d.addFlags(cmd)
 	setPlainUsage(cmd)

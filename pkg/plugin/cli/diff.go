@@ -7,13 +7,18 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/diff"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/filter"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/read"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
@@ -37,8 +42,18 @@ var diffWriters = map[render.Format]func(*diff.Diff, io.Writer) error{
 	render.Pprof: (*diff.Diff).WritePprof,
 }
 
+// diffFlags are the flags of the diff command: those for profiling pods, and its own.
+type diffFlags struct {
+	profilingFlags
+	loading   loading
+	normalize bool
+	outputs   []string // of the difference
+	format    string
+	verbosity
+}
+
 func newDiffCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
-	c := comparison{Options: NewOptions(streams)}
+	d := &diffFlags{profilingFlags: newProfilingFlags()}
 	cmd := &cobra.Command{
 		Use:                   "diff BEFORE AFTER [flags]",
 		DisableFlagsInUseLine: true,
@@ -51,105 +66,204 @@ BEFORE and AFTER are files that kubectl pprof convert reads, or [TYPE/]NAME of p
 at the same time. A file goes before a pod of the same name; pod/NAME is always a pod.`,
 		Example:           diffExamples,
 		Args:              arguments(2, 2, "name two files or pods to compare"),
-		ValidArgsFunction: c.completeSides,
+		ValidArgsFunction: completer{d.connection}.completeFileOrTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := c.complete(args); err != nil {
+			plan, err := d.plan(args, streams.Out)
+			if err != nil {
 				return usageError{err}
 			}
 			ctx, early, done := handleSignals(cmd.Context(), signals)
 			defer done()
-			return c.run(ctx, early)
+			return plan.run(ctx, early, d.connection, streams)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.BoolVar(&c.normalize, "normalize", false, "compare shares of the whole, for profiles of different length or load")
-	f.StringArrayVarP(&c.outputs, "output", "o", nil, "`file` to write to, - for stdout; several give several formats (default -)")
-	f.StringVarP(&c.format, "format", "f", "", "`format` of the output: text, svg, html, pprof; default: by its ending, else text")
-	c.loading.addFlags(cmd)
+	f.BoolVar(&d.normalize, "normalize", false, "compare shares of the whole, for profiles of different length or load")
+	f.StringArrayVarP(&d.outputs, "output", "o", nil, "`file` to write to, - for stdout; several give several formats (default -)")
+	f.StringVarP(&d.format, "format", "f", "", "`format` of the output: text, svg, html, pprof; default: by its ending, else text")
+	d.loading.addFlags(cmd)
 	profiling := pflag.NewFlagSet("profiling", pflag.ContinueOnError)
 	profiling.SortFlags = false
-	c.addTargetFlags(profiling)
-	c.addProfilingFlags(profiling)
-	c.addTalkFlags(profiling)
-	connection := pflag.NewFlagSet("connection", pflag.ContinueOnError)
-	c.config.AddFlags(connection)
+	d.addTarget(profiling)
+	d.addProfiling(profiling)
+	d.verbosity.addTo(profiling)
 	f.AddFlagSet(profiling)
-	f.AddFlagSet(connection)
-	setUsage(cmd, flagGroup{"Flags for profiling pods", profiling}, flagGroup{"Connection flags", connection})
-	c.addFlagCompletion(cmd)
+	setUsage(cmd, flagGroup{"Flags for profiling pods", profiling}, d.connection.addTo(cmd))
+	addFlagCompletion(cmd, d.connection)
 	return cmd
 }
 
-// comparison is the diff command: the options for profiling pods, and what is its own. Its outputs and their formats
-// are of the difference.
-type comparison struct {
-	*Options
+// diffPlan is what the diff command does. Nothing changes it.
+type diffPlan struct {
+	sides     []side // before and after
+	files     []outputFile
+	filter    filter.Options
 	loading   loading
 	normalize bool
-	sides     []side
+	verbosity verbosity
 }
 
-// complete settles everything that can be settled without asking the cluster or reading a file.
-func (c *comparison) complete(args []string) (err error) {
-	if len(c.outputs) == 0 {
-		c.outputs = []string{"-"}
+// side is one of the two profiles of a comparison.
+type side struct {
+	name string
+	pod  *capturePlan // nil for a file
+}
+
+// plan checks everything that can be checked before the cluster is asked or a file is read.
+func (d *diffFlags) plan(args []string, stdout io.Writer) (*diffPlan, error) {
+	outputs := d.outputs
+	if len(outputs) == 0 {
+		outputs = []string{"-"}
 	}
-	if c.files, err = chooseFiles(c.outputs, c.format, render.Text); err != nil {
-		return err
+	files, err := chooseFiles(outputs, d.format, render.Text)
+	if err != nil {
+		return nil, err
 	}
-	if i := slices.IndexFunc(c.files, func(f *file) bool { return diffWriters[f.format] == nil }); i >= 0 {
-		return fmt.Errorf("a difference has no form %q; choose one of: text, svg, html, pprof", c.files[i].format)
+	if i := slices.IndexFunc(files, func(f outputFile) bool { return diffWriters[f.format] == nil }); i >= 0 {
+		return nil, fmt.Errorf("a difference has no form %q; choose one of: text, svg, html, pprof", files[i].format)
 	}
 	if args[0] == "-" && args[1] == "-" {
-		return fmt.Errorf("stdin holds one profile, not both")
+		return nil, fmt.Errorf("stdin holds one profile, not both")
 	}
+	plan := &diffPlan{files: files, loading: d.loading, normalize: d.normalize, verbosity: d.verbosity}
 	for _, arg := range args {
-		s, err := c.side(arg)
+		s, err := d.side(arg)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		c.sides = append(c.sides, s)
+		plan.sides = append(plan.sides, s)
 	}
-	if c.sides[0].pod != nil && c.sides[1].pod != nil && args[0] == args[1] {
-		return fmt.Errorf("%s is given twice: at the same time a pod does not differ from itself", args[0])
+	if plan.sides[0].pod != nil && plan.sides[1].pod != nil && args[0] == args[1] {
+		return nil, fmt.Errorf("%s is given twice: at the same time a pod does not differ from itself", args[0])
 	}
-	return validateFiles(c.files, c.Out)
+	if plan.filter, err = d.loading.options(); err != nil {
+		return nil, err
+	}
+	return plan, validateFiles(files, stdout)
 }
 
-func (c *comparison) run(ctx, early context.Context) (err error) {
-	filter, err := c.loading.options()
-	if err != nil {
-		return err
+// side decides whether an argument is a file or a pod. A name with the ending of a file is a file even if there is none:
+// nobody means a pod by it.
+func (d *diffFlags) side(arg string) (side, error) {
+	s := side{name: arg}
+	if arg == "-" {
+		return s, nil
 	}
-	profiles, finish, err := c.profiles(ctx, early)
+	if info, err := os.Stat(arg); err == nil && !info.IsDir() {
+		return s, nil
+	}
+	if _, known := render.FormatOf(arg); known {
+		return s, nil
+	}
+	if _, _, err := target.ParseName(arg); err != nil {
+		return s, fmt.Errorf("%s is neither a file nor a pod: %w", arg, err)
+	}
+	capture, err := d.profilingFlags.plan([]string{arg}, false)
+	if err != nil {
+		return s, err
+	}
+	if n := len(capture.session.Requests); n != 1 {
+		return s, fmt.Errorf("--type names %d types; a comparison is of one", n)
+	}
+	capture.target.hint = "; there is no file of this name either"
+	s.pod = &capture
+	return s, d.verbosity.validate()
+}
+
+// run compares the profiles and writes the difference. The contexts are as for session.Take.
+func (d *diffPlan) run(ctx, early context.Context, connection connectionFlags, streams genericiooptions.IOStreams) (err error) {
+	profiles, files, finish, err := d.profiles(ctx, early, connection, streams)
 	defer func() { err = errors.Join(err, finish()) }()
 	if err != nil {
 		return err
 	}
-	for i, s := range c.sides {
-		if profiles[i], err = c.loading.apply(s.name, profiles[i], filter); err != nil {
+	for i, s := range d.sides {
+		if profiles[i], err = d.loading.apply(s.name, profiles[i], d.filter); err != nil {
 			return err
 		}
 	}
 	before, after := profiles[0], profiles[1]
-	d, err := diff.Compare(before, after, c.normalize)
+	change, err := diff.Compare(before, after, d.normalize)
 	if err != nil {
-		return fmt.Errorf("%s and %s: %w", c.sides[0].name, c.sides[1].name, err)
+		return fmt.Errorf("%s and %s: %w", d.sides[0].name, d.sides[1].name, err)
 	}
-	if !c.normalize {
-		warnOfDurations(c.ErrOut, before, after)
+	if !d.normalize {
+		warnOfDurations(streams.ErrOut, before, after)
 	}
-	paths, err := writeFiles(c.files, "diff", func(w io.Writer, f *file) error { return diffWriters[f.format](d, w) })
+	paths, err := writeFiles(files, "diff", func(w io.Writer, f outputFile) error { return diffWriters[f.format](change, w) })
 	for _, path := range paths {
-		fmt.Fprintf(c.ErrOut, "wrote %s\n", path)
+		fmt.Fprintf(streams.ErrOut, "wrote %s\n", path)
 	}
 	for i, p := range profiles {
-		if reason := partial(p); err == nil && reason != "" && c.sides[i].pod != nil && early.Err() == nil {
-			err = fmt.Errorf("%s: %w: %s", c.sides[i].name, errPartial, reason)
+		if reason := session.Partial(p); err == nil && reason != "" && d.sides[i].pod != nil && early.Err() == nil {
+			err = fmt.Errorf("%s: %w: %s", d.sides[i].name, errPartial, reason)
 		}
 	}
 	return err
+}
+
+// profiles returns the profiles of both sides and the opened outputs. Files are read first, because their errors show at
+// once; pods are profiled at the same time. finish must be called in any case; it ends the sessions.
+func (d *diffPlan) profiles(ctx, early context.Context, connection connectionFlags, streams genericiooptions.IOStreams) (profiles []*profile.Profile, files []openFile, finish func() error, err error) {
+	profiles = make([]*profile.Profile, len(d.sides))
+	outcomes := make([]*session.Outcome, len(d.sides))
+	finish = func() (err error) {
+		for _, o := range outcomes {
+			err = errors.Join(err, o.Finish())
+		}
+		return err
+	}
+	pods := 0
+	for i, s := range d.sides {
+		if s.pod != nil {
+			pods++
+		} else if profiles[i], err = read.File(s.name, streams.In); err != nil {
+			return nil, nil, finish, err
+		}
+	}
+	var c *cluster
+	if pods > 0 {
+		if c, err = connection.connect(); err != nil {
+			return nil, nil, finish, err
+		}
+	}
+	if files, err = openFiles(d.files, streams.Out); err != nil {
+		return nil, nil, finish, err
+	}
+
+	// A side that fails ends the other as Ctrl-C does, which leaves nothing behind: one profile cannot be compared.
+	early, stop := context.WithCancel(early)
+	defer stop()
+	var wg sync.WaitGroup
+	var once sync.Once
+	for i, s := range d.sides {
+		if s.pod == nil {
+			continue
+		}
+		wg.Go(func() {
+			ui := newProgress(streams.ErrOut, d.verbosity)
+			if pods > 1 {
+				ui.live, ui.prefix = false, s.name+": "
+			}
+			defer ui.clear()
+			t, outcome, failed := s.pod.capture(ctx, early, c, ui)
+			outcomes[i] = outcome
+			if failed != nil {
+				once.Do(func() { err = failed })
+				stop()
+				return
+			}
+			result := outcome.Results[0]
+			profiles[i] = result.Profile
+			ui.note("%s: %s", t, extent(result))
+			if !d.verbosity.quiet {
+				reportLeftContainer(streams.ErrOut, outcome.LeftContainer)
+			}
+		})
+	}
+	wg.Wait()
+	return profiles, files, finish, interrupted(ctx, err)
 }
 
 // warnOfDurations says when absolute values cannot be compared.

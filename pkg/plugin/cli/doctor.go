@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/doctor"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 )
 
 const doctorExamples = `  # See what stands in the way of profiling a pod
@@ -31,56 +33,81 @@ closed, or something may go wrong) or failed (no profile can be taken), and the 
 
 Exit codes: 0 all is ok, 1 something failed, 2 wrong usage, 3 something is unknown or a warning.`
 
+// doctorFlags are the flags of the doctor command.
+type doctorFlags struct {
+	connection connectionFlags
+	format     string
+	container  string
+	requests   requestFlags
+	launch     launchFlags
+}
+
 func newDoctorCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	o := NewOptions(streams)
-	format := "table"
+	d := &doctorFlags{connection: newConnectionFlags(), format: "table", requests: newRequestFlags("cpu"), launch: newLaunchFlags()}
 	cmd := &cobra.Command{
 		Use:                   "doctor [[TYPE/]NAME | NAMESPACE POD [CONTAINER]] [flags]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Check what the cluster allows, without creating anything",
 		Long:                  doctorLong,
 		Example:               doctorExamples,
-		Args:                  cobra.ArbitraryArgs, // judged by Complete, with a better message
-		ValidArgsFunction:     o.completeArgs,
+		Args:                  cobra.ArbitraryArgs, // judged by plan, with a better message
+		ValidArgsFunction:     completer{d.connection}.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "table" && format != "json" {
-				return usageError{fmt.Errorf("--output %q: choose table or json", format)}
-			}
-			complete := o.Complete
-			if len(args) == 0 {
-				complete = func([]string) error { return o.completeTypes() }
-			}
-			if err := complete(args); err != nil {
+			plan, err := d.plan(args, cmd.Flags().Changed)
+			if err != nil {
 				return usageError{err}
 			}
-			return o.examine(cmd.Context(), format)
+			return plan.run(cmd.Context(), d.connection, streams.Out)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVarP(&format, "output", "o", format, "`format` of the output: table or json")
-	connection := pflag.NewFlagSet("connection", pflag.ContinueOnError)
-	o.addContainerFlag(f)
-	o.addTypeFlag(f)
-	o.addLaunchFlags(f)
-	o.config.AddFlags(connection)
-	f.AddFlagSet(connection)
-	setUsage(cmd, flagGroup{"Connection flags", connection})
-	o.addFlagCompletion(cmd)
+	f.StringVarP(&d.format, "output", "o", d.format, "`format` of the output: table or json")
+	addContainerFlag(f, &d.container)
+	d.requests.addType(f)
+	d.launch.addObject(f)
+	setUsage(cmd, d.connection.addTo(cmd))
+	addFlagCompletion(cmd, d.connection)
 	return cmd
 }
 
-func (o *Options) examine(ctx context.Context, format string) error {
-	config, clients, err := o.connect()
+// doctorPlan is what the doctor command does. Nothing changes it.
+type doctorPlan struct {
+	target named // empty for a namespace
+	launch launch.Options
+	print  func(io.Writer, []doctor.Check) error
+}
+
+func (d *doctorFlags) plan(args []string, set func(flag string) bool) (*doctorPlan, error) {
+	plan := &doctorPlan{print: doctor.Print}
+	switch d.format {
+	case "table":
+	case "json":
+		plan.print = doctor.PrintJSON
+	default:
+		return nil, fmt.Errorf("--output %q: choose table or json", d.format)
+	}
+	if len(args) > 0 {
+		var err error
+		if plan.target, err = parseTarget(args, *d.connection.Namespace, d.container); err != nil {
+			return nil, err
+		}
+	}
+	requests, err := d.requests.requests(defaultDuration, set, false)
+	if err != nil {
+		return nil, err
+	}
+	plan.launch = session.LaunchOptions(d.launch.options(), requests)
+	return plan, nil
+}
+
+func (d *doctorPlan) run(ctx context.Context, connection connectionFlags, stdout io.Writer) error {
+	c, err := connection.connect()
 	if err != nil {
 		return err
 	}
-	checks := doctor.Examine(ctx, clients, doctor.Options{Query: o.query, Launch: o.launch, Host: config.Host})
-	print := doctor.Print
-	if format == "json" {
-		print = doctor.PrintJSON
-	}
-	if err := print(o.Out, checks); err != nil {
+	checks := doctor.Examine(ctx, c.clients, doctor.Options{Query: c.query(d.target.query), Launch: d.launch, Host: c.config.Host})
+	if err := d.print(stdout, checks); err != nil {
 		return err
 	}
 	switch doctor.Worst(checks) {

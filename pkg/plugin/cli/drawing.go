@@ -27,9 +27,9 @@ func (d *drawing) addFlags(cmd *cobra.Command) {
 }
 
 // validate refuses sizes that no picture can have, and those that nothing asks for.
-func (d *drawing) validate(files []*file) error {
+func (d drawing) validate(files []outputFile) error {
 	has := func(f render.Format) bool {
-		return slices.ContainsFunc(files, func(one *file) bool { return one.format == f })
+		return slices.ContainsFunc(files, func(one outputFile) bool { return one.format == f })
 	}
 	switch {
 	case d.width != 0 && !has(render.PNG) && !has(render.Tree):
@@ -43,8 +43,8 @@ func (d *drawing) validate(files []*file) error {
 }
 
 // write gives what writes a profile in each file's form.
-func (d *drawing) write(p *profile.Profile) func(io.Writer, *file) error {
-	return func(w io.Writer, f *file) error {
+func (d drawing) write(p *profile.Profile) func(io.Writer, outputFile) error {
+	return func(w io.Writer, f outputFile) error {
 		if !slices.Contains(tables, f.format) {
 			if err := drawable(p); err != nil {
 				return err
@@ -61,7 +61,7 @@ func (d *drawing) write(p *profile.Profile) func(io.Writer, *file) error {
 }
 
 // tree is as wide as the terminal, and has colours if that has them (no-color.org).
-func (d *drawing) tree(f *file) render.TreeOptions {
+func (d drawing) tree(f outputFile) render.TreeOptions {
 	o := render.TreeOptions{Columns: d.width}
 	if f.path != "-" || !isTerminal(d.stdout) {
 		return o

@@ -26,7 +26,7 @@ func TestTreeColors(t *testing.T) {
 		t.Setenv("TERM", c.term)
 		t.Setenv("NO_COLOR", c.noColor)
 		d := drawing{stdout: terminal, width: 70}
-		if got := d.tree(&file{path: c.path, format: render.Tree}); got.Color != c.want || got.Columns != 70 {
+		if got := d.tree(outputFile{path: c.path, format: render.Tree}); got.Color != c.want || got.Columns != 70 {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -38,7 +38,7 @@ func TestTreeColors(t *testing.T) {
 	defer w.Close()
 	t.Setenv("TERM", "xterm-256color")
 	piped := drawing{stdout: w}
-	if piped.tree(&file{path: "-"}).Color {
+	if piped.tree(outputFile{path: "-"}).Color {
 		t.Error("a pipe has colours")
 	}
 }

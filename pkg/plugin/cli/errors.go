@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 )
 
 // Exit codes; the help text names them.
@@ -24,7 +26,6 @@ const (
 var (
 	errInterrupted = errors.New("interrupted: nothing was written")
 	errPartial     = errors.New("the profile is partial")
-	errMissing     = errors.New("not all of the profiles were taken")
 	errWarnings    = errors.New("there are warnings: profiling works in part, or perhaps")
 	errFailed      = errors.New("no profile can be taken: see what failed")
 )
@@ -42,7 +43,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
-	case errors.Is(err, errPartial), errors.Is(err, errMissing):
+	case errors.Is(err, errPartial), errors.Is(err, session.ErrMissing):
 		return exitPartial
 	case errors.Is(err, errWarnings):
 		return exitWarning
@@ -50,9 +51,12 @@ func exitCode(err error) int {
 	return exitError
 }
 
-// forbidden tells that the user may not do something, also when a stream says so.
-func forbidden(err error) bool {
-	return apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: ")
+// interrupted returns errInterrupted if that is why a step under the context failed.
+func interrupted(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+		return errInterrupted
+	}
+	return err
 }
 
 // explain words an error for the person at the terminal. What failed and on which object the

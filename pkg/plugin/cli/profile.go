@@ -4,185 +4,222 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"sync"
+	"io"
+	"slices"
 	"time"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/client"
 )
 
-const (
-	// resultTime is how long symbols and the transfer may take after sampling.
-	resultTime = 2 * time.Minute
-	// goodbyeTime is how long to wait for the profiler and the Job to take their leave.
-	goodbyeTime = 4 * time.Second
-)
-
-// profile takes the profiles in a session, all at once. finish, to be called in any case, tells the profiler to
-// exit and deletes the Job; it has begun when profile returns, so that it costs no time.
-func (o *Options) profile(ctx, early context.Context, ui *progress, link *link, session *launch.Session) (parts []*part, finish func() error) {
-	client := link.client
-	parts = partsOf(o.requests)
-	m := newMeter(ui, o.requests)
-	if client == nil {
-		o.readLog(ctx, early, m, link, session, parts)
-	} else {
-		client.Broken = func(ctx context.Context, err error) bool {
-			ui.interrupted(err)
-			why, err := session.Ended(ctx)
-			return err == nil && why != ""
-		}
-		sample(ctx, early, m, client, parts)
-	}
-	keep := o.keeps(session, failed(parts))
-	why := sync.OnceValue(func() string { return session.Why(ctx) })
-	for _, p := range parts {
-		if p.err != nil && ctx.Err() == nil && !refused(p.err) {
-			p.salvage(why)
-		}
-		if p.profile != nil && early.Err() == nil {
-			p.explain(why)
-		}
-	}
-	noteEnd(ctx, session, parts)
-	done := make(chan error, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
-		defer cancel()
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if client == nil {
-				return
-			}
-			// A profiler that does not hear this ends by itself when the connection is gone.
-			_ = client.Exit(ctx, !keep)
-			client.Close()
-		})
-		var closeErr error
-		if !keep {
-			closeErr = session.Close(ctx)
-		}
-		wg.Wait()
-		done <- closeErr
-	}()
-	return parts, func() error { return <-done }
+// profileFlags are the flags of the plain command.
+type profileFlags struct {
+	profilingFlags
+	outputs []string
+	format  string
+	json    bool
+	drawing drawing
+	dryRun  bool
+	open    bool
+	verbosity
 }
 
-// salvage makes a partial profile of the slices that came of one that broke off; why is asked for the reason.
-func (p *part) salvage(why func() string) {
-	reason := ""
-	if !errors.Is(p.err, errStopped) {
-		reason = why()
-	}
-	if reason != "" {
-		p.err = fmt.Errorf("%s: %w", reason, p.err)
-	} else {
-		reason = p.err.Error()
-	}
-	if merged := p.slices.merge(reason, p.request.Duration); merged != nil {
-		p.profile, p.err = merged, nil
-	}
+func newProfileFlags(stdout io.Writer) *profileFlags {
+	return &profileFlags{profilingFlags: newProfilingFlags(), drawing: drawing{stdout: stdout}}
 }
 
-// explain adds the reason to a profile that was stopped by something else than us, as by the end of its profiler's pod.
-func (p *part) explain(why func() string) {
-	for i, c := range p.profile.Comments {
-		if how, stopped := strings.CutPrefix(c, api.PartialComment+api.Stopped); stopped {
-			if reason := why(); reason != "" {
-				p.profile.Comments[i] = api.PartialComment + reason + ": " + api.Stopped + how
-			}
+func (p *profileFlags) addTo(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	p.addTarget(f)
+	f.StringArrayVarP(&p.outputs, "output", "o", nil, "`file` or directory to write to, - for stdout; several give the profile in several formats; default: <pod>-<container>-<type>-<time> in the working directory")
+	f.StringVarP(&p.format, "format", "f", "", "`format` of the output: "+joinedFormats()+"; default: by the output's ending, else svg")
+	f.BoolVar(&p.json, "json", false, "short for --format json")
+	p.drawing.addFlags(cmd)
+	p.addProfiling(f)
+	f.BoolVar(&p.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")
+	f.BoolVar(&p.open, "open", false, "open the output, the first of several, when it is written")
+	p.verbosity.addTo(f)
+	setUsage(cmd, p.connection.addTo(cmd))
+	addFlagCompletion(cmd, p.connection)
+}
+
+// profilePlan is what the plain command does. Nothing changes it.
+type profilePlan struct {
+	capturePlan
+	files           [][]outputFile // of each type
+	drawing         drawing
+	dryRun          bool
+	open            bool
+	durationIgnored bool // --duration was given, and no type needs it
+	verbosity       verbosity
+}
+
+// plan checks everything that can be checked before the cluster is asked.
+func (p *profileFlags) plan(args []string, stdout io.Writer) (*profilePlan, error) {
+	format := p.format
+	if p.json {
+		if format != "" && format != string(render.JSON) {
+			return nil, fmt.Errorf("--json and --format %s exclude each other", format)
 		}
+		format = string(render.JSON)
 	}
+	files, err := chooseFiles(p.outputs, format, render.SVG)
+	if err != nil {
+		return nil, err
+	}
+	// Text of goroutines is a traceback, with each of them.
+	capture, err := p.profilingFlags.plan(args, slices.ContainsFunc(files, func(f outputFile) bool { return f.format == render.Text }))
+	if err != nil {
+		return nil, err
+	}
+	requests := capture.session.Requests
+	switch {
+	case len(requests) > 1 && slices.ContainsFunc(files, func(f outputFile) bool { return isStream(f.path) }):
+		return nil, fmt.Errorf("--output -, or a device, is for one profile: of %d types each needs a file", len(requests))
+	case p.open && files[0].path == "-":
+		return nil, fmt.Errorf("--open needs a file, not --output -")
+	}
+	if err := errors.Join(p.verbosity.validate(), validateFiles(files, stdout), p.drawing.validate(files)); err != nil {
+		return nil, err
+	}
+	var types []string
+	for _, r := range requests {
+		types = append(types, r.Type)
+	}
+	return &profilePlan{
+		capturePlan:     capture,
+		files:           filesByType(files, types),
+		drawing:         p.drawing,
+		dryRun:          p.dryRun,
+		open:            p.open,
+		durationIgnored: p.set("duration") && !slices.ContainsFunc(requests, func(r api.Request) bool { return !session.Instant(r) }),
+		verbosity:       p.verbosity,
+	}, nil
 }
 
-// noteEnd says in the profiles that the target ended meanwhile: a Job outlives it, and so does an ephemeral container in a pod
-// whose containers share their processes' namespace, or have the node's.
-func noteEnd(ctx context.Context, session *launch.Session, parts []*part) {
-	target := sync.OnceValues(func() (string, error) { return session.TargetEnded(ctx) })
-	for _, p := range parts {
-		if p.profile == nil || p.instant() || partial(p.profile) != "" {
-			continue
-		}
-		if why, err := target(); err == nil && why != "" {
-			prefix := api.PartialComment
-			if p.request.Restarts {
-				prefix = restartComment
-			}
-			p.profile.Comments = append(p.profile.Comments, prefix+why)
-		}
+// run takes the profiles and writes them. The contexts are as for session.Take.
+func (p *profilePlan) run(ctx, early context.Context, connection connectionFlags, streams genericiooptions.IOStreams) error {
+	err := p.takeAndWrite(ctx, early, connection, streams)
+	if errors.Is(err, errPartial) || errors.Is(err, session.ErrMissing) {
+		return err // it was too late for an interruption
 	}
+	return interrupted(ctx, err)
 }
 
-// keeps tells whether the profiler is to go on waiting: a new one as the user wishes, unless it has
-// failed, and one kept by an earlier run unless this one is given --keep 0s.
-func (o *Options) keeps(session *launch.Session, err error) bool {
-	if session.Reused {
-		return o.launch.Keep > 0 || !o.changed("keep")
+func (p *profilePlan) takeAndWrite(ctx, early context.Context, connection connectionFlags, streams genericiooptions.IOStreams) (err error) {
+	ui := newProgress(streams.ErrOut, p.verbosity)
+	defer ui.clear()
+	c, err := connection.connect()
+	if err != nil {
+		return err
 	}
-	return o.launch.Keep > 0 && err == nil // 0 where it cannot be asked
-}
-
-// sample requests the profiles and shows their progress meanwhile. The end of early ends the sampling.
-func sample(ctx, early context.Context, m *meter, client *client.Client, parts []*part) {
-	var wg sync.WaitGroup
-	stopping := sync.OnceFunc(func() { m.ui.step("stopping; Ctrl-C again quits at once") })
-	for _, p := range parts {
-		wg.Go(func() { p.sample(ctx, early, m, client, stopping) })
+	if p.dryRun {
+		return p.printObject(early, c, ui, streams.Out)
 	}
-	wg.Wait()
-}
-
-func (p *part) sample(ctx, early context.Context, m *meter, client *client.Client, stopping func()) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.request.Duration+resultTime,
-		fmt.Errorf("no result %v after the end of sampling", resultTime))
-	defer cancel()
-	request := p.request
-	request.Capture = api.NewCaptureID()
-
-	watching, end := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		// Progress is for show: that it fails does not concern the profile.
-		_ = client.Progress(watching, request.Capture, func(now api.Progress) { m.report(request.Type, now) })
-	})
-	if !p.instant() {
-		wg.Go(func() {
-			// They are wanted only if the profile does not come.
-			_ = client.Slices(watching, request.Capture, p.slices.add)
-		})
-	}
-	wg.Go(func() {
-		select {
-		case <-early.Done():
-			stopping()
-			if err := stopCapture(watching, client, request.Capture); err != nil && watching.Err() == nil {
-				m.ui.note("the profiler could not be told to stop: %v", err)
-			}
-		case <-watching.Done():
-		}
-	})
-	p.profile, p.err = client.Profile(ctx, request)
-	end()
-	wg.Wait()
-	if p.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		p.err = context.Cause(ctx)
-	}
-}
-
-// stopCapture stops a capture, also one that the profiler has yet to hear of.
-func stopCapture(ctx context.Context, client *client.Client, capture string) error {
-	for {
-		err := client.Stop(ctx, capture)
-		var refusal *api.Error
-		if !errors.As(err, &refusal) || refusal.Reason != api.ReasonUnknownCapture {
+	files := make([][]openFile, len(p.files))
+	for i, f := range p.files {
+		if files[i], err = openFiles(f, streams.Out); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+	}
+	if p.durationIgnored {
+		ui.Note("--duration does not matter: what is asked for is read at once")
+	}
+	t, outcome, err := p.capture(ctx, early, c, ui)
+	defer func() { err = errors.Join(err, outcome.Finish()) }()
+	if err != nil {
+		return err
+	}
+	ui.Step("writing the profile")
+	paths, err := p.write(outcome.Results, files, t)
+	ui.clear()
+	if !p.verbosity.quiet {
+		summarize(streams.ErrOut, outcome, paths)
+	}
+	if err != nil {
+		return err
+	}
+	if p.open && len(paths) > 0 {
+		if err := openInBrowser(paths[0]); err != nil {
+			return err
 		}
 	}
+	if left := outcome.LeftChanged(); left != "" {
+		return fmt.Errorf("the target is not as it was: %s", left)
+	}
+	if err := outcome.Missing(); err != nil {
+		return err
+	}
+	if reason := outcome.Partial(); reason != "" && early.Err() == nil {
+		return fmt.Errorf("%w: %s", errPartial, reason)
+	}
+	return nil
+}
+
+// printObject prints what would be created, as YAML.
+func (p *profilePlan) printObject(ctx context.Context, c *cluster, ui *progress, w io.Writer) error {
+	t, err := p.target.resolve(ctx, c, ui)
+	if err != nil {
+		return err
+	}
+	object, err := session.New(c.config, c.clients.Core, t, p.session, ui).DryRun(ctx)
+	if err != nil {
+		return advise(err, p.session.Requests)
+	}
+	ui.clear()
+	if object == nil {
+		_, err := fmt.Fprintln(w, "# nothing: a kept profiler would be used")
+		return err
+	}
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+// write writes the profiles that were taken and returns the paths of those that are files. An error does not keep the
+// others from being written.
+func (p *profilePlan) write(results []*session.Result, files [][]openFile, t *target.Target) (paths []string, err error) {
+	for i, r := range results {
+		if r.Profile == nil {
+			continue
+		}
+		written, failed := writeFiles(files[i], fileName(t, r), p.drawing.write(r.Profile))
+		paths, err = append(paths, written...), errors.Join(err, failed)
+	}
+	return paths, err
+}
+
+// fileName returns the name of an output, without its ending, for a user who gives none.
+func fileName(t *target.Target, r *session.Result) string {
+	begin := time.Unix(0, r.Profile.TimeNanos).Format("20060102-150405")
+	return fmt.Sprintf("%s-%s-%s-%s", t.Pod.Name, t.Container, r.Request.Type, begin)
+}
+
+// verbosity says how much is printed beside the result.
+type verbosity struct {
+	quiet   bool
+	verbose bool
+}
+
+func (v *verbosity) addTo(f *pflag.FlagSet) {
+	f.BoolVarP(&v.quiet, "quiet", "q", false, "print nothing but errors")
+	f.BoolVarP(&v.verbose, "verbose", "v", false, "print every step and how long it took")
+}
+
+func (v verbosity) validate() error {
+	if v.quiet && v.verbose {
+		return fmt.Errorf("--quiet and --verbose exclude each other")
+	}
+	return nil
 }

@@ -16,19 +16,17 @@ import (
 // progress tells what is going on: on a terminal by one line that changes, elsewhere by a line
 // per step and one every plainInterval of sampling.
 type progress struct {
-	w       io.Writer
-	live    bool
-	quiet   bool
-	verbose bool
-	prefix  string // of each line, where several profiles are taken at once
-	width   func() int
+	w    io.Writer
+	live bool
+	verbosity
+	prefix string // of each line, where several profiles are taken at once
+	width  func() int
 
 	mu    sync.Mutex
 	shown string    // the live line
 	step0 time.Time // of the current step
 	last  string    // name of the current step
 	next  time.Duration
-	broke time.Time // when a broken connection was told of last
 }
 
 const (
@@ -36,11 +34,11 @@ const (
 	barWidth      = 20
 )
 
-func newProgress(w io.Writer, quiet, verbose bool) *progress {
-	p := &progress{w: w, quiet: quiet, verbose: verbose, next: plainInterval, width: func() int { return 80 }}
+func newProgress(w io.Writer, v verbosity) *progress {
+	p := &progress{w: w, verbosity: v, next: plainInterval, width: func() int { return 80 }}
 	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
 		fd := int(w.(*os.File).Fd())
-		p.live = !verbose
+		p.live = !v.verbose
 		p.width = func() int {
 			if width, _, err := term.GetSize(fd); err == nil && width > 0 {
 				return width
@@ -51,9 +49,8 @@ func newProgress(w io.Writer, quiet, verbose bool) *progress {
 	return p
 }
 
-// step begins a step.
-func (p *progress) step(format string, a ...any) {
-	text := fmt.Sprintf(format, a...)
+// Step shows a step that begins.
+func (p *progress) Step(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -64,8 +61,8 @@ func (p *progress) step(format string, a ...any) {
 	p.show(text)
 }
 
-// note prints a line that stays.
-func (p *progress) note(format string, a ...any) {
+// Note prints a line that stays.
+func (p *progress) Note(text string) {
 	if p.quiet {
 		return
 	}
@@ -73,27 +70,16 @@ func (p *progress) note(format string, a ...any) {
 	defer p.mu.Unlock()
 	shown := p.shown
 	p.erase()
-	fmt.Fprintf(p.w, "%s%s\n", p.prefix, fmt.Sprintf(format, a...))
+	fmt.Fprintf(p.w, "%s%s\n", p.prefix, text)
 	if p.live && shown != "" {
 		p.show(shown)
 	}
 }
 
-// interrupted tells that the connection to the profiler broke: of several attempts within some seconds, once.
-func (p *progress) interrupted(err error) {
-	p.mu.Lock()
-	again := time.Since(p.broke) < plainInterval
-	if !again {
-		p.broke = time.Now()
-	}
-	p.mu.Unlock()
-	if !again {
-		p.note("the connection to the profiler broke and is being opened again; sampling goes on: %v", err)
-	}
-}
+func (p *progress) note(format string, a ...any) { p.Note(fmt.Sprintf(format, a...)) }
 
-// sampling shows how far a capture of the given duration is.
-func (p *progress) sampling(now api.Progress, total time.Duration) {
+// Sampling shows how far sampling of the given duration is.
+func (p *progress) Sampling(now api.Progress, total time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var text string

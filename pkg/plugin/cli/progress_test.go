@@ -10,19 +10,19 @@ import (
 )
 
 func story(p *progress) {
-	p.step("looking for %s", "web")
-	p.note("profiling pod web-0")
+	p.Step("looking for web")
+	p.Note("profiling pod web-0")
 	for s := range int64(31) {
-		p.sampling(api.Progress{State: api.Sampling, ElapsedMs: s * 1000, Samples: uint64(99 * s), Lost: 3}, 30*time.Second)
+		p.Sampling(api.Progress{State: api.Sampling, ElapsedMs: s * 1000, Samples: uint64(99 * s), Lost: 3}, 30*time.Second)
 	}
-	p.sampling(api.Progress{State: api.Symbolizing}, 30*time.Second)
-	p.sampling(api.Progress{State: api.Done}, 30*time.Second)
+	p.Sampling(api.Progress{State: api.Symbolizing}, 30*time.Second)
+	p.Sampling(api.Progress{State: api.Done}, 30*time.Second)
 	p.clear()
 }
 
 func TestProgressInLines(t *testing.T) {
 	var b bytes.Buffer
-	story(newProgress(&b, false, false))
+	story(newProgress(&b, verbosity{}))
 	want := `looking for web
 profiling pod web-0
 sampling [######..............] 10s of 30s, 990 samples, 3 lost
@@ -37,7 +37,7 @@ looking up symbols
 
 func TestProgressOnATerminal(t *testing.T) {
 	var b bytes.Buffer
-	p := newProgress(&b, false, false)
+	p := newProgress(&b, verbosity{})
 	p.live, p.width = true, func() int { return 40 }
 	story(p)
 	// A line is erased before the next takes its place, and at the end none is left.
@@ -58,7 +58,7 @@ func TestProgressOnATerminal(t *testing.T) {
 
 func TestQuietProgress(t *testing.T) {
 	var b bytes.Buffer
-	story(newProgress(&b, true, false))
+	story(newProgress(&b, verbosity{quiet: true}))
 	if b.Len() > 0 {
 		t.Errorf("got %q", &b)
 	}

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 		streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 		os.Exit(Main(os.Args, streams, nil))
 	}
-	testscript.Main(m, map[string]func(){"kubectl-pprof": plugin, completer: plugin})
+	testscript.Main(m, map[string]func(){"kubectl-pprof": plugin, completionCommand: plugin})
 }
 
 // The command as seen from a shell, as far as it goes without a cluster.

@@ -10,48 +10,51 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
 // hottest is how many functions the summary names.
 const hottest = 5
 
-// summarize says what came out: of each profile the functions with the largest own share and the amounts, then what
+// summarize prints the outcome: of each profile the functions with the largest own share and the amounts, then what
 // stays in the cluster and where the files are.
-func summarize(w io.Writer, parts []*part, paths []string, session *launch.Session) {
-	for _, p := range parts {
-		if p.profile != nil {
-			p.summarize(w, len(parts) > 1)
+func summarize(w io.Writer, o *session.Outcome, paths []string) {
+	for _, r := range o.Results {
+		if r.Profile != nil {
+			summarizeResult(w, r, len(o.Results) > 1)
 		}
 	}
-	tellRemains(w, session)
+	reportLeftContainer(w, o.LeftContainer)
 	for _, path := range paths {
 		fmt.Fprintf(w, "wrote %s\n", path)
 	}
-}
-
-// tellRemains says what stays in the cluster.
-func tellRemains(w io.Writer, session *launch.Session) {
-	if session != nil && session.Mode == launch.Ephemeral && !session.Reused {
-		fmt.Fprintf(w, "ephemeral container %s stays in the pod's description; Kubernetes never removes those\n", session.Container)
+	if o.KeptFor > 0 {
+		fmt.Fprintf(w, "the profiler waits %v for another profile of this container\n", o.KeptFor)
 	}
 }
 
-// summarize says what came out of one; named says of which type it is.
-func (p *part) summarize(w io.Writer, named bool) {
-	s := render.Summarize(p.profile, hottest)
-	name, cpu := "", p.request.Type == "cpu"
+// reportLeftContainer prints that an ephemeral container stays in the cluster, if there is one.
+func reportLeftContainer(w io.Writer, name string) {
+	if name != "" {
+		fmt.Fprintf(w, "ephemeral container %s stays in the pod's description; Kubernetes never removes those\n", name)
+	}
+}
+
+// summarizeResult prints what one profile holds; named adds its type.
+func summarizeResult(w io.Writer, r *session.Result, named bool) {
+	s := render.Summarize(r.Profile, hottest)
+	name, cpu := "", r.Request.Type == "cpu"
 	if named {
-		name = p.request.Type + ": "
+		name = r.Request.Type + ": "
 	}
 	switch {
 	case s.Total == 0:
-		fmt.Fprintf(w, "%s%s\n", name, render.EmptyReason(p.profile))
+		fmt.Fprintf(w, "%s%s\n", name, render.EmptyReason(r.Profile))
 	case cpu:
 		fmt.Fprintf(w, "%shottest functions: own share, share with callees\n", name)
 	default:
-		fmt.Fprintf(w, "%sfunctions with the most %s: own share, share with callees\n", name, shownType(p.profile))
+		fmt.Fprintf(w, "%sfunctions with the most %s: own share, share with callees\n", name, shownType(r.Profile))
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, f := range s.Functions {
@@ -61,21 +64,21 @@ func (p *part) summarize(w io.Writer, named bool) {
 		fmt.Fprintf(table, "%s\t%s\t  %s\n", percent(f.Flat, s.Total), percent(f.Cum, s.Total), printable(f.Name))
 	}
 	table.Flush()
-	fmt.Fprintln(w, p.extent())
+	fmt.Fprintln(w, extent(r))
 }
 
-// extent says how much a profile holds.
-func (p *part) extent() string {
-	s := render.Summarize(p.profile, 0)
-	text := amounts(p.profile)
-	if p.request.Type == "cpu" {
+// extent returns how much a profile holds.
+func extent(r *session.Result) string {
+	s := render.Summarize(r.Profile, 0)
+	text := amounts(r.Profile)
+	if r.Request.Type == "cpu" {
 		text = count(s.Samples, "sample")
 	}
 	text += " of " + count(int64(s.Processes), "process")
-	if !p.instant() {
-		text += fmt.Sprintf(" in %v", time.Duration(p.profile.DurationNanos).Round(100*time.Millisecond))
+	if !r.Instant() {
+		text += fmt.Sprintf(" in %v", time.Duration(r.Profile.DurationNanos).Round(100*time.Millisecond))
 	}
-	if lost := comment(p.profile, "lost samples: "); lost != "" && lost != "0" {
+	if lost := comment(r.Profile, "lost samples: "); lost != "" && lost != "0" {
 		text += fmt.Sprintf(", %s lost", printable(lost))
 	}
 	return text

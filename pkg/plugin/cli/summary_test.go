@@ -8,8 +8,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
@@ -41,16 +40,15 @@ func cpuProfile(stacks ...[]string) *profile.Profile {
 }
 
 func TestSummary(t *testing.T) {
-	ephemeral := &launch.Session{Mode: launch.Ephemeral, Ref: stream.Ref{Container: "kubectl-pprof-abcde"}}
 	lossy := cpuProfile([]string{"main.price", "main.main"}, []string{"main.price", "main.main"}, []string{"main.evil\x1b[2J", "main.main"})
 	lossy.Comments = []string{"lost samples: 7"}
 	for name, c := range map[string]struct {
-		p       *profile.Profile
-		session *launch.Session
-		paths   []string
-		want    string
+		p             *profile.Profile
+		leftContainer string
+		paths         []string
+		want          string
 	}{
-		"ephemeral": {lossy, ephemeral, []string{"web.svg", "web.pb.gz"}, `hottest functions: own share, share with callees
+		"ephemeral": {lossy, "kubectl-pprof-abcde", []string{"web.svg", "web.pb.gz"}, `hottest functions: own share, share with callees
   66.7%  66.7%  main.price
   33.3%  33.3%  main.evil` + "\uFFFD" + `[2J
 3 samples of 1 process in 2s, 7 lost
@@ -58,18 +56,19 @@ ephemeral container kubectl-pprof-abcde stays in the pod's description; Kubernet
 wrote web.svg
 wrote web.pb.gz
 `},
-		"job, to stdout": {cpuProfile([]string{"main.main"}), &launch.Session{Mode: launch.Job}, nil, `hottest functions: own share, share with callees
+		"job, to stdout": {cpuProfile([]string{"main.main"}), "", nil, `hottest functions: own share, share with callees
   100.0%  100.0%  main.main
 1 sample of 1 process in 2s
 `},
-		"idle": {cpuProfile(), &launch.Session{Mode: launch.Job}, []string{"web.svg"}, `No samples: the container used no CPU in these 2s. What it waits for, CPU samples cannot tell.
+		"idle": {cpuProfile(), "", []string{"web.svg"}, `No samples: the container used no CPU in these 2s. What it waits for, CPU samples cannot tell.
 0 samples of 0 processes in 2s
 wrote web.svg
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			summarize(&b, []*part{{request: api.Request{Type: "cpu"}, profile: c.p}}, c.paths, c.session)
+			o := &session.Outcome{Results: []*session.Result{{Request: api.Request{Type: "cpu"}, Profile: c.p}}, LeftContainer: c.leftContainer}
+			summarize(&b, o, c.paths)
 			if b.String() != c.want {
 				t.Errorf("got:\n%s\nwant:\n%s", &b, c.want)
 			}
@@ -87,12 +86,12 @@ func TestSummaryOfSeveral(t *testing.T) {
 	goroutines.SampleType, goroutines.DefaultSampleType = []*profile.ValueType{{Type: "goroutine", Unit: "count"}}, ""
 	goroutines.Sample[0].Value = []int64{1}
 	var b bytes.Buffer
-	summarize(&b, []*part{
-		{request: api.Request{Type: "heap"}, profile: heap},
-		{request: api.Request{Type: "goroutine"}, profile: goroutines},
-		{request: api.Request{Type: "mutex"}, err: errors.New("the program does not collect it")},
-		{request: api.Request{Type: "offcpu"}, profile: &profile.Profile{SampleType: []*profile.ValueType{{Type: "offcpu", Unit: "nanoseconds"}}, DurationNanos: 1e9}},
-	}, []string{"web-heap.svg"}, nil)
+	summarize(&b, &session.Outcome{Results: []*session.Result{
+		{Request: api.Request{Type: "heap"}, Profile: heap},
+		{Request: api.Request{Type: "goroutine"}, Profile: goroutines},
+		{Request: api.Request{Type: "mutex"}, Err: errors.New("the program does not collect it")},
+		{Request: api.Request{Type: "offcpu"}, Profile: &profile.Profile{SampleType: []*profile.ValueType{{Type: "offcpu", Unit: "nanoseconds"}}, DurationNanos: 1e9}},
+	}}, []string{"web-heap.svg"})
 	const want = `heap: functions with the most inuse space: own share, share with callees
   100.0%  100.0%  main.remember
 1,234 inuse objects, 3.00MiB inuse space of 1 process
@@ -110,11 +109,11 @@ wrote web-heap.svg
 
 func TestPartial(t *testing.T) {
 	p := cpuProfile()
-	if got := partial(p); got != "" {
+	if got := session.Partial(p); got != "" {
 		t.Errorf("a whole profile is partial: %q", got)
 	}
 	p.Comments = []string{"type: cpu", "partial: the target ended"}
-	if got := partial(p); got != "the target ended" {
+	if got := session.Partial(p); got != "the target ended" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -46,7 +46,7 @@ profile; source files are shown to this machine only.`,
 				if !open {
 					return
 				}
-				if err := openFile(url); err != nil {
+				if err := openInBrowser(url); err != nil {
 					fmt.Fprintln(streams.ErrOut, err)
 				}
 			}, streams.ErrOut)

@@ -6,8 +6,8 @@ import (
 	"runtime"
 )
 
-// openFile shows a file with the program that the desktop has for it, a browser for an SVG.
-func openFile(path string) error {
+// openInBrowser shows a file with the program that the desktop has for it, a browser for an SVG.
+func openInBrowser(path string) error {
 	var cmd *exec.Cmd
 	switch runtime.GOOS {
 	case "darwin":

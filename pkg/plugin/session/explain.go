@@ -1,0 +1,71 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+)
+
+// explain finds out why profiles are missing or partial. It makes partial profiles of the slices of those that are
+// missing, and adds reasons to the comments.
+func (s *Session) explain(ctx, early context.Context, p *profiler, results []*Result) {
+	why := sync.OnceValue(func() string { return p.running.Why(ctx) })
+	for _, r := range results {
+		if r.Err != nil && ctx.Err() == nil && !refused(r.Err) {
+			r.salvage(why)
+		}
+		if r.Profile != nil && early.Err() == nil {
+			r.explainStop(why)
+		}
+	}
+	noteTargetEnd(ctx, p, results)
+}
+
+// salvage makes a partial profile of the slices of one that broke off. why returns the reason, or "".
+func (r *Result) salvage(why func() string) {
+	reason := ""
+	if !errors.Is(r.Err, errStopped) {
+		reason = why()
+	}
+	if reason != "" {
+		r.Err = fmt.Errorf("%s: %w", reason, r.Err)
+	} else {
+		reason = r.Err.Error()
+	}
+	if merged := r.slices.merge(reason, r.Request.Duration); merged != nil {
+		r.Profile, r.Err = merged, nil
+	}
+}
+
+// explainStop adds the reason to a profile that something else than us stopped, such as the end of the profiler's pod.
+func (r *Result) explainStop(why func() string) {
+	for i, c := range r.Profile.Comments {
+		if how, stopped := strings.CutPrefix(c, api.PartialComment+api.Stopped); stopped {
+			if reason := why(); reason != "" {
+				r.Profile.Comments[i] = api.PartialComment + reason + ": " + api.Stopped + how
+			}
+		}
+	}
+}
+
+// noteTargetEnd adds a comment to the profiles if the target ended during sampling. A Job outlives its target, and so
+// does an ephemeral container in a pod whose containers share their process namespace, or use the node's.
+func noteTargetEnd(ctx context.Context, p *profiler, results []*Result) {
+	ended := sync.OnceValues(func() (string, error) { return p.running.TargetEnded(ctx) })
+	for _, r := range results {
+		if r.Profile == nil || r.Instant() || Partial(r.Profile) != "" {
+			continue
+		}
+		if why, err := ended(); err == nil && why != "" {
+			prefix := api.PartialComment
+			if r.Request.Restarts {
+				prefix = restartComment
+			}
+			r.Profile.Comments = append(r.Profile.Comments, prefix+why)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package session
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+)
+
+// cpuProfile returns a profile with one sample of 10 ms for each function.
+func cpuProfile(functions ...string) *profile.Profile {
+	p := &profile.Profile{
+		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"},
+	}
+	for i, name := range functions {
+		f := &profile.Function{ID: uint64(i + 1), Name: name}
+		l := &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f}}}
+		p.Function, p.Location = append(p.Function, f), append(p.Location, l)
+		p.Sample = append(p.Sample, &profile.Sample{Location: []*profile.Location{l}, Value: []int64{1, int64(10 * time.Millisecond)}})
+	}
+	return p
+}
+
+// After a restart only that goes on which is of a stretch of time and was cut, or has not come.
+func TestWhatGoesOnAfterARestart(t *testing.T) {
+	cut := cpuProfile("main.before")
+	cut.Comments = []string{"samples: 1", "partial: the target ended"}
+	after := cpuProfile("main.after")
+	after.Comments = []string{"samples: 1"}
+	p := &Result{Request: api.Request{Type: "cpu"}, Profile: cut}
+	if p.settled() {
+		t.Fatal("a partial profile is whole")
+	}
+	p.resume(&Result{Profile: after}, "it was restarted")
+	if len(p.Profile.Sample) != 2 || !slices.Equal(p.Profile.Comments, []string{"samples: 2", "restart: it was restarted"}) {
+		t.Errorf("got %v", p.Profile)
+	}
+	lost := &Result{Request: api.Request{Type: "heap"}, Err: errors.New("the connection broke")}
+	if lost.settled() {
+		t.Error("what has not come is whole")
+	}
+	lost.resume(&Result{Profile: after}, "it was restarted")
+	if lost.Profile != after || lost.Err != nil {
+		t.Errorf("got %+v", lost)
+	}
+	if refusedResult := (&Result{Err: &api.Error{Message: "no Go program"}}); !refusedResult.settled() {
+		t.Error("what was refused is tried again")
+	}
+}

@@ -1,0 +1,49 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+)
+
+// resultTimeout bounds the time from the end of sampling to the result: symbols and the transfer.
+const resultTimeout = 2 * time.Minute
+
+// take launches one profiler and takes the requested profiles, all at once. It also returns when sampling began.
+func (s *Session) take(ctx, early context.Context, t *target.Target, o launch.Options, requests []api.Request) (*Outcome, time.Time, error) {
+	p, err := s.start(ctx, early, t, LaunchOptions(o, requests), false)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	outcome := &Outcome{Results: newResults(requests), LeftContainer: p.leftContainer(), profiler: p, finished: make(chan error, 1)}
+	if !p.running.Reused {
+		outcome.KeptFor = p.options.Keep
+	}
+	for _, r := range outcome.Results {
+		typ, err := api.TypeOf(r.Request.Type)
+		r.Request.Restarts = err == nil && typ.Restarts && s.plan.WaitForRestart && p.running.Mode == launch.Job && !p.connection.onlyLog()
+	}
+	begin := time.Now()
+	progress := newProgress(s.report, requests)
+	if p.connection.client == nil {
+		s.readLog(ctx, early, progress, p, outcome.Results)
+	} else {
+		s.sample(ctx, early, progress, p, outcome.Results)
+	}
+	keep := s.keeps(p, outcome.failure())
+	s.explain(ctx, early, p, outcome.Results)
+	go func() { outcome.finished <- p.finish(ctx, keep) }()
+	return outcome, begin, nil
+}
+
+// keeps reports whether the profiler goes on waiting. A new one does as the plan says, unless it failed; one that an
+// earlier session kept does unless the plan ends it.
+func (s *Session) keeps(p *profiler, err error) bool {
+	if p.running.Reused {
+		return !s.plan.EndReused
+	}
+	return p.options.Keep > 0 && err == nil // 0 where only the log can be read
+}
