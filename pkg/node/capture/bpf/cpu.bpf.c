@@ -2,22 +2,22 @@
 
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Samples the stacks of the target's tasks: a perf event of every CPU runs `take_sample`, at a fixed period of
- * CPU-clock time, or at every so many page faults.
+ * CPU and page-fault profiles. A perf event on every CPU runs take_sample after a fixed amount of CPU-clock
+ * time, or after a fixed number of page faults.
  */
 #include "sample.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Set by the loader: so many samples of a second and CPU are all taken, of as many more every second, of as many
- * more every fourth, and so on. 0: all. */
+/* Set by the loader; 0: take every sample. Otherwise, in each second, a CPU takes the first step_samples
+ * events one by one, then step_samples samples at every second event, step_samples at every fourth, and so on. */
 const volatile __u32 step_samples;
 
 #define STEP_NS 1000000000
 #define MAX_STEPS 20
 
-/* Gives for how many the sample stands, 0 for one that is not taken. It is chance which one of a group is, so that what
- * happens in turns has its share. */
+/* Returns the number of events the sample stands for, or 0 if it is not taken. Which event of a group is
+ * taken is random, so that events that alternate are each represented. */
 static __always_inline __u32 sample_weight(struct rate_window *s, __u64 now)
 {
 	if (now - s->begin >= STEP_NS) {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Go's scheduler as far as a sample needs it: the goroutine that runs on a thread, for its labels and for the
- * place at which its stack was left for the thread's own. Layouts: runtime/runtime2.go; those that differ
- * between versions come from user space.
+ * Go's scheduler: finds the goroutine that runs on a thread, reads its labels, and supplies the offsets needed
+ * to return from the thread's stack to the goroutine's. The layouts are those of runtime/runtime2.go. Offsets
+ * that differ between versions come from user space (struct go_layout).
  */
 #pragma once
 #include "registers.h"
 #include "tables.h"
 
-/* Equal in all versions from 1.18 to 1.26. */
+/* The same in all versions from 1.18 to 1.26. */
 #define G_STACK_LOW 0 /* g.stack.lo */
 #define G_STACK_HIGH 8
 #define G_M 48        /* g.m */
@@ -16,7 +16,7 @@
 #define G_SCHED_PC 64
 #define M_G0 0 /* m.g0 */
 
-/* Where Go's own code has g: cmd/compile/abi-internal.md. On arm64 without cgo it is nowhere else. */
+/* The register that holds g in Go code (cmd/compile/abi-internal.md). On arm64 without cgo no other place has it. */
 #if defined(__TARGET_ARCH_x86)
 #define REG_G 14
 #elif defined(__TARGET_ARCH_arm64)
@@ -32,7 +32,7 @@ static __always_inline int read_word(__u64 address, __u64 *out)
 	return address && !bpf_probe_read_user(out, sizeof(*out), (void *)address);
 }
 
-/* The base of the thread's local storage. */
+/* Returns the base of the thread-local storage. */
 static __always_inline __u64 thread_pointer(void)
 {
 	if (has_typed_task())
@@ -40,7 +40,8 @@ static __always_inline __u64 thread_pointer(void)
 	return PROBED_THREAD_POINTER((struct task_struct *)bpf_get_current_task());
 }
 
-/* The goroutine that the thread runs, if this is its g or that of the thread's own stack; else 0. */
+/* Returns the goroutine that the thread runs (m.curg), or 0 if g is not one of the thread's: its current
+ * goroutine, g0 or gsignal. */
 static __always_inline __u64 goroutine_from_g(__u64 g, struct go_layout *go)
 {
 	__u64 m, g0, curg;
@@ -48,15 +49,15 @@ static __always_inline __u64 goroutine_from_g(__u64 g, struct go_layout *go)
 	if (!read_word(g + G_M, &m) || !read_word(m + M_G0, &g0) || !read_word(m + go->m_curg, &curg))
 		return 0;
 	if (g != g0 && g != curg) {
-		__u64 of_signals; /* m.gsignal */
+		__u64 gsignal;
 
-		if (!read_word(m + go->m_gsignal, &of_signals) || g != of_signals)
+		if (!read_word(m + go->m_gsignal, &gsignal) || g != gsignal)
 			return 0;
 	}
 	return curg;
 }
 
-/* Gives 0 if no goroutine runs, as in the scheduler, or none can be found. */
+/* Returns 0 if the thread runs no goroutine, as in the scheduler, or if it cannot be found. */
 static __always_inline __u64 find_goroutine(struct user_registers *regs, struct go_layout *go)
 {
 	__u64 g, curg;
@@ -69,23 +70,22 @@ static __always_inline __u64 find_goroutine(struct user_registers *regs, struct 
 	return goroutine_from_g(regs->r[REG_G], go);
 }
 
-/* A label of runtime/pprof; what is longer than its room is cut, the lengths tell. A string that is on a page that
- * the process does not have in memory yet, as constants may be, is left to user space: its address tells. */
+/* A label of runtime/pprof. A string that could not be read here, because its page is not in memory yet (as
+ * with constants), has an address instead, for user space to read it. */
 struct label {
-	__u64 key_address, value_address; /* 0: the string is here */
-	__u32 key_length, value_length;
+	__u64 key_address, value_address; /* 0: the string is below */
+	__u32 key_length, value_length;   /* bytes, before the string was cut to its array */
 	char key[MAX_LABEL_KEY];
 	char value[MAX_LABEL_VALUE];
 };
 
-/* A goroutine's labels as they go through the ring buffer, before the sample of the same thread to which they
- * belong, cut after the labels that there are. */
+/* A goroutine's labels. The record precedes the sample of the same thread and ends after label[count - 1]. */
 struct label_record {
-	__u32 kind; /* enum record_kind */
-	__u32 tid;
-	__u32 pid;  /* as in the sample */
+	__u32 kind;       /* RECORD_LABELS */
+	__u32 tid;        /* as in the sample */
+	__u32 pid;        /* as in the sample */
 	__u32 count;
-	__u32 incomplete; /* there are labels that were not read */
+	__u32 incomplete; /* the goroutine has more labels than were read */
 	struct label label[MAX_LABELS];
 };
 
@@ -110,10 +110,10 @@ static __always_inline void read_label(struct label *out, struct go_string *key,
 	out->value_address = v && bpf_probe_read_user(out->value, v, (void *)value->data) ? value->data : 0;
 }
 
-/* From Go 1.24 a pointer to a slice of pairs of strings (internal/runtime/pprof/label; runtime/pprof/label.go). */
+/* Since Go 1.24, g.labels points to a slice of pairs of strings (runtime/pprof/label.go). */
 static __always_inline void read_label_slice(struct label_record *out, __u64 labels)
 {
-	struct go_string header; /* a slice begins as a string does */
+	struct go_string header; /* a slice starts with the same two words as a string */
 	struct {
 		struct go_string key, value;
 	} pair;
@@ -129,7 +129,7 @@ static __always_inline void read_label_slice(struct label_record *out, __u64 lab
 	}
 }
 
-/* Up to Go 1.23 a pointer to a map of strings (runtime/map.go). One with up to 8 entries is a single bucket. */
+/* Up to Go 1.23, g.labels points to a map of strings (runtime/map.go). With up to 8 entries it is one bucket. */
 #define HMAP_B 9
 #define HMAP_BUCKETS 16
 #define BUCKET_KEYS 8
@@ -149,7 +149,7 @@ static __always_inline void read_label_map(struct label_record *out, __u64 label
 	if (log2_buckets || bpf_probe_read_user(top, sizeof(top), (void *)bucket))
 		return;
 	for (__u32 i = 0; i < 8; i++) {
-		if (top[i] < MIN_TOP_HASH) /* free, and so are those that follow: nothing is deleted from labels */
+		if (top[i] < MIN_TOP_HASH) /* free, and so is the rest: label maps are never deleted from */
 			return;
 		if (bpf_probe_read_user(&key, sizeof(key), (void *)(bucket + BUCKET_KEYS + 16 * i)) ||
 		    bpf_probe_read_user(&value, sizeof(value), (void *)(bucket + BUCKET_VALUES + 16 * i)))

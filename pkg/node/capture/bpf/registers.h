@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The registers with which a task left user mode. */
+/* The registers a task had when it left user mode. */
 #pragma once
 #include "target.h"
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
-/* The highest bit tells the kernel's addresses from a program's on both architectures. */
+/* On both architectures only kernel addresses have the highest bit. */
 static __always_inline int is_kernel_address(__u64 address)
 {
 	return (__s64)address < 0;
 }
 
-/* All registers, numbered as DWARF does: System V ABI for x86-64, figure 3.36, and "DWARF for the Arm
+/* All registers, by their DWARF numbers: System V ABI for x86-64, figure 3.36, and "DWARF for the Arm
  * 64-bit Architecture". */
 #if defined(__TARGET_ARCH_x86)
 #define REGISTERS 16
@@ -39,7 +39,7 @@ struct user_registers {
 	__u64 r[REGISTERS];
 };
 
-/* A copy of struct pt_regs, whichever way it is read: its beginning is UAPI on both architectures. */
+/* Copies struct pt_regs, from a typed pointer or a copy. Its first part is UAPI on both architectures. */
 #if defined(__TARGET_ARCH_x86)
 #define COPY_REGISTERS(out, from)                                                                  \
 	do {                                                                                       \
@@ -65,15 +65,15 @@ struct user_registers {
 #define COPY_REGISTERS(out, from)                                                                  \
 	do {                                                                                       \
 		(out)->pc = (from)->pc;                                                            \
-		_Pragma("clang loop unroll(full)") /* no pointer into a context may be computed */ \
+		_Pragma("clang loop unroll(full)") /* context accesses need constant offsets */    \
 		for (int i = 0; i < 31; i++)                                                       \
 			(out)->r[i] = (from)->regs[i];                                             \
 		(out)->r[REG_SP] = (from)->sp;                                                     \
 	} while (0)
 #endif
 
-/* The registers that were saved on the kernel stack when the task entered the kernel. Gives 0 for a kernel
- * thread. Where the kernel has bpf_task_pt_regs the task's type must be known to the verifier. */
+/* Reads the registers saved on the kernel stack when the task entered the kernel. Returns 0 for a kernel
+ * thread. With bpf_task_pt_regs (5.15) the verifier must know the task's type. */
 static __always_inline int saved_registers(struct task_struct *task, struct user_registers *out)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
@@ -84,7 +84,7 @@ static __always_inline int saved_registers(struct task_struct *task, struct user
 		saved = (struct pt_regs *)bpf_task_pt_regs(task);
 		COPY_REGISTERS(out, SAVED_REGISTERS(saved));
 	} else {
-		/* They stand at the top of the kernel stack: task_pt_regs in asm/processor.h. */
+		/* They are at the top of the kernel stack: task_pt_regs in asm/processor.h. */
 		struct bpf_user_regs copy;
 
 		if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
@@ -97,7 +97,7 @@ static __always_inline int saved_registers(struct task_struct *task, struct user
 	return !is_kernel_address(out->pc);
 }
 
-/* The registers of the event if it hit user mode, else those with which the task left it. */
+/* Reads the event's registers if it interrupted user mode, else those saved on entry to the kernel. */
 static __always_inline int user_registers(struct bpf_perf_event_data *ctx, struct user_registers *out)
 {
 	if (!is_kernel_address(EVENT_PC(ctx))) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What all profilers do with a stack: a program finds whose it is, the kernel's half and the registers; `walk`
- * unwinds the user's half, and what was found goes to user space through a ring buffer.
+ * Sampling shared by all profilers. The entry program fills in struct sample: the process, the kernel
+ * stack and the user registers. A tail-called program then walks the user stack (unwind.h) and sends the
+ * sample to user space through a ring buffer. README.md documents the records.
  */
 #pragma once
 #include "target.h"
@@ -9,66 +10,66 @@
 
 /* Set by the loader before the program is verified. */
 const volatile __u64 target_cgroup; /* id of the container's cgroup */
-const volatile __u32 pidns_level;     /* depth of the PID namespace of our own /proc, the first having 0 */
+const volatile __u32 pidns_level;   /* depth of the profiler's PID namespace; the initial one has 0 */
 const volatile __u64 pidns_dev;     /* device and inode of that namespace */
 const volatile __u64 pidns_ino;
-const volatile __u32 wakeup_bytes;  /* user space is woken when this much waits in the ring buffer */
+const volatile __u32 wakeup_bytes;  /* unread bytes in the ring buffer at which user space is woken */
 
-#define TOP_WORDS 8 /* of the stack that go with a sample */
+#define TOP_WORDS 8 /* stack words copied into each sample */
 
-/* What a record in the ring buffer is. */
+/* The kind of a record in the ring buffer: its first word. README.md has the format. */
 enum record_kind {
-	RECORD_SAMPLE,
-	RECORD_LABELS, /* struct label_record */
-	RECORD_WAIT_TOTAL, /* struct wait_total_record, of one stack */
-	RECORD_UNWALKED_TOTAL,   /* the same, of a group's waits whose stacks were not walked */
+	RECORD_SAMPLE,         /* struct sample */
+	RECORD_LABELS,         /* struct label_record, sent before its sample */
+	RECORD_WAIT_TOTAL,     /* struct wait_total_record of one stack */
+	RECORD_UNWALKED_TOTAL, /* struct wait_total_record of a group's waits whose stacks were not walked */
 };
 
-/* A sample as it goes through the ring buffer, cut after the frames that it has. */
+/* A sample. The record in the ring buffer ends after the last word used of stack. */
 struct sample {
-	__u32 kind;             /* enum record_kind */
-	__u32 tid;              /* in the kernel's first PID namespace */
-	struct process_identity process; /* of the process: identifies it, and the program that it runs */
-	struct process_identity parent;  /* from which it was forked, if neither has executed another; else its tgid is 0 */
-	__u32 has_labels;         /* the goroutine's labels went before it */
-	__u32 pid;              /* of the process, in the PID namespace of our /proc; 0 if unknown */
-	__u32 own_pid;          /* of the process, in its own, innermost PID namespace; 0 if unknown */
-	__u32 own_tid;          /* of the thread, in that namespace; 0 if unknown */
-	__u16 kernel_frames;    /* number of addresses, first in the stack */
-	__u16 user_words;      /* number of addresses, after the kernel's */
-	__u16 end;              /* enum walk_end: why the stack has no more */
-	__u16 has_tables;            /* the process's unwind tables were there, that of the leaf too */
-	__u32 state;            /* enum wait_state, of a stack that waits */
-	__u32 represents_group;        /* the wait was chosen by chance to stand for others of its group, which have no stack */
-	__u64 serial;         /* of a stack that waits: how long is told apart from it; else 0 */
-	__u64 group;            /* serial of the first stack at the same place of the thread */
-	__u64 period;           /* of a perf event: what happened since the one before, in the event's unit */
-	char comm[16];          /* of the thread */
-	__u64 time;             /* ns since boot, without the time that the machine slept (CLOCK_MONOTONIC) */
-	/* What the leaf function returns to, if it keeps no frame pointer, is among these. */
-	__u64 link_register;           /* the link register; 0 on amd64 */
-	__u64 top[TOP_WORDS]; /* the words at the stack pointer; 0 if they cannot be read */
-	__u64 stack[MAX_KERNEL_FRAMES + MAX_USER_WORDS]; /* leaf first; enum address_mark in the user's */
+	__u32 kind;                      /* RECORD_SAMPLE */
+	__u32 tid;                       /* in the initial PID namespace */
+	struct process_identity process;
+	struct process_identity parent;  /* tgid 0: the mappings are not the parent's (see read_identities) */
+	__u32 has_labels;                /* a RECORD_LABELS of this thread precedes the sample */
+	__u32 pid;                       /* of the process in the profiler's PID namespace; 0: unknown */
+	__u32 own_pid;                   /* of the process in its innermost PID namespace; 0: unknown */
+	__u32 own_tid;                   /* of the thread in that namespace; 0: unknown */
+	__u16 kernel_frames;             /* words at the start of stack: kernel addresses */
+	__u16 user_words;                /* words of the user stack, after the kernel's */
+	__u16 end;                       /* enum walk_end */
+	__u16 has_tables;                /* 0: the process, or the leaf's mapping, is not in unwind_processes yet */
+	__u32 state;                     /* enum wait_state of a wait */
+	__u32 represents_group;          /* of a wait: drawn at random to represent its group's unwalked waits */
+	__u64 serial;                    /* of a wait: key of its totals; 0: not a wait */
+	__u64 group;                     /* of a wait: serial of the first stack walked at its place */
+	__u64 period;                    /* of a perf event: what the sample stands for, in the event's unit */
+	char comm[16];                   /* name of the thread */
+	__u64 time;                      /* CLOCK_MONOTONIC, ns */
+	/* A leaf without a frame pointer has its return address in one of these. */
+	__u64 link_register;             /* 0 on amd64 */
+	__u64 top[TOP_WORDS];            /* words at the stack pointer; 0: unreadable */
+	__u64 stack[MAX_KERNEL_FRAMES + MAX_USER_WORDS]; /* leaf first; the user's carry enum address_mark */
 };
 
-/* How long was waited in all with the stack of that serial number, or in that group; it does not come again. */
+/* The final total of the waits of one stack (serial), or of a group's unwalked waits (serial is the group's). */
 struct wait_total_record {
 	__u32 kind; /* enum record_kind */
-	__u32 count;
+	__u32 count; /* waits */
 	__u64 serial;
-	__u64 time; /* ns */
+	__u64 time;  /* ns */
 };
 
-/* What a task waits for. */
+/* Why a task does not run. */
 enum wait_state {
 	WAIT_UNKNOWN,
-	WAIT_RUNNABLE, /* for a CPU */
-	WAIT_SLEEPING, /* for an event that a signal may interrupt */
-	WAIT_BLOCKED,  /* for one that none may: disks mostly, also locks of the kernel's */
-	WAIT_STOPPED,  /* by a signal or a debugger */
+	WAIT_RUNNABLE, /* it waits for a CPU */
+	WAIT_SLEEPING, /* it waits for an event; a signal interrupts the wait */
+	WAIT_BLOCKED,  /* it waits for an event uninterruptibly: a disk, mostly, or a lock in the kernel */
+	WAIT_STOPPED,  /* a signal or a debugger stopped it */
 };
 
-/* These keep the types in the BTF, for bpf2go -type. */
+/* These keep the types in BTF for bpf2go -type. */
 const enum record_kind *unused_record_kind __attribute__((unused));
 const struct label_record *unused_label_record __attribute__((unused));
 const struct wait_total_record *unused_wait_total_record __attribute__((unused));
@@ -78,19 +79,19 @@ const struct sample *unused_sample __attribute__((unused));
 const enum walk_end *unused_end __attribute__((unused));
 const enum address_mark *unused_mark __attribute__((unused));
 
-/* Resized by the loader: 1 to 4 MiB by the number of CPUs, 100 ms of samples at the highest rate. */
+/* The loader resizes it to 1 to 4 MiB: 100 ms of samples of all CPUs at the highest rate. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } samples SEC(".maps");
 
-/* Samples of one CPU in the current second, where not all are taken: see cpu.bpf.c. */
+/* One CPU's samples in the current second, where only some are taken: see cpu.bpf.c. */
 struct rate_window {
-	__u64 begin;
-	__u32 taken;
-	__u32 group;  /* of so many one is taken */
-	__u32 left;   /* of them */
-	__u32 chosen; /* the one after which so many are left */
+	__u64 begin;  /* CLOCK_MONOTONIC, ns */
+	__u32 taken;  /* samples taken since */
+	__u32 group;  /* one of this many events becomes a sample */
+	__u32 left;   /* events of the group still to come */
+	__u32 chosen; /* the value of left at which the sample is taken */
 };
 
 struct scratch {
@@ -100,7 +101,7 @@ struct scratch {
 	struct label_record labels;
 };
 
-/* One sample for each CPU, for 9 KB do not fit on a BPF program's stack of 512 bytes. */
+/* One entry per CPU: its 15 KB do not fit on a BPF program's stack of 512 bytes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -108,7 +109,7 @@ struct {
 	__type(value, struct scratch);
 } scratch SEC(".maps");
 
-/* Samples of the target that found no room in the ring buffer, by CPU. */
+/* Samples dropped because the ring buffer was full, per CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -116,7 +117,7 @@ struct {
 	__type(value, __u64);
 } lost SEC(".maps");
 
-/* Sets a task's numbers in the PID namespace of our /proc and in its own, innermost one. */
+/* Sets the task's PIDs in the profiler's PID namespace and in its innermost one. */
 static __always_inline void set_pids(struct sample *s, struct task_struct *task, int is_current)
 {
 	struct bpf_pidns_info ns = {};
@@ -133,7 +134,7 @@ static __always_inline void set_pids(struct sample *s, struct task_struct *task,
 		s->own_tid = pid_at_level(task, level);
 		return;
 	}
-	/* Under lockdown they are known of the current task, where its namespace is ours too; else they stay 0. */
+	/* Under lockdown only the current task's are readable, and only if it shares our namespace; else they stay 0. */
 	if (!is_current || bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &ns, sizeof(ns)))
 		return;
 	if (pidns_level != 0)
@@ -142,9 +143,8 @@ static __always_inline void set_pids(struct sample *s, struct task_struct *task,
 	s->own_tid = ns.pid;
 }
 
-/* The program that unwinds calls itself, so that the verifier has a bounded number of frames to look
- * at: 32 calls (MAX_TAIL_CALL_CNT) of 32 frames. */
-#define FRAMES_A_CALL 32
+/* The unwinder tail-calls itself: 32 frames per call, at most 32 calls (README.md, "Tail calls"). */
+#define FRAMES_PER_CALL 32
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -153,6 +153,7 @@ struct {
 	__type(value, __u32);
 } programs_by_index SEC(".maps");
 
+/* Finds the process's unwind tables and goroutine, and starts the walk at the saved registers. */
 static __always_inline void start_walk(struct walk *w, struct sample *s)
 {
 	struct unwind_process *p = bpf_map_lookup_elem(&unwind_processes, &s->process.tgid);
@@ -160,7 +161,7 @@ static __always_inline void start_walk(struct walk *w, struct sample *s)
 	if (p && (p->started != s->process.started || p->execs != s->process.execs))
 		p = 0;
 	if (!p && s->parent.execs == s->process.execs) {
-		/* Forked since: it has what its parent had mapped. */
+		/* Forked since its parent was read: it has the parent's mappings. */
 		p = bpf_map_lookup_elem(&unwind_processes, &s->parent.tgid);
 		if (p && (p->started != s->parent.started || p->execs != s->parent.execs))
 			p = 0;
@@ -185,6 +186,7 @@ static __always_inline void start_walk(struct walk *w, struct sample *s)
 	w->copy_offset = 0;
 }
 
+/* Sends the sample to user space, or counts it as lost. */
 static __always_inline void submit_sample(struct scratch *memory)
 {
 	struct sample *s = &memory->sample;
@@ -195,19 +197,20 @@ static __always_inline void submit_sample(struct scratch *memory)
 	s->end = memory->walk.end;
 	s->has_tables = memory->walk.has_tables;
 	__u64 size = __builtin_offsetof(struct sample, stack) + (kernel_frames + user_words) * sizeof(__u64);
-	if (size > sizeof(*s)) /* never; tells the verifier */
+	if (size > sizeof(*s)) /* never true; the verifier needs the bound */
 		return;
-	/* A process whose mappings are not known yet is to be read before it ends. */
+	/* User space must read the mappings of a new process before it exits. */
 	__u64 waiting = bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA);
 	__u64 flags = waiting >= wakeup_bytes || !s->has_tables ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 
 	if (bpf_ringbuf_output(&samples, s, size, flags)) {
 		__u64 *count = bpf_map_lookup_elem(&lost, &zero);
 		if (count)
-			*count += 1; /* our own CPU's; a perf event does not interrupt another */
+			*count += 1; /* per CPU, and perf events do not nest: no atomic needed */
 	}
 }
 
+/* Sends the goroutine's labels, if it has any. */
 static __always_inline void submit_labels(struct scratch *memory)
 {
 	struct label_record *l = &memory->labels;
@@ -223,7 +226,7 @@ static __always_inline void submit_labels(struct scratch *memory)
 	memory->sample.has_labels = !bpf_ringbuf_output(&samples, l, size, BPF_RB_NO_WAKEUP);
 }
 
-/* Says whose a sample is, but for the task's own numbers and name. */
+/* Fills in the process and the time, and clears the fields of waits. The caller sets tid, comm and the PIDs. */
 static __always_inline void init_sample(struct sample *s, struct task_struct *task, int typed, __u64 now)
 {
 	s->kind = RECORD_SAMPLE;
@@ -235,7 +238,7 @@ static __always_inline void init_sample(struct sample *s, struct task_struct *ta
 	read_identities(task, typed, &s->process, &s->parent);
 }
 
-/* Takes the kernel's half of the current task's stack and walks the user's, if there is one. */
+/* Records the current task's kernel stack, then tail-calls the walk of its user stack, if it has one. */
 static __always_inline void capture_stack(void *ctx, struct scratch *memory, int has_user_stack)
 {
 	struct sample *s = &memory->sample;
@@ -244,7 +247,7 @@ static __always_inline void capture_stack(void *ctx, struct scratch *memory, int
 	__u32 kernel_frames = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
 
 	s->kernel_frames = kernel_frames & (MAX_KERNEL_FRAMES - 1);
-	if (!has_user_stack) { /* a thread of the kernel's */
+	if (!has_user_stack) { /* a kernel thread */
 		walk->frames = 0;
 		walk->end = END_ROOT;
 		walk->has_tables = 1;
@@ -260,10 +263,10 @@ static __always_inline void capture_stack(void *ctx, struct scratch *memory, int
 	if (walk->goroutine)
 		submit_labels(memory);
 	bpf_tail_call(ctx, &programs_by_index, 0);
-	/* not reached: the loader puts the program with unwind_frames there */
+	/* Not reached: the loader has put the program that calls unwind_frames there. */
 }
 
-/* Unwinds some frames and calls itself for more. */
+/* Walks FRAMES_PER_CALL frames, then tail-calls itself for more. */
 static __always_inline int unwind_frames(void *ctx)
 {
 	__u32 zero = 0;
@@ -273,13 +276,13 @@ static __always_inline int unwind_frames(void *ctx)
 		return 0;
 	__u64 *stack = &memory->sample.stack[memory->sample.kernel_frames & (MAX_KERNEL_FRAMES - 1)];
 
-	for (int i = 0; i < FRAMES_A_CALL; i++)
+	for (int i = 0; i < FRAMES_PER_CALL; i++)
 		if (walk_frame(&memory->walk, stack)) {
 			submit_sample(memory);
 			return 0;
 		}
 	bpf_tail_call(ctx, &programs_by_index, 0);
-	/* No more calls are allowed. */
+	/* The kernel allows no further tail call. */
 	memory->walk.end = END_TRUNCATED;
 	submit_sample(memory);
 	return 0;

@@ -1,44 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Unwind tables: how to find the caller at each address of an object. User space makes them, from
- * .eh_frame and from what Go's function table says of assembly, and loads them per object; ranges of
- * a process's addresses lead to them. Memory is taken in chunks as objects come.
+ * Unwind tables: how to find the caller of each address of an object. User space compiles them from
+ * .eh_frame and, for Go's assembly, from the function table, and loads one per object. A process's ranges
+ * map its addresses to the tables. Memory is allocated in chunks, as objects appear.
  */
 #pragma once
 #include "target.h"
 
-#define BLOCK_ROWS 512    /* a power of two: searched in 9 steps */
-#define CHUNK_BLOCKS 256  /* blocks allocated at once: 768 KiB */
+#define BLOCK_ROWS 512    /* a power of two: 9 steps of binary search */
+#define CHUNK_BLOCKS 256  /* blocks per allocation: 768 KiB */
 #define MAX_CHUNKS 24     /* 18 MiB: 3 million rows */
-#define MAX_RULES 8192    /* distinct rules of all objects; libLLVM alone has 586 */
-#define MAX_RANGES 16384  /* executable mappings of all processes that differ */
+#define MAX_RULES 8192    /* distinct rules of all objects; libLLVM has 586 */
+#define MAX_RANGES 16384  /* distinct executable mappings of all processes: 512 KiB */
 #define MAX_PROCESSES 8192
 
-/* How a frame's CFA (canonical frame address: the stack pointer before the call, DWARF 5, 6.4) is found. */
+/* How to compute a frame's CFA (canonical frame address: the stack pointer before the call, DWARF 5, 6.4).
+ * Fields named here are those of struct unwind_rule. */
 enum cfa_kind {
-	CFA_FRAME_POINTER,   /* there is no row here: the code is taken to keep frame pointers */
-	CFA_REGISTER,        /* register + offset */
-	CFA_DEREFERENCE,     /* the word at register + offset, + add */
-	CFA_PLT,             /* sp + 8, and 8 more from the given byte of a 16-byte PLT entry on */
-	CFA_SIGNAL,          /* the stack pointer is at a signal frame with all registers */
-	CFA_ROOT,            /* a thread begins here */
-	CFA_GO_CGOCALL,      /* runtime.asmcgocall: the goroutine's stack is noted at sp + offset */
-	CFA_GO_SYSTEMSTACK,  /* runtime.systemstack: the goroutine's stack is noted in g.sched */
-	CFA_GO_MORESTACK,    /* runtime.morestack: likewise, as at the entry of the function that wanted more */
-	CFA_UNKNOWN,         /* described in a way that is not understood here */
+	CFA_FRAME_POINTER,   /* the table has no row: assume that the code keeps frame pointers */
+	CFA_REGISTER,        /* cfa_register + cfa_offset */
+	CFA_DEREFERENCE,     /* the word at cfa_register + cfa_offset, plus cfa_add */
+	CFA_PLT,             /* sp + 8; sp + 16 from byte cfa_add of a 16-byte PLT entry on */
+	CFA_SIGNAL,          /* the stack pointer is at a signal frame, which has all registers */
+	CFA_ROOT,            /* the first function of a thread: no caller */
+	CFA_GO_CGOCALL,      /* runtime.asmcgocall: sp + cfa_offset has the goroutine's stack */
+	CFA_GO_SYSTEMSTACK,  /* runtime.systemstack: g.sched has the goroutine's stack */
+	CFA_GO_MORESTACK,    /* runtime.morestack: g.sched has it, as at the entry of the function that called */
+	CFA_UNKNOWN,         /* a DWARF expression that is not supported */
 };
 
-/* Where the return address or the caller's frame pointer is. */
+/* Where the return address or the caller's frame pointer is saved. */
 enum saved_kind {
-	SAVED_SAME,     /* not saved: the frame pointer is the caller's; the return address in the link register */
+	SAVED_SAME,     /* not saved: the frame pointer is unchanged, the return address is in the link register */
 	SAVED_AT_CFA,   /* the word at CFA + offset */
 	SAVED_AT_FP,    /* the word at the frame pointer + offset */
-	SAVED_REGISTER, /* in the register of that number; known of a leaf only */
+	SAVED_REGISTER, /* the register numbered offset; its value is known in a leaf only */
 };
 
 struct unwind_rule {
 	__u8 cfa;          /* enum cfa_kind */
-	__u8 cfa_register; /* DWARF's number */
+	__u8 cfa_register; /* DWARF register number */
 	__u8 ra;           /* enum saved_kind, of the return address */
 	__u8 fp;           /* enum saved_kind, of the caller's frame pointer */
 	__s32 cfa_offset;
@@ -47,37 +48,37 @@ struct unwind_rule {
 	__s32 fp_offset;
 };
 
-/* A row holds from its address to the next one's. Rows are sorted; those not used have the highest
- * address. An index block has the first addresses of the data blocks that follow it. */
+/* A row applies from its address up to the next row's. Rows are sorted; unused ones have the highest
+ * address. The rows of an index block are the first addresses of the data blocks that follow it. */
 struct unwind_block {
 	__u32 address[BLOCK_ROWS]; /* relative to the range's bias */
-	__u16 rule[BLOCK_ROWS];
+	__u16 rule[BLOCK_ROWS];    /* index into unwind_rules */
 };
 
-/* What of a process's addresses a table describes. Ranges do not overlap. */
+/* The table for a range of a process's addresses. Ranges are sorted and do not overlap. */
 struct unwind_range {
 	__u64 start, end;
-	__u64 bias;  /* subtracted from an address gives the table's own */
-	__u32 index; /* number of the index block; 0: the code keeps frame pointers */
+	__u64 bias;  /* address in the process minus address in the table */
+	__u32 index; /* number of the index block; 0: no table, the code keeps frame pointers */
 	__u32 pad;
 };
 
-/* Offsets in Go's runtime that differ between versions; all zero for other programs. */
+/* Offsets in Go's runtime that differ between versions; all zero in other programs. */
 struct go_layout {
-	__s32 tls_offset;     /* of the g of a thread, from its thread pointer; 0 if unknown */
+	__s32 tls_offset;     /* of the thread's g, from the thread pointer; 0: unknown */
 	__u16 m_curg;         /* m.curg */
 	__u16 m_gsignal;      /* m.gsignal */
 	__u16 g_labels;       /* g.labels */
 	__u16 sched_lr;       /* g.sched.lr */
 	__u16 sched_bp;       /* g.sched.bp */
-	__u16 labels_are_map; /* and no slice */
+	__u16 labels_are_map; /* before Go 1.24; else a slice */
 };
 
-/* A process with its ranges, sorted by address, as they were when this program was executed. */
+/* A process and its ranges. Valid only while started and execs match (struct process_identity). */
 struct unwind_process {
-	__u64 started; /* with execs: see program_of */
+	__u64 started;
 	__u32 execs;
-	__u32 first_range;   /* in the map of ranges */
+	__u32 first_range; /* index into unwind_ranges */
 	__u32 range_count;
 	__u32 pad;
 	struct go_layout go;
@@ -119,7 +120,7 @@ struct {
 	__type(value, struct unwind_range);
 } unwind_ranges SEC(".maps");
 
-/* By the PID in the kernel's first PID namespace. */
+/* Key: the process's PID in the initial PID namespace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_PROCESSES);
@@ -127,13 +128,13 @@ struct {
 	__type(value, struct unwind_process);
 } unwind_processes SEC(".maps");
 
-/* The searches below have no branch that depends on what they find: the verifier would follow each
- * of them through the rest of the program. less_mask() is all ones if a < b, else zero; both are under 2^63. */
+/* Returns all ones if a < b, else zero. Both must be below 2^63. Searches use it instead of branches
+ * (README.md, "Masks instead of branches"). */
 static __always_inline __u64 less_mask(__u64 a, __u64 b)
 {
 	__s64 difference = (__s64)(a - b);
 
-	asm volatile("" : "+r"(difference)); /* else clang makes a branch of it */
+	asm volatile("" : "+r"(difference)); /* keeps clang from turning the shift into a branch */
 	return (__u64)(difference >> 63);
 }
 
@@ -145,7 +146,7 @@ static __always_inline struct unwind_block *find_block(__u32 number)
 	return inner ? bpf_map_lookup_elem(inner, &in_chunk) : 0;
 }
 
-/* Gives the place of the last row that begins at the address or before; 0 if there is none. */
+/* Returns the index of the last row whose address is at most the given one; 0 if there is none. */
 static __always_inline __u32 find_row(struct unwind_block *b, __u32 address)
 {
 	__u64 at = 0;
@@ -154,7 +155,7 @@ static __always_inline __u32 find_row(struct unwind_block *b, __u32 address)
 		__u64 next = (at + half) & (BLOCK_ROWS - 1);
 
 		at += half & less_mask(b->address[next], (__u64)address + 1);
-		asm volatile("" : "+r"(at)); /* else clang makes an OR of it, whose result 6.1's verifier takes for any */
+		asm volatile("" : "+r"(at)); /* keeps clang from using OR (README.md, "OR of unknown scalars") */
 	}
 	return at & (BLOCK_ROWS - 1);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Which tasks are the target's: those whose cgroup is the container's or lies below it.
+ * Selects the target's tasks: those whose cgroup is the container's or a descendant of it.
  *
- * Everything is read in two ways. Typed loads go through pointers whose type the verifier knows
- * (bpf_get_current_task_btf, 5.11); they also work under lockdown=confidentiality, which refuses
- * bpf_probe_read_kernel. BPF_CORE_READ is that helper; it is for 5.10 only.
+ * Functions exist twice: `typed` ones use typed loads, `probed` ones BPF_CORE_READ, for 5.10 only
+ * (README.md, "Typed loads").
  */
 #pragma once
 
@@ -12,22 +11,22 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-/* Levels of cgroups that are looked at, from the task's own upwards. Kubernetes' containers are 4 to
- * 6 levels below the root; nodes that are containers themselves add as many. */
+/* Levels of the cgroup tree searched, from the task's own upwards. Kubernetes' containers are 4 to 6
+ * levels below the root; a node that is itself a container adds as many. */
 #define CGROUP_LEVELS 24
 
 #define MAX_PIDNS_LEVEL 32 /* MAX_PID_NS_LEVEL of include/linux/pid_namespace.h */
 
 /* Set by the loader before the program is verified. */
-const volatile __u8 cgroup_v2;          /* the container's cgroup is in the unified hierarchy (v2) */
-const volatile __u8 may_read_kernel;  /* bpf_probe_read_kernel is allowed (no lockdown) */
+const volatile __u8 cgroup_v2;       /* the container's cgroup is in the unified hierarchy */
+const volatile __u8 may_read_kernel; /* bpf_probe_read_kernel is allowed (no lockdown) */
 
 static __always_inline int has_typed_task(void)
 {
 	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
 }
 
-/* The current task, whose type the verifier knows where has_typed_task() holds. */
+/* Returns the current task; the verifier knows its type if has_typed_task(). */
 static __always_inline struct task_struct *current_task(void)
 {
 	if (has_typed_task())
@@ -83,17 +82,18 @@ static __always_inline int in_target_probed(struct task_struct *task, __u64 id)
 	return 0;
 }
 
-/* Which program a process runs: its PID may come again, and execve keeps it. */
+/* Identifies a process and the program it runs. A PID alone does not: it is reused, and survives execve. */
 struct process_identity {
-	__u64 started; /* the process, ns since boot */
-	__u32 execs;   /* how often it and its ancestors have called execve */
-	__u32 tgid;    /* in the kernel's first PID namespace */
+	__u64 started; /* CLOCK_BOOTTIME, ns */
+	__u32 execs;   /* execve calls of the process and its ancestors */
+	__u32 tgid;    /* in the initial PID namespace */
 };
 
-/* That of a task and that from which it was forked; the latter's tgid is 0 if either has called
- * execve since. To compare self_exec_id is not enough: of `sh -c "helper & exec server"` both have executed as
- * often. */
-static __always_inline void read_identities(struct task_struct *task, int typed, struct process_identity *own, struct process_identity *parent)
+/* Reads the identities of a task's process and of its parent. parent->tgid is 0 if the process has called
+ * execve since the fork; the caller compares execs to see whether the parent has. Both checks are needed: in
+ * `sh -c "helper & exec server"` the two have called execve equally often. */
+static __always_inline void read_identities(struct task_struct *task, int typed, struct process_identity *own,
+					    struct process_identity *parent)
 {
 	if (typed) {
 		struct task_struct *above = task->group_leader->real_parent->group_leader;
@@ -112,12 +112,14 @@ static __always_inline void read_identities(struct task_struct *task, int typed,
 		own->tgid = BPF_CORE_READ(task, tgid);
 		parent->started = BPF_CORE_READ(above, start_boottime);
 		parent->execs = BPF_CORE_READ(above, self_exec_id);
-		parent->tgid = BPF_CORE_READ(task, parent_exec_id) == BPF_CORE_READ(task, self_exec_id) ? BPF_CORE_READ(above, tgid) : 0;
+		parent->tgid = BPF_CORE_READ(task, parent_exec_id) == BPF_CORE_READ(task, self_exec_id)
+				       ? BPF_CORE_READ(above, tgid)
+				       : 0;
 	}
 }
 
-/* A process's PID in the PID namespaces of the given depth, the first having 0: namespaces nest, and a
- * task has a number in each. Gives 0 for a task outside. */
+/* Returns the task's PID in its PID namespace of the given depth (the initial one has 0), or 0 if the task
+ * is in no namespace that deep. */
 static __always_inline __u32 pid_at_level(struct task_struct *task, __u32 level)
 {
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);

@@ -1,21 +1,21 @@
 //go:build ignore
 
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Lists processes with the ids of their cgroups, to find the target container's. */
+/* Lists all processes with the ids of their cgroups; user space finds the target container's among them. */
 #include "target.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 struct task_record {
-	__u64 start_boottime;        /* ns; /proc/<pid>/stat has it in clock ticks */
-	__u64 cgroups[CGROUP_LEVELS]; /* ids, the task's own first, then upwards; 0 where there are none */
-	__u32 tgid;                  /* in the kernel's first PID namespace */
-	__u32 pid;                   /* in the PID namespace of our /proc; 0 if it cannot be read */
-	__u32 pidns_level;             /* depth of that namespace, the first having 0 */
-	__u32 execs;                 /* how often it and its ancestors have called execve */
+	__u64 start_boottime;         /* ns; /proc/<pid>/stat has it in clock ticks */
+	__u64 cgroups[CGROUP_LEVELS]; /* ids, from the task's own to the root; 0 beyond it */
+	__u32 tgid;                   /* in the initial PID namespace */
+	__u32 pid;                    /* in the profiler's PID namespace; 0: cannot be read */
+	__u32 pidns_level;            /* depth of that namespace; the initial one has 0 */
+	__u32 execs;                  /* execve calls of the process and its ancestors */
 };
 
-const struct task_record *unused_task_record __attribute__((unused)); /* keeps the type in the BTF, for bpf2go -type */
+const struct task_record *unused_task_record __attribute__((unused)); /* keeps the type in BTF for bpf2go -type */
 
 SEC("iter/task")
 int list_processes(struct bpf_iter__task *ctx)
@@ -37,7 +37,7 @@ int list_processes(struct bpf_iter__task *ctx)
 			break;
 		cgroup = parent->cgroup;
 	}
-	/* The current task is the one that reads this list: we. */
+	/* The current task is the one that reads the list: the profiler. */
 	if (has_typed_task())
 		r.pidns_level = bpf_get_current_task_btf()->thread_pid->level;
 	else

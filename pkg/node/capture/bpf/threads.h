@@ -1,40 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What is known of threads and of what they wait for: the maps of waits.bpf.c.
+ * The maps of waits.bpf.c: the target's threads, the places where they wait, and the time they waited there.
  */
 #pragma once
 #include "sample.h"
 
-/* Where a thread waits, told from other places by registers of user mode. The frame pointer is none of them: in code
- * that keeps none it is anything. */
+/* A place where a thread waits, identified by pc, sp and state. The frame pointer is not part of the identity:
+ * code that keeps none uses the register for other values. */
 struct place {
-	__u64 pc, sp;
-	__u64 group;      /* serial of the first stack here */
-	__u64 serial;     /* of the last stack that was walked here; 0: nothing is here yet */
-	__u64 time;       /* waited with that stack, ns, without the wait that goes on */
-	__u64 unwalked_time;  /* waited without a walk since the group began */
-	__u64 walked_at;  /* the last walk that was not by chance, CLOCK_MONOTONIC */
-	__u32 count;      /* of waits that are over */
-	__u32 unwalked_count;
-	__u32 state;      /* enum wait_state */
-	__u32 waits;      /* of the group */
+	__u64 pc, sp;         /* of user mode */
+	__u64 group;          /* serial of the first stack walked here */
+	__u64 serial;         /* of the last stack walked here; 0: the place is unused */
+	__u64 time;           /* waited with that stack, ns, without a wait that has not ended */
+	__u64 unwalked_time;  /* waited by the group without a walk, ns */
+	__u64 walked_at;      /* time of the last walk not drawn at random, CLOCK_MONOTONIC, ns */
+	__u32 count;          /* waits in time */
+	__u32 unwalked_count; /* waits in unwalked_time */
+	__u32 state;          /* enum wait_state */
+	__u32 waits;          /* of the group, the first excluded */
 };
 
+/* Indexes of a thread's places. */
 enum place_kind {
-	PLACE_UNWALKED_RUNNABLE,   /* for a CPU, without a stack: it has not run yet, or there was no time to walk it */
-	PLACE_UNWALKED_WAIT, /* for something else, likewise */
-	PLACE_RUNNABLE, /* anywhere: for a CPU */
-	PLACE_FIRST_WAIT,     /* the first of WAIT_PLACES for all else */
+	PLACE_UNWALKED_RUNNABLE, /* waits for a CPU without a stack: before the first run, or the budget was spent */
+	PLACE_UNWALKED_WAIT,     /* other waits without a stack */
+	PLACE_RUNNABLE,          /* waits for a CPU after preemption, wherever it was last */
+	PLACE_FIRST_WAIT,        /* the first of WAIT_PLACES for other waits, chosen by a hash of pc and sp */
 };
 #define WAIT_PLACES 3
 #define PLACES (PLACE_FIRST_WAIT + WAIT_PLACES)
 
-/* Only the CPUs that switch from and to it change it, one after the other. */
+/* A thread. Only the CPU that switches from or to it changes its entry, so there are no concurrent writers. */
 struct thread {
-	__u64 waiting_since; /* it waits, CLOCK_MONOTONIC; 0: it runs */
-	__u32 execs; /* of its program: after execve no place is the same */
-	__u32 current_place;/* place */
-	__u32 walked; /* the stack was walked for this wait */
+	__u64 waiting_since; /* CLOCK_MONOTONIC, ns; 0: it runs */
+	__u32 execs;         /* of its process: execve invalidates all places */
+	__u32 current_place; /* index into places */
+	__u32 walked;        /* the stack of the current wait was walked */
 	__u32 pad;
 	struct place places[PLACES];
 };
@@ -44,14 +45,14 @@ const enum place_kind *unused_place_kind __attribute__((unused));
 
 static __always_inline struct place *place_at(struct thread *t, __u32 at)
 {
-	asm volatile("" : "+r"(at)); /* the bound where it is used, for the verifier */
+	asm volatile("" : "+r"(at)); /* README.md, "Bounds next to their use" */
 	if (at >= PLACES)
 		at = 0;
 	return &t->places[at];
 }
 
-/* By the thread's number in the kernel's first PID namespace. The loader gives it room for four times the threads
- * that there are. Allocated beforehand: nothing may be allocated while a CPU switches. */
+/* Key: the thread's TID in the initial PID namespace. The loader sets the size to four times the number of the
+ * target's threads, 2,048 to 32,768. Preallocated: nothing may be allocated during a context switch. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2048);
@@ -59,21 +60,22 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
-/* A thread that sleeps since before the capture began never switches to us. Its stack is walked in its place by our
- * own thread of that number, which has a copy of its stack at other addresses, when that gives up the CPU. */
+/* A copy of the stack of a thread that has slept since before the capture began and so never runs the program.
+ * A thread of the profiler holds the copy; when that thread is switched out, the copy is walked instead of its
+ * own stack. */
 struct stack_copy {
-	__u32 tid; /* 0: none */
+	__u32 tid; /* of the profiler's thread; 0: no copy */
 	__u32 pad;
-	__u64 serial;
-	__u64 low, high; /* addresses of the stack that was copied */
-	__u64 offset;    /* from there to the copy */
-	struct process_identity process;
-	struct user_registers regs;
+	__u64 serial;    /* of the sample to send */
+	__u64 low, high; /* original addresses of the stack */
+	__u64 offset;    /* address of the copy minus low */
+	struct process_identity process; /* of the sleeper */
+	struct user_registers regs;      /* of the sleeper */
 };
 
-/* Written by user space. */
+/* Written by user space only. */
 struct control {
-	__u64 begin, end; /* of the capture, CLOCK_MONOTONIC; 0 if not yet */
+	__u64 begin, end; /* of the capture, CLOCK_MONOTONIC, ns; 0: not yet */
 	struct stack_copy stack_copy;
 };
 
@@ -88,20 +90,20 @@ struct {
 
 #define OTHER_CGROUPS 16 /* a power of two */
 
-/* Of stacks to walk, so many in a time. */
+/* Limits a rate of walks (token bucket). */
 struct token_bucket {
-	__u64 granted_until; /* granted up to this time */
-	__u64 tokens;  /* of what was granted */
+	__u64 granted_until; /* tokens were granted up to this time, CLOCK_MONOTONIC, ns */
+	__u64 tokens;        /* walks allowed now */
 };
 
-/* Of one CPU. */
+/* State of one CPU. */
 struct cpu_state {
-	__u64 last_serial;  /* last one given */
-	__u64 untracked_switches;      /* switches of threads that found no room in the map of threads */
-	__u64 lost_time;    /* of waits that found no room in the ring buffer, ns */
+	__u64 last_serial;        /* the last serial number issued, without the CPU's number */
+	__u64 untracked_switches; /* switches of threads for which the map of threads was full */
+	__u64 lost_time;          /* of waits whose record did not fit into the ring buffer, ns */
 	__u64 lost_waits;
 	struct token_bucket new_walks, repeat_walks, preempted_walks;
-	__u64 other_cgroups[OTHER_CGROUPS]; /* ids of cgroups that are not the target's, in the place that their low bits tell */
+	__u64 other_cgroups[OTHER_CGROUPS]; /* cache of cgroup ids outside the target, indexed by their low bits */
 };
 
 const struct cpu_state *unused_cpu_state __attribute__((unused));
@@ -113,7 +115,7 @@ struct {
 	__type(value, struct cpu_state);
 } cpu_states SEC(".maps");
 
-/* For a new entry of the map of threads, which does not fit on a program's stack. */
+/* The initial value of an entry of threads, which does not fit on a program's stack of 512 bytes. Always zero. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -121,7 +123,7 @@ struct {
 	__type(value, struct thread);
 } empty_thread SEC(".maps");
 
-/* include/linux/sched.h; equal since 4.14 but for the highest, which is newer. */
+/* include/linux/sched.h. Unchanged since 4.14, except TASK_FROZEN, which is of 6.1. */
 #define TASK_UNINTERRUPTIBLE 0x0002
 #define TASK_STOPPED_OR_TRACED 0x000c
 #define TASK_DEAD 0x0080

@@ -1,64 +1,63 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The walk up a user stack. Each frame is left by the row of its object's unwind table, and where
- * there is none by frame pointers. amd64 and arm64 keep the same frame record: the caller's frame
- * pointer at the frame pointer, the return address 8 bytes above it.
+ * Walks a user stack. The caller of each frame is found by the unwind table of the frame's object, or by
+ * frame pointers where the table has no row. The frame record is the same on amd64 and arm64: the frame
+ * pointer points to the caller's frame pointer; the return address is 8 bytes above it.
  */
 #pragma once
 #include "go.h"
 
-/* Powers of two. */
+/* Words of a recorded stack; powers of two, so that a mask bounds an index. */
 enum stack_capacity {
-	MAX_KERNEL_FRAMES = 128, /* kernel.perf_event_max_stack is 127 */
-	MAX_USER_WORDS = 1024,
+	MAX_KERNEL_FRAMES = 128, /* kernel.perf_event_max_stack is 127 by default */
+	MAX_USER_WORDS = 1024,   /* 32 tail calls of 32 frames */
 };
-#define WINDOW_WORDS 512 /* of the stack that are read at once: 4 KiB cost little more than a word */
-#define BELOW_WINDOW 128 /* bytes before the first address asked for, for the next may lie lower */
-/* A stack rises towards its root, but for the steps from one stack to another: Go's systemstack, a
- * signal handler's own stack. A chain that goes down more often leads nowhere. */
+#define WINDOW_WORDS 512 /* stack words read at once: 4 KiB cost 1.4 times as much as 16 bytes */
+#define BELOW_WINDOW 128 /* bytes read below the address asked for: the next read may be slightly lower */
+/* Addresses rise from leaf to root, except where a walk changes stacks: Go's systemstack, a signal handler's
+ * alternate stack. More descents than this mean a corrupt chain. */
 #define MAX_DESCENTS 8
-/* Set in an address of a user stack; no user address has these bits. */
+/* Marks in a word of a user stack; no user address has these bits. */
 enum address_mark {
-	BY_FRAME_POINTER = 1ULL << 63, /* found by a frame pointer rather than by a table: user space looks whether it follows a call */
-	EXACT_ADDRESS = 1ULL << 62,    /* no return address: a signal interrupted the frame there, or returns to it */
-	RUNTIME_FRAME = 1ULL << 61,    /* reserved, never emitted yet: two payload words of a frame described by a language runtime follow */
+	BY_FRAME_POINTER = 1ULL << 63, /* found by frame pointer: user space checks that it follows a call */
+	EXACT_ADDRESS = 1ULL << 62,    /* the address of the next instruction, not a return address: see README.md */
+	RUNTIME_FRAME = 1ULL << 61,    /* reserved, not emitted yet: two payload words of a language runtime follow */
 };
 
 /* Why a walk ended. */
 enum walk_end {
-	END_NONE,          /* it goes on, or has not begun */
-	END_ROOT,          /* at a place where a thread begins */
-	END_NO_CALLER,     /* a return address or frame pointer of zero: a root, if the code keeps frame pointers */
-	END_TRUNCATED,     /* more frames than are recorded */
-	END_UNREADABLE,    /* the stack cannot be read where the next frame should be */
+	END_NONE,          /* it has not ended */
+	END_ROOT,          /* at the first function of a thread */
+	END_NO_CALLER,     /* return address or frame pointer of zero: a root, if the code keeps frame pointers */
+	END_TRUNCATED,     /* the stack has more frames than are recorded */
+	END_UNREADABLE,    /* the stack could not be read */
 	END_UNMAPPED,      /* the return address is in no executable mapping */
-	END_NOT_RISING,    /* the next frame is not above this one */
-	END_NOT_DESCRIBED, /* the table's row is not understood, or wants a register that is not known */
-	END_NOT_WALKED,     /* there was no walk */
+	END_NOT_RISING,    /* the caller's frame is not above this one */
+	END_NOT_DESCRIBED, /* the rule is not supported or needs a register whose value is unknown */
+	END_NOT_WALKED,    /* the stack was not walked */
 };
 
-/* It is kept in a map and not in registers: to the verifier a value in a map is any value, so that it
- * need not follow the rest of the program once for each number of frames. */
+/* The state of a walk. It is kept in a map, not in registers (README.md, "State in a map"). */
 struct walk {
 	__u64 pc, sp, fp;
-	__u64 mark;                 /* BY_FRAME_POINTER or EXACT_ADDRESS, of the pc */
-	struct user_registers regs; /* of the leaf */
-	struct unwind_range range;  /* that of the last frame, for the next is often in the same */
-	struct go_layout go;        /* if the process is of Go */
-	__u64 goroutine;            /* that the thread runs; 0 if none is known */
-	__u32 first_range, ranges;
-	__u32 has_tables;                /* the process has ranges */
-	__u32 exact;                /* the pc is an interrupted one, and no return address */
-	__u32 frames, descents;
-	__u32 end;                  /* enum walk_end */
-	__u32 window_bytes;
-	__u64 window_start;
-	__u64 copied_low, copied_high; /* addresses of a stack of which the current process has a copy elsewhere; else 0 */
-	__u64 copy_offset;           /* from there to the copy */
+	__u64 mark;                    /* enum address_mark of the pc */
+	struct user_registers regs;    /* of the leaf */
+	struct unwind_range range;     /* of the last frame: the next one is often in the same range */
+	struct go_layout go;           /* valid only if goroutine is set */
+	__u64 goroutine;               /* that runs on the thread; 0: none, or unknown */
+	__u32 first_range, ranges;     /* of the process, in unwind_ranges */
+	__u32 has_tables;              /* the process has ranges */
+	__u32 exact;                   /* the pc is the next instruction, not a return address */
+	__u32 frames, descents;        /* frames recorded so far, one word each */
+	__u32 end;                     /* enum walk_end */
+	__u32 window_bytes;            /* valid bytes of window */
+	__u64 window_start;            /* user address of window[0] */
+	__u64 copied_low, copied_high; /* original addresses of a stack of which the current process has a copy */
+	__u64 copy_offset;             /* address of the copy minus original address; 0: no copy */
 	__u64 window[WINDOW_WORDS];
 };
 
-/* Reads a word of the stack; gives 0 if it cannot be read. */
+/* Reads a word of the stack. Returns 0 if that fails. */
 static __always_inline int stack_word(struct walk *w, __u64 address, __u64 *out)
 {
 	__u64 at = address - w->window_start;
@@ -71,7 +70,7 @@ static __always_inline int stack_word(struct walk *w, __u64 address, __u64 *out)
 		w->window_bytes = sizeof(w->window);
 		w->window_start = address - BELOW_WINDOW;
 		if (bpf_probe_read_user(w->window, sizeof(w->window), (void *)w->window_start)) {
-			/* Less than that up to the stack's end, or nothing below. */
+			/* The stack ends within the window, or nothing is mapped below the address. */
 			w->window_bytes = 256;
 			w->window_start = address;
 			if (bpf_probe_read_user(w->window, 256, (void *)address)) {
@@ -85,7 +84,7 @@ static __always_inline int stack_word(struct walk *w, __u64 address, __u64 *out)
 	return 1;
 }
 
-/* Gives 0 if the process has no executable mapping there. */
+/* Sets w->range to the range of the address. Returns 0 if the process has no executable mapping there. */
 static __always_inline int find_range(struct walk *w, __u64 address)
 {
 	struct unwind_range *r;
@@ -111,7 +110,7 @@ static __always_inline int find_range(struct walk *w, __u64 address)
 	return 1;
 }
 
-/* The rule of the range that was found; null where there is no table. */
+/* Returns the rule for an address in w->range, or null if the range has no table. */
 static __always_inline struct unwind_rule *find_rule(struct walk *w, __u64 address)
 {
 	__u32 relative = address - w->range.bias, rule;
@@ -129,13 +128,14 @@ static __always_inline struct unwind_rule *find_rule(struct walk *w, __u64 addre
 	return bpf_map_lookup_elem(&unwind_rules, &rule);
 }
 
+/* Ends the walk; returns 1, for its callers to return. */
 static __always_inline int end_walk(struct walk *w, enum walk_end why)
 {
 	w->end = why;
 	return 1;
 }
 
-/* A register as the frame has it: of a leaf all are known, later only these two. */
+/* Reads a register of the frame. Returns 0 if its value is unknown: beyond the leaf only sp and fp are known. */
 static __always_inline int frame_register(struct walk *w, __u32 number, __u64 *out)
 {
 	if (number == REG_SP)
@@ -149,11 +149,11 @@ static __always_inline int frame_register(struct walk *w, __u32 number, __u64 *o
 	return 1;
 }
 
-/* Goes on to the caller whose frame is described. */
+/* Moves the walk to the caller, whose registers are given. Like all steps below, returns 1 if the walk ended. */
 static __always_inline int continue_at_caller(struct walk *w, __u64 pc, __u64 sp, __u64 fp, __u64 mark)
 {
 #if defined(__TARGET_ARCH_arm64)
-	pc &= (1ULL << 48) - 1; /* without a pointer authentication code */
+	pc &= (1ULL << 48) - 1; /* removes the pointer authentication code */
 #endif
 	if (!pc)
 		return end_walk(w, END_NO_CALLER);
@@ -181,14 +181,15 @@ static __always_inline int step_by_frame_pointer(struct walk *w)
 }
 
 #if defined(__TARGET_ARCH_x86)
-/* struct ucontext at the stack pointer: struct rt_sigframe of arch/x86/include/asm/sigframe.h, whose
- * first word the return took; the registers by struct sigcontext_64 of uapi/asm/sigcontext.h. */
+/* Offsets from the stack pointer, which is at struct ucontext: struct rt_sigframe of
+ * arch/x86/include/asm/sigframe.h, whose first word the return has popped. The registers are struct
+ * sigcontext_64 of uapi/asm/sigcontext.h. */
 #define SIGNAL_FP 120
 #define SIGNAL_SP 160
 #define SIGNAL_PC 168
 #elif defined(__TARGET_ARCH_arm64)
-/* struct rt_sigframe of arch/arm64/kernel/signal.c: siginfo (128), then struct ucontext, whose
- * registers begin at 184 (uapi/asm/ucontext.h, uapi/asm/sigcontext.h). */
+/* Offsets from the stack pointer, which is at struct rt_sigframe of arch/arm64/kernel/signal.c: siginfo (128
+ * bytes), then struct ucontext, whose registers start at 184 (uapi/asm/ucontext.h, uapi/asm/sigcontext.h). */
 #define SIGNAL_REGS (128 + 184)
 #define SIGNAL_FP (SIGNAL_REGS + 8 * 29)
 #define SIGNAL_LR (SIGNAL_REGS + 8 * 30)
@@ -196,7 +197,7 @@ static __always_inline int step_by_frame_pointer(struct walk *w)
 #define SIGNAL_PC (SIGNAL_REGS + 8 * 32)
 #endif
 
-/* Goes on where the signal interrupted the thread. */
+/* Continues at the instruction that the signal interrupted. */
 static __always_inline int step_out_of_signal(struct walk *w)
 {
 	__u64 pc, sp, fp;
@@ -216,8 +217,8 @@ static __always_inline int step_out_of_signal(struct walk *w)
 	return 0;
 }
 
-/* Goes on from a function that has left the goroutine's stack at this stack pointer, after it had pushed so
- * many bytes there: on amd64 nothing or the frame pointer, on arm64 the frame record. */
+/* Continues at the caller of a runtime function that left the goroutine's stack at the stack pointer sp, after
+ * pushing `pushed` bytes there: on amd64 nothing or the frame pointer, on arm64 the frame record. */
 static __always_inline int step_to_goroutine(struct walk *w, __u64 sp, __s32 pushed)
 {
 	__u64 pc, fp = w->fp;
@@ -236,9 +237,9 @@ static __always_inline int step_to_goroutine(struct walk *w, __u64 sp, __s32 pus
 #endif
 }
 
-/* runtime.asmcgocall left the goroutine's stack for the thread's own. It notes there, for its way back,
- * the goroutine and how far below the top of its stack it was; where it was on the thread's stack already,
- * zero and the stack pointer (runtime/asm_amd64.s and asm_arm64.s). */
+/* runtime.asmcgocall switched from the goroutine's stack to the thread's. It saved there the goroutine and the
+ * distance of sp from the top of the goroutine's stack; if it was already on the thread's stack, zero and sp
+ * (runtime/asm_amd64.s and asm_arm64.s). */
 static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset, __s32 pushed)
 {
 	__u64 g, depth, top = 0, sp;
@@ -252,7 +253,7 @@ static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset, __s
 #endif
 	sp = depth;
 	if (w->copy_offset && g)
-		return end_walk(w, END_NOT_DESCRIBED); /* only the stack was copied */
+		return end_walk(w, END_NOT_DESCRIBED); /* g is in the sleeper's memory; only its stack was copied */
 	if (g) {
 		if (!read_word(g + G_STACK_HIGH, &top))
 			return end_walk(w, END_UNREADABLE);
@@ -261,23 +262,23 @@ static __always_inline int step_out_of_cgocall(struct walk *w, __s32 offset, __s
 	return step_to_goroutine(w, sp, pushed);
 }
 
-/* runtime.systemstack left the goroutine's stack for the thread's own; g.sched has where. */
+/* runtime.systemstack switched from the goroutine's stack to the thread's. g.sched has the goroutine's sp. */
 static __always_inline int step_out_of_systemstack(struct walk *w, __s32 pushed)
 {
 	__u64 sp, low, high;
 
-	if (!w->goroutine) /* the version's layout is not known: its caller stays hidden */
+	if (!w->goroutine) /* unknown version of Go: skips systemstack's caller */
 		return step_by_frame_pointer(w);
 	if (!read_word(w->goroutine + G_STACK_LOW, &low) || !read_word(w->goroutine + G_STACK_HIGH, &high) ||
 	    !read_word(w->goroutine + G_SCHED_SP, &sp))
 		return end_walk(w, END_UNREADABLE);
-	if (w->sp >= low && w->sp < high) /* not yet, or not any more */
+	if (w->sp >= low && w->sp < high) /* before the switch, or after the switch back */
 		sp = w->sp;
 	return step_to_goroutine(w, sp, pushed);
 }
 
-/* runtime.morestack was called at the entry of a function, which it will go back to by g.sched. As
- * runtime/pprof does, the function is recorded in its place. */
+/* runtime.morestack was called at the entry of a function, to which it returns by g.sched. That function is
+ * recorded in its place, as by runtime/pprof. */
 static __always_inline int step_out_of_morestack(struct walk *w, __u64 *frame)
 {
 	__u64 sp, pc, fp, caller;
@@ -299,6 +300,7 @@ static __always_inline int step_out_of_morestack(struct walk *w, __u64 *frame)
 #endif
 }
 
+/* Continues at the caller that a rule of the unwind table describes. */
 static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule, __u64 *frame)
 {
 	__u64 cfa, pc, fp = w->fp;
@@ -331,7 +333,7 @@ static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule
 	default:
 		return end_walk(w, END_NOT_DESCRIBED);
 	}
-	/* The frame pointer first, for it lies lower. */
+	/* The frame pointer first: it is below the return address, and the window is read upwards. */
 	if (rule->fp == SAVED_REGISTER) {
 		if (!frame_register(w, rule->fp_offset, &fp))
 			return end_walk(w, END_NOT_DESCRIBED);
@@ -352,16 +354,16 @@ static __always_inline int step_by_rule(struct walk *w, struct unwind_rule *rule
 	} else {
 		return end_walk(w, END_NOT_DESCRIBED);
 	}
-	/* A leaf may have nothing on the stack, if the return address is in a register. */
+	/* A leaf whose return address is in a register may have nothing on the stack. */
 	if (cfa < w->sp || (cfa == w->sp && !w->exact))
 		return end_walk(w, END_NOT_RISING);
 	return continue_at_caller(w, pc, cfa, fp, 0);
 }
 
-/* Records the frame and goes on to its caller. Gives 1 when the frame was the last, or there is none. */
+/* Records the frame and moves the walk to its caller. Returns 1 if the walk ended. */
 static __always_inline int walk_frame(struct walk *w, __u64 *stack)
 {
-	__u64 address = w->exact ? w->pc : w->pc - 1; /* in the call, which may be the last instruction of its function */
+	__u64 address = w->exact ? w->pc : w->pc - 1; /* in the call, which may end its function */
 	__u32 n = w->frames;
 	struct unwind_rule *rule = 0;
 
@@ -371,14 +373,14 @@ static __always_inline int walk_frame(struct walk *w, __u64 *stack)
 		w->range.start = w->range.end = 0;
 		if (n)
 			return end_walk(w, END_UNMAPPED);
-		w->has_tables = 0; /* the leaf is in code that was mapped just now */
+		w->has_tables = 0; /* the leaf is in code mapped since the process was read */
 	} else if (w->has_tables) {
 		rule = find_rule(w, address);
 	}
 	if (rule && rule->cfa == CFA_SIGNAL)
 		w->mark = EXACT_ADDRESS;
 	w->frames = n + 1;
-	asm volatile("" : "+r"(n)); /* the bound where it is used: until 6.3 the verifier forgets it on the stack */
+	asm volatile("" : "+r"(n)); /* README.md, "Bounds next to their use" */
 	stack[n & (MAX_USER_WORDS - 1)] = w->pc | w->mark;
 	if (rule && rule->cfa != CFA_FRAME_POINTER)
 		return step_by_rule(w, rule, &stack[n & (MAX_USER_WORDS - 1)]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The kernel's types as far as our programs read them. preserve_access_index makes clang record
- * every field access, so that the loader puts in the offsets of the running kernel (CO-RE): only
- * the names and kinds of fields matter here, not their places.
+ * The kernel types that the programs read. preserve_access_index makes clang record every field access, so
+ * that the loader inserts the offsets of the running kernel (CO-RE): here only the names and types of fields
+ * matter, not their offsets.
  */
 #pragma once
 
@@ -41,14 +41,14 @@ enum {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* Only asked whether the kernel has the values, which are its helpers. */
+/* Used only to test whether the running kernel has these helpers. */
 enum bpf_func_id {
 	BPF_FUNC_get_current_task_btf = 158, /* Linux 5.11 */
 	BPF_FUNC_task_pt_regs = 175,         /* Linux 5.15 */
 };
 
 enum cgroup_subsys_id {
-	memory_cgrp_id = 4, /* differs by configuration; relocated */
+	memory_cgrp_id = 4, /* depends on the kernel's configuration; relocated */
 };
 
 struct kernfs_node {
@@ -97,11 +97,11 @@ struct task_struct {
 	int pid;
 	int tgid;
 	unsigned int flags;
-	unsigned int __state; /* 5.14; before, "state" */
+	unsigned int __state; /* since 5.14; before, "state" */
 	__u64 start_time;     /* ns, CLOCK_MONOTONIC */
 	__u64 start_boottime; /* ns */
-	__u64 self_exec_id;   /* counts execve */
-	__u64 parent_exec_id; /* that of its parent when it was forked */
+	__u64 self_exec_id;   /* incremented by execve */
+	__u64 parent_exec_id; /* the parent's self_exec_id at the fork */
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	char comm[16];
@@ -143,7 +143,7 @@ struct bpf_pidns_info {
 	__u32 tgid;
 };
 
-/* The context of a perf_event program, include/uapi/linux/bpf_perf_event.h. A fixed layout (UAPI). */
+/* The context of a perf_event program: include/uapi/linux/bpf_perf_event.h. Its layout is fixed (UAPI). */
 #if defined(__TARGET_ARCH_x86)
 struct bpf_user_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;

@@ -2,39 +2,40 @@
 
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * How long the target's threads wait, and where. `on_sched_switch` runs at every switch of a CPU from one task to another. The
- * stack is that of the switch out, which is still the same at the switch in. A thread that waits at the same place
- * again and again has its stack walked some of the times, and its waits are summed up here: switches come a hundred
- * thousand times a second, and walking a stack costs more than a switch does.
+ * Off-CPU and wall-clock profiles: how long the target's threads wait, and where. on_sched_switch runs at every
+ * context switch. A thread's stack is walked when it is switched out; it does not change until it runs again.
+ * There can be 100,000 switches a second, and a walk costs more than a switch: if a thread returns to the same
+ * place, only some of its waits are walked, and all are added up in the map of threads.
  */
 #include "threads.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* A walk costs 3 to 10 us. Of each CPU's, as many in the long run, one per so many ns: 2,000 a second of waits at places
- * that are new or seldom, 500 of others, 250 where a thread was preempted; and at once as many as are in a burst. */
+/* The budget of walks of each CPU, as token buckets: 2,000 a second at new or rare places, 500 at others, 250 of
+ * preempted threads. A walk costs 3 to 10 us. */
 #define NEW_WALK_INTERVAL_NS 500000
 #define NEW_WALK_BURST 1000
 #define REPEAT_WALK_INTERVAL_NS 2000000
 #define REPEAT_WALK_BURST 250
 #define PREEMPTED_WALK_INTERVAL_NS 4000000
 #define PREEMPTED_WALK_BURST 100
-#define NEW_PLACE_WAITS 4          /* at a place count as new */
-#define RARE_WALK_NS 4000000      /* between walks */
-/* Of the others one of 16 is walked, by chance: other paths may look the same from their registers. What is waited
- * without a walk is shared out by user space as those waits were that chance chose. */
-#define CHANCE_MASK 15
+#define NEW_PLACE_WAITS 4    /* the first waits at a place, which count as new */
+#define RARE_WALK_NS 4000000 /* a place is rare if its last walk is at least this long ago */
+/* Of the other waits, one in 16 is walked, at random: different call paths may have the same pc and sp. User
+ * space distributes the time of unwalked waits over the stacks of those drawn at random, in proportion. */
+#define RANDOM_WALK_MASK 15
 
-/* As in_target_typed, but remembers: most switches are between others, and a cgroup stays where it is. */
+/* Like in_target_typed, with a cache of cgroups outside the target: most switches are between other tasks, and a
+ * cgroup never moves in the tree. */
 static __always_inline int in_target_cached(struct cpu_state *a, struct task_struct *task)
 {
-	__u64 id = typed_cgroup(task)->kn->id, *outside = &a->other_cgroups[id & (OTHER_CGROUPS - 1)];
+	__u64 id = typed_cgroup(task)->kn->id, *cached = &a->other_cgroups[id & (OTHER_CGROUPS - 1)];
 
-	if (*outside == id)
+	if (*cached == id)
 		return 0;
 	if (in_target_typed(task, target_cgroup))
 		return 1;
-	*outside = id;
+	*cached = id;
 	return 0;
 }
 
@@ -43,7 +44,9 @@ static __always_inline __u64 new_serial(struct cpu_state *a)
 	return ++a->last_serial << 16 | (__u16)bpf_get_smp_processor_id();
 }
 
-static __always_inline void submit_wait_total(struct cpu_state *a, enum record_kind kind, __u64 serial, __u32 count, __u64 time)
+/* Sends a total, or counts it as lost. Without a serial user space knows no stack for it. */
+static __always_inline void submit_wait_total(struct cpu_state *a, enum record_kind kind, __u64 serial, __u32 count,
+					      __u64 time)
 {
 	struct wait_total_record r = {.kind = kind, .count = count, .serial = serial, .time = time};
 
@@ -55,13 +58,15 @@ static __always_inline void submit_wait_total(struct cpu_state *a, enum record_k
 	a->lost_time += time;
 }
 
-/* Tells what was waited at a place that will be another's. The group ends with it, so its rest is told even if there is none. */
+/* Sends the totals of a place that is to be reused. RECORD_UNWALKED_TOTAL ends the group, so it is sent even if it
+ * is zero. */
 static __always_inline void submit_place_totals(struct cpu_state *a, struct place *p)
 {
 	submit_wait_total(a, RECORD_WAIT_TOTAL, p->serial, p->count, p->time);
 	submit_wait_total(a, RECORD_UNWALKED_TOTAL, p->group, p->unwalked_count, p->unwalked_time);
 }
 
+/* Adds a thread to the map of threads. Returns null if the map is full. */
 static __always_inline struct thread *track_thread(struct cpu_state *a, __u32 tid)
 {
 	__u32 zero = 0;
@@ -74,7 +79,7 @@ static __always_inline struct thread *track_thread(struct cpu_state *a, __u32 ti
 	return bpf_map_lookup_elem(&threads, &tid);
 }
 
-/* Says whose a stack is, of the current task. */
+/* Fills in a sample of the current task, which waits at the place. */
 static __always_inline void init_wait_sample(struct sample *s, struct task_struct *task, struct place *p, __u64 now)
 {
 	init_sample(s, task, 1, now);
@@ -87,9 +92,9 @@ static __always_inline void init_wait_sample(struct sample *s, struct task_struc
 	s->state = p->state;
 }
 
-/* Gives a place of the current task that has no stack a record that says so. */
-static __always_inline void submit_without_stack(struct scratch *memory, struct cpu_state *a, struct place *p, struct task_struct *task,
-					       __u32 state, __u64 now)
+/* Sends, once per place, a sample without a stack, which gives the place's totals a serial. */
+static __always_inline void submit_without_stack(struct scratch *memory, struct cpu_state *a, struct place *p,
+						 struct task_struct *task, __u32 state, __u64 now)
 {
 	struct sample *s = &memory->sample;
 
@@ -98,7 +103,7 @@ static __always_inline void submit_without_stack(struct scratch *memory, struct 
 	p->serial = p->group = new_serial(a);
 	p->state = state;
 	init_wait_sample(s, task, p, now);
-	if (!s->pid && may_read_kernel) { /* a task that ends has none any more */
+	if (!s->pid && may_read_kernel) { /* a task that exits has no PID any more */
 		p->serial = p->group = 0;
 		return;
 	}
@@ -110,7 +115,7 @@ static __always_inline void submit_without_stack(struct scratch *memory, struct 
 	submit_sample(memory);
 }
 
-/* The task goes on. */
+/* The task is switched in: its wait ends. */
 static __always_inline void switch_in(struct cpu_state *a, struct task_struct *task, __u64 now, __u64 begin)
 {
 	__u32 tid = task->pid;
@@ -145,7 +150,7 @@ static __always_inline void switch_in(struct cpu_state *a, struct task_struct *t
 	}
 }
 
-/* Whether the CPU may spend time on a stack now, and leave as many to others. */
+/* Reports whether a walk is allowed now, leaving `reserve` tokens to others, and takes a token if so. */
 static __always_inline int take_token(struct token_bucket *g, __u64 every, __u64 burst, __u64 now, __u64 reserve)
 {
 	__u64 earned = (now - g->granted_until) / every;
@@ -161,13 +166,16 @@ static __always_inline int take_token(struct token_bucket *g, __u64 every, __u64
 	return 1;
 }
 
-static __always_inline int same_place(struct thread *t, struct place *p, struct user_registers *regs, __u32 state, __u32 execs)
+/* Reports whether the thread now waits at the place that p holds already. */
+static __always_inline int same_place(struct thread *t, struct place *p, struct user_registers *regs, __u32 state,
+				      __u32 execs)
 {
 	return p->serial && p->pc == regs->pc && p->sp == regs->r[REG_SP] && p->state == state && t->execs == execs;
 }
 
-/* The current task gives up its CPU. */
-static __always_inline void switch_out(void *ctx, struct scratch *memory, struct cpu_state *a, struct task_struct *task, int preempted, __u64 now)
+/* The current task is switched out: a wait begins, or the thread exits. */
+static __always_inline void switch_out(void *ctx, struct scratch *memory, struct cpu_state *a,
+				       struct task_struct *task, int preempted, __u64 now)
 {
 	struct user_registers *regs = &memory->walk.regs;
 	struct sample *s = &memory->sample;
@@ -209,18 +217,21 @@ static __always_inline void switch_out(void *ctx, struct scratch *memory, struct
 	t->walked = 1;
 	if (same) {
 		p->waits += 1;
-		t->walked = (p->waits < NEW_PLACE_WAITS || now - p->walked_at >= RARE_WALK_NS) && take_token(&a->new_walks, NEW_WALK_INTERVAL_NS, NEW_WALK_BURST, now, NEW_WALK_BURST / 2);
+		t->walked = (p->waits < NEW_PLACE_WAITS || now - p->walked_at >= RARE_WALK_NS) &&
+			    take_token(&a->new_walks, NEW_WALK_INTERVAL_NS, NEW_WALK_BURST, now, NEW_WALK_BURST / 2);
 		if (!t->walked) {
 			represents_group = 1;
-			t->walked = !(bpf_get_prandom_u32() & CHANCE_MASK) && take_token(&a->repeat_walks, REPEAT_WALK_INTERVAL_NS, REPEAT_WALK_BURST, now, 0);
+			t->walked = !(bpf_get_prandom_u32() & RANDOM_WALK_MASK) &&
+				    take_token(&a->repeat_walks, REPEAT_WALK_INTERVAL_NS, REPEAT_WALK_BURST, now, 0);
 		}
 	}
 	if (!t->walked)
 		return;
-	/* A thread's first waits are always worth it. */
+	/* The first wait in an unused place is walked even if the budget is spent. */
 	if (!same && p->serial &&
-	    !(state == WAIT_RUNNABLE ? take_token(&a->preempted_walks, PREEMPTED_WALK_INTERVAL_NS, PREEMPTED_WALK_BURST, now, 0)
-				     : take_token(&a->new_walks, NEW_WALK_INTERVAL_NS, NEW_WALK_BURST, now, 0))) {
+	    !(state == WAIT_RUNNABLE
+		      ? take_token(&a->preempted_walks, PREEMPTED_WALK_INTERVAL_NS, PREEMPTED_WALK_BURST, now, 0)
+		      : take_token(&a->new_walks, NEW_WALK_INTERVAL_NS, NEW_WALK_BURST, now, 0))) {
 		t->current_place = state == WAIT_RUNNABLE ? PLACE_UNWALKED_RUNNABLE : PLACE_UNWALKED_WAIT;
 		if (state == WAIT_RUNNABLE)
 			submit_without_stack(memory, a, &t->places[PLACE_UNWALKED_RUNNABLE], task, WAIT_RUNNABLE, now);
@@ -248,7 +259,7 @@ static __always_inline void switch_out(void *ctx, struct scratch *memory, struct
 	capture_stack(ctx, memory, has_user_stack);
 }
 
-/* Our own thread has copied the stack of one that sleeps. */
+/* The profiler's thread is switched out and holds a copy of a sleeper's stack: walks the copy. */
 static __always_inline void walk_stack_copy(void *ctx, struct scratch *memory, struct stack_copy *other, __u64 now)
 {
 	struct sample *s = &memory->sample;
@@ -269,7 +280,7 @@ static __always_inline void walk_stack_copy(void *ctx, struct scratch *memory, s
 	s->parent.started = 0;
 	w->regs = other->regs;
 	start_walk(w, s);
-	other->tid = 0; /* once only */
+	other->tid = 0; /* walk it only once */
 	w->goroutine = 0;
 	w->copied_low = other->low;
 	w->copied_high = other->high;
@@ -308,15 +319,17 @@ int unwind(__u64 *ctx)
 	return unwind_frames(ctx);
 }
 
-/* A thread that does not run, as the list of them tells it. */
+/* A thread of the target that waits: one entry of the output of list_sleepers. */
 struct sleeper {
-	__u32 reader_tid; /* number of the thread that reads the list, in the kernel's first PID namespace */
+	__u32 reader_tid; /* of the profiler's thread that reads the list, in the initial PID namespace */
 	__u32 pad;
 	struct user_registers regs;
-	struct sample sample; /* cut after the kernel's half of its stack */
+	struct sample sample; /* without the user stack; the output is cut to SLEEPER_BYTES */
 };
 
-#define SLEEPER_BYTES (__builtin_offsetof(struct sleeper, sample) + __builtin_offsetof(struct sample, stack) + (MAX_KERNEL_FRAMES - 1) * sizeof(__u64))
+#define SLEEPER_BYTES                                                                                   \
+	(__builtin_offsetof(struct sleeper, sample) + __builtin_offsetof(struct sample, stack) +        \
+	 (MAX_KERNEL_FRAMES - 1) * sizeof(__u64))
 
 const struct sleeper *unused_sleeper __attribute__((unused));
 
@@ -327,6 +340,7 @@ struct {
 	__type(value, struct sleeper);
 } sleepers SEC(".maps");
 
+/* Lists the target's threads that wait, with their registers and kernel stacks. */
 SEC("iter/task")
 int list_sleepers(struct bpf_iter__task *ctx)
 {
