@@ -1,8 +1,7 @@
 //go:build linux
 
-// Package profiler is the program inside the profiler image: it samples the target container and
-// hands out the profiles. Its one entry point is NewCommand. It must not know Kubernetes' API; all
-// it sees of a cluster is the node it runs on.
+// Package profiler is the program inside the profiler image. It samples the target container and serves the profiles to the
+// plugin; its entry point is NewCommand. It must not use the API of Kubernetes: all it sees of a cluster is its node.
 package profiler
 
 import (
@@ -14,17 +13,17 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
 
-// Streams are what a command reads and writes.
+// Streams are a command's standard streams.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 }
 
-// NewCommand makes the program's root command.
+// NewCommand returns the program's root command.
 func NewCommand(s Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:               "profiler",
-		Short:             "Profile a container from outside, by eBPF",
+		Short:             "Profile a container from outside with eBPF",
 		Long:              longHelp,
 		Example:           recordExamples,
 		Version:           version.Version,
@@ -36,7 +35,12 @@ func NewCommand(s Streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newServeCommand(s), newRelayCommand(s), newRecordCommand(s), newGuardCommand(s), &cobra.Command{
+	root.AddCommand(newServeCommand(s), newRelayCommand(s), newRecordCommand(s), newGuardCommand(s), newVersionCommand(s))
+	return root
+}
+
+func newVersionCommand(s Streams) *cobra.Command {
+	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
@@ -44,6 +48,5 @@ func NewCommand(s Streams) *cobra.Command {
 			_, err := fmt.Fprintln(s.Out, version.Version)
 			return err
 		},
-	})
-	return root
+	}
 }

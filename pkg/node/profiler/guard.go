@@ -8,7 +8,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
 )
 
-// newGuardCommand is what the profiler starts of itself while a program's memory profile is turned on.
+// newGuardCommand returns the hidden command that the profiler runs as a child process while a program's memory profile is
+// turned on. The child restores the program's setting even if the profiler is killed.
 func newGuardCommand(s Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:    golang.GuardCommand,

@@ -28,7 +28,7 @@ type fakeCaptures struct {
 	abandoned int
 }
 
-func (f *fakeCaptures) Wanted() (running, finished bool) {
+func (f *fakeCaptures) Unfetched() (running, finished bool) {
 	if f.until.IsZero() {
 		return false, false
 	}
@@ -91,7 +91,7 @@ func TestLifetime(t *testing.T) {
 					for _, e := range tc.events {
 						time.Sleep(time.Until(start.Add(e.at)))
 						if !e.exit {
-							l.connections <- connectionChange{e.change, e.silent}
+							l.connections <- connectionChange{delta: e.change, silent: e.silent}
 						} else if got, want := exit(e.force), e.force || tc.keep == 0; got != want {
 							t.Errorf("exit answered %v, want %v", got, want)
 						}
@@ -146,7 +146,7 @@ func TestWhoEndedAConnection(t *testing.T) {
 			}
 			life := newLifetime(time.Now().Add(time.Hour), 0, &fakeCaptures{})
 			go life.connState(t.Context())(conn, http.StateClosed)
-			if change := <-life.connections; change.silent == byClient || change.open != -1 {
+			if change := <-life.connections; change.silent == byClient || change.delta != -1 {
 				t.Errorf("got %+v", change)
 			}
 		})

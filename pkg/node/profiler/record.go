@@ -6,20 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
@@ -34,7 +31,7 @@ func newRecordCommand(s Streams) *cobra.Command {
 	var o recordOptions
 	cmd := &cobra.Command{
 		Use:   "record",
-		Short: "Profile the container whose processes are seen here and write the result to stdout",
+		Short: "Profile the container that shares its processes with this one and write the result to stdout",
 		Long:  recordHelp, Example: recordExamples,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,28 +41,20 @@ func newRecordCommand(s Streams) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.containerID, "container-id", "", "ID of the container to profile (default: the container of PID 1)")
 	r := &o.request
-	f.StringVar(&r.Type, "type", "cpu", "type of the profile: "+strings.Join(api.TypeNames(), ", "))
+	f.StringVar(&r.Type, "type", "cpu", "profile type: "+strings.Join(api.TypeNames(), ", "))
 	f.DurationVarP(&r.Duration, "duration", "d", 10*time.Second, "how long to sample")
 	f.IntVar(&r.Frequency, "frequency", 99, fmt.Sprintf("samples per second and CPU, 1 to %d", requirements.MaxFrequency))
-	f.IntSliceVar(&r.PIDs, "pid", nil, "only these processes of the container")
-	f.StringVar(&r.By, "by", "", "level to add below the process: "+api.ByThread+", for goroutine "+api.ByGoroutine)
-	f.BoolVar(&r.EnableMemProfile, "enable-memprofile", false, "turn the memory profile of Go programs on for the time of the profile: writes their runtime.MemProfileRate")
-	f.IntVar(&r.MemProfileRate, "memprofile-rate", api.DefaultMemProfileRate, "what to write, in bytes allocated between two samples")
+	f.IntSliceVar(&r.PIDs, "pid", nil, "profile only these processes of the container")
+	f.StringVar(&r.By, "by", "", "level below the process: "+api.ByThread+", or "+api.ByGoroutine+" for type goroutine")
+	f.BoolVar(&r.EnableMemProfile, "enable-memprofile", false, "turn on the memory profile of Go programs while the profile is taken; writes their runtime.MemProfileRate")
+	f.IntVar(&r.MemProfileRate, "memprofile-rate", api.DefaultMemProfileRate, "rate to write with --enable-memprofile, in allocated bytes per sample")
 	f.BoolVar(&r.Freeze, "freeze", false, "stop the container's threads while goroutines are read")
 	f.StringVarP(&o.format, "format", "f", "", "one of "+formatNames()+" (default: a table on a terminal, else svg)")
 	return cmd
 }
 
-func formatNames() string {
-	var names []string
-	for _, f := range render.Formats() {
-		names = append(names, string(f))
-	}
-	return strings.Join(names, ", ")
-}
-
 func (o *recordOptions) run(ctx context.Context, s Streams) error {
-	format, err := o.chooseFormat(s)
+	format, err := chooseFormat(s, o.format)
 	if err != nil {
 		return err
 	}
@@ -78,15 +67,15 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 	}
 	o.request = types[0].Request(o.request)
 	if uid := os.Geteuid(); uid != 0 {
-		return fmt.Errorf("the profiler runs as user %d and needs root: the pod or the image says so; "+
+		return fmt.Errorf("the profiler needs root and runs as user %d, which the pod or the image sets: "+
 			"add --custom=root.yaml to kubectl debug, with the file that profiler --help shows", uid)
 	}
 	if o.containerID == "" {
-		if o.containerID, err = targetOfPID1(); err != nil {
+		if o.containerID, err = containerOfPID1(); err != nil {
 			return err
 		}
 	}
-	if err := behave(); err != nil {
+	if err := yieldToTarget(); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -95,10 +84,10 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 	if err != nil {
 		return err
 	}
-	return deliver(s, p, format)
+	return writeOutput(s, p, format)
 }
 
-// record makes the profile; the end of ctx ends the sampling early.
+// record takes the profile. Cancelling ctx stops sampling and keeps the result.
 func (o *recordOptions) record(ctx context.Context) (*profile.Profile, error) {
 	r := o.request
 	c, err := capturer{containerID: o.containerID}.Start(r)
@@ -111,40 +100,16 @@ func (o *recordOptions) record(ctx context.Context) (*profile.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Comments = append(p.Comments, "type: "+r.Type, "container: "+o.containerID)
+	meta.Type.Add(p, r.Type)
+	meta.Container.Add(p, o.containerID)
 	return p, nil
 }
 
-// chooseFormat keeps pictures and binary data off terminals.
-func (o *recordOptions) chooseFormat(s Streams) (render.Format, error) {
-	format := render.Format(o.format)
-	if format != "" && !slices.Contains(render.Formats(), format) {
-		return "", fmt.Errorf("--format %q is unknown; the formats are %s", o.format, formatNames())
-	}
-	onTerminal := isTerminal(s.Out)
-	switch {
-	case format == "" && onTerminal:
-		return render.Text, nil
-	case format == "":
-		return render.SVG, nil
-	case onTerminal && (format == render.SVG || format == render.HTML || format == render.Pprof || format == render.PNG):
-		fmt.Fprintf(s.Err, "stdout is a terminal: a table instead of %s (for a file use kubectl debug --attach … > FILE without -t)\n", format)
-		return render.Text, nil
-	}
-	return format, nil
-}
+var errOwnContainer = errors.New("PID 1 belongs to the profiler's own container, so no target is visible: " +
+	"start the profiler with kubectl debug --target=CONTAINER; the container runtime must support it")
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// errOwnContainer says that there is no target to be seen.
-var errOwnContainer = errors.New("PID 1 is the profiler's own container, so there is no target to be seen: " +
-	"start it with kubectl debug --target=CONTAINER, and note that the container runtime must support that")
-
-// targetOfPID1 finds the container that kubectl debug --target names: its process 1 is ours too.
-func targetOfPID1() (string, error) {
+// containerOfPID1 returns the ID of the container that kubectl debug --target names: its process 1 is PID 1 here as well.
+func containerOfPID1() (string, error) {
 	own, _, err := proc.ContainerID(os.Getpid())
 	if err != nil {
 		return "", err
@@ -157,7 +122,7 @@ func targetOfPID1() (string, error) {
 		return "", errOwnContainer
 	}
 	if target == "" {
-		return "", errors.New("PID 1 is in no container: name the container to profile by --container-id")
+		return "", errors.New("PID 1 is not in a container: name the container to profile with --container-id")
 	}
 	return target, nil
 }

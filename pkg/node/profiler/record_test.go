@@ -75,7 +75,7 @@ func TestRecordRefuses(t *testing.T) {
 		t.Errorf("as PID 1: %v, %s", err, out)
 	}
 	out, err = exec.Command("setpriv", "--reuid=1000", "--", program(t, "cmd/profiler"), "record").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "runs as user 1000 and needs root") {
+	if err == nil || !strings.Contains(string(out), "needs root and runs as user 1000") {
 		t.Errorf("as an ordinary user: %v, %s", err, out)
 	}
 	for _, tc := range []struct{ args, want string }{

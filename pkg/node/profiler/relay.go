@@ -14,17 +14,17 @@ func newRelayCommand(s Streams) *cobra.Command {
 	var socket string
 	cmd := &cobra.Command{
 		Use:   "relay",
-		Short: "Connect stdin and stdout with the profiler that serves in this container",
+		Short: "Connect stdin and stdout to the profiler that serves in this container",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return relay(cmd.Context(), s, socket)
 		},
 	}
-	cmd.Flags().StringVar(&socket, "socket", "", "path of the unix socket (default: where serve puts it)")
+	cmd.Flags().StringVar(&socket, "socket", "", "path of the unix socket (default: that of serve)")
 	return cmd
 }
 
-// relay copies until the profiler closes the connection; the end of stdin makes it do so.
+// relay copies in both directions until the profiler closes the connection, which it does at the end of stdin.
 func relay(ctx context.Context, s Streams, socket string) error {
 	runtime.GOMAXPROCS(1)
 	conn, err := dial(ctx, socket)
@@ -33,7 +33,7 @@ func relay(ctx context.Context, s Streams, socket string) error {
 	}
 	defer conn.Close()
 	go func() {
-		io.Copy(conn, s.In) // an error shows in the other direction
+		io.Copy(conn, s.In) // an error also ends the other direction
 		conn.CloseWrite()
 	}()
 	_, err = io.Copy(s.Out, conn)

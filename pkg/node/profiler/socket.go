@@ -16,16 +16,7 @@ import (
 
 const socketName = "kubectl-pprof.sock"
 
-// socketPaths are tried in turn: the file system of the image may be mounted read-only. All are
-// the container's own; /dev/shm, which is always writable, is shared with the whole pod.
-func socketPaths(path string) []string {
-	if path != "" {
-		return []string{path}
-	}
-	return []string{filepath.Join("/run", socketName), filepath.Join("/tmp", socketName)}
-}
-
-// listen makes the socket, open to this user only.
+// listen creates the socket, which only this user can open. An empty path means the default ones.
 func listen(path string) (net.Listener, error) {
 	var firstErr error
 	for _, p := range socketPaths(path) {
@@ -43,24 +34,24 @@ func listen(path string) (net.Listener, error) {
 func listenAt(path string) (net.Listener, error) {
 	if c, err := net.Dial("unix", path); err == nil {
 		c.Close()
-		return nil, fmt.Errorf("another profiler listens on %s already", path)
+		return nil, fmt.Errorf("another profiler already listens on %s", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	old := syscall.Umask(0o177) // from the start on: a chmod would come a moment too late
+	old := syscall.Umask(0o177) // a later chmod would leave the socket open to others for a moment
 	defer syscall.Umask(old)
 	return net.Listen("unix", path)
 }
 
 const (
-	socketWait = 10 * time.Second // for a profiler that has just been started
-	socketPoll = 20 * time.Millisecond
+	dialTimeout  = 10 * time.Second // time for a profiler that has just been started to listen
+	dialInterval = 20 * time.Millisecond
 )
 
-// dial connects to the profiler, and waits for one that does not listen yet.
+// dial connects to the profiler and waits until it listens. An empty path means the default ones.
 func dial(ctx context.Context, path string) (*net.UnixConn, error) {
-	ctx, cancel := context.WithTimeout(ctx, socketWait)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	for {
 		var err error
@@ -73,7 +64,16 @@ func dial(ctx context.Context, path string) (*net.UnixConn, error) {
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("no profiler listens in this container: %w", err)
-		case <-time.After(socketPoll):
+		case <-time.After(dialInterval):
 		}
 	}
+}
+
+// socketPaths returns the paths to try in turn, because the file system of the image may be mounted read-only. All are private
+// to the container; /dev/shm is always writable, but the whole pod shares it.
+func socketPaths(path string) []string {
+	if path != "" {
+		return []string{path}
+	}
+	return []string{filepath.Join("/run", socketName), filepath.Join("/tmp", socketName)}
 }

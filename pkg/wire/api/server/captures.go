@@ -138,8 +138,8 @@ func (c *captures) forget(j *job) {
 	}
 }
 
-// wanted tells what there is that nobody has received yet.
-func (c *captures) wanted() (running, finished bool) {
+// unfetched tells what there is that nobody has received yet.
+func (c *captures) unfetched() (running, finished bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, j := range c.byID {
@@ -170,8 +170,8 @@ func (c *captures) abandon() {
 	}
 }
 
-// end stops all captures and waits until they have put back what they changed, or ctx is done.
-func (c *captures) end(ctx context.Context) {
+// shutdown stops all captures and waits until they have put back what they changed, or ctx is done.
+func (c *captures) shutdown(ctx context.Context) {
 	c.abandon()
 	ended := make(chan struct{})
 	go func() {

@@ -43,14 +43,14 @@ func NewHandler(c Capturer, v api.Version, exit func(force bool) bool) *Handler 
 	return h
 }
 
-// Wanted tells whether there are captures, running or finished, whose result nobody has received yet.
-func (h *Handler) Wanted() (running, finished bool) { return h.captures.wanted() }
+// Unfetched reports whether there are captures, running or finished, whose result nobody has received yet.
+func (h *Handler) Unfetched() (running, finished bool) { return h.captures.unfetched() }
 
 // Abandon stops all captures and forgets their results, for nobody is there to fetch them.
 func (h *Handler) Abandon() { h.captures.abandon() }
 
-// End stops all captures and waits for them until ctx is done. None must be asked for afterwards.
-func (h *Handler) End(ctx context.Context) { h.captures.end(ctx) }
+// Shutdown stops all captures and waits for them until ctx is done. None must be asked for afterwards.
+func (h *Handler) Shutdown(ctx context.Context) { h.captures.shutdown(ctx) }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) { h.mux.ServeHTTP(w, req) }
 

@@ -17,38 +17,38 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
-// An ephemeral container lives on the limits of the pod it profiles: use little, and be the first
-// to go.
+// An ephemeral container shares the limits of the pod that it profiles. The profiler uses little, and is the first to be killed
+// when memory runs out.
 const (
 	maxProcs    = 2
-	memoryLimit = 48 << 20 // bytes of Go memory at which the collector works harder; not a hard limit
+	memoryLimit = 48 << 20 // bytes of Go memory above which the garbage collector works harder; not a hard limit
 	niceness    = 19
 	oomScoreAdj = 1000
 )
 
-// checkRoom refuses where the pod has not enough memory left: near its limit the kernel would end us, or the target.
-func checkRoom() error {
-	room, err := proc.MemoryRoom(os.Getpid())
-	if err != nil || room >= requirements.Memory { // where it cannot be told, the kernel will
+// checkMemory returns an error if the pod has too little memory left: near its limit the kernel would kill the profiler or the
+// target.
+func checkMemory() error {
+	free, err := proc.MemoryRoom(os.Getpid())
+	if err != nil || free >= requirements.Memory { // without the numbers, try
 		return nil
 	}
-	return fmt.Errorf("the pod has %d MiB of memory left up to its limit, the profiler may need %d MiB: use --job, whose memory is its own",
-		max(room, 0)>>20, requirements.Memory>>20)
+	return fmt.Errorf("the pod has %d MiB of memory left up to its limit, and the profiler may need %d MiB: use --job, which has memory of its own",
+		max(free, 0)>>20, requirements.Memory>>20)
 }
 
-// behave makes this process yield to the target in CPU time and memory.
-func behave() error {
+// yieldToTarget makes this process give way to the target in CPU time and memory.
+func yieldToTarget() error {
 	runtime.GOMAXPROCS(maxProcs)
 	debug.SetMemoryLimit(memoryLimit)
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(oomScoreAdj)), 0); err != nil {
-		return fmt.Errorf("tell the kernel to end the profiler first when memory is short: %w", err)
+		return fmt.Errorf("make the kernel kill the profiler first when memory runs out: %w", err)
 	}
 	return lowerPriority()
 }
 
-// lowerPriority gives every thread the lowest priority. It is an attribute of the thread, which
-// new threads inherit from the one that makes them (setpriority(2), "C library/kernel
-// differences"): so look for threads until all there are have it.
+// lowerPriority sets the lowest priority for every thread. New threads inherit the priority of the thread that creates them
+// (setpriority(2), "C library/kernel differences"), so it repeats until all existing threads have it.
 func lowerPriority() error {
 	for changed := true; changed; {
 		changed = false
@@ -67,7 +67,7 @@ func lowerPriority() error {
 			}
 			err = unix.Setpriority(unix.PRIO_PROCESS, tid, niceness)
 			if errors.Is(err, unix.ESRCH) {
-				continue // the thread ended
+				continue // the thread has ended
 			}
 			if err != nil {
 				return fmt.Errorf("lower the profiler's priority: %w", err)

@@ -1,0 +1,48 @@
+//go:build linux
+
+package profiler
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+)
+
+// Reasons why a profile cannot be taken here, as the client receives them in api.Error.
+const (
+	reasonNoBTF         = "no_btf"
+	reasonKernelTooOld  = "kernel_too_old"
+	reasonNotPermitted  = "not_permitted"
+	reasonNoContainer   = "no_container"
+	reasonDeadline      = "deadline"
+	reasonNoGo          = "no_go"
+	reasonMemProfileOff = "memprofile_off" // a request with EnableMemProfile succeeds
+	reasonNotCollected  = "not_collected"
+)
+
+// refusal returns a known error as an *api.Error with a reason and status, and any other error unchanged.
+func refusal(err error) error {
+	for _, known := range []struct {
+		err    error
+		status int
+		reason string
+	}{
+		{capture.ErrNoBTF, http.StatusNotImplemented, reasonNoBTF},
+		{capture.ErrKernelTooOld, http.StatusNotImplemented, reasonKernelTooOld},
+		{capture.ErrNotPermitted, http.StatusForbidden, reasonNotPermitted},
+		{proc.ErrNoContainer, http.StatusNotFound, reasonNoContainer},
+		{golang.ErrMemProfileOff, http.StatusConflict, reasonMemProfileOff},
+		{golang.ErrNotCollected, http.StatusConflict, reasonNotCollected},
+		{capture.ErrMemoryRefused, http.StatusForbidden, reasonNotPermitted},
+		{capture.ErrNoGo, http.StatusNotFound, reasonNoGo},
+	} {
+		if errors.Is(err, known.err) {
+			return &api.Error{Status: known.status, Reason: known.reason, Message: err.Error()}
+		}
+	}
+	return err
+}
