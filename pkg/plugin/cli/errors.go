@@ -70,7 +70,7 @@ func explain(err error) string {
 	case apierrors.IsUnauthorized(err):
 		return fmt.Sprintf("the API server does not accept your credentials (%v): log in again or choose another --context", err)
 	case apierrors.IsForbidden(err):
-		return fmt.Sprintf("%v (the README lists the permissions needed, under RBAC)", err)
+		return fmt.Sprintf("%v (`kubectl pprof rbac` prints the permissions needed)", err)
 	case errors.As(err, &address):
 		host := address.URL
 		if u, parseErr := url.Parse(address.URL); parseErr == nil {

@@ -32,7 +32,7 @@ func (r *Refusal) Error() string {
 const (
 	adviceEphemeral = "without --ephemeral a Job is tried instead"
 	adviceJob       = "a namespace that admits privileged pods can be given with --job-namespace"
-	adviceRights    = "the README lists the permissions needed, under RBAC"
+	adviceRights    = "`kubectl pprof rbac` prints the permissions needed"
 )
 
 func (m Mode) advice() string {
