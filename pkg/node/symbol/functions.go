@@ -1,10 +1,8 @@
-//go:build linux
-
 package symbol
 
 import "github.com/google/pprof/profile"
 
-// functionTable gives equal functions one entry in the profile.
+// functionTable has the functions that were added to a profile, so that equal ones have one entry.
 type functionTable struct {
 	profile *profile.Profile
 	known   map[functionKey]*profile.Function
@@ -19,6 +17,7 @@ func newFunctionTable(p *profile.Profile) *functionTable {
 	return &functionTable{p, map[functionKey]*profile.Function{}}
 }
 
+// get returns the function of a frame. It adds it to the profile the first time.
 func (t *functionTable) get(f frame) *profile.Function {
 	key := functionKey{f.system, f.file, f.start}
 	if fn := t.known[key]; fn != nil {

@@ -1,17 +1,33 @@
-//go:build linux
-
 package symbol
 
 import (
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 )
 
-// goFrames gives the frames that runtime/pprof would show for an address, generic functions with the
-// shapes of their type arguments as it has them (runtime_FrameSymbolName, runtime/symtab.go).
-// Wrappers made by the compiler are left out, unless nothing else would remain.
-func goFrames(t *gopclntab.Table, address uint64) []frame {
+// goTable is the function table of a Go program.
+type goTable struct{ *gopclntab.Table }
+
+// openGoTable returns nil for an object that is not Go.
+func openGoTable(f *object.File) codeTable {
+	t, err := gopclntab.Open(f)
+	if err != nil {
+		return nil
+	}
+	return goTable{t}
+}
+
+func (t goTable) covers(address uint64) bool {
+	_, _, err := t.Entry(address)
+	return err == nil
+}
+
+// frames returns the frames that runtime/pprof would show for an address. Like that, it names generic functions with the
+// shapes of their type arguments (runtime_FrameSymbolName, runtime/symtab.go), and omits wrappers that the compiler
+// generated, unless nothing else would remain.
+func (t goTable) frames(address uint64) []frame {
 	found, err := t.Lookup(address)
 	if err != nil || len(found) == 0 {
 		return nil
@@ -32,10 +48,9 @@ func goFrame(f gopclntab.Frame) frame {
 	return frame{name: f.Name, system: f.Name, file: f.File, line: f.Line, start: f.StartLine, wrapper: f.Wrapper}
 }
 
-// hideGoFrames removes from all stacks what runtime/pprof does not show: wrappers, unless they have
-// called into a panic (runtime/traceback.go, elideWrapperCalling), and the root of every goroutine's
-// stack, for goexit has called nothing, it only stands where the goroutine's function will return to.
-// A stack's last remaining location stays.
+// hideGoFrames removes from all stacks what runtime/pprof does not show: wrappers, unless they called a function of a panic
+// (runtime/traceback.go, elideWrapperCalling), and the root of every goroutine's stack, runtime.goexit, which has called
+// nothing but is where the goroutine's function will return to. The last location of a stack always remains.
 func hideGoFrames(p *profile.Profile, wrappers map[*profile.Location]bool) {
 	for _, s := range p.Sample {
 		kept := s.Location[:0:0]
@@ -47,7 +62,7 @@ func hideGoFrames(p *profile.Profile, wrappers map[*profile.Location]bool) {
 		if len(kept) == 0 {
 			kept = s.Location
 		}
-		for len(kept) > 1 && functionOf(kept[len(kept)-1]) == "runtime.goexit" {
+		for len(kept) > 1 && outermostFunction(kept[len(kept)-1]) == "runtime.goexit" {
 			kept = kept[:len(kept)-1]
 		}
 		s.Location = kept
@@ -55,15 +70,15 @@ func hideGoFrames(p *profile.Profile, wrappers map[*profile.Location]bool) {
 }
 
 func isPanic(l *profile.Location) bool {
-	switch functionOf(l) {
+	switch outermostFunction(l) {
 	case "runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap":
 		return true
 	}
 	return false
 }
 
-// functionOf names the function of a location's code, which those inlined into it stand before.
-func functionOf(l *profile.Location) string {
+// outermostFunction returns the linker's name of the function that the others at a location are inlined into.
+func outermostFunction(l *profile.Location) string {
 	if len(l.Line) == 0 {
 		return ""
 	}

@@ -1,5 +1,3 @@
-//go:build linux
-
 package symbol
 
 import (
@@ -37,7 +35,7 @@ func TestHideGoFrames(t *testing.T) {
 			hideGoFrames(&profile.Profile{Sample: []*profile.Sample{s}}, wrappers)
 			var got []string
 			for _, l := range s.Location {
-				got = append(got, functionOf(l))
+				got = append(got, outermostFunction(l))
 			}
 			if !slices.Equal(got, test.expected) {
 				t.Errorf("got %v, want %v", got, test.expected)

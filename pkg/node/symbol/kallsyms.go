@@ -1,34 +1,19 @@
-//go:build linux
-
 package symbol
 
 import (
 	"bufio"
 	"bytes"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// kernelSymbol is a kernel function and the module it is of, empty for the kernel itself.
+// kernelSymbol is a kernel function and its module, which is empty for the kernel itself.
 type kernelSymbol struct{ name, module string }
 
-// kernelSymbols finds the functions of the sorted addresses in one pass over /proc/kallsyms. The list
-// has 200,000 lines; only what was sampled is kept. It is empty where the kernel hides addresses
-// (sysctl kernel.kptr_restrict): they are all 0 then.
-func kernelSymbols(addresses []uint64) (map[uint64]kernelSymbol, error) {
-	f, err := os.Open("/proc/kallsyms")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return parseKallsyms(f, addresses)
-}
-
-// parseKallsyms reads lines of "address type name [module]", which are not sorted: modules and BPF
-// programs come after the kernel.
+// parseKallsyms finds the functions of the sorted addresses in lines of "address type name [module]". The lines are not
+// sorted: modules and BPF programs come after the kernel. There are about 200,000, of which only what was sampled is kept.
 func parseKallsyms(r io.Reader, addresses []uint64) (map[uint64]kernelSymbol, error) {
 	type candidate struct {
 		start uint64
@@ -51,7 +36,7 @@ func parseKallsyms(r io.Reader, addresses []uint64) (map[uint64]kernelSymbol, er
 		if err != nil || start == 0 {
 			continue
 		}
-		// The first address at or after it; those behind inherit it below.
+		// The first address at or after the symbol. Later addresses inherit it below.
 		if i, _ := slices.BinarySearch(addresses, start); i < len(addresses) && best[i].start < start {
 			best[i] = candidate{start, string(line[end+3:])}
 		}

@@ -4,25 +4,28 @@ package symbol
 
 import (
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// kernel names kernel code. Where the list cannot be had, the profile is as good without: its comments
-// say why.
-func (s *symbolizer) kernel(locations []*profile.Location) {
+// nameKernel names kernel code. Without the kernel's symbols the code is named [kernel], and a comment on the profile says
+// why.
+func (s *symbolizer) nameKernel(locations []*profile.Location) {
 	var addresses []uint64
 	for _, l := range locations {
 		addresses = append(addresses, l.Address)
 	}
 	slices.Sort(addresses)
-	symbols, err := kernelSymbols(slices.Compact(addresses))
+	symbols, err := readKallsyms(slices.Compact(addresses))
 	switch {
 	case err != nil:
-		s.profile.Comments = append(s.profile.Comments, fmt.Sprintf("kernel symbols: none: %v", err))
+		meta.KernelSymbols.Add(s.profile, fmt.Sprintf("none: %v", err))
 	case len(symbols) == 0:
-		s.profile.Comments = append(s.profile.Comments, "kernel symbols: hidden by the sysctl kernel.kptr_restrict")
+		meta.KernelSymbols.Add(s.profile, "hidden by the sysctl kernel.kptr_restrict")
 	}
 	found := map[*profile.Location][]frame{}
 	for _, l := range locations {
@@ -32,5 +35,16 @@ func (s *symbolizer) kernel(locations []*profile.Location) {
 		}
 		found[l] = []frame{f}
 	}
-	s.locations(locations, found)
+	s.writeFrames(locations, found)
+}
+
+// readKallsyms finds the kernel functions of the sorted addresses. The result is empty if the kernel hides addresses by the
+// sysctl kernel.kptr_restrict: they are all 0 then.
+func readKallsyms(addresses []uint64) (map[uint64]kernelSymbol, error) {
+	f, err := os.Open("/proc/kallsyms")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return parseKallsyms(f, addresses)
 }

@@ -95,8 +95,8 @@ func TestDWARFAgreesWithAddr2line(t *testing.T) {
 			program := compile(t, flags...)
 			addresses := append(functionRange(t, program, "outermost"), functionRange(t, program, "hidden")...)
 			slices.Sort(addresses)
-			o := openObject(openPath(t, program))
-			o.prepare(addresses)
+			o := openFile(openPath(t, program))
+			o.find(addresses)
 			inlined := 0
 			for _, a := range addresses {
 				var got []string
@@ -146,8 +146,8 @@ second:
 		t.Fatalf("this assembler does not describe each name: %s", text)
 	}
 	for _, a := range functionRange(t, program, "first") {
-		o := openObject(openPath(t, program))
-		o.prepare([]uint64{a})
+		o := openFile(openPath(t, program))
+		o.find([]uint64{a})
 		if frames := o.frames(a); len(frames) != 1 || !slices.Contains([]string{"main", "first", "second"}, frames[0].name) || filepath.Base(frames[0].file) != "alias.s" || frames[0].line < 10 {
 			t.Errorf("%#x: %+v", a, frames)
 		}
@@ -183,8 +183,8 @@ func TestSplitOffSymbols(t *testing.T) {
 			if symbols, _ := symbolsOf(t, program); symbols != 0 {
 				t.Fatalf("the program still has %d symbols", symbols)
 			}
-			o := openObject(openPath(t, program))
-			o.prepare([]uint64{address})
+			o := openFile(openPath(t, program))
+			o.find([]uint64{address})
 			frames := o.frames(address)
 			if len(frames) == 0 || frames[len(frames)-1].name != "hidden(int)" {
 				t.Errorf("got %+v, want hidden(int)", frames)
@@ -233,8 +233,8 @@ func TestForeignDebugFile(t *testing.T) {
 	if err := os.WriteFile(program+".debug", foreign, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	o := openObject(openPath(t, program))
-	o.prepare([]uint64{address})
+	o := openFile(openPath(t, program))
+	o.find([]uint64{address})
 	if frames := o.frames(address); len(frames) != 0 {
 		t.Errorf("got %+v from the debug file of another program", frames)
 	}
@@ -269,8 +269,8 @@ func TestDebugFileByBuildID(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			o := openObject(f)
-			o.prepare([]uint64{address})
+			o := openFile(f)
+			o.find([]uint64{address})
 			frames := o.frames(address)
 			found := len(frames) > 0 && frames[len(frames)-1].name == "hidden(int)" && frames[0].line > 0
 			if found != (damage == nil) {

@@ -137,7 +137,7 @@ func TestSymbolizeC(t *testing.T) {
 	for _, name := range []string{"local_fn", "global_fn", "main"} {
 		address := symbolAddress(t, string(out), name)
 		f := openPath(t, program)
-		o := openObject(f)
+		o := openFile(f)
 		// As the kernel would map it: the file's own numbering moved by some base.
 		m := &profile.Mapping{ID: 1, Start: 0x7f0000000000, Limit: 0x7f0000010000, File: "/app/p"}
 		offset := address
@@ -224,7 +224,7 @@ func TestKernelSymbolsOfThisMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := symbolAddress(t, string(text), "schedule")
-	got, err := kernelSymbols([]uint64{address + 1})
+	got, err := readKallsyms([]uint64{address + 1})
 	if err != nil || got[address+1].name != "schedule" {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -241,8 +241,8 @@ func FuzzSymbolizeELF(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if o := openObject(openPath(t, path)); o != nil {
-			o.prepare([]uint64{address})
+		if o := openFile(openPath(t, path)); o != nil {
+			o.find([]uint64{address})
 			o.frames(address)
 		}
 	})

@@ -12,10 +12,10 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// unknown stands for code without a known function: the object and the offset in its file where the
-// function begins, so that all of it is one, or that of the location itself if no start is known. Code
-// made at run time, or outside of any mapping, has no file to which an offset belongs.
-func unknown(l *profile.Location, starts map[*profile.Location]uint64) frame {
+// unknownFrame returns a frame for code whose function is not known. It is named after the object and the offset in its
+// file at which the function begins, so that all places of the function have one frame; without a known start, the offset
+// is that of the location. Generated code, and code outside of any mapping, has no file and no offset.
+func unknownFrame(l *profile.Location, starts map[*profile.Location]uint64) frame {
 	m := l.Mapping
 	if m == nil || m.File == "" {
 		return frame{name: "[unknown]", system: "[unknown]"}

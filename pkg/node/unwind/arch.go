@@ -33,3 +33,11 @@ func (a *arch) frameless(delta int32) Rule {
 	}
 	return Rule{CFA: Register, Reg: uint8(a.SP), Offset: delta}
 }
+
+// leaf describes a function that puts nothing on the stack.
+func (a *arch) leaf(start, end uint64) function {
+	return function{start, end, func(emit func(uint64, Rule)) error {
+		emit(start, a.frameless(0))
+		return nil
+	}}
+}

@@ -152,15 +152,15 @@ func TestRowsAreBounded(t *testing.T) {
 func TestRulesAreBounded(t *testing.T) {
 	s := NewRuleSet()
 	for i := range int32(2 * MaxRules) {
-		s.number(Rule{CFA: Register, Offset: i})
+		s.findOrAdd(Rule{CFA: Register, Offset: i})
 	}
 	if n := len(s.All()); n != MaxRules {
 		t.Errorf("%d rules, the limit is %d", n, MaxRules)
 	}
-	if n := s.number(Rule{CFA: Register, Offset: 2 * MaxRules}); s.All()[n].CFA != Unknown {
+	if n := s.findOrAdd(Rule{CFA: Register, Offset: 2 * MaxRules}); s.All()[n].CFA != Unknown {
 		t.Errorf("a rule without room became %+v", s.All()[n])
 	}
-	if n := s.number(Rule{CFA: Register, Offset: 5}); s.All()[n].Offset != 5 {
+	if n := s.findOrAdd(Rule{CFA: Register, Offset: 5}); s.All()[n].Offset != 5 {
 		t.Errorf("a known rule became %+v", s.All()[n])
 	}
 }

@@ -7,24 +7,23 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// The code to which the kernel lets a signal handler return: rt_sigreturn, with its number in the register for
-// it (arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h).
+// The code that a signal handler returns to. It calls rt_sigreturn, whose number is in a register
+// (arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h).
 var (
 	sigreturnAMD64 = []byte{0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05}      // mov $15, %rax; syscall
 	sigreturnARM64 = []byte{0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4} // mov x8, #139; svc #0
 )
 
-// maxSearched bounds the code that is searched, in bytes: C libraries have 2 MB.
+// maxSearched is the limit on a segment that is searched, in bytes. C libraries have 2 MB of code.
 const maxSearched = 16 << 20
 
-// signalTrampolines finds the code that nothing describes in C libraries without unwind information and in
-// arm64's vDSO.
-func signalTrampolines(f *object.File, a *arch) []function {
+// signalTrampolines finds the code that signal handlers return to. It has no description in C libraries without unwind
+// information and in arm64's vDSO.
+func signalTrampolines(f *object.File, a *arch) (all []function, _ error) {
 	pattern := sigreturnAMD64
 	if a == arm64 {
 		pattern = sigreturnARM64
 	}
-	var all []function
 	for _, p := range f.Segments {
 		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 || p.Filesz > maxSearched {
 			continue
@@ -32,48 +31,47 @@ func signalTrampolines(f *object.File, a *arch) []function {
 		const window = 256 << 10
 		buffer := make([]byte, window+len(pattern))
 		for at := uint64(0); at < p.Filesz; at += window {
-			n, _ := f.ReadAt(buffer[:min(uint64(len(buffer)), p.Filesz-at)], int64(p.Off+at))
+			n, _ := p.ReadAt(buffer, int64(at))
 			if i := bytes.Index(buffer[:n], pattern); i >= 0 {
-				// A handler returns to its first instruction, and a return address is looked up as the end of
-				// the call before it.
 				start := p.Vaddr + at + uint64(i)
-				all = append(all, function{start - 1, start + uint64(len(pattern)), func(emit func(uint64, Rule)) error {
-					emit(start-1, Rule{CFA: Signal})
-					return nil
-				}})
+				all = append(all, signalFunction(start, start+uint64(len(pattern))))
 			}
 		}
 	}
-	return all
+	return all, nil
 }
 
-// CompileVDSO gives the rows of the code that the kernel puts into every process. arm64's says nothing of
-// itself: its functions call none and put nothing on the stack.
+// signalFunction describes code that a signal handler returns to. It begins a byte early: the handler returns to the first
+// instruction, and the address before a return address is what is looked up.
+func signalFunction(start, end uint64) function {
+	return function{start - 1, end, func(emit func(uint64, Rule)) error {
+		emit(start-1, Rule{CFA: Signal})
+		return nil
+	}}
+}
+
+// CompileVDSO returns the rows of the code that the kernel maps into every process. That of arm64 may have no unwind
+// information; its functions call no others and put nothing on the stack.
 func CompileVDSO(f *object.File, rules *RuleSet) (*Table, error) {
 	t, err := Compile(f, rules)
 	if err != nil || f.Machine != elf.EM_AARCH64 || f.Section(".eh_frame") != nil {
 		return t, err
 	}
-	all := signalTrampolines(f, arm64)
-	for _, p := range f.Segments {
-		if p.Type != elf.PT_LOAD || p.Flags&elf.PF_X == 0 {
-			continue
-		}
+	all, err := signalTrampolines(f, arm64)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range f.CodeSegments() {
 		at := p.Vaddr
-		leaf := func(end uint64) {
-			start := at
-			if end > start {
-				all = append(all, function{start, end, func(emit func(uint64, Rule)) error {
-					emit(start, arm64.frameless(0))
-					return nil
-				}})
+		for _, trampoline := range all {
+			if trampoline.start > at {
+				all = append(all, arm64.leaf(at, trampoline.start))
 			}
+			at = trampoline.end
 		}
-		for _, s := range all {
-			leaf(s.start)
-			at = s.end
+		if end := p.Vaddr + p.Filesz; end > at {
+			all = append(all, arm64.leaf(at, end))
 		}
-		leaf(p.Vaddr + p.Filesz)
 	}
 	return compile(all, rules)
 }

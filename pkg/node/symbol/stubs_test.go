@@ -42,8 +42,8 @@ func TestStubsAgreeWithObjdump(t *testing.T) {
 				}
 				stubs++
 				for _, a := range []uint64{address, address + 5} {
-					o := openObject(openPath(t, program))
-					o.prepare([]uint64{a})
+					o := openFile(openPath(t, program))
+					o.find([]uint64{a})
 					if got := o.frames(a); len(got) != 1 || got[0].name != m[2] {
 						t.Errorf("%#x: got %+v, want %s", a, got, m[2])
 					}

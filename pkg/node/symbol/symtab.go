@@ -1,5 +1,3 @@
-//go:build linux
-
 package symbol
 
 import (
@@ -16,17 +14,18 @@ type coverage struct {
 	end uint64
 }
 
-// symbolSearch finds the symbols that cover the sorted addresses. It keeps two candidates for each
-// address and nothing of the tables, and its time does not grow with what a symbol claims to cover.
+// symbolSearch finds the symbols that cover the sorted addresses. It keeps at most two candidates for each address and no
+// tables. Its time does not depend on the sizes that symbols claim.
 type symbolSearch struct {
 	addresses []uint64
-	sized     []coverage // the nearest of those whose first address is this one, and that reach it
-	unsized   []coverage
-	starts    []uint64 // where the nearest symbol of any kind begins
+	// The candidates of an address begin after the address before it. They are the nearest that cover the address.
+	sized   []coverage // with a size
+	unsized []coverage // without a size
+	starts  []uint64   // where the nearest symbol of any kind begins
 }
 
-// nearestSymbols finds for each of the sorted addresses the function that covers it, in the .symtab and
-// .dynsym of all files. The files have the same addresses: an object and what was split off it.
+// nearestSymbols returns, by address, the names of the functions that cover the sorted addresses. It reads .symtab and
+// .dynsym of all files, which have the same addresses: an object and the files that its symbols were moved to.
 func nearestSymbols(files []*object.File, addresses []uint64) map[uint64]string {
 	s := &symbolSearch{
 		addresses: addresses,
@@ -36,7 +35,7 @@ func nearestSymbols(files []*object.File, addresses []uint64) map[uint64]string 
 	for _, f := range files {
 		s.scan(f)
 	}
-	return s.result()
+	return s.names()
 }
 
 // scan reads the symbol tables of one file.
@@ -80,7 +79,8 @@ func (s *symbolSearch) add(symbol coverage) {
 	}
 }
 
-// better chooses among several names of one function: "write" rather than "__libc_write".
+// better reports whether a symbol is a better name for a function than another: global rather than local, and "write"
+// rather than "__libc_write".
 func (s coverage) better(than coverage) bool {
 	if local := s.Bind == elf.STB_LOCAL; local != (than.Bind == elf.STB_LOCAL) {
 		return !local
@@ -90,12 +90,12 @@ func (s coverage) better(than coverage) bool {
 
 func underscores(s string) int { return len(s) - len(strings.TrimLeft(s, "_")) }
 
-// maxNested bounds how far back a symbol is looked for that reaches beyond later ones.
+// maxNested limits how many symbols before an address are tried. One may cover it although others begin between.
 const maxNested = 16
 
-// result goes by the symbol that covers an address with its size; else by the last one without a size,
-// unless another one begins between.
-func (s *symbolSearch) result() map[uint64]string {
+// names returns the name of the nearest symbol that covers an address by its size, or else of the last symbol without a
+// size, unless another symbol begins between.
+func (s *symbolSearch) names() map[uint64]string {
 	names := map[uint64]string{}
 	var sized []coverage // of this address and those before it, nearest last
 	var unsized coverage
