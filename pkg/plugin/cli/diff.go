@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/diff"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/filter"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/read"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
@@ -196,7 +197,7 @@ func (d *diffPlan) run(ctx, early context.Context, connection connectionFlags, s
 		fmt.Fprintf(streams.ErrOut, "wrote %s\n", path)
 	}
 	for i, p := range profiles {
-		if reason := session.Partial(p); err == nil && reason != "" && d.sides[i].pod != nil && early.Err() == nil {
+		if reason := meta.Partial.Get(p); err == nil && reason != "" && d.sides[i].pod != nil && early.Err() == nil {
 			err = fmt.Errorf("%s: %w: %s", d.sides[i].name, errPartial, reason)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
@@ -78,8 +79,8 @@ func extent(r *session.Result) string {
 	if !r.Instant() {
 		text += fmt.Sprintf(" in %v", time.Duration(r.Profile.DurationNanos).Round(100*time.Millisecond))
 	}
-	if lost := comment(r.Profile, "lost samples: "); lost != "" && lost != "0" {
-		text += fmt.Sprintf(", %s lost", printable(lost))
+	if lost := meta.LostSamples.Get(r.Profile); lost > 0 {
+		text += fmt.Sprintf(", %d lost", lost)
 	}
 	return text
 }
@@ -139,16 +140,6 @@ func count(n int64, what string) string {
 		return digits + " " + what + "es"
 	}
 	return digits + " " + what + "s"
-}
-
-// comment finds the value of a "key: value" line of the profile.
-func comment(p *profile.Profile, key string) string {
-	for _, c := range p.Comments {
-		if value, ok := strings.CutPrefix(c, key); ok {
-			return value
-		}
-	}
-	return ""
 }
 
 // printable replaces what a terminal might obey: names come from the target's binaries. Long ones

@@ -106,14 +106,3 @@ wrote web-heap.svg
 		t.Errorf("got:\n%s\nwant:\n%s", &b, want)
 	}
 }
-
-func TestPartial(t *testing.T) {
-	p := cpuProfile()
-	if got := session.Partial(p); got != "" {
-		t.Errorf("a whole profile is partial: %q", got)
-	}
-	p.Comments = []string{"type: cpu", "partial: the target ended"}
-	if got := session.Partial(p); got != "the target ended" {
-		t.Errorf("got %q", got)
-	}
-}

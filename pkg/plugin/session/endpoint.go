@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/endpoint"
 )
@@ -50,7 +51,7 @@ func TakeFromEndpoint(ctx context.Context, config *rest.Config, t *target.Target
 			if r.Profile, r.Err = client.Profile(ctx, request); r.Err != nil {
 				return
 			}
-			r.Profile.Comments = append(r.Profile.Comments, fmt.Sprintf("endpoint: net/http/pprof at port %d of the container", port))
+			meta.Endpoint.Add(r.Profile, fmt.Sprintf("net/http/pprof at port %d of the container", port))
 			if r.Profile.TimeNanos == 0 {
 				r.Profile.TimeNanos = time.Now().UnixNano()
 			}

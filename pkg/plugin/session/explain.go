@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // explain finds out why profiles are missing or partial. It makes partial profiles of the slices of those that are
@@ -43,12 +43,12 @@ func (r *Result) salvage(why func() string) {
 
 // explainStop adds the reason to a profile that something else than us stopped, such as the end of the profiler's pod.
 func (r *Result) explainStop(why func() string) {
-	for i, c := range r.Profile.Comments {
-		if how, stopped := strings.CutPrefix(c, api.PartialComment+api.Stopped); stopped {
-			if reason := why(); reason != "" {
-				r.Profile.Comments[i] = api.PartialComment + reason + ": " + api.Stopped + how
-			}
-		}
+	stopped := meta.Partial.Get(r.Profile)
+	if !strings.HasPrefix(stopped, meta.Stopped) {
+		return
+	}
+	if reason := why(); reason != "" {
+		meta.Partial.Set(r.Profile, reason+": "+stopped)
 	}
 }
 
@@ -57,15 +57,15 @@ func (r *Result) explainStop(why func() string) {
 func noteTargetEnd(ctx context.Context, p *profiler, results []*Result) {
 	ended := sync.OnceValues(func() (string, error) { return p.running.TargetEnded(ctx) })
 	for _, r := range results {
-		if r.Profile == nil || r.Instant() || Partial(r.Profile) != "" {
+		if r.Profile == nil || r.Instant() || meta.Partial.Get(r.Profile) != "" {
 			continue
 		}
 		if why, err := ended(); err == nil && why != "" {
-			prefix := api.PartialComment
+			key := meta.Partial
 			if r.Request.Restarts {
-				prefix = restartComment
+				key = meta.Restart
 			}
-			r.Profile.Comments = append(r.Profile.Comments, prefix+why)
+			key.Add(r.Profile, why)
 		}
 	}
 }

@@ -3,16 +3,13 @@ package session
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/merge"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
-
-// restartComment begins the comment of a profile with a gap in which its target ended and started again.
-const restartComment = "restart: "
 
 // minRestartTime is the shortest remaining time for which another profiler is started.
 const minRestartTime = time.Second
@@ -60,7 +57,7 @@ func (s *Session) takeWithRestarts(ctx, early context.Context) (*Outcome, error)
 
 // settled reports whether the target's next start can add nothing.
 func (r *Result) settled() bool {
-	return refused(r.Err) || r.Profile != nil && Partial(r.Profile) == ""
+	return refused(r.Err) || r.Profile != nil && meta.Partial.Get(r.Profile) == ""
 }
 
 // resume adds the profile of the target's next start. why is how the target ended before.
@@ -70,16 +67,11 @@ func (r *Result) resume(next *Result, why string) {
 		r.Profile, r.Err = next.Profile, next.Err
 		return
 	}
-	before.Comments = withoutPartial(before.Comments, why)
+	meta.Partial.Remove(before)
+	meta.Restart.Add(before, why)
 	if next.Err != nil {
-		before.Comments = append(before.Comments, api.PartialComment+next.Err.Error())
+		meta.Partial.Add(before, next.Err.Error())
 		return
 	}
 	r.Profile, r.Err = merge.Profiles(before, next.Profile)
-}
-
-// withoutPartial replaces the comment that a profile is partial by one that explains the gap in it.
-func withoutPartial(comments []string, why string) []string {
-	rest := slices.DeleteFunc(slices.Clone(comments), func(c string) bool { return strings.HasPrefix(c, api.PartialComment) })
-	return append(rest, restartComment+why)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
@@ -99,7 +100,7 @@ func (o *Outcome) Partial() string {
 		if r.Profile == nil {
 			continue
 		}
-		if reason := Partial(r.Profile); reason != "" && len(o.Results) > 1 {
+		if reason := meta.Partial.Get(r.Profile); reason != "" && len(o.Results) > 1 {
 			return r.Request.Type + ": " + reason
 		} else if reason != "" {
 			return reason
@@ -108,14 +109,11 @@ func (o *Outcome) Partial() string {
 	return ""
 }
 
-// Partial returns the reason why a profile is partial, or "".
-func Partial(p *profile.Profile) string { return comment(p, api.PartialComment) }
-
 // LeftChanged returns what the profiler could not restore in the target, or "".
 func (o *Outcome) LeftChanged() string {
 	for _, r := range o.Results {
 		if r.Profile != nil {
-			if left := comment(r.Profile, "left changed: "); left != "" {
+			if left := meta.LeftChanged.Get(r.Profile); left != "" {
 				return left
 			}
 		}
@@ -133,23 +131,11 @@ func (o *Outcome) describe(t *target.Target) {
 }
 
 func describe(p *profile.Profile, typ string, t *target.Target) {
-	p.Comments = append(p.Comments,
-		"type: "+typ,
-		"pod: "+t.Namespace()+"/"+t.Pod.Name,
-		"container: "+t.Container,
-		"node: "+t.Node(),
-		"image: "+t.Image,
-	)
-}
-
-// comment returns the value of a "key: value" comment.
-func comment(p *profile.Profile, key string) string {
-	for _, c := range p.Comments {
-		if value, ok := strings.CutPrefix(c, key); ok {
-			return value
-		}
-	}
-	return ""
+	meta.Type.Add(p, typ)
+	meta.Pod.Add(p, t.Namespace()+"/"+t.Pod.Name)
+	meta.Container.Add(p, t.Container)
+	meta.Node.Add(p, t.Node())
+	meta.Image.Add(p, t.Image)
 }
 
 // refused reports whether the profiler itself said why there is no profile.

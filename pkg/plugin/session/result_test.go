@@ -55,6 +55,23 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+func TestPartial(t *testing.T) {
+	whole, cut := cpuProfile(), cpuProfile()
+	cut.Comments = []string{"type: cpu", "partial: the target ended"}
+	for name, c := range map[string]struct {
+		results []*Result
+		want    string
+	}{
+		"a whole profile": {[]*Result{{Profile: whole}}, ""},
+		"a partial one":   {[]*Result{{Profile: cut}}, "the target ended"},
+		"one of several":  {[]*Result{{Err: errors.New("none")}, {Request: api.Request{Type: "cpu"}, Profile: cut}}, "cpu: the target ended"},
+	} {
+		if got := (&Outcome{Results: c.results}).Partial(); got != c.want {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
 func errorText(err error) string {
 	if err == nil {
 		return ""

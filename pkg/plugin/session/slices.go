@@ -7,7 +7,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/merge"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // sliceBuffer holds the slices that have arrived of a profile that is being taken.
@@ -39,7 +39,6 @@ func (b *sliceBuffer) merge(why string, asked time.Duration) *profile.Profile {
 	if err != nil || len(p.Sample) == 0 {
 		return nil
 	}
-	p.Comments = append(p.Comments, fmt.Sprintf("%s%s, after %v of %v", api.PartialComment, why,
-		time.Duration(p.DurationNanos).Round(100*time.Millisecond), asked))
+	meta.Partial.Add(p, fmt.Sprintf("%s, after %v of %v", why, time.Duration(p.DurationNanos).Round(100*time.Millisecond), asked))
 	return p
 }
