@@ -3,6 +3,7 @@
 package kernels
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,9 +12,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/debian"
 )
 
-// hostPackages have qemu and the C compilers. Of each, the program that shows it is there.
+// hostPackages are the Debian packages of qemu and the C compilers, each with a file that shows that it is installed.
 var hostPackages = map[string]string{
 	"qemu-system-x86":        "qemu-system-x86_64",
 	"qemu-system-arm":        "qemu-system-aarch64",
@@ -25,7 +28,7 @@ var hostPackages = map[string]string{
 	"debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
 }
 
-// install installs what is missing of the given packages.
+// install installs those of the given packages that are missing.
 func install(t *testing.T, packages map[string]string) {
 	t.Helper()
 	var missing []string
@@ -42,35 +45,28 @@ func install(t *testing.T, packages map[string]string) {
 		return
 	}
 	slices.Sort(missing)
-	if os.Geteuid() != 0 {
-		t.Fatalf("missing Debian packages: %s; install them as root", strings.Join(missing, " "))
+	if err := debian.Install(t.Context(), missing...); err != nil {
+		t.Fatal(err)
 	}
-	run(t, exec.Command("apt-get", "update", "-q"))
-	cmd := exec.Command("apt-get", append([]string{"install", "-y", "-q", "--no-install-recommends"}, missing...)...)
-	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	run(t, cmd)
 }
 
-// sources has each series of kernels in some release of Debian.
-const sources = `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bullseye main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bullseye-security main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main
-`
+// suites are the releases of Debian that together have each series of kernels.
+var suites = []string{"bullseye", "bullseye-security", "bookworm", "bookworm-backports"}
 
-func cacheDir(t *testing.T) string {
-	t.Helper()
+// cacheDir returns the directory, below the user's cache, of the downloaded kernels.
+func cacheDir() (string, error) {
 	base, err := os.UserCacheDir()
+	return filepath.Join(base, "kubectl-pprof-kernels"), err
+}
+
+// fetchKernel returns the path of a kernel's image. It downloads one if the cache has none of the series.
+func fetchKernel(t *testing.T, series, arch string) string {
+	t.Helper()
+	cache, err := cacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(base, "kubectl-pprof-kernels")
-}
-
-// fetchKernel gives the path of a kernel's image, downloaded if the cache has none of the series.
-func fetchKernel(t *testing.T, series, arch string) string {
-	t.Helper()
-	images := filepath.Join(cacheDir(t), arch, series)
+	images := filepath.Join(cache, arch, series)
 	if found := imageIn(images); found != "" {
 		return found
 	}
@@ -97,44 +93,31 @@ func imageIn(dir string) string {
 	return found[0]
 }
 
-// apt runs apt with a state of its own: the machine's packages stay as they are.
-func apt(t *testing.T, program string, args ...string) *exec.Cmd {
-	t.Helper()
-	state := filepath.Join(cacheDir(t), "apt")
-	options := []string{"-q"}
-	for key, value := range map[string]string{
-		"Dir::State": state, "Dir::State::lists": state + "/lists", "Dir::State::status": state + "/status",
-		"Dir::Cache": state + "/cache", "Dir::Etc::sourcelist": state + "/sources.list", "Dir::Etc::sourceparts": "-",
-		"APT::Architectures": "amd64,arm64", "APT::Sandbox::User": "root", "Acquire::Languages": "none",
-	} {
-		options = append(options, "-o", key+"="+value)
+// archive returns an apt with the lists of all suites, which are downloaded once.
+var archive = sync.OnceValues(func() (*debian.Apt, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
 	}
-	return exec.Command(program, append(options, args...)...)
+	return debian.New(context.Background(), filepath.Join(cache, "apt"), suites, "amd64", "arm64")
+})
+
+func apt(t *testing.T) *debian.Apt {
+	t.Helper()
+	a, err := archive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
-var updateOnce sync.Once
-
-// kernelPackages lists a series' packages, the newest first. The cloud flavour is small and has all
-// that a virtual machine needs built in; unsigned, for the signed ones differ only by the signature.
+// kernelPackages lists the packages of a series, the newest first. It chooses the cloud flavour, which is small and has
+// built in what a virtual machine needs, without the signature, which makes no other difference.
 func kernelPackages(t *testing.T, series, arch string) []string {
 	t.Helper()
-	updateOnce.Do(func() {
-		state := filepath.Join(cacheDir(t), "apt")
-		for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
-			if err := os.MkdirAll(filepath.Join(state, dir), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for name, content := range map[string]string{"sources.list": sources, "status": ""} {
-			if err := os.WriteFile(filepath.Join(state, name), []byte(content), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		run(t, apt(t, "apt-get", "update"))
-	})
 	pattern := fmt.Sprintf(`^linux-image-%s\.[0-9].*-cloud-%s-unsigned$`, strings.ReplaceAll(series, ".", `\.`), arch)
 	var names []string
-	for line := range strings.Lines(run(t, apt(t, "apt-cache", "search", "--names-only", pattern))) {
+	for line := range strings.Lines(run(t, apt(t).Command(t.Context(), "apt-cache", "search", "--names-only", pattern))) {
 		name, _, _ := strings.Cut(line, " ")
 		if !strings.Contains(name, "deb11") || series == "5.10" { // the release's own kernel, not a backport to Debian 11
 			names = append(names, name)
@@ -149,25 +132,19 @@ func kernelPackages(t *testing.T, series, arch string) []string {
 	return names
 }
 
-// download unpacks a package into a directory, which then is complete or not there.
+// download unpacks a package into a directory, which afterwards is complete or does not exist.
 func download(t *testing.T, name, dir string) error {
 	t.Helper()
-	temporary := t.TempDir()
-	cmd := apt(t, "apt-get", "download", name)
-	cmd.Dir = temporary
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(string(out)))
-	}
-	debs, _ := filepath.Glob(filepath.Join(temporary, "*.deb"))
-	if len(debs) != 1 {
-		return fmt.Errorf("%s: downloaded %v", name, debs)
+	deb, err := apt(t).Download(t.Context(), name, t.TempDir())
+	if err != nil {
+		return err
 	}
 	partial := dir + ".partial"
 	os.RemoveAll(partial)
 	if err := os.MkdirAll(partial, 0o755); err != nil {
 		return err
 	}
-	run(t, exec.Command("dpkg-deb", "-x", debs[0], partial))
+	run(t, exec.Command("dpkg-deb", "-x", deb, partial))
 	os.RemoveAll(filepath.Join(partial, "lib")) // modules: 100 MB that nobody loads
 	os.RemoveAll(filepath.Join(partial, "usr"))
 	return os.Rename(partial, dir)

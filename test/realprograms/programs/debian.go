@@ -8,54 +8,37 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/debian"
 )
 
-// packages have the programs, and what the commands of the containers are written with.
+// packages are the Debian packages of the profiled programs and of what their containers' commands use.
 var packages = []string{
 	"redis-server", "redis-tools", "nginx-light", "apache2-utils", "curl", "python3", "nodejs", "postgresql-15",
 	"openssl", "dash", "coreutils",
 }
 
-// unused is what nothing here reads: documentation, translations, and the compiler that PostgreSQL
-// loads for queries costlier than pgbench's. Left out, they halve the image.
+// unused are files that no program here reads: documentation, translations, and the compiler that PostgreSQL
+// loads for queries more expensive than those of pgbench. Leaving them out halves the image.
 var unused = []string{
 	"usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/i18n", "usr/share/perl*",
 	"usr/lib/*/libLLVM*", "usr/lib/*/libz3*", "usr/lib/*/perl*", "usr/lib/*/libperl*",
 }
 
-const sources = `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bookworm-security main
-`
+// suites are the release of Debian that the packages come from.
+var suites = []string{"bookworm", "bookworm-security"}
 
-// unpack puts the packages and all that they depend on into a root directory. apt gets a state of its
-// own in which nothing is installed: so it downloads everything, and the machine stays as it is.
+// unpack puts the packages and all that they depend on into a root directory. The directory state is for apt's
+// own files. The machine's packages stay as they are.
 func unpack(ctx context.Context, state, root string) error {
-	for _, dir := range []string{state + "/lists/partial", state + "/cache/archives/partial", root} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
-	for name, content := range map[string]string{"sources.list": sources, "status": ""} {
-		if err := os.WriteFile(filepath.Join(state, name), []byte(content), 0o644); err != nil {
-			return err
-		}
-	}
-	options := []string{"-q", "-y", "--no-install-recommends", "--download-only"}
-	for key, value := range map[string]string{
-		"Dir::State": state, "Dir::State::lists": state + "/lists", "Dir::State::status": state + "/status",
-		"Dir::Cache": state + "/cache", "Dir::Etc::sourcelist": state + "/sources.list", "Dir::Etc::sourceparts": "-",
-		"APT::Architecture": runtime.GOARCH, "APT::Architectures": runtime.GOARCH,
-		"APT::Sandbox::User": "root", "Acquire::Languages": "none",
-	} {
-		options = append(options, "-o", key+"="+value)
-	}
-	if err := command(ctx, "", "apt-get", append(options, "update")...); err != nil {
+	if err := os.MkdirAll(root, 0o755); err != nil {
 		return err
 	}
-	if err := command(ctx, "", "apt-get", append(append(options, "install"), packages...)...); err != nil {
+	apt, err := debian.New(ctx, state, suites, runtime.GOARCH)
+	if err != nil {
 		return err
 	}
-	archives, err := filepath.Glob(filepath.Join(state, "cache", "archives", "*.deb"))
+	archives, err := apt.DownloadAll(ctx, packages...)
 	if err != nil {
 		return err
 	}
@@ -78,7 +61,7 @@ func unpack(ctx context.Context, state, root string) error {
 	return nil
 }
 
-// command runs a program in a directory; its output is told only when it fails.
+// command runs a program in a directory. The error of one that fails includes its output.
 func command(ctx context.Context, dir, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

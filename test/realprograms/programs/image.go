@@ -66,7 +66,7 @@ func Load(ctx context.Context, client kubernetes.Interface) (Image, error) {
 func cacheKey(controlplane string) string {
 	h := sha256.New()
 	somePprof().Write(h) // a hash takes everything
-	fmt.Fprintln(h, pprofModule, runtime.GOARCH, packages, unused, sources, passwd, filepath.Base(filepath.Dir(controlplane)))
+	fmt.Fprintln(h, pprofModule, runtime.GOARCH, packages, unused, suites, passwd, filepath.Base(filepath.Dir(controlplane)))
 	for _, name := range fileNames() {
 		content, _ := files.ReadFile(name) // embedded, so it is there
 		fmt.Fprintf(h, "%s %d\n%s", name, len(content), content)
