@@ -1,6 +1,6 @@
-// Command demo shows the main job on a real cluster: it deploys a small HTTP service that knows
-// nothing of profiling, profiles it through an ephemeral container and then through a Job, and
-// ends with the flame graphs' paths. `make demo` runs it with the environment of test/with-cluster.
+// Command demo shows what the plugin is for on a real cluster: it deploys a small HTTP service without any support
+// for profiling, profiles it through an ephemeral container and then through a Job, prints the paths of the flame
+// graphs, and removes the service. `make demo` runs it with the environment of test/with-cluster.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
@@ -27,7 +28,11 @@ import (
 //go:embed shop.yaml
 var manifest string
 
-const namespace = "demo"
+// namespace and deployment are the names of what the demo deploys; the deployment's is the one in shop.yaml.
+const (
+	namespace  = "demo"
+	deployment = "shop"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -38,7 +43,7 @@ func main() {
 	}
 }
 
-func demo(ctx context.Context) error {
+func demo(ctx context.Context) (err error) {
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
 	if err != nil {
 		return err
@@ -48,6 +53,14 @@ func demo(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("Deploying the shop: stripped, FROM scratch, non-root, no /debug/pprof …")
+	created, err := createNamespace(ctx, client)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Interrupting the demo must not leave the service running.
+		err = errors.Join(err, remove(context.WithoutCancel(ctx), client, created))
+	}()
 	if err := deploy(ctx, client); err != nil {
 		return err
 	}
@@ -91,15 +104,52 @@ func pprof(ctx context.Context, args []string) error {
 	return cmd.Run()
 }
 
+// createNamespace reports whether it created the namespace, which may exist already in a cluster of the user's.
+func createNamespace(ctx context.Context, client kubernetes.Interface) (created bool, err error) {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	_, err = client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// remove deletes the deployment, and the namespace if the demo created it, and waits until its pods are gone.
+func remove(ctx context.Context, client kubernetes.Interface, wholeNamespace bool) error {
+	background := metav1.DeletePropagationBackground
+	options := metav1.DeleteOptions{PropagationPolicy: &background}
+	err := client.AppsV1().Deployments(namespace).Delete(ctx, deployment, options)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("the demo's load still runs, stop it with `kubectl -n %s delete deployment %s`: %w", namespace, deployment, err)
+	}
+	gone := func(ctx context.Context) (bool, error) {
+		pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + deployment})
+		return err == nil && len(pods.Items) == 0, nil
+	}
+	if wholeNamespace {
+		if err := client.CoreV1().Namespaces().Delete(ctx, namespace, options); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+		gone = func(ctx context.Context) (bool, error) { // or the next demo could not create it
+			_, err := client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+			return apierrors.IsNotFound(err), nil
+		}
+	}
+	if err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, time.Minute, true, gone); err != nil {
+		return fmt.Errorf("the demo's load is deleted, but its pods or its namespace %s are not gone after a minute: %w", namespace, err)
+	}
+	fmt.Println("\nRemoved the shop.")
+	if os.Getenv("PPROF_TEST_CLUSTER") != "" {
+		fmt.Println("The test cluster still runs, for the next demo or test; `make cluster-down` stops it.")
+	}
+	return nil
+}
+
 // deploy applies the manifest and waits until one pod is available.
 func deploy(ctx context.Context, client kubernetes.Interface) error {
 	var want appsv1.Deployment
 	text := strings.Replace(manifest, "WORKLOADS_IMAGE", os.Getenv("PPROF_WORKLOADS_IMAGE"), 1)
 	if err := yaml.UnmarshalStrict([]byte(text), &want); err != nil {
-		return err
-	}
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
-	if _, err := client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	deployments := client.AppsV1().Deployments(namespace)
@@ -110,16 +160,14 @@ func deploy(ctx context.Context, client kubernetes.Interface) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for {
-		d, err := deployments.Get(ctx, want.Name, metav1.GetOptions{})
-		if err == nil && d.Status.ObservedGeneration >= d.Generation && d.Status.AvailableReplicas > 0 {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("deployment %s/%s did not become available: %+v", namespace, want.Name, d.Status), err)
-		}
-		time.Sleep(200 * time.Millisecond)
+	last := &want
+	var lastErr error
+	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		last, lastErr = deployments.Get(ctx, deployment, metav1.GetOptions{})
+		return lastErr == nil && last.Status.ObservedGeneration >= last.Generation && last.Status.AvailableReplicas > 0, nil
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("deployment %s/%s did not become available: %w; its status is %+v", namespace, deployment, err, last.Status), lastErr)
 	}
+	return nil
 }
