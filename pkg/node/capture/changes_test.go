@@ -46,13 +46,14 @@ func TestProgramsThatChange(t *testing.T) {
 			s := startWithPipes(t, program, c.what, c.file)
 			if c.early {
 				c.change(t, program, s)
-				time.Sleep(200 * time.Millisecond)
+				<-capture.UntilUsed(t, s.pid, 200*time.Millisecond).Done()
 			}
-			p := sample(t, s, 499, 1600*time.Millisecond, func() {
+			p := sample(t, s, 499, func() {
+				<-capture.UntilUsed(t, s.pid, 800*time.Millisecond).Done()
 				if !c.early {
-					time.Sleep(800 * time.Millisecond)
 					c.change(t, program, s)
 				}
+				<-capture.UntilUsed(t, s.pid, 800*time.Millisecond).Done()
 			})
 			found, total := map[string]int64{}, int64(0)
 			for _, sample := range p.Sample {
@@ -138,29 +139,27 @@ func startWithPipes(t *testing.T, program string, args ...string) *target {
 	})
 	s.pid, s.stdin, s.stdout = cmd.Process.Pid, stdin, bufio.NewReader(stdout)
 	exe := fmt.Sprintf("/proc/%d/exe", cmd.Process.Pid)
-	for range 100 {
-		if path, _ := os.Readlink(exe); filepath.Base(path) == filepath.Base(program) {
-			return s
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Fatal("the target did not start")
-	return nil
+	capture.WaitFor(t, "the target to start", func() bool {
+		path, _ := os.Readlink(exe)
+		return filepath.Base(path) == filepath.Base(program)
+	})
+	return s
 }
 
-// sample profiles a target while meanwhile runs, and gives the symbolized profile.
-func sample(t *testing.T, s *target, hz int, d time.Duration, meanwhile func()) *profile.Profile {
+// sample profiles a target while meanwhile runs, and returns the symbolized profile.
+func sample(t *testing.T, s *target, hz int, meanwhile func()) *profile.Profile {
 	t.Helper()
 	c, err := capture.NewCPU(capture.Options{ContainerID: s.id, Frequency: hz})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer cancel()
 		meanwhile()
 	}()
 	r, err := c.Run(ctx)

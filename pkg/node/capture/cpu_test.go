@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -54,7 +53,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func record(t *testing.T, o Options, d time.Duration) *Result {
+// record samples until ctx ends.
+func record(t *testing.T, ctx context.Context, o Options) *Result {
 	t.Helper()
 	c, err := NewCPU(o)
 	if err != nil {
@@ -65,8 +65,6 @@ func record(t *testing.T, o Options, d time.Duration) *Result {
 			t.Error(err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
 	r, err := c.Run(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -109,27 +107,11 @@ func TestSampleCount(t *testing.T) {
 	}
 }
 
-func cpuTime(t *testing.T, pid int) time.Duration {
-	t.Helper()
-	var total time.Duration
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			continue
-		}
-		var ns int64
-		fmt.Sscan(string(text), &ns)
-		total += time.Duration(ns)
-	}
-	return total
-}
-
 // The samples' addresses are in the busy function, through a file that is still open.
 func TestProfileOfAProcess(t *testing.T) {
 	need.Root(t)
 	id, pid := startTarget(t, "spin")
-	r := record(t, Options{ContainerID: id, Frequency: 499}, time.Second)
+	r := record(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 499})
 	p := r.Profile
 	if len(p.Sample) == 0 {
 		t.Fatal("no samples")
@@ -166,8 +148,8 @@ func TestProfileOfAProcess(t *testing.T) {
 // Stacks deeper than what is recorded are cut at the root, and say so.
 func TestDeepStackIsMarkedTruncated(t *testing.T) {
 	need.Root(t)
-	id, _ := startTarget(t, "deep")
-	p := record(t, Options{ContainerID: id, Frequency: 99}, time.Second).Profile
+	id, pid := startTarget(t, "deep")
+	p := record(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99}).Profile
 	deep := 0
 	for _, s := range p.Sample {
 		last := s.Location[len(s.Location)-1]
@@ -183,8 +165,9 @@ func TestDeepStackIsMarkedTruncated(t *testing.T) {
 // Processes that come and go are found, or counted as gone.
 func TestShortProcesses(t *testing.T) {
 	need.Root(t)
-	id, _ := startTarget(t, "fork")
-	p := record(t, Options{ContainerID: id, Frequency: 999}, 2*time.Second).Profile
+	id, pid := startTarget(t, "fork")
+	// The process itself takes about as much CPU time as those that it starts.
+	p := record(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 999}).Profile
 	processes := map[int64]bool{}
 	for _, s := range p.Sample {
 		processes[s.NumLabel["pid"][0]] = true
@@ -197,8 +180,8 @@ func TestShortProcesses(t *testing.T) {
 // Only the processes asked for are kept.
 func TestPIDs(t *testing.T) {
 	need.Root(t)
-	id, _ := startTarget(t, "spin")
-	if n := count(record(t, Options{ContainerID: id, Frequency: 99, PIDs: []int{1}}, time.Second).Profile); n != 0 {
+	id, pid := startTarget(t, "spin")
+	if n := count(record(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99, PIDs: []int{1}}).Profile); n != 0 {
 		t.Errorf("%d samples of a process that was not asked for", n)
 	}
 }

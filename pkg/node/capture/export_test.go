@@ -4,7 +4,10 @@ package capture
 
 // For the tests of package capture_test.
 var (
-	CPUTime       = cpuTime
 	NewCgroup     = newCgroup
 	NewThreadWall = newThreadWall
+	UntilUsed     = untilUsed
+	WaitFor       = waitFor
 )
+
+const WaitLimit = waitLimit

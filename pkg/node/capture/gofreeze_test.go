@@ -41,10 +41,7 @@ func TestRunningGoroutines(t *testing.T) {
 			t.Errorf("freeze %v: the goroutine that is always running was found in %d of %d readings", freeze, found, readings)
 		}
 		before := cpuSeconds(t, p.pid)
-		time.Sleep(500 * time.Millisecond)
-		if cpuSeconds(t, p.pid) == before {
-			t.Errorf("freeze %v: the program does not go on", freeze)
-		}
+		capture.WaitFor(t, fmt.Sprintf("the program to go on (freeze %v)", freeze), func() bool { return cpuSeconds(t, p.pid) > before })
 	}
 }
 
@@ -116,10 +113,7 @@ func TestStoppedProcessOutlivesUs(t *testing.T) {
 		t.Fatal(err)
 	}
 	tracer.Wait()
-	time.Sleep(500 * time.Millisecond)
-	if cpuSeconds(t, p.pid) == before {
-		t.Error("the process does not go on")
-	}
+	capture.WaitFor(t, "the process to go on", func() bool { return cpuSeconds(t, p.pid) > before })
 	if got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: true}); total(got) < 9 {
 		t.Errorf("%d goroutines", total(got))
 	}

@@ -3,7 +3,6 @@
 package capture
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -16,16 +15,14 @@ import (
 // stacks.
 func TestRunningGoroutinesWithoutSamples(t *testing.T) {
 	need.Root(t)
-	id, _ := startTarget(t, "spin")
+	id, pid := startTarget(t, "spin")
 	w, err := newGoroutineWall(Options{ContainerID: id, Frequency: 99})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.close()
 	w.running.sampler.err = errors.New("refused by a test")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	w.readUntil(ctx)
+	w.readUntil(untilUsed(t, pid, time.Second))
 	b := newProfileBuilder(time.Now(), time.Second, goroutineKind())
 	w.addStacks(b.addAll)
 	w.describe(b)

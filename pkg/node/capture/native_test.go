@@ -4,13 +4,11 @@ package capture_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -120,34 +118,17 @@ func profileOf(t *testing.T, cmd *exec.Cmd, hz int, cpu time.Duration) *profile.
 	})
 	pid := script.Process.Pid
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
-	waitFor(t, cmd.Path+" to start", func() bool {
+	capture.WaitFor(t, cmd.Path+" to start", func() bool {
 		path, _ := os.Readlink(exe)
 		return filepath.Base(path) == filepath.Base(cmd.Path)
 	})
-	started := capture.CPUTime(t, pid)
-	waitFor(t, cmd.Path+" to get past its own initialization", func() bool {
-		return capture.CPUTime(t, pid) > started+50*time.Millisecond
-	})
+	<-capture.UntilUsed(t, pid, 50*time.Millisecond).Done() // past its own initialization
 	c, err := capture.NewCPU(capture.Options{ContainerID: id, Frequency: hz})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	before := capture.CPUTime(t, pid)
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		defer cancel()
-		for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-			if capture.CPUTime(t, pid) >= before+cpu {
-				return
-			}
-		}
-	})
-	r, err := c.Run(ctx)
-	cancel()
-	watch.Wait()
+	r, err := c.Run(capture.UntilUsed(t, pid, cpu))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,18 +136,4 @@ func profileOf(t *testing.T, cmd *exec.Cmd, hz int, cpu time.Duration) *profile.
 		t.Fatal(err)
 	}
 	return r.Profile
-}
-
-// waitLimit bounds each wait for another program to do something that takes it little CPU time. It is generous:
-// the machine may be busy.
-const waitLimit = time.Minute
-
-// waitFor polls until a condition holds.
-func waitFor(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(waitLimit); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", waitLimit, what)
-		}
-	}
 }

@@ -94,14 +94,63 @@ func startTarget(t testing.TB, workload string) (id string, pid int) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	for range 100 {
-		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid)); strings.HasPrefix(string(line), start) {
-			return id, cmd.Process.Pid
+	waitFor(t, "the target to start", func() bool {
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
+		return strings.HasPrefix(string(line), start)
+	})
+	return id, cmd.Process.Pid
+}
+
+// waitLimit bounds each wait for another program to do something that costs it little CPU time. It is generous
+// because the machine may be busy.
+const waitLimit = time.Minute
+
+// waitFor polls until a condition holds.
+func waitFor(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(waitLimit); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s", waitLimit, what)
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
-	t.Fatal("the target did not start")
-	return "", 0
+}
+
+// untilUsed returns a context that ends when a process has used the given CPU time from now on, or after waitLimit.
+// Unlike wall time, that makes the same number of samples on a busy machine.
+func untilUsed(t testing.TB, pid int, cpu time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	want := cpuTime(t, pid) + cpu
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer cancel()
+		for ctx.Err() == nil && cpuTime(t, pid) < want {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return ctx
+}
+
+// cpuTime returns the CPU time that a process's threads have used, from /proc/PID/task/TID/schedstat.
+func cpuTime(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	var total time.Duration
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			continue // the thread has ended
+		}
+		var ns int64
+		fmt.Sscan(string(text), &ns)
+		total += time.Duration(ns)
+	}
+	return total
 }
 
 // newCgroup makes a cgroup in the memory controller's hierarchy, or the unified one where that is all.

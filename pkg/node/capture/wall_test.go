@@ -186,7 +186,7 @@ func TestWallOfAProgramThatExecutesAnother(t *testing.T) {
 			}
 			executed := false
 			var seenBefore, seenAfter time.Duration // in slices
-			got, _ := wallUntil(t, capture.Options{ContainerID: p.id}, waitLimit, func(slice *profile.Profile) bool {
+			got, _ := wallUntil(t, capture.Options{ContainerID: p.id}, capture.WaitLimit, func(slice *profile.Profile) bool {
 				before, after, _ := times(slice)
 				seenBefore, seenAfter = seenBefore+before, seenAfter+after
 				if !executed && seenBefore >= wantBefore {
