@@ -2,8 +2,8 @@ package gopclntab
 
 import "testing"
 
-// Tables that have cost more than any program's do are not walked further: functions keep their names.
-func TestWalkingIsBounded(t *testing.T) {
+// After reading more pc-value tables than any real program needs, Lookup no longer reads them: functions keep their names.
+func TestWalkedBytesAreLimited(t *testing.T) {
 	table, _ := openFile(t, build(t, "local", "-ldflags=-s -w"))
 	entry := findFunction(t, table, "main.outer")
 	before, err := table.Lookup(entry)
@@ -20,8 +20,8 @@ func TestWalkingIsBounded(t *testing.T) {
 	}
 }
 
-// Searches end when they have gone through as many bytes as any program has.
-func TestSearchingIsBounded(t *testing.T) {
+// Searches end after the limit on the bytes of all searches.
+func TestSearchedBytesAreLimited(t *testing.T) {
 	table, _ := openFile(t, build(t, "local", "-ldflags=-s -w"))
 	if table.image.unread == maxScan {
 		t.Error("searching was not counted")

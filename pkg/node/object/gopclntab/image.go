@@ -7,12 +7,12 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// image reads an object by address, through its PT_LOAD segments and a small cache of pages.
+// image reads an object by address, with a small cache of pages.
 type image struct {
 	file   *object.File
 	code   object.CodeSegments
-	pages  map[uint64][]byte
-	unread uint64 // bytes that may still be searched through
+	pages  map[uint64][]byte // by their number in the file
+	unread uint64            // bytes that may still be searched
 }
 
 const (
@@ -24,7 +24,7 @@ func newImage(f *object.File) *image {
 	return &image{file: f, code: f.CodeSegments(), pages: map[uint64][]byte{}, unread: maxScan}
 }
 
-// read fills b from an address; a read that leaves the segment is an error.
+// read fills b from an address. A read beyond the end of the segment is an error.
 func (im *image) read(b []byte, address uint64) error {
 	n, err := im.readSome(b, address)
 	if err == nil && n < len(b) {
@@ -33,7 +33,7 @@ func (im *image) read(b []byte, address uint64) error {
 	return err
 }
 
-// readSome reads as much of b as the segment has.
+// readSome reads up to len(b) bytes, but not beyond the end of the segment. It returns their number.
 func (im *image) readSome(b []byte, address uint64) (int, error) {
 	offset, size, ok := im.file.Offset(address)
 	if !ok {
@@ -42,6 +42,7 @@ func (im *image) readSome(b []byte, address uint64) (int, error) {
 	return im.readFile(b[:min(uint64(len(b)), size)], offset)
 }
 
+// readFile is readSome for an offset in the file.
 func (im *image) readFile(b []byte, offset uint64) (int, error) {
 	done := 0
 	for done < len(b) {
@@ -61,6 +62,7 @@ func (im *image) readFile(b []byte, offset uint64) (int, error) {
 	return done, nil
 }
 
+// page returns a page of the file; the last one is shorter.
 func (im *image) page(number uint64) ([]byte, error) {
 	if p, ok := im.pages[number]; ok {
 		return p, nil
@@ -71,13 +73,13 @@ func (im *image) page(number uint64) ([]byte, error) {
 		return nil, err
 	}
 	if len(im.pages) >= maxPages {
-		clear(im.pages) // crude, and enough: the tables in use are read again at once
+		clear(im.pages) // the tables in use are soon read again
 	}
 	im.pages[number] = p[:n]
 	return p[:n], nil
 }
 
-// text reads a string that ends with a zero byte.
+// text reads a string that ends with a zero byte, of at most maxName bytes.
 func (im *image) text(address uint64) (string, error) {
 	var out []byte
 	for len(out) < maxName {

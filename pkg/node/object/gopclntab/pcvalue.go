@@ -5,14 +5,15 @@ import (
 	"errors"
 )
 
-// pcvalue walks a table of values by address up to the one for pc: pairs of a zigzag difference of the
-// value and a difference of the address in quanta, the value starting at -1 (runtime/symtab.go, step).
+// pcvalue returns the value for pc in a pc-value table of a function. It returns -1 if there is no value. The table has pairs
+// of a difference of the value, as a zigzag number, and a difference of the address in quanta. The value begins at -1
+// (runtime/symtab.go, step).
 func (t *Table) pcvalue(offset uint32, f *function, pc uint64) (int32, error) {
 	value, _, err := t.pcvalueUntil(offset, f, pc)
 	return value, err
 }
 
-// pcvalueUntil also gives the address from which the value is another; 0 where there is no value.
+// pcvalueUntil is pcvalue and returns also the address at which the value changes; 0 if there is no value.
 func (t *Table) pcvalueUntil(offset uint32, f *function, pc uint64) (value int32, end uint64, err error) {
 	if offset == 0 {
 		return -1, 0, nil
@@ -27,7 +28,7 @@ func (t *Table) pcvalueUntil(offset uint32, f *function, pc uint64) (value int32
 			return 0, 0, err
 		}
 		if v == 0 && !first {
-			return -1, 0, nil // the end: there is no value for pc
+			return -1, 0, nil // the end of the table
 		}
 		value += int32(-(v & 1) ^ (v >> 1))
 		d, err := r.uvarint()
@@ -39,14 +40,14 @@ func (t *Table) pcvalueUntil(offset uint32, f *function, pc uint64) (value int32
 			return value, address, nil
 		}
 	}
-	return 0, 0, errors.New("pc-value tables have no end")
+	return 0, 0, errors.New("pc-value tables are larger than the limit")
 }
 
-// pcReader reads variable-length numbers.
+// pcReader reads the variable-length numbers of a pc-value table.
 type pcReader struct {
 	image *image
 	at    uint64
-	used  int
+	used  int // bytes
 	buf   [64]byte
 	rest  []byte
 }

@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// Everywhere in this program's own code the innermost function, its file and its line are those that
-// the runtime knows, and the outermost function is the runtime's own idea of it.
+// Everywhere in this program's code, the innermost function, its file and its line are those of runtime.CallersFrames.
 func TestEveryAddressAgreesWithRuntime(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -25,7 +24,7 @@ func TestEveryAddressAgreesWithRuntime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	step := uint64(61) // a prime, so that all places within instructions come up
+	step := uint64(61) // a prime, so that all offsets within instructions occur
 	if testing.Short() {
 		step = 997
 	}
@@ -44,10 +43,10 @@ func TestEveryAddressAgreesWithRuntime(t *testing.T) {
 		}
 		want, _ := runtime.CallersFrames([]uintptr{uintptr(pc) + 1}).Next()
 		if want.Function == "" {
-			continue // the runtime has no name for the function whose name comes first in the table
+			continue // the runtime has no name for the function whose name is the first in the table
 		}
 		if uint64(want.Entry) > pc {
-			continue // pc is the last byte of a function, where the runtime looks up the byte behind it
+			continue // pc is the last byte of a function, and the runtime looks up the byte after it
 		}
 		if want.File == "?" {
 			want.File = "" // assembly without a position
@@ -76,7 +75,7 @@ func printed(name string) string {
 	return name[:start] + "[...]" + name[end+1:]
 }
 
-// last is the end of the last function.
+// last returns the end of the last function.
 func (t *Table) last() (uint64, error) {
 	var raw [4]byte
 	err := t.image.read(raw[:], t.funcs+8*uint64(t.functions))

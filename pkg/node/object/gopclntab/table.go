@@ -1,7 +1,6 @@
-// Package gopclntab reads the table by which Go programs find functions, files and lines of their own
-// code (runtime/symtab.go), from outside and as far as needed: it is there in every Go binary,
-// stripped or not. Its entry points are Open and Table.Lookup. It must not know of processes or
-// profiles; the file is not trusted, so every size is bounded and nothing is read whole.
+// Package gopclntab reads the table in which Go programs find the functions, files and lines of their own code
+// (runtime/symtab.go). Every Go program has it, also when it is stripped. Its entry points are Open and Table.Lookup. It must
+// not depend on processes or profiles; the file is not trusted, so every size is limited and nothing is read whole.
 package gopclntab
 
 import (
@@ -11,23 +10,23 @@ import (
 	"io"
 )
 
-// ErrNotGo is given for an object without Go's function table.
+// ErrNotGo is returned for an object without Go's function table.
 var ErrNotGo = errors.New("no Go function table")
 
-// Magic numbers of the table's versions, from internal/abi/symtab.go and its predecessors. Before
-// Go 1.18 the table had another layout, which is not read.
+// Magic numbers of the table's versions (internal/abi/symtab.go and its predecessors). The layout before Go 1.18 is not
+// supported.
 const (
 	magic118 = 0xfffffff0 // Go 1.18 and 1.19
 	magic120 = 0xfffffff1 // Go 1.20 and later
 )
 
-// Bounds on what a table may claim: the largest known programs have a tenth of it.
+// Limits on what a table may claim. The largest known programs have a tenth of them.
 const (
 	maxFunctions = 1 << 22
 	maxName      = 4 << 10 // bytes; generic names reach some hundreds
 	maxInline    = 256     // inlined calls at one address
-	maxPCValue   = 1 << 20 // bytes of one pc-value table that are walked
-	maxWalked    = 1 << 28 // bytes of all of them together, some 10,000 lookups of the largest functions known
+	maxPCValue   = 1 << 20 // bytes read of one pc-value table
+	maxWalked    = 1 << 28 // bytes read of all pc-value tables; about 10,000 lookups in the largest known functions
 )
 
 // Table is the function table of one Go program.
@@ -37,18 +36,18 @@ type Table struct {
 	magic     uint32
 	quantum   uint64 // size of the smallest instruction: 1 on amd64, 4 on arm64
 	functions uint32
-	walked    int // bytes of pc-value tables
+	walked    int // bytes read of pc-value tables
 
-	names, units, files, pcs, funcs uint64 // addresses of the sub-tables
+	names, units, files, pcs, funcs uint64 // addresses of the sub-tables (runtime.moduledata)
 
-	text   uint64 // address that function entries count from: runtime.text
-	gofunc uint64 // address that funcdata count from; 0 if not found, then no inlining is known
+	text   uint64 // address that functions' entries are relative to: runtime.text
+	gofunc uint64 // address that funcdata are relative to; 0 if it is not known, and inlined calls with it
 }
 
-// header is runtime.pcHeader: magic, two zeros, quantum and pointer size, then words of 8 bytes.
+// headerSize is the size of runtime.pcHeader: magic, two zeros, quantum, pointer size, and eight words.
 const headerSize = 72
 
-// open reads the header at an address of the image.
+// open reads the header of a table at an address.
 func open(im *image, base uint64) (*Table, error) {
 	var raw [headerSize]byte
 	if err := im.read(raw[:], base); err != nil {
@@ -57,7 +56,7 @@ func open(im *image, base uint64) (*Table, error) {
 	t := &Table{image: im, base: base, magic: binary.LittleEndian.Uint32(raw[:]), quantum: uint64(raw[6])}
 	if t.magic != magic118 && t.magic != magic120 || raw[4] != 0 || raw[5] != 0 ||
 		raw[6] != 1 && raw[6] != 2 && raw[6] != 4 || raw[7] != 8 {
-		return nil, fmt.Errorf("%w: the header is that of no known version (Go 1.18 to 1.26, 64 bit)", ErrNotGo)
+		return nil, fmt.Errorf("%w: the header has no known version (Go 1.18 to 1.26, 64 bit)", ErrNotGo)
 	}
 	word := func(i int) uint64 { return binary.LittleEndian.Uint64(raw[8+8*i:]) }
 	if word(0) == 0 || word(0) > maxFunctions {
@@ -69,11 +68,11 @@ func open(im *image, base uint64) (*Table, error) {
 	return t, nil
 }
 
-// function is runtime._func as far as it is used.
+// function has the fields of runtime._func that are used.
 type function struct {
 	entry  uint64 // address of its first instruction
 	end    uint64 // address of the next function
-	at     uint64 // address of the record
+	at     uint64 // address of the runtime._func
 	name   uint32 // offset in names
 	pcsp   uint32 // offsets in pcs
 	pcfile uint32
@@ -82,12 +81,13 @@ type function struct {
 	unit   uint32
 	start  int32 // line of its declaration, from Go 1.20
 	nfunc  uint8 // number of funcdata
-	id     uint8 // which function it is to the runtime
+	id     uint8 // internal/abi.FuncID
 	flag   uint8
-	tables uint64 // address of the pcdata offsets, the funcdata offsets behind them
+	tables uint64 // address of the pcdata offsets; the funcdata offsets follow them
 }
 
-// find searches the table of (entry offset, record offset) pairs for the function at an address.
+// find returns the function at an address, or io.EOF. The table has pairs of the function's entry, relative to text, and
+// the offset of its record.
 func (t *Table) find(pc uint64) (*function, error) {
 	if pc < t.text {
 		return nil, io.EOF
@@ -138,8 +138,28 @@ func (t *Table) find(pc uint64) (*function, error) {
 	return f, nil
 }
 
-// function reads a record: entryOff nameOff args deferreturn pcsp pcfile pcln npcdata cuOffset, in Go 1.20
-// and later startLine, then funcID flag _ nfuncdata (runtime/runtime2.go, type _func).
+// eachFunction calls visit with the entry, the end and the address of the record of each function, in the order of the
+// addresses, until visit returns false.
+func (t *Table) eachFunction(visit func(code Range, record uint64) bool) error {
+	var next [8]byte
+	if err := t.image.read(next[:], t.funcs); err != nil {
+		return fmt.Errorf("function table of Go: %w", err)
+	}
+	for i := range t.functions {
+		entry, record := binary.LittleEndian.Uint32(next[:]), binary.LittleEndian.Uint32(next[4:])
+		if err := t.image.read(next[:], t.funcs+8*uint64(i+1)); err != nil {
+			return fmt.Errorf("function table of Go: %w", err)
+		}
+		end := binary.LittleEndian.Uint32(next[:])
+		if !visit(Range{t.text + uint64(entry), t.text + uint64(end)}, t.funcs+uint64(record)) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// function reads a record, without entry and end: entryOff nameOff args deferreturn pcsp pcfile pcln npcdata cuOffset, from
+// Go 1.20 on startLine, then funcID flag _ nfuncdata (runtime/runtime2.go, type _func).
 func (t *Table) function(at uint64) (*function, error) {
 	var raw [44]byte
 	size := 44

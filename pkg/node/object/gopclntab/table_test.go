@@ -79,7 +79,7 @@ func openFile(t testing.TB, path string) (*Table, *object.File) {
 	return table, e
 }
 
-// Every function of a program is where the standard library's reader has it, stripped or not.
+// Functions have the entries, names, files and lines that debug/gosym finds, also in a stripped program.
 func TestAgreesWithDebugGosym(t *testing.T) {
 	plain := build(t, "local")
 	reference := gosymTable(t, plain)
@@ -143,7 +143,7 @@ func gosymTable(t *testing.T, path string) *gosym.Table {
 	return table
 }
 
-// Inlined calls are expanded in programs of all versions, stripped and position-independent.
+// Inlined calls are found in programs of all versions, stripped and position-independent ones included.
 func TestInlinedCalls(t *testing.T) {
 	toolchains := []string{"local", "go1.20.14", "go1.22.12", "go1.24.13"}
 	if testing.Short() {
@@ -165,7 +165,7 @@ func TestInlinedCalls(t *testing.T) {
 	}
 }
 
-// findFunction walks all functions for one of the given name.
+// findFunction returns the entry of the function with the given name.
 func findFunction(t *testing.T, table *Table, name string) (entry uint64) {
 	t.Helper()
 	for i := range table.functions {
@@ -204,7 +204,7 @@ func inlinedNames(table *Table, entry uint64) string {
 	return longest
 }
 
-// What this very program says of a place of its own is what is read from its file.
+// Lookup in the file of this program agrees with what its runtime says about the program's own stack.
 func TestAgreesWithRuntime(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -233,7 +233,7 @@ func TestAgreesWithRuntime(t *testing.T) {
 		for _, f := range frames {
 			got = append(got, f.Name)
 		}
-		// runtime.Callers gives a PC of its own for each inlined call; the first frame is the same.
+		// runtime.Callers returns a PC for each inlined call. The first frame is the same.
 		if len(want) == 0 || got[0] != want[0] {
 			t.Errorf("%#x: got %v, want %v", pc, got, want)
 		}
@@ -255,7 +255,7 @@ func TestNotGo(t *testing.T) {
 	}
 }
 
-// A table with any byte changed gives an answer or an error, and returns.
+// Lookup returns for a table with any byte changed.
 func FuzzLookup(f *testing.F) {
 	self := build(f, "local", "-ldflags=-s -w")
 	data, err := os.ReadFile(self)

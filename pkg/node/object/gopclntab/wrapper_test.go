@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A program with every kind of function that the compiler makes and the runtime's tracebacks hide.
+// wrapperSource has every kind of function that the compiler generates and the runtime's tracebacks hide.
 const wrapperSource = `package main
 
 type base struct{ n int }
