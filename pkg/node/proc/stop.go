@@ -34,6 +34,9 @@ const (
 	maxStopping = 200 * time.Millisecond // for the threads to stop
 	maxThreads  = 1 << 15
 	maxListings = 16 // of threads, until there are no new ones
+	// maxHeld is how long a stop waits for the threads that the one before still holds. On a busy machine a thread
+	// needs a while until it gets a CPU to stop on; one in uninterruptible sleep may need for ever.
+	maxHeld = time.Second
 )
 
 // WhileStopped stops all threads of a process, calls during with their registers by their IDs in the process's own PID
@@ -47,7 +50,14 @@ func (p *Process) WhileStopped(during func(map[int]Registers) error) (Stop, erro
 	done := make(chan result, 1)
 	stopping.Lock()
 	defer stopping.Unlock()
+	select {
+	case <-held: // seizing a thread that another thread of ours holds would be refused
+	case <-time.After(maxHeld):
+	}
+	released := make(chan struct{})
+	held = released
 	onOwnThread(func() {
+		defer close(released)
 		t := &tracer{process: p, threads: map[int]*tracee{}}
 		stop, err := t.stop(during)
 		done <- result{stop, err}
@@ -59,6 +69,15 @@ func (p *Process) WhileStopped(during func(map[int]Registers) error) (Stop, erro
 
 // stopping is held by the one that stops a process: it changes our priority meanwhile.
 var stopping sync.Mutex
+
+// held is closed when the last stop has released all threads. stopping guards the variable.
+var held = closed()
+
+func closed() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
 
 // onOwnThread begins to run f on a thread of its own, which ends with it: the kernel knows the thread that stops
 // another one, and lets all go that it has stopped when it ends. The program's first thread does not end before the program.

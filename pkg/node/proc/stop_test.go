@@ -34,7 +34,7 @@ func TestWhileStopped(t *testing.T) {
 		if err != nil || len(stat) < 20 {
 			t.Fatal(err)
 		}
-		for range 100 {
+		for range 2000 { // 10 s
 			if stat, _ = readBounded(p.path("stat"), 4096); string(stat[len("(sleep) ")+len(strconv.Itoa(p.PID))+1]) == want {
 				return
 			}

@@ -182,16 +182,17 @@ func startProfiler(t *testing.T, containerID string, args ...string) serving {
 	return serving{socket, cmd.Process.Pid, end}
 }
 
-// eventually polls until try succeeds.
+// eventually polls until try succeeds. It is patient because the machine may be busy.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	const limit = time.Minute
+	for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
 		err := try()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 10 s for %s: %v", what, err)
+			t.Fatalf("waited %v for %s: %v", limit, what, err)
 		}
 	}
 }
