@@ -22,7 +22,7 @@ type file struct {
 	content []byte
 }
 
-// contents is everything in the image, sorted by name.
+// contents returns all files and directories of the image, sorted by name.
 func contents(ctx context.Context, arch, version string) ([]file, error) {
 	binary, err := build(ctx, arch, version)
 	if err != nil {
@@ -42,7 +42,7 @@ func contents(ctx context.Context, arch, version string) ([]file, error) {
 	return files, nil
 }
 
-// parents makes the directories above the files.
+// parents returns the directories that contain the files.
 func parents(files []file) []file {
 	seen := map[string]bool{}
 	var dirs []file
@@ -55,7 +55,7 @@ func parents(files []file) []file {
 	return dirs
 }
 
-// build compiles the program; the same source gives the same bytes.
+// build compiles the program. The same source results in the same bytes.
 func build(ctx context.Context, arch, version string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "profiler-image")
 	if err != nil {

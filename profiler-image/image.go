@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// newImage puts the files into one layer.
+// newImage returns an image with the files in one layer.
 func newImage(arch, version string, files []file) (v1.Image, error) {
 	raw, err := tarOf(files)
 	if err != nil {
@@ -47,8 +47,8 @@ func newImage(arch, version string, files []file) (v1.Image, error) {
 	return mutate.ConfigFile(img, config)
 }
 
-// labels are the pre-defined annotation keys of the OCI image specification; Dockerfile.profiler
-// has the same.
+// labels uses the annotation keys that the OCI image specification defines. Dockerfile.profiler sets
+// the same labels.
 func labels(version string) map[string]string {
 	return map[string]string{
 		"org.opencontainers.image.title":       "kubectl-pprof profiler",
@@ -59,7 +59,7 @@ func labels(version string) map[string]string {
 	}
 }
 
-// tarOf writes the files with no times and no owner but root, so that it depends on nothing else.
+// tarOf writes the files without times and owned by root, so that the result depends on the files only.
 func tarOf(files []file) ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -81,7 +81,7 @@ func tarOf(files []file) ([]byte, error) {
 	return buf.Bytes(), w.Close()
 }
 
-// compressedSize is what a node pulls, in bytes.
+// compressedSize returns how many bytes a node pulls.
 func compressedSize(img v1.Image) (int64, error) {
 	m, err := img.Manifest()
 	if err != nil {
@@ -94,7 +94,7 @@ func compressedSize(img v1.Image) (int64, error) {
 	return size, nil
 }
 
-// save writes the image in the format of `docker save` and returns its digest.
+// save writes the image in the format of `docker save` and returns the image's digest.
 func save(path, tag string, img v1.Image) (v1.Hash, error) {
 	ref, err := name.NewTag(tag)
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 	"strings"
 )
 
-// licenceFile matches the names under which modules keep what has to go with a binary.
+// licenceFile matches the names of files that must be distributed with a binary.
 var licenceFile = regexp.MustCompile(`(?i)^(licen[sc]e|copying|notice|patents)([-._].*)?$`)
 
-// linkedPackage is what `go list -json` says of a package.
+// linkedPackage has the fields of `go list -json` that are used here.
 type linkedPackage struct {
 	ImportPath string
 	Dir        string
@@ -76,7 +76,8 @@ type licenceCollector struct {
 	files map[string]file // by name in the image
 }
 
-// add takes the licence files from a package's directory up to its module's, where one must be.
+// add adds the licence files of a package's directory and of those above it, up to the module's, which must
+// contain at least one.
 func (c *licenceCollector) add(name, moduleDir, packageDir string) error {
 	for dir := packageDir; ; dir = filepath.Dir(dir) {
 		entries, err := os.ReadDir(dir)

@@ -1,5 +1,5 @@
 // Command profiler-image assembles the profiler's image without Docker: from scratch, one static
-// program and the licences of what is linked into it. The same source gives the same bytes.
+// program and the licences of the modules linked into it. The same source results in the same bytes.
 //
 //	go run ./profiler-image -tag NAME -o DIR      # DIR/profiler-linux-<arch>.tar, for ctr image import
 //	go run ./profiler-image -arch arm64 -rootfs DIR # the image's files only, for Dockerfile.profiler
@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// maxCompressed bounds an image, in bytes as they are pulled: nodes pull it while somebody waits.
+// maxCompressed is the largest size of an image as it is pulled, in bytes. A user waits for each first pull on a node.
 const maxCompressed = 12_000_000
 
 type options struct {

@@ -15,16 +15,16 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/accuracy/compare"
 )
 
-// row is what is said of one program.
+// row is the result for one program.
 type row struct {
 	Program string
 	compare.Result
-	Complete float64  // share of stacks that reach their thread's root, or where runtime/pprof ends them
+	Complete float64  // share of stacks that reach the thread's first function, or the one at which runtime/pprof ends them
 	Named    float64  // share of frames with a name
-	Missed   []string // bars
+	Missed   []string // limits that were exceeded
 }
 
-// The bars.
+// The limits.
 const (
 	maxAboveFloor  = 0.02
 	minSamples     = 20_000
@@ -39,7 +39,7 @@ func (p program) measure(ctx context.Context, o options) (row, error) {
 	path, err := p.make(ctx, o)
 	if errors.Is(err, exec.ErrNotFound) {
 		r.Missed = []string{"no compiler: " + err.Error()}
-		if p.build[0] == "rustc" { // the only one that need not be there
+		if p.build[0] == "rustc" { // the only compiler that is optional
 			r.Missed = nil
 			r.Program += " (left out, there is no rustc)"
 		}
@@ -95,7 +95,7 @@ func (r *row) judge(golang bool) {
 	}
 }
 
-// completeness gives the share of stacks without a mark that they end early, and that of frames with a name.
+// completeness returns the share of stacks that are not marked as ending early, and the share of frames with a name.
 func completeness(p *profile.Profile) (complete, named float64) {
 	var stacks, whole, frames, withName int64
 	for _, s := range p.Sample {

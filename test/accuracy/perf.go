@@ -13,7 +13,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/accuracy/compare"
 )
 
-// readPerf reads what perf recorded.
+// readPerf reads a recording of perf.
 func readPerf(ctx context.Context, data, program string) ([]compare.Stack, error) {
 	cmd := exec.CommandContext(ctx, "perf", "script", "-i", data, "--no-inline", "--no-demangle", "--max-stack", "1024", "-F", "ip,sym,dso")
 	out, err := cmd.StdoutPipe()
@@ -33,8 +33,8 @@ func readPerf(ctx context.Context, data, program string) ([]compare.Stack, error
 	return stacks, nil
 }
 
-// parsePerf reads perf script's text: a line "address symbol (object)" for each frame, leaf first, a blank line
-// between samples. Addresses of the kernel's half are left out.
+// parsePerf parses the output of perf script: a line "address symbol (object)" for each frame, leaf first, and a
+// blank line between samples. It leaves out kernel addresses.
 func parsePerf(r io.Reader, program string) ([]compare.Stack, error) {
 	var all []compare.Stack
 	stack := compare.Stack{Count: 1}

@@ -20,13 +20,13 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/accuracy/compare"
 )
 
-// Samples per second of ours; primes, so that nothing keeps step with a clock.
+// Our samples per second. They are primes, so that samples do not keep step with a periodic timer.
 const (
 	goFrequency     = 499
 	nativeFrequency = 997
 )
 
-// profileGo profiles a program that profiles itself.
+// profileGo profiles a Go program while it profiles itself.
 func profileGo(ctx context.Context, path string, args []string, d time.Duration) (ours, reference *profile.Profile, err error) {
 	written := path + ".pb.gz"
 	cmd := exec.CommandContext(ctx, path, append(args, "-cpuprofile="+written, "-duration="+d.String())...)
@@ -59,7 +59,7 @@ func profileGo(ctx context.Context, path string, args []string, d time.Duration)
 	return ours, reference, err
 }
 
-// profileNative profiles a program that perf profiles too.
+// profileNative profiles a program while perf profiles it too.
 func profileNative(ctx context.Context, path string, d time.Duration) (*profile.Profile, []compare.Stack, error) {
 	t, err := start(exec.CommandContext(ctx, path))
 	if err != nil {
@@ -85,7 +85,7 @@ func profileNative(ctx context.Context, path string, d time.Duration) (*profile.
 	return ours, reference, err
 }
 
-// target is a running program in a cgroup with a container's name.
+// target is a running program in a cgroup that is named like a container's.
 type target struct {
 	cmd    *exec.Cmd
 	id     string
@@ -95,7 +95,7 @@ type target struct {
 
 func start(cmd *exec.Cmd) (*target, error) {
 	t := &target{cmd: cmd, id: fmt.Sprintf("%064x", time.Now().UnixNano())}
-	root := "/sys/fs/cgroup/memory" // where the hierarchies are separate
+	root := "/sys/fs/cgroup/memory" // cgroup v1
 	if _, err := os.Stat(root); err != nil {
 		root = "/sys/fs/cgroup"
 	}
@@ -115,7 +115,7 @@ func start(cmd *exec.Cmd) (*target, error) {
 	return t, nil
 }
 
-// profile samples for the duration, from the moment at which begin has started the reference.
+// profile starts the reference with begin and then samples for the given duration.
 func (t *target) profile(ctx context.Context, hz int, d time.Duration, begin func() error) (*profile.Profile, error) {
 	c, err := capture.NewCPU(capture.Options{ContainerID: t.id, Frequency: hz})
 	if err != nil {
@@ -134,7 +134,7 @@ func (t *target) profile(ctx context.Context, hz int, d time.Duration, begin fun
 	return r.Profile, symbol.Symbolize(r.Profile, r.File, r.PerfMap)
 }
 
-// stop ends the program, if it still runs, and removes its cgroup.
+// stop kills the program, if it still runs, and removes its cgroup.
 func (t *target) stop() {
 	if t.cgroup == "" {
 		return

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// program is one that is profiled.
+// program is a program to profile.
 type program struct {
 	name   string
 	golang bool
-	args   []string // of the program, if it is of Go
-	build  []string // command that makes it; %s is where
+	args   []string // of a Go program
+	build  []string // command that compiles it; %s is the path of the result
 }
 
 const (
@@ -35,12 +35,12 @@ var programs = []program{
 	{"Go cryptography", true, []string{"-kind=crypto"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"Go labels", true, []string{"-kind=labels"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"C", false, nil, []string{"gcc", "-O2", "-fomit-frame-pointer", "-pthread", "-o", "%s", native + ".c"}},
-	// The unwinder of exceptions has its symbols in the static library only.
+	// Only the static library has symbols for the unwinder of exceptions.
 	{"C++", false, nil, []string{"g++", "-O2", "-fomit-frame-pointer", "-pthread", "-static-libstdc++", "-static-libgcc", "-o", "%s", native + ".cc"}},
 	{"Rust", false, nil, []string{"rustc", "-O", "-o", "%s", native + ".rs"}},
 }
 
-// make builds the program and gives its path; none if there is no compiler for it at hand.
+// make builds the program and returns its path, which is empty if the compiler is not installed.
 func (p program) make(ctx context.Context, o options) (string, error) {
 	if _, err := exec.LookPath(p.build[0]); err != nil {
 		return "", err

@@ -15,18 +15,18 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/accuracy/compare"
 )
 
-// crossings are functions that lie between a goroutine's stack and that of its thread or of C. runtime/pprof,
-// which knows nothing of C's frames, leaves some of them out and puts in others.
+// crossings are functions between a goroutine's stack and the stack of its thread or of C. runtime/pprof does not see
+// frames of C; it omits some of these functions and inserts others.
 var crossings = map[string]bool{
 	"runtime.asmcgocall": true, "runtime.asmcgocall.abi0": true, "runtime.asmcgocall_landingpad": true, "crosscall2": true,
 	"runtime.systemstack_switch": true,
 }
 
-// preempted is called by the signal that ends a goroutine's turn. runtime/pprof's own signal comes with the same
-// tick of the kernel's clock and then finds it, before its first instruction, in the place of what was interrupted.
+// preempted is what the signal that preempts a goroutine makes it call. runtime/pprof's signal arrives at the same tick
+// of the kernel's clock and then samples this function, before its first instruction, instead of the interrupted one.
 const preempted = "runtime.asyncPreempt"
 
-// goStacks takes from a profile what runtime/pprof knows: user code of Go.
+// goStacks returns the part of a profile's stacks that runtime/pprof reports: Go code in user space.
 func goStacks(p *profile.Profile) []compare.Stack {
 	var all []compare.Stack
 	for _, s := range p.Sample {
@@ -37,13 +37,13 @@ func goStacks(p *profile.Profile) []compare.Stack {
 			}
 			for _, line := range l.Line {
 				name := line.Function.Name
-				// Go's names have a package, but for what cgo makes to be called by C.
+				// Names of Go functions contain a package, except for those that cgo generates to be called by C.
 				isGo := strings.Contains(name, ".") || strings.HasPrefix(name, "_cgoexp_")
 				if !isGo || crossings[name] || len(stack.Frames) == 0 && name == preempted {
 					continue
 				}
 				frame := compare.Frame{Function: name, Line: line.Line}
-				if name == "runtime.cgocall" { // runtime/pprof has the line before that of the call, where it left Go
+				if name == "runtime.cgocall" { // runtime/pprof reports the line before the call
 					frame.Line = 0
 				}
 				stack.Frames = append(stack.Frames, frame)
@@ -57,7 +57,7 @@ func goStacks(p *profile.Profile) []compare.Stack {
 	return all
 }
 
-// labels gives a goroutine's labels as if they were frames, so that their shares are compared too.
+// labels returns a goroutine's labels as frames, so that their shares are compared too.
 func labels(s *profile.Sample) []compare.Frame {
 	var all []compare.Frame
 	for _, key := range slices.Sorted(maps.Keys(s.Label)) {
@@ -68,7 +68,7 @@ func labels(s *profile.Sample) []compare.Frame {
 	return all
 }
 
-// nativeStacks takes what perf shows: the functions of user code as the symbol tables have them.
+// nativeStacks returns the part of a profile's stacks that perf reports: functions in user space, named by symbol tables.
 func nativeStacks(p *profile.Profile, program string) []compare.Stack {
 	var all []compare.Stack
 	for _, s := range p.Sample {
@@ -84,8 +84,8 @@ func nativeStacks(p *profile.Profile, program string) []compare.Stack {
 	return all
 }
 
-// nativeFrame is compared by its function in the program itself, and by its object elsewhere: a library's
-// function may have several names, of which each profiler takes one.
+// nativeFrame returns the function for a frame of the program itself, and the object for a frame of a library:
+// a library's function may have several names, of which each profiler chooses one.
 func nativeFrame(function, object, program string) compare.Frame {
 	if object != program {
 		return compare.Frame{Function: "in " + path.Base(object)}

@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// bench is a namespace of its own in the cluster.
+// bench is a namespace in the cluster that is used by one measure.
 type bench struct {
 	client    *kubernetes.Clientset
 	namespace string
@@ -48,7 +48,7 @@ func (b *bench) close() {
 	b.client.CoreV1().Namespaces().Delete(context.Background(), b.namespace, metav1.DeleteOptions{})
 }
 
-// wait polls for a minute until ready gives no error.
+// wait polls for up to a minute until ready returns no error.
 func (b *bench) wait(ctx context.Context, what string, ready func() error) error {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		err := ready()
@@ -90,12 +90,12 @@ func (b *bench) remove(ctx context.Context, name string) error {
 	return b.client.CoreV1().Pods(b.namespace).Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
 }
 
-// plugin starts kubectl pprof; its output is only shown when it fails.
+// plugin starts kubectl pprof. Its output is shown only when it fails.
 func (b *bench) plugin(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, os.Getenv("PPROF_PLUGIN"), append([]string{"-n", b.namespace, "-o", "-", "-f", "pprof"}, args...)...)
 }
 
-// profile runs the plugin to its end and gives the time that it took.
+// profile runs the plugin and returns how long it took.
 func (b *bench) profile(ctx context.Context, args ...string) (time.Duration, error) {
 	begin := time.Now()
 	cmd := b.plugin(ctx, args...)

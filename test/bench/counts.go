@@ -15,15 +15,15 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// counts compares the number of samples with the CPU time that the target used, and measures what the
-// profiler itself uses meanwhile, for all of these.
+// counts compares the number of samples with the CPU time that the target used, and measures the CPU time and memory
+// that the profiler uses meanwhile, for each combination of these.
 var (
 	countFrequencies = []int{19, 99, 499, 999} // Hz
 	countThreads     = []int{1, 2, 8, 64}
 )
 
-// countWindow is longer where there are fewer samples. While other programs use the CPUs too, it is by chance
-// whether the target is met: of n samples the chance is about √n, so that a busy machine misses what is asked.
+// countWindow returns how long to sample: longer at lower frequencies. While other programs use the CPUs too, the
+// number of samples is random with a deviation of about √n, so a busy machine may miss the limit.
 func countWindow(hz int) time.Duration {
 	switch {
 	case hz < 50:
@@ -76,18 +76,18 @@ func counts(ctx context.Context, b *bench) ([]row, error) {
 	return append(rows, row{Measure: "memory of the BPF maps, largest of the above", Unit: "MB", Value: maps}), nil
 }
 
-// count is one profile with what was used while it was sampled.
+// count is one profile with the resources used while it was sampled.
 type count struct {
 	samples   float64
 	used      time.Duration // CPU time of the target
-	own       float64       // CPU time of the profiler, by the wall time
-	perSample float64       // µs in the BPF program, those included in which it met other programs' threads
+	own       float64       // CPU time of the profiler divided by the wall time
+	perSample float64       // µs in the BPF program, including runs that found other programs' threads
 	peak      float64       // MB
 	maps      float64       // MB of BPF maps
 }
 
-// count takes a profile while it watches target and profiler. The profile says when sampling began and
-// ended; what was used then lies between two looks.
+// count takes a profile while it polls what target and profiler use. The profile records when sampling began and
+// ended; the use at those times is interpolated between two polls.
 func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*count, error) {
 	target, ok := targetOf(containerID, "/spin")
 	if !ok {
@@ -118,7 +118,7 @@ func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*c
 			profiler, _ = profilerOf(containerID)
 		} else {
 			ownUse.add(cpuTime(profiler))
-			if now := bpfOf(profiler); now.maps > 0 { // the capture has not yet closed
+			if now := bpfOf(profiler); now.maps > 0 { // the capture is still open
 				bpf = now
 			}
 		}
@@ -153,7 +153,7 @@ func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*c
 	return c, nil
 }
 
-// useOverTime is the CPU time that a process had used at several times.
+// useOverTime is a series of the CPU time that a process has used.
 type useOverTime struct {
 	at   []time.Time
 	used []time.Duration
@@ -167,7 +167,7 @@ func (u *useOverTime) between(begin, end time.Time) time.Duration {
 	return u.until(end) - u.until(begin)
 }
 
-// until interpolates.
+// until returns the CPU time used until a moment, interpolated.
 func (u *useOverTime) until(t time.Time) time.Duration {
 	for i := 1; i < len(u.at); i++ {
 		if u.at[i].After(t) {

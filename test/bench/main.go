@@ -1,8 +1,8 @@
 //go:build linux
 
-// Command bench measures on a cluster what the README claims, prints a table and writes it to
+// Command bench measures on a cluster what the documentation claims about cost, prints a table and writes it to
 // out/bench.json. `make bench` runs it with the environment of test/with-cluster. Each measure is one
-// function in the table below; arguments choose some by name.
+// function in the table below. Arguments select measures by name.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// row is one measured value. Limit is the largest value asked for, 0 if none was.
+// row is one measured value. Limit is the largest acceptable value, 0 if there is none.
 type row struct {
 	Measure string  `json:"measure"`
 	Value   float64 `json:"value"`
@@ -33,7 +33,7 @@ type measure struct {
 	take func(context.Context, *bench) ([]row, error)
 }
 
-// measures in the order of the table; each gives one or more rows.
+// measures are listed in the order of the table. Each returns one or more rows.
 func measures() []measure {
 	all := []measure{
 		{"help", helpTime}, {"image", imageSize}, {"walltime", wallTime}, {"slowdown", slowdown}, {"slowdown-deep", slowdownDeep},
@@ -44,7 +44,7 @@ func measures() []measure {
 	return append(all, measure{"counts", counts}, measure{"memory", etcdMemory}, measure{"pictures", pictures}, measure{"browser", inBrowser})
 }
 
-// is tells whether a name chooses the measure: its own, or what is before a slash in it.
+// is reports whether a name selects the measure: the measure's own name, or its part before a slash.
 func (m measure) is(name string) bool { return m.name == name || strings.HasPrefix(m.name, name+"/") }
 
 func main() {

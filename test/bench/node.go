@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// needNode refuses a cluster that is elsewhere: what processes of the node use is read from this machine's /proc.
+// needNode refuses a cluster on another machine, because the processes of the node are read from this machine's /proc.
 func needNode() error {
 	if os.Getenv("PPROF_TEST_CLUSTER") == "" {
 		return errors.New("what the profiler uses can be read only on the test cluster of this machine: run without KUBECONFIG")
@@ -52,8 +52,8 @@ func findProcess(is func(dir string, commandLine []byte) bool) (pid int, ok bool
 	return 0, false
 }
 
-// cpuTimes is what all programs have used on all CPUs, and what a hypervisor has taken away meanwhile; it stays 0 if
-// it cannot be read (proc_stat(5)).
+// cpuTimes returns the CPU time that all programs have used and the time that a hypervisor has taken away (steal), from
+// /proc/stat (proc_stat(5)). Both are 0 if the file cannot be read.
 func cpuTimes() (busy, stolen time.Duration) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -61,17 +61,17 @@ func cpuTimes() (busy, stolen time.Duration) {
 	}
 	var user, nice, system, idle, iowait, irq, softirq, steal int64
 	fmt.Sscanf(string(text), "cpu %d %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &iowait, &irq, &softirq, &steal)
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on all architectures that we know
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on all architectures that Kubernetes supports
 	return time.Duration(user+nice+system) * tick, time.Duration(steal) * tick
 }
 
-// cpuTime is what the threads that a process has now have used.
+// cpuTime returns the CPU time that a process's present threads have used.
 func cpuTime(pid int) time.Duration {
 	var total time.Duration
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	for _, f := range files {
 		var ns int64
-		if text, err := os.ReadFile(f); err == nil { // else the thread has ended
+		if text, err := os.ReadFile(f); err == nil { // an error means that the thread has ended
 			fmt.Sscan(string(text), &ns)
 		}
 		total += time.Duration(ns)
@@ -79,18 +79,19 @@ func cpuTime(pid int) time.Duration {
 	return total
 }
 
-// peakMemory is a process's largest resident set (VmHWM), in MB.
+// peakMemory returns a process's peak resident set (VmHWM), in MB.
 func peakMemory(pid int) (float64, bool) {
 	kilobytes, ok := field(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:")
 	return kilobytes * 1024 / 1e6, ok
 }
 
-// forgetPeak makes the peak begin anew: proc_pid_clear_refs(5).
+// forgetPeak resets a process's peak resident set, see proc_pid_clear_refs(5).
 func forgetPeak(pid int) error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
 }
 
-// bpfUse is what the BPF maps (in MB) and programs of a process use. Programs are timed only while timeBPF is on.
+// bpfUse is the memory of a process's BPF maps, in MB, and the time of its BPF programs, which the kernel measures only
+// while timeBPF is on.
 type bpfUse struct {
 	maps float64
 	time time.Duration
@@ -120,7 +121,7 @@ func timeBPF() (restore func(), err error) {
 	return func() { os.WriteFile(path, before, 0) }, os.WriteFile(path, []byte("1"), 0)
 }
 
-// field is the number after a name at the beginning of a line.
+// field returns the number after a name at the beginning of a line.
 func field(path, name string) (value float64, ok bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -19,11 +19,11 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/stacks"
 )
 
-// flamegraphPL is where Debian's libdevel-nytprof-perl has it.
+// flamegraphPL is the path at which Debian's libdevel-nytprof-perl installs flamegraph.pl.
 const flamegraphPL = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
 
-// pictures compares a picture of 100,000 stacks with that of flamegraph.pl, both made of the same folded file
-// by a process of its own. CPU time says more than wall time on a machine that others use too.
+// pictures renders 100,000 stacks and compares the cost with flamegraph.pl's for the same folded file. Each runs in a
+// process of its own. CPU time is more meaningful than wall time on a shared machine.
 func pictures(ctx context.Context, _ *bench) ([]row, error) {
 	dir, err := os.MkdirTemp("", "kubectl-pprof-pictures-")
 	if err != nil {
@@ -84,10 +84,10 @@ func pictures(ctx context.Context, _ *bench) ([]row, error) {
 	}, nil
 }
 
-// conversion is what making a picture took: seconds, megabytes.
+// conversion is the cost of making a picture, in seconds and megabytes.
 type conversion struct{ wall, cpu, memory, size float64 }
 
-// quickest converts three times and gives the quickest: what else the machine does only adds.
+// quickest converts three times and returns the quickest run: other load on the machine only adds time.
 func quickest(ctx context.Context, folded string, command ...string) (best conversion, err error) {
 	for i := range 3 {
 		c, err := convert(ctx, folded, command...)
@@ -135,7 +135,7 @@ func writeFolded(ctx context.Context, program, path string, stacks int) error {
 	return f.Close()
 }
 
-// compilePage gives the size in kilobytes of a page of 2,000 stacks of Go's compiler at work.
+// compilePage returns the size, in kilobytes, of a page with 2,000 stacks of a running Go compiler.
 func compilePage(ctx context.Context, dir string) (float64, error) {
 	const stacks = 2000
 	var runs []*profile.Profile

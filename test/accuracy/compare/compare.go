@@ -1,5 +1,5 @@
-// Package compare tells how far two profiles of the same run agree. Its entry point is Compare. It knows
-// stacks of names only: how they were taken, and what is cut from them, is its callers' matter.
+// Package compare measures how far two profiles of the same run agree. Its entry point is Compare. It compares stacks
+// of names and does not depend on how they were sampled or trimmed.
 package compare
 
 import (
@@ -15,19 +15,19 @@ type Frame struct {
 	Line     int64
 }
 
-// Stack is a stack with the number of its samples, leaf first.
+// Stack is a stack, leaf first, with its number of samples.
 type Stack struct {
 	Frames []Frame
 	Count  int64
 }
 
-// Result is how far two profiles agree. Shares are from 0 to 1, points in hundredths.
+// Result describes how far two profiles agree. Shares are from 0 to 1, points are hundredths.
 type Result struct {
 	Ours, Reference int64 // samples
 	// Distance is the total variation distance of the flat distributions over functions: half the sum of the
 	// absolute differences of shares.
 	Distance float64
-	// Floor is what two samples of the pooled distribution, of these sizes, differ by: the 95th percentile.
+	// Floor is the 95th percentile of the distance between two random draws, of these sizes, from both profiles together.
 	Floor float64
 	// Points is the largest difference of the cumulative shares of a function or line that has over 1 % in
 	// either profile, and Worst names it.
@@ -38,12 +38,12 @@ type Result struct {
 }
 
 const (
-	considered  = 0.01 // cumulative share from which on a function is compared
+	considered  = 0.01 // smallest cumulative share of a function that is compared
 	missing     = 0.02
 	resamplings = 200
 )
 
-// Compare cuts both profiles' stacks to the reference's depth, on the leaf's side, and compares them.
+// Compare keeps of each stack as many frames, from the leaf, as the reference records, and compares the profiles.
 func Compare(ours, reference []Stack) Result {
 	depth := 0
 	for _, s := range reference {
@@ -72,7 +72,7 @@ func Compare(ours, reference []Stack) Result {
 	return r
 }
 
-// measured has a profile's numbers of samples.
+// measured holds the numbers of samples of a profile.
 type measured struct {
 	flat       map[string]int64 // by the leaf's function
 	cumulative map[string]int64 // by function, and by function and line
@@ -114,7 +114,7 @@ func distance(a, b map[string]int64, totalA, totalB int64) float64 {
 	return sum / 2
 }
 
-// keys lists those of both, in order, so that equal profiles give equal results.
+// keys returns the sorted keys of both maps, so that equal profiles have equal results.
 func keys(a, b map[string]int64) []string {
 	var all []string
 	for k := range a {
@@ -129,10 +129,10 @@ func keys(a, b map[string]int64) []string {
 	return all
 }
 
-// floor draws pairs of samples from both profiles together.
+// floor draws random pairs of profiles from both profiles together and returns the 95th percentile of their distances.
 func floor(a, b map[string]int64, totalA, totalB int64) float64 {
 	all := keys(a, b)
-	ends := make([]int64, len(all)) // of each key's part in the pool
+	ends := make([]int64, len(all)) // of each key's range in the pool
 	pool := int64(0)
 	for i, k := range all {
 		pool += a[k] + b[k]
