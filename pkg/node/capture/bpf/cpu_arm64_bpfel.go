@@ -75,6 +75,15 @@ const (
 	CPURecordKindRECORD_UNWALKED_TOTAL CPURecordKind = 3
 )
 
+type CPURegisterNumber uint32
+
+const (
+	CPURegisterNumberREG_FP    CPURegisterNumber = 29
+	CPURegisterNumberREG_LR    CPURegisterNumber = 30
+	CPURegisterNumberREG_SP    CPURegisterNumber = 31
+	CPURegisterNumberREGISTERS CPURegisterNumber = 32
+)
+
 type CPUSample struct {
 	_       structs.HostLayout
 	Kind    uint32
@@ -268,6 +277,7 @@ const (
 	CPUVarUnusedProcess         = "unused_process"
 	CPUVarUnusedRange           = "unused_range"
 	CPUVarUnusedRecordKind      = "unused_record_kind"
+	CPUVarUnusedRegisterNumber  = "unused_register_number"
 	CPUVarUnusedRule            = "unused_rule"
 	CPUVarUnusedSample          = "unused_sample"
 	CPUVarUnusedSavedKind       = "unused_saved_kind"
@@ -357,6 +367,7 @@ type CPUVariableSpecs struct {
 	UnusedProcess         *ebpf.VariableSpec `ebpf:"unused_process"`
 	UnusedRange           *ebpf.VariableSpec `ebpf:"unused_range"`
 	UnusedRecordKind      *ebpf.VariableSpec `ebpf:"unused_record_kind"`
+	UnusedRegisterNumber  *ebpf.VariableSpec `ebpf:"unused_register_number"`
 	UnusedRule            *ebpf.VariableSpec `ebpf:"unused_rule"`
 	UnusedSample          *ebpf.VariableSpec `ebpf:"unused_sample"`
 	UnusedSavedKind       *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
@@ -429,6 +440,7 @@ type CPUVariables struct {
 	UnusedProcess         *ebpf.Variable `ebpf:"unused_process"`
 	UnusedRange           *ebpf.Variable `ebpf:"unused_range"`
 	UnusedRecordKind      *ebpf.Variable `ebpf:"unused_record_kind"`
+	UnusedRegisterNumber  *ebpf.Variable `ebpf:"unused_register_number"`
 	UnusedRule            *ebpf.Variable `ebpf:"unused_rule"`
 	UnusedSample          *ebpf.Variable `ebpf:"unused_sample"`
 	UnusedSavedKind       *ebpf.Variable `ebpf:"unused_saved_kind"`

@@ -14,25 +14,31 @@ static __always_inline int is_kernel_address(__u64 address)
 /* All registers, by their DWARF numbers: System V ABI for x86-64, figure 3.36, and "DWARF for the Arm
  * 64-bit Architecture". */
 #if defined(__TARGET_ARCH_x86)
-#define REGISTERS 16
-#define REG_FP 6
-#define REG_SP 7
+enum register_number {
+	REG_FP = 6,
+	REG_SP = 7,
+	REGISTERS = 16, /* number of registers */
+};
 #define EVENT_PC(ctx) ((ctx)->regs.ip)
 #define TYPED_THREAD_POINTER(task) ((task)->thread.fsbase)
 #define PROBED_THREAD_POINTER(task) BPF_CORE_READ(task, thread.fsbase)
 #define SAVED_REGISTERS(saved) (saved)
 #define THREAD_SIZE (4 * 4096) /* arch/x86/include/asm/page_64_types.h, without KASAN */
 #elif defined(__TARGET_ARCH_arm64)
-#define REGISTERS 32
-#define REG_FP 29
-#define REG_LR 30
-#define REG_SP 31
+enum register_number {
+	REG_FP = 29,
+	REG_LR = 30,
+	REG_SP = 31,
+	REGISTERS = 32, /* number of registers */
+};
 #define EVENT_PC(ctx) ((ctx)->regs.pc)
 #define TYPED_THREAD_POINTER(task) ((task)->thread.uw.tp_value)
 #define PROBED_THREAD_POINTER(task) BPF_CORE_READ(task, thread.uw.tp_value)
 #define SAVED_REGISTERS(saved) (&(saved)->user_regs)
 #define THREAD_SIZE (4 * 4096) /* arch/arm64/include/asm/memory.h, pages of 4 KiB without KASAN */
 #endif
+
+const enum register_number *unused_register_number __attribute__((unused)); /* keeps the type in BTF for bpf2go -type */
 
 struct user_registers {
 	__u64 pc;

@@ -5,6 +5,14 @@
 #pragma once
 #include "sample.h"
 
+/* The lowest bits of a serial are the number of the CPU that issued it. No CPU has the number of all ones: user space
+ * issues those serials. */
+enum serial_layout {
+	SERIAL_CPU_BITS = 16,
+};
+
+const enum serial_layout *unused_serial_layout __attribute__((unused));
+
 /* A place where a thread waits, identified by pc, sp and state. The frame pointer is not part of the identity:
  * code that keeps none uses the register for other values. */
 struct place {

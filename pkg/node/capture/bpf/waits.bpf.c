@@ -39,9 +39,10 @@ static __always_inline int in_target_cached(struct cpu_state *a, struct task_str
 	return 0;
 }
 
+/* Returns a serial that is unique in the capture. */
 static __always_inline __u64 new_serial(struct cpu_state *a)
 {
-	return ++a->last_serial << 16 | (__u16)bpf_get_smp_processor_id();
+	return ++a->last_serial << SERIAL_CPU_BITS | (__u16)bpf_get_smp_processor_id();
 }
 
 /* Sends a total, or counts it as lost. Without a serial user space knows no stack for it. */

@@ -174,6 +174,12 @@ type WaitsScratch struct {
 	}
 }
 
+type WaitsSerialLayout uint32
+
+const (
+	WaitsSerialLayoutSERIAL_CPU_BITS WaitsSerialLayout = 16
+)
+
 type WaitsSleeper struct {
 	_         structs.HostLayout
 	ReaderTid uint32
@@ -321,9 +327,11 @@ const (
 	WaitsVarUnusedProcess         = "unused_process"
 	WaitsVarUnusedRange           = "unused_range"
 	WaitsVarUnusedRecordKind      = "unused_record_kind"
+	WaitsVarUnusedRegisterNumber  = "unused_register_number"
 	WaitsVarUnusedRule            = "unused_rule"
 	WaitsVarUnusedSample          = "unused_sample"
 	WaitsVarUnusedSavedKind       = "unused_saved_kind"
+	WaitsVarUnusedSerialLayout    = "unused_serial_layout"
 	WaitsVarUnusedSleeper         = "unused_sleeper"
 	WaitsVarUnusedStackCapacity   = "unused_stack_capacity"
 	WaitsVarUnusedThread          = "unused_thread"
@@ -420,9 +428,11 @@ type WaitsVariableSpecs struct {
 	UnusedProcess         *ebpf.VariableSpec `ebpf:"unused_process"`
 	UnusedRange           *ebpf.VariableSpec `ebpf:"unused_range"`
 	UnusedRecordKind      *ebpf.VariableSpec `ebpf:"unused_record_kind"`
+	UnusedRegisterNumber  *ebpf.VariableSpec `ebpf:"unused_register_number"`
 	UnusedRule            *ebpf.VariableSpec `ebpf:"unused_rule"`
 	UnusedSample          *ebpf.VariableSpec `ebpf:"unused_sample"`
 	UnusedSavedKind       *ebpf.VariableSpec `ebpf:"unused_saved_kind"`
+	UnusedSerialLayout    *ebpf.VariableSpec `ebpf:"unused_serial_layout"`
 	UnusedSleeper         *ebpf.VariableSpec `ebpf:"unused_sleeper"`
 	UnusedStackCapacity   *ebpf.VariableSpec `ebpf:"unused_stack_capacity"`
 	UnusedThread          *ebpf.VariableSpec `ebpf:"unused_thread"`
@@ -506,9 +516,11 @@ type WaitsVariables struct {
 	UnusedProcess         *ebpf.Variable `ebpf:"unused_process"`
 	UnusedRange           *ebpf.Variable `ebpf:"unused_range"`
 	UnusedRecordKind      *ebpf.Variable `ebpf:"unused_record_kind"`
+	UnusedRegisterNumber  *ebpf.Variable `ebpf:"unused_register_number"`
 	UnusedRule            *ebpf.Variable `ebpf:"unused_rule"`
 	UnusedSample          *ebpf.Variable `ebpf:"unused_sample"`
 	UnusedSavedKind       *ebpf.Variable `ebpf:"unused_saved_kind"`
+	UnusedSerialLayout    *ebpf.Variable `ebpf:"unused_serial_layout"`
 	UnusedSleeper         *ebpf.Variable `ebpf:"unused_sleeper"`
 	UnusedStackCapacity   *ebpf.Variable `ebpf:"unused_stack_capacity"`
 	UnusedThread          *ebpf.Variable `ebpf:"unused_thread"`

@@ -1,5 +1,5 @@
-/* For each line that it reads it waits 50 times where no signal wakes it, as for a disk: for its child, which was made by
- * vfork, to exit. It says for how long, in seconds. */
+/* For each line on stdin, waits 50 times uninterruptibly, as for a disk: in vfork, for the child to exit. Prints how
+ * long that took, in seconds. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/wait.h>

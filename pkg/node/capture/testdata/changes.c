@@ -1,5 +1,5 @@
-/* Works in one function until there is a byte on stdin, and then in another that was not mapped before. Compiled
- * with -DLIBRARY it is the library, and with -DSUCCESSOR the program, that comes then. */
+/* Is busy in one function until a byte arrives on stdin, then in another that was not mapped before. With -DLIBRARY it
+ * compiles to the library that has the second function, with -DSUCCESSOR to the program that has it. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <string.h>
@@ -35,7 +35,7 @@ __attribute__((noinline)) void before(void)
 			count++;
 }
 
-/* changes WHAT FILE: "execute" it, "load" it as a library, or "wait" for ever. */
+/* Usage: changes execute|load|wait FILE. After before(), executes FILE or loads it as a library; "wait" does neither. */
 int main(int argc, char **argv)
 {
 	fcntl(0, F_SETFL, O_NONBLOCK);

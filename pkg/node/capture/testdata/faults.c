@@ -1,4 +1,4 @@
-/* Touches known numbers of pages on known paths: each line that is read is a number of pages, for two threads each. */
+/* Touches a known number of pages on known call paths. Each line on stdin is a number of pages for each of two threads. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ static NOINLINE void touch(char *memory, long pages)
 	__asm__ volatile("" ::: "memory");
 }
 
-/* Small pages only, given back each time. */
+/* Maps new pages of 4 KiB, uses and unmaps them. */
 static NOINLINE void fresh(long pages, void (*use)(char *, long))
 {
 	while (pages > 0) {
@@ -40,7 +40,7 @@ static NOINLINE void *grow(void *pages)
 	return 0;
 }
 
-/* Prints how long it took, in ns. */
+/* Prints the time taken for each line, in ns. */
 int main(void)
 {
 	long pages;

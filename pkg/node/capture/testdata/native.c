@@ -1,4 +1,4 @@
-/* Busy programs whose stacks are hard to walk: each keeps the CPU in burn(), below a chain of callers. */
+/* Programs whose stacks are hard to walk. Each is busy in burn(), called through a chain of functions. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -11,7 +11,7 @@ static volatile unsigned long sink;
 
 #define KEEP __attribute__((noinline, noclone))
 
-/* Callee-saved registers, the frame pointer's among them, are all in use here. */
+/* Uses all callee-saved registers, including the frame pointer. */
 KEEP static unsigned long burn(unsigned long n)
 {
 	unsigned long a = n, b = n ^ 1, c = n + 2, d = n * 3, e = n - 4, f = ~n, g = n << 6, h = n >> 1;
@@ -22,7 +22,7 @@ KEEP static unsigned long burn(unsigned long n)
 	return sink = a + b + c + d + e + f + g + h;
 }
 
-/* A chain of functions that differ, so that none is folded into another. */
+/* A chain of functions that differ, so that the compiler does not merge them. */
 #define LINK(n, next) \
 	KEEP static unsigned long link##n(unsigned long x) { char room[16 * n]; memset(room, (int)x, sizeof(room)); return next(x + n) + room[x % (16 * n)]; }
 LINK(1, burn)
@@ -37,7 +37,7 @@ KEEP static void deep(void)
 		link5(sink);
 }
 
-/* qsort of the C library calls back. */
+/* The C library calls back, from qsort. */
 KEEP static int compare(const void *a, const void *b)
 {
 	burn(sink);
@@ -55,7 +55,7 @@ KEEP static void callback(void)
 	}
 }
 
-/* Most time is spent in a signal handler, which interrupted a loop. */
+/* Spends most of its time in a signal handler that interrupts a loop. */
 KEEP static void handler(int number)
 {
 	(void)number;
@@ -81,7 +81,7 @@ KEEP static void by_signal(void)
 	interrupted();
 }
 
-/* The kernel's own code in the process. */
+/* Runs the vDSO, the kernel's code in the process. */
 KEEP static void vdso(void)
 {
 	struct timespec t;
@@ -90,7 +90,7 @@ KEEP static void vdso(void)
 		clock_gettime(CLOCK_MONOTONIC, &t);
 }
 
-/* A stack frame that has been aligned has no fixed distance to its caller's. */
+/* Has an aligned frame, whose distance from the caller's frame varies. */
 KEEP static void aligned(void)
 {
 	for (;;) {
@@ -103,7 +103,7 @@ KEEP static void aligned(void)
 	}
 }
 
-/* Code that nothing describes, and that uses the frame pointer for something else. */
+/* Code without unwind information that uses the frame pointer as a plain register. */
 __asm__(".text\n.type undescribed,@function\nundescribed:\n"
 #if defined(__x86_64__)
 	"push %rbp\nsub $32, %rsp\nmov $12345, %ebp\n1: call burn_for_asm\njmp 1b\n"

@@ -1,4 +1,4 @@
-/* Starts many short processes: half of them work as they were forked, half execute this program again. */
+/* Starts many short processes. Half of them are busy after fork, half execute this program first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -30,7 +30,7 @@ static long long used(int who)
 	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000LL + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000LL;
 }
 
-/* storm PROCESSES PER_SECOND CPU_NS: begins when there is a line on stdin, and prints the CPU time of all in ns. */
+/* Usage: storm PROCESSES PER_SECOND CPU_NS. Starts when a line arrives on stdin; prints the CPU time of all in ns. */
 int main(int argc, char **argv)
 {
 	if (argc == 2) {
@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 	getchar();
 	long long next = now(CLOCK_MONOTONIC);
 	for (int i = 0; i < count; i++) {
-		/* At irregular times, or the profiler's own rhythm would meet the same processes always. */
+		/* At irregular times, so that the starts do not synchronize with the sampling period. */
 		next += random() % (2000000000LL / rate);
 		long long pause = next - now(CLOCK_MONOTONIC);
 		if (pause > 0)

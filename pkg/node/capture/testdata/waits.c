@@ -1,4 +1,4 @@
-/* Waits for known times, on known paths. */
+/* Waits for known times on known call paths. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,7 +21,7 @@ static NOINLINE void rest(long ns)
 static NOINLINE void nap_short(void) { rest(2000000); __asm__ volatile(""); }
 static NOINLINE void nap_long(void) { rest(10000000); __asm__ volatile(""); }
 
-/* What threads did, as they see it, times in ns. */
+/* What the threads measured themselves; times in ns. */
 static volatile long naps, napped_short, napped_long, waited_for_lock, burned, winked_short, winked_long;
 
 static long now(clockid_t clock)
@@ -31,7 +31,7 @@ static long now(clockid_t clock)
 	return t.tv_sec * 1000000000L + t.tv_nsec;
 }
 
-/* Two paths to the same place, with frames of the same size. */
+/* Two call paths to the same place, with frames of the same size. */
 static NOINLINE void *napper(void *_)
 {
 	for (;;) {
@@ -49,7 +49,7 @@ static NOINLINE void *napper(void *_)
 static NOINLINE void wink_short(void) { rest(100000); __asm__ volatile(""); }
 static NOINLINE void wink_long(void) { rest(900000); __asm__ volatile(""); }
 
-/* The same, too often for each stack to be walked. */
+/* The same, too often for every stack to be walked. */
 static NOINLINE void *winker(void *_)
 {
 	prctl(PR_SET_TIMERSLACK, 1);
@@ -74,7 +74,7 @@ static NOINLINE void want(void)
 
 static int turns[2][2];
 
-/* The other waits for the lock 20 ms of each 30. */
+/* Makes wanter wait for the lock for 20 of every 30 ms. */
 static NOINLINE void *holder(void *_)
 {
 	char c = 0;
@@ -130,7 +130,7 @@ static NOINLINE void burn(long ns)
 	burned += end - begin;
 }
 
-/* Works and rests. */
+/* Is busy for 5 ms of CPU time, then sleeps 5 ms. */
 static NOINLINE void *worker(void *_)
 {
 	for (;;) {
@@ -140,7 +140,7 @@ static NOINLINE void *worker(void *_)
 	return 0;
 }
 
-/* Two threads that hand each other a byte as often as they can, and count. */
+/* Two threads that pass a byte back and forth as fast as they can, and count the rounds. */
 static int there[2], back[2];
 static volatile long rounds;
 
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
 			return 1;
 		start("pinger", pinger);
 		start("ponger", ponger);
-		for (;;) { /* the count of rounds at each line that is read */
+		for (;;) { /* prints the number of rounds for each line on stdin */
 			char line[16];
 			if (!fgets(line, sizeof(line), stdin))
 				return 0;
