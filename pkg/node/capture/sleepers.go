@@ -47,7 +47,7 @@ func (w *waits) findSleepers() error {
 	}
 	stack := make([]byte, maxStackCopy)
 	for i := range all {
-		all[i].sample.serial = uint64(i+1)<<16 | 0xffff // no CPU has that number: see maxCPUs
+		all[i].sample.serial = uint64(i+1)<<serialCPUBits | (1<<serialCPUBits - 1) // no CPU has this number: see maxCPUs
 		all[i].sample.group = all[i].sample.serial
 		if err := w.found(&all[i], stack); err != nil {
 			return fmt.Errorf("stack of a thread that sleeps: %w", err)
@@ -122,7 +122,7 @@ func (w *waits) found(one *sleeper, stack []byte) error {
 		return nil
 	}
 	s.pid = uint32(pid)
-	sp := regs.R[registerSP]
+	sp := regs.R[bpf.CPURegisterNumberREG_SP]
 	n := copyStack(pid, sp, stack)
 	w.host.Lock()
 	if n == 0 {
@@ -219,5 +219,4 @@ func (w *waits) complete(s *sample) {
 	*s = *other
 }
 
-// registerSP is the number of the stack pointer in bpf/registers.h.
-var registerSP = map[string]int{"amd64": 7, "arm64": 31}[runtime.GOARCH]
+const serialCPUBits = bpf.WaitsSerialLayoutSERIAL_CPU_BITS
