@@ -33,7 +33,7 @@ func TestWrongUsage(t *testing.T) {
 		"one format for several":   {"web -f svg -o a.svg -o b.svg", "--format svg is for one --output; of several each has the format of its ending"},
 		"a width for nothing":      {"web --width 500", "--width is for the formats png and tree"},
 		"a scale for nothing":      {"web -f tree --scale 2", "--scale is for the format png"},
-		"too small a picture":      {"web -o a.png --width 20", "a picture's width is from 300 to 4000 pixels, not 20"},
+		"too small a picture":      {"web -o a.png --width 20", "the width of a picture must be from 300 to 4000 pixels, not 20"},
 		"an output twice":          {"web -o a.svg -o ./a.svg", "--output ./a.svg is given twice"},
 		"unknown flag":             {"web --jon", "unknown flag: --jon"},
 		"duration without a unit":  {"web -d 30", "must be a duration like"},

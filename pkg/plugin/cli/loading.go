@@ -47,7 +47,7 @@ func (l *loading) options() (o filter.Options, err error) {
 		}
 	}
 	if l.from < 0 || l.to < 0 || l.to > 0 && l.to <= l.from {
-		return o, usageError{fmt.Errorf("--from %v --to %v: there is no time between them", l.from, l.to)}
+		return o, usageError{fmt.Errorf("--from %v --to %v: not a valid range of time", l.from, l.to)}
 	}
 	o.From, o.To = l.from, l.to
 	return o, nil

@@ -60,7 +60,7 @@ wrote web.pb.gz
   100.0%  100.0%  main.main
 1 sample of 1 process in 2s
 `},
-		"idle": {cpuProfile(), "", []string{"web.svg"}, `No samples: the container used no CPU in these 2s. What it waits for, CPU samples cannot tell.
+		"idle": {cpuProfile(), "", []string{"web.svg"}, `No samples: the container used no CPU in these 2s. CPU samples do not show what it waits for.
 0 samples of 0 processes in 2s
 wrote web.svg
 `},

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// flags hands the driver its command line; without it the driver would take this process's.
+// flags is the command line for the driver, which would otherwise parse that of this process.
 type flags struct {
 	*flag.FlagSet
 	args []string

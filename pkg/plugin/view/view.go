@@ -1,7 +1,7 @@
-// Package view serves a profile to a browser: the web interface of github.com/google/pprof, with our flame graph as one more of
-// its pages. Its one entry point is Serve. It must not know where the profile came from.
+// Package view serves a profile to a browser: the web interface of github.com/google/pprof, with the flame graph of package render as
+// an additional page. Its entry point is Serve. It must not depend on where the profile came from.
 //
-// What is served is as confidential as the profile and reads files of this machine, so the rules are strict: see package guard.
+// The pages are as confidential as the profile, and some read source files of this machine. Package guard decides who may ask.
 package view
 
 import (
@@ -20,11 +20,11 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/guard"
 )
 
-// DefaultAddress is a free port that only this machine reaches.
+// DefaultAddress is any free port on the loopback interface.
 const DefaultAddress = "localhost:0"
 
-// Serve serves the profile until ctx ends. The address is HOST:PORT; without a host it is localhost, port 0
-// is any free one. ready is called with the URL once it can be asked for; messages of pprof go to log.
+// Serve serves the profile until ctx ends. The address is HOST:PORT; the host defaults to localhost, and port 0 means any free
+// port. Serve calls ready with the URL when the server accepts connections. Messages of pprof are written to log.
 func Serve(ctx context.Context, p *profile.Profile, address string, ready func(url string), log io.Writer) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -38,15 +38,15 @@ func Serve(ctx context.Context, p *profile.Profile, address string, ready func(u
 		return fmt.Errorf("cannot serve on %s: %w", address, err)
 	}
 	defer listener.Close()
-	picture, err := drawPicture(p)
+	picture, err := newPicture(p)
 	if err != nil {
 		return err
 	}
-	// The driver makes the pages and hands them over; it takes the profile for its own.
+	// The driver passes its handlers to HTTPServer. It modifies the profile, so it gets a copy.
 	return driver.PProf(&driver.Options{
 		Flagset: newFlags("-http="+listener.Addr().String(), "-no_browser", "profile"),
-		Fetch:   fetched{p.Copy()},
-		Sym:     symbolized{},
+		Fetch:   fetcher{p.Copy()},
+		Sym:     noSymbolizer{},
 		Obj:     noBinaries{},
 		UI:      messages{log},
 		HTTPServer: func(args *driver.HTTPServerArgs) error {
@@ -56,14 +56,14 @@ func Serve(ctx context.Context, p *profile.Profile, address string, ready func(u
 	})
 }
 
-// prefix is where the driver's pages are by its own custom; their links are relative.
+// prefix is the path of the driver's pages, the same as in `go tool pprof`. Their links are relative.
 const prefix = "/ui"
 
-// private are pages that read source files or binaries of this machine, or change the user's pprof
-// settings: nothing for others.
+// private are pages that read source files or binaries of this machine or change the user's pprof settings. Only requests over
+// loopback may use them.
 var private = map[string]bool{"/source": true, "/disasm": true, "/saveconfig": true, "/deleteconfig": true}
 
-// pages puts the driver's handlers under their prefix, with ours among them.
+// pages returns a handler with the driver's pages and the flame graph below prefix.
 func pages(handlers map[string]http.Handler, picture http.Handler, loopback bool) http.Handler {
 	mux := http.NewServeMux()
 	for path, h := range handlers {
@@ -91,29 +91,29 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, rea
 	ready("http://" + listener.Addr().String() + "/")
 	err := server.Serve(listener)
 	if stop() {
-		return err // it ended by itself
+		return err // the server failed before ctx ended
 	}
-	<-stopped // a page that was still being sent when the time was over is of no interest
+	<-stopped // its error does not matter: a page was still being sent when the time was over
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
 
-// fetched is the driver's source of the profile.
-type fetched struct{ p *profile.Profile }
+// fetcher passes the profile to the driver.
+type fetcher struct{ p *profile.Profile }
 
-func (f fetched) Fetch(string, time.Duration, time.Duration) (*profile.Profile, string, error) {
+func (f fetcher) Fetch(string, time.Duration, time.Duration) (*profile.Profile, string, error) {
 	return f.p, "", nil
 }
 
-// symbolized keeps the driver from looking for symbols: the profile has its names.
-type symbolized struct{}
+// noSymbolizer keeps the driver from looking for symbols: the profile is symbolized.
+type noSymbolizer struct{}
 
-func (symbolized) Symbolize(string, driver.MappingSources, *profile.Profile) error { return nil }
+func (noSymbolizer) Symbolize(string, driver.MappingSources, *profile.Profile) error { return nil }
 
-// noBinaries keeps the driver from opening the files that a profile names: they are in the container, and
-// one of that name on this machine is another.
+// noBinaries keeps the driver from opening the binaries that a profile names. They are in the container; files of the same name on
+// this machine are different ones.
 type noBinaries struct{}
 
 var errNoBinaries = errors.New("the binaries are in the container, not here")
@@ -126,7 +126,7 @@ func (noBinaries) Disasm(string, uint64, uint64, bool) ([]driver.Inst, error) {
 	return nil, errNoBinaries
 }
 
-// messages passes on what the driver says that is worth saying.
+// messages passes on the errors of the driver.
 type messages struct{ log io.Writer }
 
 func (messages) ReadLine(string) (string, error)     { return "", io.EOF }

@@ -23,7 +23,7 @@ func small() *profile.Profile {
 	}
 }
 
-// serving serves a small profile on the address and gives the URL.
+// serving serves a small profile on the address and returns the URL.
 func serving(t *testing.T, address string) string {
 	t.Helper()
 	t.Setenv("HOME", t.TempDir())
@@ -34,7 +34,7 @@ func serving(t *testing.T, address string) string {
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("it ended with %v", err)
+			t.Errorf("Serve: %v", err)
 		}
 	})
 	select {
@@ -74,7 +74,7 @@ func TestPages(t *testing.T) {
 		if status, body, _ := get(t, url+page, nil); status != 200 || !strings.Contains(body, "main.work") {
 			t.Errorf("/%s: status %d: %.500s", page, status, body)
 		} else if !strings.Contains(body, `href="./kubectl-pprof"`) {
-			t.Errorf("/%s: our page is not in the menu; has the driver's changed?", page)
+			t.Errorf("/%s: the flame graph is not in the menu; has the driver's menu changed?", page)
 		}
 	}
 	status, body, header := get(t, url+"ui/kubectl-pprof", nil)
@@ -91,23 +91,23 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestOnlyThisMachineMayAsk(t *testing.T) {
+func TestOnlyLoopbackIsAllowed(t *testing.T) {
 	url := serving(t, "localhost:0")
 	for name, c := range map[string]struct {
 		path   string
 		change func(*http.Request)
 		want   int
 	}{
-		"as shown":                  {"", nil, 200},
-		"by name":                   {"", func(r *http.Request) { r.Host = "LOCALHOST:1234" }, 200},
-		"IPv6":                      {"", func(r *http.Request) { r.Host = "[::1]:1234" }, 200},
-		"by another's name":         {"", func(r *http.Request) { r.Host = "evil.example" }, 403},
-		"by another's address":      {"", func(r *http.Request) { r.Host = "192.0.2.1" }, 403},
-		"no name":                   {"", func(r *http.Request) { r.Host = ":80" }, 403},
-		"from our own page":         {"ui/top", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }, 200},
-		"from another site":         {"ui/saveconfig?config=x", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
-		"from another port of ours": {"ui/top", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") }, 403},
-		"a write":                   {"ui/top", func(r *http.Request) { r.Method = http.MethodPost }, 405},
+		"as printed":            {"", nil, 200},
+		"by name":               {"", func(r *http.Request) { r.Host = "LOCALHOST:1234" }, 200},
+		"IPv6":                  {"", func(r *http.Request) { r.Host = "[::1]:1234" }, 200},
+		"other name":            {"", func(r *http.Request) { r.Host = "evil.example" }, 403},
+		"other address":         {"", func(r *http.Request) { r.Host = "192.0.2.1" }, 403},
+		"no name":               {"", func(r *http.Request) { r.Host = ":80" }, 403},
+		"same origin":           {"ui/top", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }, 200},
+		"cross site":            {"ui/saveconfig?config=x", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
+		"same site, other port": {"ui/top", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") }, 403},
+		"POST":                  {"ui/top", func(r *http.Request) { r.Method = http.MethodPost }, 405},
 	} {
 		if status, body, _ := get(t, url+c.path, c.change); status != c.want {
 			t.Errorf("%s: status %d, want %d: %.200s", name, status, c.want, body)
@@ -115,7 +115,7 @@ func TestOnlyThisMachineMayAsk(t *testing.T) {
 	}
 }
 
-func TestServedToOthersOnlyWhatIsInTheProfile(t *testing.T) {
+func TestPrivatePagesNeedLoopback(t *testing.T) {
 	url := serving(t, "0.0.0.0:0")
 	_, port, err := net.SplitHostPort(strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/"))
 	if err != nil {
@@ -135,7 +135,7 @@ func TestServedToOthersOnlyWhatIsInTheProfile(t *testing.T) {
 	}
 }
 
-func TestNothingToServeOn(t *testing.T) {
+func TestInvalidAddresses(t *testing.T) {
 	taken, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestNothingToServeOn(t *testing.T) {
 		taken.Addr().String():    "cannot serve on " + taken.Addr().String(),
 		"no.such.name.invalid:1": "cannot serve on no.such.name.invalid:1",
 	} {
-		err := Serve(t.Context(), small(), address, func(string) { t.Error("it serves") }, io.Discard)
+		err := Serve(t.Context(), small(), address, func(string) { t.Error("ready was called") }, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", address, err)
 		}

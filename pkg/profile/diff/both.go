@@ -20,8 +20,8 @@ func (d *Diff) both() (*profile.Profile, error) {
 	}
 	p.DefaultSampleType, p.TimeNanos = "after", d.after.p.TimeNanos
 	meta.DifferenceOf.Add(p, d.Type)
-	meta.Before.Add(p, d.whole(d.before))
-	meta.After.Add(p, d.whole(d.after))
+	meta.Before.Add(p, d.sideTotal(d.before))
+	meta.After.Add(p, d.sideTotal(d.after))
 	meta.SampleQuanta.Add(p, meta.Quanta{Before: d.before.quantum, After: d.after.quantum})
 	if d.Normalized {
 		meta.Compared.Add(p, meta.AsShares)

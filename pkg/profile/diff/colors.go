@@ -8,9 +8,9 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// fill is a frame's colour: by its cumulative change, strongest where the value doubled or halved.
+// fill returns a frame's colour. It shows the cumulative change and is strongest where the value doubled or halved.
 func (d *Diff) fill(c Change) string {
-	if !d.Certain(c) {
+	if !d.Significant(c) {
 		return render.SameColor
 	}
 	if c.New() {
@@ -25,7 +25,7 @@ func (d *Diff) fill(c Change) string {
 	return mix(to, 0.2+0.8*strength)
 }
 
-// mix goes from white to a colour.
+// mix returns a mixture of white and a colour, as "#rrggbb". Part is the share of the colour, from 0 to 1.
 func mix(to [3]int, part float64) string {
 	var rgb [3]int
 	for i, v := range to {
@@ -34,7 +34,7 @@ func mix(to [3]int, part float64) string {
 	return fmt.Sprintf("#%02x%02x%02x", rgb[0], rgb[1], rgb[2])
 }
 
-// headline says what is compared.
+// headline returns the title of the picture: what is compared.
 func (d *Diff) headline() string {
 	what := "Change of " + render.Printable(d.Type)
 	if d.Normalized {
@@ -43,23 +43,23 @@ func (d *Diff) headline() string {
 	return what
 }
 
-// totals says what both sides are and sum up to.
+// totals returns a line with the totals of both sides.
 func (d *Diff) totals() string {
 	total := d.Total()
-	line := fmt.Sprintf("before %s, after %s", d.whole(d.before), d.whole(d.after))
+	line := fmt.Sprintf("before %s, after %s", d.sideTotal(d.before), d.sideTotal(d.after))
 	if !d.Normalized && total.Before != 0 {
 		line += fmt.Sprintf(": %s (%+.1f%%)", d.quantity(total), 100*d.Delta(total)/float64(total.Before))
 	}
 	return line
 }
 
-// changeColors is the legend.
+// changeColors are the entries of the legend.
 var changeColors = []struct{ word, fill string }{
 	{"more", mix(render.MoreColor, 1)}, {"less, removed", mix(render.LessColor, 1)}, {"new", render.NewColor}, {"the same, or within the noise of sampling", render.SameColor},
 }
 
-// legend writes what the colours mean, at a height.
-func legend(out *bytes.Buffer, y float64) {
+// writeLegend writes the legend as SVG, with its upper edge at y.
+func writeLegend(out *bytes.Buffer, y float64) {
 	x := margin
 	for _, e := range changeColors {
 		fmt.Fprintf(out, `<rect x="%.2f" y="%g" width="12" height="12" fill="%s"/><text x="%.2f" y="%g">%s</text>`, x, y, e.fill, x+16, y+10, e.word)

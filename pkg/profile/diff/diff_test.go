@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// folded makes a profile of lines "root;…;leaf count", each sample 10 ms.
+// folded returns a profile made from lines "root;…;leaf count" with 10 ms per sample.
 func folded(lines ...string) *profile.Profile {
 	p := &profile.Profile{
 		SampleType:        []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
@@ -87,7 +87,7 @@ func TestGoldenFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				whole := bytes.NewBuffer(bytes.Clone(got.Bytes()))
-				if at := bytes.LastIndex(got.Bytes(), []byte("\n<script>")); at >= 0 { // and what follows, which other tests look at
+				if at := bytes.LastIndex(got.Bytes(), []byte("\n<script>")); at >= 0 { // other tests check the script and the payload
 					got = *bytes.NewBuffer(append(got.Bytes()[:at:at], "\n…\n"...))
 				}
 				if bytes.ContainsAny(got.Bytes(), "\x1b\x00") || bytes.Contains(got.Bytes(), []byte("NaN")) || bytes.Contains(got.Bytes(), []byte("Inf")) {
@@ -116,7 +116,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 }
 
-// The tree's nodes and the functions add up to the profiles; the profile of differences to their difference.
+// The nodes of the tree and the functions add up to the profiles, the profile of differences to their difference.
 func TestSumsAreExact(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	some := func() *profile.Profile {
@@ -175,7 +175,7 @@ func checkChildren(t *testing.T, n *Node) {
 	}
 }
 
-// Of two samplings of the same program next to nothing is certain to have changed.
+// Two profiles of the same program have almost no significant changes.
 func TestNoiseIsNoChange(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	sampled := func() *profile.Profile {
@@ -198,7 +198,7 @@ func TestNoiseIsNoChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range d.Functions {
-			if d.Certain(f.Self) {
+			if d.Significant(f.Self) {
 				certain++
 			}
 		}
@@ -216,11 +216,11 @@ func TestDifferentTypes(t *testing.T) {
 		!strings.Contains(err.Error(), `one has values of "inuse_space" in "bytes", the other of "cpu" in "nanoseconds"`) {
 		t.Error(err)
 	}
-	// Values that are no samples have no noise.
+	// Values that do not count samples have no noise.
 	more := other.Copy()
 	more.Sample[0].Value[1]++
 	d, err := Compare(other, more, false)
-	if err != nil || !d.Certain(d.Root.Change) {
+	if err != nil || !d.Significant(d.Root.Change) {
 		t.Errorf("%v: a byte more is a byte more", err)
 	}
 }
@@ -232,12 +232,12 @@ func TestDeepStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	var svg bytes.Buffer
-	if err := errors.Join(d.WriteSVG(&svg), d.WriteTable(io.Discard)); err != nil || !strings.Contains(svg.String(), "Deeper than 300 frames") {
+	if err := errors.Join(d.WriteSVG(&svg), d.WriteTable(io.Discard)); err != nil || !strings.Contains(svg.String(), "Frames deeper than 300") {
 		t.Errorf("%v: %.300s", err, &svg)
 	}
 }
 
-// A picture holds both profiles: each sum comes back, and so does the difference.
+// A picture holds both profiles: their totals and the difference can be read back.
 func TestPicturesHoldBothProfiles(t *testing.T) {
 	for name, c := range cases {
 		d, err := Compare(folded(c.before...), folded(c.after...), c.normalize)
@@ -265,7 +265,7 @@ func TestPicturesHoldBothProfiles(t *testing.T) {
 	}
 }
 
-// Whoever is colour-blind can tell more, less, new and the same; black text can be read on all.
+// The colours of more, less, new and same can be distinguished with colour blindness, and black text is readable on all.
 func TestColors(t *testing.T) {
 	looks := map[string]string{"more": mix(render.MoreColor, 1), "less": mix(render.LessColor, 1), "new": render.NewColor, "the same": render.SameColor}
 	for name, vision := range colors.Visions {

@@ -11,27 +11,28 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// merger makes the tree and the functions of both profiles.
+// merger builds the tree and the functions of both profiles.
 type merger struct {
-	nodes     map[place]*Node
+	nodes     map[nodeKey]*Node
 	functions map[string]*counted
 	processes bool
 }
 
-// place is where a node is in the tree.
-type place struct {
+// nodeKey identifies a node in the tree.
+type nodeKey struct {
 	parent *Node
 	name   string
 }
 
-// counted is a function with the sample that was last counted into it.
+// counted is a function with the last sample that was added to it, so that a recursion counts once.
 type counted struct {
 	Function
 	last *profile.Sample
 }
 
+// merge fills in Root and Functions.
 func (d *Diff) merge() {
-	m := merger{nodes: map[place]*Node{}, functions: map[string]*counted{}}
+	m := merger{nodes: map[nodeKey]*Node{}, functions: map[string]*counted{}}
 	m.processes = countProcesses(d.before.p) > 1 || countProcesses(d.after.p) > 1
 	d.Root = &Node{Name: "all"}
 	m.add(d.Root, d.before, func(c *Change) *int64 { return &c.Before })
@@ -49,8 +50,8 @@ func (d *Diff) merge() {
 	})
 }
 
-// add adds a profile; of gives its part of a change.
-func (m *merger) add(root *Node, s side, of func(*Change) *int64) {
+// add adds a profile. field selects the field of a Change that belongs to it.
+func (m *merger) add(root *Node, s side, field func(*Change) *int64) {
 	shown := make(map[*profile.Location][]string, len(s.p.Location))
 	for _, l := range s.p.Location {
 		shown[l] = render.FrameNames(l)
@@ -60,34 +61,34 @@ func (m *merger) add(root *Node, s side, of func(*Change) *int64) {
 		if value == 0 {
 			continue
 		}
-		*of(&at.Change) += value
+		*field(&at.Change) += value
 		if m.processes {
 			at = m.child(at, processName(sample))
-			*of(&at.Change) += value
+			*field(&at.Change) += value
 		}
 		var leaf *counted
 		for _, l := range slices.Backward(sample.Location) {
 			for _, name := range shown[l] {
 				at = m.child(at, name)
-				*of(&at.Change) += value
+				*field(&at.Change) += value
 				leaf = m.function(name)
 				if leaf.last != sample {
 					leaf.last = sample
-					*of(&leaf.Cum) += value
+					*field(&leaf.Cum) += value
 				}
 			}
 		}
 		if leaf != nil {
-			*of(&leaf.Self) += value
+			*field(&leaf.Self) += value
 		}
 	}
 }
 
 func (m *merger) child(parent *Node, name string) *Node {
-	n := m.nodes[place{parent, name}]
+	n := m.nodes[nodeKey{parent, name}]
 	if n == nil {
 		n = &Node{Name: name}
-		m.nodes[place{parent, name}] = n
+		m.nodes[nodeKey{parent, name}] = n
 		parent.Children = append(parent.Children, n)
 	}
 	return n

@@ -9,8 +9,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// WritePprof writes after minus before as a profile with negative values. `go tool pprof` takes samples with the label
-// pprof::base for what shares are shares of.
+// WritePprof writes after minus before as a profile, which may have negative values. The samples of before have the label
+// pprof::base: `go tool pprof` shows shares of their total.
 func (d *Diff) WritePprof(w io.Writer) error {
 	before, after := d.before.p.Copy(), d.after.p.Copy()
 	if err := profile.CompatibilizeSampleTypes([]*profile.Profile{before, after}); err != nil {
@@ -20,7 +20,7 @@ func (d *Diff) WritePprof(w io.Writer) error {
 		meta.BaseLabel.Set(s, "true")
 	}
 	before.Scale(-d.before.scale)
-	// Periods must be equal and mean nothing in a difference.
+	// Merge requires equal periods; in a difference they have no meaning.
 	before.PeriodType, after.PeriodType = &profile.ValueType{}, &profile.ValueType{}
 	p, err := profile.Merge([]*profile.Profile{after, before})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// Measures of the picture in pixels. A monospace character is 0.602 of the font's size wide.
+// Measures of the picture in pixels. A monospace character is 0.602 times as wide as the font size.
 const (
 	svgWidth  = 1200.0
 	margin    = 10.0
@@ -20,27 +20,27 @@ const (
 	charWidth = fontSize * 0.602
 	headEnd   = 92.0
 	footSize  = 46.0
-	mostRows  = 300
+	maxRows   = 300
 )
 
-// thresholds are the widths in pixels below which frames are drawn as one; the first that keeps a file in its budget is taken.
+// thresholds are widths in pixels below which neighbouring frames are drawn as one. The first that keeps the file within its
+// budget is used.
 var thresholds = []float64{0.3, 0.6, 1, 2, 4, 8, 16, 40}
 
-// stillBudget bounds the picture, in bytes, that an HTML file has for those whose browser runs no script.
+// stillBudget is the largest size in bytes of the static picture in an HTML file, for browsers that run no scripts.
 const stillBudget = 30_000
 
-// drawing is the frames of a difference: those that there are after, and above them those that are gone.
+// drawing is a drawn flame graph in two sections: the frames of the profile after, and above it the frames that are gone.
 type drawing struct {
 	removed, frames bytes.Buffer
-	// head is where the upper edge of the first section would be without any removed code; bottom is the lower edge of the
-	// other.
+	// head is the upper edge of the lower section, bottom its lower edge.
 	head, bottom, least float64
 	rows                int // of the lower section
 	deeper              bool
 }
 
-// draws draws with its upper edge at top, as finely as the budget of bytes allows.
-func (d *Diff) draws(top float64, budget int) (pic drawing) {
+// draw draws with the upper edge at top, as finely as the budget in bytes allows.
+func (d *Diff) draw(top float64, budget int) (pic drawing) {
 	for _, least := range thresholds {
 		pic = d.drawAt(top, least)
 		if pic.removed.Len()+pic.frames.Len() <= budget {
@@ -50,6 +50,7 @@ func (d *Diff) draws(top float64, budget int) (pic drawing) {
 	return pic
 }
 
+// drawAt draws frames that are at least as wide as least, in pixels.
 func (d *Diff) drawAt(top, least float64) (pic drawing) {
 	graph := d.rows([]*Node{d.Root}, least, func(n *Node) float64 { return float64(n.After) * d.after.scale })
 	removed := d.removed()
@@ -59,36 +60,36 @@ func (d *Diff) drawAt(top, least float64) (pic drawing) {
 	if len(removed) > 0 {
 		pic.head += float64(len(gone.rows))*rowHeight + 44
 		fmt.Fprintf(&pic.removed, `<text x="%g" y="%g" font-weight="bold">Removed: only before, %s</text>`+"\n", margin, top+10, escape(d.valueText(gone.total)))
-		d.draw(&pic.removed, gone, unit, top+20+float64(len(gone.rows))*rowHeight)
+		d.drawGraph(&pic.removed, gone, unit, top+20+float64(len(gone.rows))*rowHeight)
 	}
 	out := &pic.frames
 	pic.bottom = pic.head + float64(pic.rows)*rowHeight
 	if graph.total == 0 {
 		fmt.Fprintf(out, `<text x="%g" y="%g">Nothing after: the second profile has no samples.</text>`+"\n", margin, pic.bottom-4)
 	}
-	// The script draws into this group, from its upper left corner.
+	// The script redraws this group.
 	fmt.Fprintf(out, `<g data-role="frames" data-head="%g" transform="translate(%g %g)">`+"\n", pic.head, margin, pic.bottom-float64(len(graph.rows))*rowHeight)
 	fmt.Fprintf(out, `<g transform="translate(%g 0)">`, -margin)
-	d.draw(out, graph, unit, float64(len(graph.rows))*rowHeight)
+	d.drawGraph(out, graph, unit, float64(len(graph.rows))*rowHeight)
 	out.WriteString("</g></g>\n")
 	return pic
 }
 
-// note says what is drawn, and what is not.
+// note returns a sentence on what is not drawn.
 func (pic drawing) note() string {
 	note := fmt.Sprintf("Frames narrower than %g px are drawn together, as (n smaller); the file holds them all.", pic.least)
 	if pic.deeper {
-		note = fmt.Sprintf("Deeper than %d frames it is not drawn. ", mostRows) + note
+		note = fmt.Sprintf("Frames deeper than %d are not drawn. ", maxRows) + note
 	}
 	return note
 }
 
-// widths says what widths are.
+// widths explains the picture.
 const widths = "Width is the value after; callers below, callees above; siblings by name."
 
-// WriteSVG draws a flame graph whose widths are the values after, and whose colours are the changes; code that is gone
-// has no width there and a section of its own above the other, in the same measure. All of that is there without script and
-// style sheet; the script works on both profiles, which the file carries.
+// WriteSVG draws a flame graph. Widths show the values after and colours the changes. Functions that are gone have no width there
+// and are drawn in a section of their own above, on the same scale. Scripts and style sheets are not needed for that; where
+// scripts run, they work on both profiles, which are embedded in the file.
 func (d *Diff) WriteSVG(w io.Writer) error {
 	p, err := d.both()
 	if err != nil {
@@ -98,7 +99,7 @@ func (d *Diff) WriteSVG(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	pic := d.draws(headEnd, max(render.SVGBudget-len(end)-10_000, 200_000))
+	pic := d.draw(headEnd, max(render.SVGBudget-len(end)-10_000, 200_000))
 	height := pic.bottom + footSize
 	var out bytes.Buffer
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%g" height="%g" viewBox="0 0 %[1]g %[2]g" font-family="monospace" font-size="%g" fill="#000000" role="img" aria-label="%s">`+"\n",
@@ -107,7 +108,7 @@ func (d *Diff) WriteSVG(w io.Writer) error {
 	fmt.Fprintln(&out, `<rect data-role="paper" width="100%" height="100%" fill="#ffffff"/>`)
 	fmt.Fprintf(&out, `<text x="%g" y="24" font-size="17" font-weight="bold">%s</text>`+"\n", margin, escape(d.headline()))
 	fmt.Fprintf(&out, `<text x="%g" y="44" fill="#444444">%s</text>`+"\n", margin, escape(d.totals()))
-	legend(&out, 60)
+	writeLegend(&out, 60)
 	fmt.Fprintf(&out, "<g>\n%s</g>\n", pic.removed.Bytes())
 	out.Write(pic.frames.Bytes())
 	fmt.Fprintf(&out, `<g data-role="foot" fill="#444444" transform="translate(%g %g)"><text data-role="detail" y="18">%s</text><text data-role="note" y="36">%s</text></g>`+"\n",
@@ -117,7 +118,7 @@ func (d *Diff) WriteSVG(w io.Writer) error {
 	return err
 }
 
-// WriteHTML writes the same as a page.
+// WriteHTML writes the flame graph of WriteSVG as a page.
 func (d *Diff) WriteHTML(w io.Writer) error {
 	p, err := d.both()
 	if err != nil {
@@ -126,33 +127,33 @@ func (d *Diff) WriteHTML(w io.Writer) error {
 	var key, still bytes.Buffer
 	key.WriteString("<p>\n")
 	for _, c := range changeColors {
-		render.WriteKeyEntry(&key, c.word, c.fill)
+		render.WriteLegendEntry(&key, c.word, c.fill)
 	}
 	key.WriteString("</p>\n")
-	pic := d.draws(0, stillBudget)
-	drawing := func(out *bytes.Buffer, what string, from, to float64, elements []byte) {
+	pic := d.draw(0, stillBudget)
+	svg := func(out *bytes.Buffer, what string, from, to float64, elements []byte) {
 		fmt.Fprintf(out, `<svg width="%g" height="%g" viewBox="0 %g %g %g" font-family="monospace" font-size="%g" role="img" aria-label="%s"><rect y="%g" width="100%%" height="100%%" fill="#ffffff"/>`+"\n%s</svg>\n",
 			svgWidth, to-from, from, svgWidth, to-from, fontSize, what, from, elements)
 	}
-	if pic.removed.Len() > 0 { // it stays when the script draws the rest
+	if pic.removed.Len() > 0 { // this section stays when the script redraws the rest
 		key.WriteString("<details open><summary>Removed</summary>\n")
-		drawing(&key, "Removed functions", 0, pic.head-20, pic.removed.Bytes())
+		svg(&key, "Removed functions", 0, pic.head-20, pic.removed.Bytes())
 		key.WriteString("</details>\n")
 	}
-	drawing(&still, escape(d.headline()), pic.head, pic.bottom, pic.frames.Bytes())
+	svg(&still, escape(d.headline()), pic.head, pic.bottom, pic.frames.Bytes())
 	fmt.Fprintf(&still, "<p>%s %s A browser that runs the page's script shows all.</p>\n", escape(widths), escape(pic.note()))
-	return render.WritePage(w, p, render.Page{Title: d.headline(), Lines: []string{d.totals()}, Key: key.Bytes(), Still: still.Bytes()})
+	return render.WritePage(w, p, render.Page{Title: d.headline(), Lines: []string{d.totals()}, Legend: key.Bytes(), Still: still.Bytes()})
 }
 
-// removed are the nodes of which nothing is left, and whose callers are not: the tops of what is gone. Changes within the
-// noise stay out, for what is rare is missing by chance.
+// removed returns the outermost nodes that are gone. Changes within the noise are left out: a function with few samples is
+// missing by chance.
 func (d *Diff) removed() (tops []*Node) {
 	todo := []*Node{d.Root}
 	for len(todo) > 0 {
 		n := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if n.Gone() {
-			if d.Certain(n.Change) {
+			if d.Significant(n.Change) {
 				tops = append(tops, n)
 			}
 			continue
@@ -164,21 +165,21 @@ func (d *Diff) removed() (tops []*Node) {
 	return tops
 }
 
-// box is a frame as drawn, or several that are too narrow, without a node. Places are in the unit of the values.
+// box is the place of a frame, or of a run of narrow siblings, which has no node. Coordinates are in the unit of the values.
 type box struct {
 	*Node
 	x, width float64
 	smaller  int
 }
 
-// graph is a flame graph laid out.
+// graph is the layout of a flame graph.
 type graph struct {
 	rows   [][]box
 	total  float64
 	deeper bool
 }
 
-// rows lays out trees side by side. A node's width is given by its value.
+// rows lays out trees side by side. The width of a node is its value; siblings narrower than narrowest pixels become one box.
 func (d *Diff) rows(roots []*Node, narrowest float64, value func(*Node) float64) (g graph) {
 	var row []box
 	for _, n := range roots {
@@ -189,7 +190,7 @@ func (d *Diff) rows(roots []*Node, narrowest float64, value func(*Node) float64)
 	}
 	least := g.total * narrowest / (svgWidth - 2*margin)
 	for len(row) > 0 {
-		if len(g.rows) == mostRows {
+		if len(g.rows) == maxRows {
 			g.deeper = true
 			return g
 		}
@@ -222,8 +223,8 @@ func (d *Diff) rows(roots []*Node, narrowest float64, value func(*Node) float64)
 	return g
 }
 
-// draw draws a graph with its roots' lower edge at bottom.
-func (d *Diff) draw(out *bytes.Buffer, g graph, unit, bottom float64) {
+// drawGraph draws a graph. The lower edge of its roots is at bottom; unit is the width in pixels of a value of 1.
+func (d *Diff) drawGraph(out *bytes.Buffer, g graph, unit, bottom float64) {
 	for i, row := range g.rows {
 		y := bottom - float64(i+1)*rowHeight
 		for _, b := range row {
@@ -242,7 +243,7 @@ func (d *Diff) draw(out *bytes.Buffer, g graph, unit, bottom float64) {
 	}
 }
 
-// describe is what a pointer over a frame shows.
+// describe returns the tooltip of a frame.
 func (d *Diff) describe(n *Node) string {
 	text := fmt.Sprintf("%s\nbefore %s, after %s", n.Name, d.value(n.Before, d.before), d.value(n.After, d.after))
 	switch {
@@ -250,7 +251,7 @@ func (d *Diff) describe(n *Node) string {
 		return text + ": new"
 	case n.Gone():
 		return text + ": removed"
-	case !d.Certain(n.Change):
+	case !d.Significant(n.Change):
 		return text + ": within the noise of sampling"
 	}
 	return text + ": " + d.quantity(n.Change)
@@ -258,7 +259,7 @@ func (d *Diff) describe(n *Node) string {
 
 func (d *Diff) valueText(v float64) string {
 	if d.Normalized {
-		return fmt.Sprintf("%.2f%%", share(v, d.largest()))
+		return fmt.Sprintf("%.2f%%", share(v, d.normalTotal()))
 	}
 	return render.Quantity(int64(math.Round(v)), d.Unit)
 }

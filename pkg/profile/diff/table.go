@@ -9,22 +9,22 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// tableRows bounds the table.
+// tableRows is the largest number of rows of the table.
 const tableRows = 40
 
-// WriteTable writes the largest changes of functions. Those within the noise of sampling are counted, not listed.
+// WriteTable writes the functions with the largest changes. Changes within the noise of sampling are counted, not listed.
 func (d *Diff) WriteTable(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	total := d.Total()
-	fmt.Fprintf(out, "before: %s\nafter:  %s\n", d.whole(d.before), d.whole(d.after))
+	fmt.Fprintf(out, "before: %s\nafter:  %s\n", d.sideTotal(d.before), d.sideTotal(d.after))
 	switch {
 	case total.Before == 0 && total.After == 0:
 		fmt.Fprintln(out, "neither profile has samples")
 		return out.Flush()
 	case total.Before == 0:
-		fmt.Fprintln(out, "the first profile has no samples: all is new")
+		fmt.Fprintln(out, "the first profile has no samples: everything is new")
 	case total.After == 0:
-		fmt.Fprintln(out, "the second profile has no samples: all is gone")
+		fmt.Fprintln(out, "the second profile has no samples: everything is gone")
 	case d.Normalized:
 		fmt.Fprintln(out, "compared as shares; changes are percentage points")
 	default:
@@ -33,7 +33,7 @@ func (d *Diff) WriteTable(w io.Writer) error {
 
 	noise, listed := 0, 0
 	for _, f := range d.Functions {
-		self, cum := d.Certain(f.Self), d.Certain(f.Cum)
+		self, cum := d.Significant(f.Self), d.Significant(f.Cum)
 		if !self && !cum {
 			if d.Delta(f.Self) != 0 || d.Delta(f.Cum) != 0 {
 				noise++
@@ -53,7 +53,7 @@ func (d *Diff) WriteTable(w io.Writer) error {
 			mark = " (removed)"
 		}
 		fmt.Fprintf(out, "%10s %10s %10s %10s  %s%s\n", d.value(f.Self.Before, d.before), d.value(f.Self.After, d.after),
-			d.certain(f.Self), d.certain(f.Cum), f.Name, mark)
+			d.changeText(f.Self), d.changeText(f.Cum), f.Name, mark)
 	}
 	switch {
 	case listed == 0:
@@ -67,9 +67,9 @@ func (d *Diff) WriteTable(w io.Writer) error {
 	return out.Flush()
 }
 
-// certain is a change as the table has it, "~" if it is noise.
-func (d *Diff) certain(c Change) string {
-	if !d.Certain(c) {
+// changeText returns a change as the table shows it: "=" for none, "~" for noise.
+func (d *Diff) changeText(c Change) string {
+	if !d.Significant(c) {
 		if d.Delta(c) == 0 {
 			return "="
 		}
@@ -78,11 +78,11 @@ func (d *Diff) certain(c Change) string {
 	return d.quantity(c)
 }
 
-// quantity is a change with its sign: of shares in percentage points, else in the unit.
+// quantity returns a change with its sign, in the unit of the values or in percentage points.
 func (d *Diff) quantity(c Change) string {
 	delta := d.Delta(c)
 	if d.Normalized {
-		return fmt.Sprintf("%+.2f%%", share(delta, d.largest()))
+		return fmt.Sprintf("%+.2f%%", share(delta, d.normalTotal()))
 	}
 	text := render.Quantity(int64(math.Round(delta)), d.Unit)
 	if delta > 0 {
@@ -91,7 +91,7 @@ func (d *Diff) quantity(c Change) string {
 	return text
 }
 
-// value is a function's value in one of the profiles.
+// value returns a value of one side as text.
 func (d *Diff) value(v int64, s side) string {
 	if d.Normalized {
 		return fmt.Sprintf("%.2f%%", share(float64(v), float64(s.total)))
@@ -99,8 +99,8 @@ func (d *Diff) value(v int64, s side) string {
 	return render.Quantity(v, d.Unit)
 }
 
-// whole is what one of the profiles sums up to, and what it is of if it says so.
-func (d *Diff) whole(s side) string {
+// sideTotal returns the total of a side as text, with the pod and container if the profile names them.
+func (d *Diff) sideTotal(s side) string {
 	text := render.Quantity(s.total, d.Unit)
 	if of := render.Subject(s.p); of != "" {
 		text += " of " + of
@@ -108,14 +108,15 @@ func (d *Diff) whole(s side) string {
 	return text
 }
 
-// largest is the total that normalized values are shares of.
-func (d *Diff) largest() float64 {
+// normalTotal returns the total that normalized values are shares of.
+func (d *Diff) normalTotal() float64 {
 	if d.after.total != 0 {
 		return float64(d.after.total)
 	}
 	return float64(d.before.total)
 }
 
+// share returns 100 * v / of, or 0 if of is 0.
 func share(v, of float64) float64 {
 	if of == 0 {
 		return 0

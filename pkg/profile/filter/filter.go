@@ -1,6 +1,6 @@
-// Package filter leaves out parts of a profile, by the words that the command line and the flame graph's page share. Its one
-// entry point is Options.Apply, which works on a *profile.Profile and gives another. A function's name is what
-// pkg/profile/render shows. It must not know how profiles are read.
+// Package filter reduces a profile to a part of it: by function, module or time. Its entry point is Options.Apply. The options are
+// the flags of the command line, and the page that package render writes has the same ones. Functions are matched by the names
+// that pkg/profile/render shows.
 package filter
 
 import (
@@ -17,18 +17,18 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// Options say what is left of a profile. The zero value leaves everything.
+// Options select a part of a profile. The zero value selects everything.
 type Options struct {
-	Focus  *regexp.Regexp // stacks in which a function's name matches
-	Hide   *regexp.Regexp // frames whose function's name matches are taken out; their weight goes to the caller
-	Module *regexp.Regexp // stacks with a frame in a matching module: the object file's path, or the package of a Go function
-	// HideModule takes frames out by their module, as Hide does by their function.
+	Focus  *regexp.Regexp // keep stacks with a function whose name matches
+	Hide   *regexp.Regexp // remove frames whose function name matches; their values go to the caller
+	Module *regexp.Regexp // keep stacks with a frame in a matching module: the path of an object file, or a Go package
+	// HideModule removes frames whose module matches; their values go to the caller.
 	HideModule *regexp.Regexp
-	From       time.Duration // samples taken at this time or later, since the start
-	To         time.Duration // samples taken before this time; 0 is the end
+	From       time.Duration // keep samples taken at this time or later, relative to the start
+	To         time.Duration // keep samples taken before this time; 0 means the end
 }
 
-// Apply gives the profile that is left, with a comment that says what was asked for. The given one is not changed.
+// Apply returns the selected part of the profile, with a comment that names the options. The given profile is not changed.
 func (o Options) Apply(p *profile.Profile) (*profile.Profile, error) {
 	if o == (Options{}) {
 		return p, nil
@@ -45,12 +45,12 @@ func (o Options) Apply(p *profile.Profile) (*profile.Profile, error) {
 	if o.Hide != nil || o.HideModule != nil {
 		o.hideFrames(left)
 	}
-	left = left.Compact() // also merges the stacks that have become equal
+	left = left.Compact() // merges stacks that have become equal, too
 	meta.Filter.Add(left, o.String())
 	return left, nil
 }
 
-// String gives the options as they stand on the command line.
+// String returns the options as command line flags.
 func (o Options) String() string {
 	var words []string
 	for _, e := range []struct {
@@ -70,15 +70,14 @@ func (o Options) String() string {
 	return strings.Join(words, " ")
 }
 
-// cutTime keeps the samples from From up to To. Those that do not say when they were taken are in no
-// stretch of time.
+// cutTime keeps the samples from From up to To. Samples without a time are removed.
 func (o Options) cutTime(p *profile.Profile) error {
 	end := o.To
 	if end == 0 {
 		end = 1<<63 - 1
 	}
 	if o.From < 0 || end <= o.From {
-		return fmt.Errorf("--from %v --to %v: there is no time between them", o.From, o.To)
+		return fmt.Errorf("--from %v --to %v: not a valid range of time", o.From, o.To)
 	}
 	timed := false
 	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool {
@@ -87,7 +86,7 @@ func (o Options) cutTime(p *profile.Profile) error {
 		return !ok || at < o.From.Milliseconds() || at >= end.Milliseconds()
 	})
 	if !timed {
-		return errors.New("--from and --to need samples with a time, and this profile has none")
+		return errors.New("--from and --to need samples with a time, which this profile does not have")
 	}
 	if p.DurationNanos > 0 {
 		length := min(end, time.Duration(p.DurationNanos)) - o.From
@@ -99,7 +98,7 @@ func (o Options) cutTime(p *profile.Profile) error {
 	return nil
 }
 
-// keepStacks drops the samples that match not all of the expressions.
+// keepStacks keeps the samples that match Focus and Module.
 func (o Options) keepStacks(p *profile.Profile) {
 	focused, inModule := map[*profile.Location]bool{}, map[*profile.Location]bool{}
 	for _, l := range p.Location {
@@ -113,21 +112,23 @@ func (o Options) keepStacks(p *profile.Profile) {
 	})
 }
 
+// inObject reports whether a location is in an object file whose path matches.
 func inObject(l *profile.Location, module *regexp.Regexp) bool {
 	return l.Mapping != nil && l.Mapping.File != "" && module.MatchString(l.Mapping.File)
 }
 
+// inPackage reports whether a function is in a Go package whose import path matches.
 func inPackage(f *profile.Function, module *regexp.Regexp) bool {
 	return f != nil && strings.HasSuffix(f.Filename, ".go") && module.MatchString(render.GoPackage(f))
 }
 
-// hideFrames takes frames out of all stacks. A stack of which nothing is left stays, without frames, so
-// that the sum is what it was.
+// hideFrames removes frames that match Hide or HideModule from all stacks. A stack that loses all its frames stays, so that the
+// total does not change.
 func (o Options) hideFrames(p *profile.Profile) {
 	gone := map[*profile.Location]bool{}
 	for _, l := range p.Location {
 		object := o.HideModule != nil && inObject(l, o.HideModule)
-		if len(l.Line) == 0 { // shown by the name of its object
+		if len(l.Line) == 0 { // shown by the name of its object file
 			gone[l] = object || o.Hide != nil && slices.ContainsFunc(render.FrameNames(l), o.Hide.MatchString)
 			continue
 		}

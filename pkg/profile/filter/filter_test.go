@@ -15,8 +15,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// taken makes a profile of lines "milliseconds root;…;leaf count"; a name that begins with libc. is in
-// /lib/libc.so, with "inline+" before it it is inlined into the frame before it.
+// taken returns a profile made from lines "milliseconds root;…;leaf count". Names that begin with "libc." are in /lib/libc.so;
+// names with the prefix "inline+" are inlined into the frame before.
 func taken(lines ...string) *profile.Profile {
 	p := &profile.Profile{
 		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}},
@@ -128,9 +128,9 @@ func TestTime(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{taken("-1 a 1"), Options{From: 1}, "this profile has none"},
-		{taken("1 a 1"), Options{From: 2, To: 2}, "no time between"},
-		{taken("1 a 1"), Options{From: -1}, "no time between"},
+		{taken("-1 a 1"), Options{From: 1}, "which this profile does not have"},
+		{taken("1 a 1"), Options{From: 2, To: 2}, "not a valid range of time"},
+		{taken("1 a 1"), Options{From: -1}, "not a valid range of time"},
 	} {
 		if _, err := c.o.Apply(c.p); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v", c.o, err)
@@ -138,7 +138,7 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// What is hidden keeps its weight, and a focus and its opposite are the whole.
+// Hidden frames keep their values, and a focus and its complement add up to the whole.
 func TestSumsAreExact(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	names := []string{"main.a", "main.b", "libc.c", "x/y.d", "main.e"}

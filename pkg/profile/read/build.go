@@ -6,10 +6,11 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// kernelFile is the name of the kernel's mapping, as perf and pprof have it.
+// kernelFile is the file name of the kernel's mapping in perf and pprof.
 const kernelFile = "[kernel.kallsyms]"
 
-// builder makes a profile of names: those of text forms. Equal names in the same file share a location.
+// builder builds a profile from a text form, which has names instead of addresses. Equal names in the same object file share a
+// location.
 type builder struct {
 	p         *profile.Profile
 	locations map[place]*profile.Location
@@ -31,7 +32,7 @@ func newBuilder(types ...*profile.ValueType) *builder {
 	}
 }
 
-// location is that of a function in an object file. Either may be unknown, "".
+// location returns the location of a function in an object file. Either may be "", unknown.
 func (b *builder) location(name, file string) *profile.Location {
 	at := place{name, file}
 	if l := b.locations[at]; l != nil {
@@ -74,7 +75,7 @@ func (b *builder) mapping(file string) *profile.Mapping {
 	return m
 }
 
-// add adds a stack, given root first. Equal stacks without labels are one sample.
+// add adds a stack, root first. Equal stacks become one sample.
 func (b *builder) add(frames []*profile.Location, value int64) {
 	b.key = b.key[:0]
 	for _, l := range frames {
@@ -84,7 +85,7 @@ func (b *builder) add(frames []*profile.Location, value int64) {
 		s.Value[0] += value
 		return
 	}
-	slices.Reverse(frames) // pprof has the leaf first
+	slices.Reverse(frames) // in pprof the leaf is first
 	s := &profile.Sample{Location: frames, Value: []int64{value}}
 	b.stacks[string(b.key)] = s
 	b.p.Sample = append(b.p.Sample, s)

@@ -8,8 +8,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// fromFolded reads a line for each stack: names from root to leaf between semicolons, a space, the number
-// of samples. The suffix _[k] marks kernel functions, as stackcollapse-perf.pl --kernel writes it.
+// fromFolded reads folded stacks, one per line: the names from root to leaf separated by semicolons, a space, the number of
+// samples. The suffix _[k] marks kernel functions, as stackcollapse-perf.pl --kernel writes it.
 func fromFolded(data []byte) (*profile.Profile, error) {
 	b := newBuilder(&profile.ValueType{Type: "samples", Unit: "count"})
 	number := 0
@@ -32,7 +32,7 @@ func fromFolded(data []byte) (*profile.Profile, error) {
 	return b.p, nil
 }
 
-// atEnd adds what it means if the last line of a file is the wrong one.
+// atEnd returns an addition to the error for a line: if it is the last one, the file may be cut off.
 func atEnd(data, line []byte) string {
 	if bytes.HasSuffix(bytes.TrimRight(data, "\r\n"), line) {
 		return ", which is the last: " + errCutOff.Error()
@@ -40,7 +40,7 @@ func atEnd(data, line []byte) string {
 	return ""
 }
 
-// cutCount splits a folded line at its last space.
+// cutCount splits a folded line at its last space and reports whether a count follows it.
 func cutCount(line []byte) (stack []byte, count int64, ok bool) {
 	space := bytes.LastIndexByte(line, ' ')
 	if space <= 0 {

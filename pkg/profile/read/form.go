@@ -7,15 +7,15 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// form is a way in which files hold profiles.
+// form is a file format for profiles.
 type form struct {
 	name string
 	is   func(data []byte) bool
 	read func(data []byte) (*profile.Profile, error)
 }
 
-// formOf tells a file's form, by its beginning. What is nothing else should be pprof's.
-func formOf(data []byte) form {
+// detectForm returns the form of a file from the beginning of its content. Files that match no other form are taken for pprof's.
+func detectForm(data []byte) form {
 	for _, f := range []form{
 		{"picture", isPicture, fromPicture},
 		{"perf script", isPerfScript, fromPerfScript},
@@ -28,8 +28,8 @@ func formOf(data []byte) form {
 	return form{"pprof", nil, fromPprof}
 }
 
-// firstLine is the first line that is neither empty nor a comment, and whether it is text: profile.proto
-// has bytes below the space in its first field.
+// firstLine returns the first line that is neither empty nor a comment, and whether it is text. The first field of
+// profile.proto is not: it contains control characters.
 func firstLine(data []byte) (line []byte, text bool) {
 	for l := range bytes.Lines(data) {
 		if l = bytes.TrimRight(l, "\r\n"); len(bytes.TrimSpace(l)) > 0 && l[0] != '#' {
@@ -39,7 +39,7 @@ func firstLine(data []byte) (line []byte, text bool) {
 	return nil, true
 }
 
-// isPicture knows SVG and HTML: they begin with a tag.
+// isPicture reports whether a file is SVG or HTML, which begin with a tag.
 func isPicture(data []byte) bool {
 	return pictureTag.Match(bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\uFEFF"))))
 }
@@ -54,7 +54,7 @@ func isPerfScript(data []byte) bool {
 func isFolded(data []byte) bool {
 	line, text := firstLine(data)
 	if line == nil {
-		return true // nothing but comments: the folded form of an idle container
+		return true // only comments: the folded stacks of an idle container
 	}
 	_, _, ok := cutCount(line)
 	return ok && text

@@ -14,37 +14,37 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// perfHeader is the first line of an event as `perf script` prints it (tools/perf/builtin-script.c): command, thread or
-// process/thread, CPU, seconds, period, event; then the only frame where no stack was recorded.
+// perfHeader matches the first line of an event in the output of `perf script` (tools/perf/builtin-script.c): command, thread or
+// process/thread, CPU, seconds, period, event; then the only frame if no stack was recorded.
 //
 //	sh 16882 [001] 36084.130304:     250000 cpu-clock:
 var perfHeader = regexp.MustCompile(`^\s*(\S.*?)\s+(\d+)(?:/(\d+))?\s+(?:\[\d+\]\s+)?(?:\S+\s+)?(\d+)\.(\d{6,9}):\s+(?:(\d+)\s+)?([^\s:]\S*):(?:\s+(.*))?$`)
 
-// perfFrame is a line of the stack, leaf first: address, symbol with offset, object file.
+// perfFrame matches a line of a stack, leaf first: address, symbol with offset, object file.
 //
 //	ffffffff821ef691 do_syscall_64+0x71 ([kernel.kallsyms])
 var perfFrame = regexp.MustCompile(`^\s*[0-9a-f]+ (.*) \(((?:[^()]|\(deleted\)|\[[^\]]*\])*)\)$`)
 
 var perfOffset = regexp.MustCompile(`\+0x[0-9a-f]+$`)
 
-// perfReader is what is known of the events read so far.
+// perfReader holds the events read so far.
 type perfReader struct {
 	*builder
-	start, last time.Duration // of the clock that perf used
+	start, last time.Duration // on perf's clock
 	events      map[string]bool
 	threads     map[string]bool
 	processes   map[int64]string // name of each process
-	periods     bool             // every event has one
-	period      int64            // of the first
+	periods     bool             // every event has a period
+	period      int64            // of the first event
 
-	open    bool                // an event's stack is being read
-	sample  *profile.Sample     // that event
-	bare    bool                // it said something else, as tracepoints do, so there may be no stack
+	open    bool                // the stack of an event is being read
+	sample  *profile.Sample     // of that event
+	bare    bool                // the event has other text, like a tracepoint, so there may be no stack
 	inlined []*profile.Function // into the next frame, innermost first
 }
 
-// fromPerfScript reads what `perf script` prints of its default fields, of any events, with inlined frames or
-// without. Source lines between the frames are passed over.
+// fromPerfScript reads the output of `perf script` with its default fields: any events, with or without inlined frames. Source
+// lines between the frames are skipped.
 func fromPerfScript(data []byte) (*profile.Profile, error) {
 	r := &perfReader{
 		builder: newBuilder(&profile.ValueType{Type: "samples", Unit: "count"}),
@@ -132,7 +132,7 @@ func (r *perfReader) header(line string) error {
 	return nil
 }
 
-// frame adds a line to the event's stack, if it is one of a stack.
+// frame adds a line to the event's stack and reports whether the line is a frame.
 func (r *perfReader) frame(line string) bool {
 	line = strings.TrimSpace(line)
 	m := perfFrame.FindStringSubmatch(line)
@@ -155,7 +155,7 @@ func (r *perfReader) frame(line string) bool {
 	return true
 }
 
-// inlinedLocation is a function's with what was inlined into it.
+// inlinedLocation returns the location of a function with the calls that were inlined into it.
 func (r *perfReader) inlinedLocation(name, file string) *profile.Location {
 	if len(r.inlined) == 0 {
 		return r.location(name, file)
@@ -168,10 +168,10 @@ func (r *perfReader) inlinedLocation(name, file string) *profile.Location {
 	return l
 }
 
-// end closes the event whose stack was read.
+// end completes the event whose stack was read.
 func (r *perfReader) end() error {
 	if len(r.inlined) > 0 {
-		return errors.New("inlined frames without the one that they are inlined into")
+		return errors.New("inlined frames without the frame that they are inlined into")
 	}
 	if r.open {
 		r.p.Sample = append(r.p.Sample, r.sample)
@@ -180,16 +180,16 @@ func (r *perfReader) end() error {
 	return nil
 }
 
-// finish gives the samples their values, which hang on whether all events are of one kind.
+// finish sets the values of the samples: they are weighted by period if all events are of one kind.
 func (r *perfReader) finish() *profile.Profile {
 	p := r.p
 	p.DurationNanos = int64(r.last - r.start)
 	if len(r.processes) == 0 && len(r.threads) > 1 {
 		meta.By.Add(p, meta.ByThread) // flame graphs of perf have threads at their root
 	}
-	weighed := r.periods && len(r.events) == 1
+	weighted := r.periods && len(r.events) == 1
 	for event := range r.events {
-		if weighed {
+		if weighted {
 			typ := &profile.ValueType{Type: event, Unit: "events"}
 			if strings.HasPrefix(event, "cpu-clock") || strings.HasPrefix(event, "task-clock") {
 				typ = &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}
@@ -200,7 +200,7 @@ func (r *perfReader) finish() *profile.Profile {
 		}
 	}
 	for _, s := range p.Sample {
-		if !weighed {
+		if !weighted {
 			s.Value = s.Value[:1]
 		} else {
 			meta.EventLabel.Remove(s)

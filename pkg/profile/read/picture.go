@@ -9,11 +9,11 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// fromPicture reads the profile that our SVG and HTML files carry.
+// fromPicture reads the profile embedded in an SVG or HTML file of package render.
 func fromPicture(data []byte) (*profile.Profile, error) {
 	p, err := render.Read(bytes.NewReader(data))
 	if errors.Is(err, render.ErrNoProfile) {
-		return nil, errors.New("this picture carries no profile: it is another tool's, or has been edited")
+		return nil, errors.New("the picture has no embedded profile: it was written by another tool, or edited")
 	}
 	return p, err
 }

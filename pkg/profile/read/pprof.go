@@ -8,7 +8,7 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// fromPprof reads the protocol buffers of profile.proto, and the older text forms that the library knows.
+// fromPprof reads profile.proto, and the older text formats that the pprof library supports.
 func fromPprof(data []byte) (*profile.Profile, error) {
 	if _, text := firstLine(data); text {
 		p, err := profile.ParseData(data)
@@ -41,12 +41,12 @@ func dropNegativeLines(p *profile.Profile) {
 	}
 }
 
-// maxMessages bounds the samples, locations and functions of a file together: an empty one takes two bytes
-// in the file and a hundred in memory.
+// maxMessages is the largest number of samples, locations and functions together. An empty one takes 2 bytes in the file and
+// about 100 in memory.
 const maxMessages = 5_000_000
 
-// checkMessages follows the outermost fields of a protocol buffer (protobuf.dev/programming-guides/encoding),
-// to tell a file that is cut off, which the decoder calls by other words, and to bound what it makes.
+// checkMessages walks the top-level fields of a protocol buffer (protobuf.dev/programming-guides/encoding). It bounds what the
+// decoder allocates, and recognises files that are cut off, for which the decoder has no error of its own.
 func checkMessages(data []byte) error {
 	for n := 0; len(data) > 0; n++ {
 		if n >= maxMessages {
@@ -67,7 +67,7 @@ func checkMessages(data []byte) error {
 			skip = uint64(size)
 		case 1:
 			skip = 8
-		case 2: // its length, then its bytes
+		case 2: // length, then as many bytes
 			length, size := binary.Uvarint(data)
 			if size <= 0 {
 				return errCutOff

@@ -1,7 +1,6 @@
-// Package read reads a profile from a file, whatever wrote it: pprof, `perf script`, tools that print folded
-// stacks, and our own pictures. Its entry point is File; Data is the same for bytes. It must not know what
-// becomes of the profile. A file is hostile input: its size and every count in it are bounded, and what
-// is given back satisfies what renderers rely on.
+// Package read reads profiles from files: pprof, the output of `perf script`, folded stacks, and the pictures of package render.
+// Its entry points are File and Data. It must not depend on what is done with a profile. Files are not trusted: their size and
+// all counts in them are bounded, and the profiles that are returned satisfy what package render requires.
 package read
 
 import (
@@ -16,14 +15,14 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// maxSize bounds a file, compressed or not, in bytes. The folded stacks of a very large profile
-// (100,000 distinct stacks, 27 deep) take 132 MB. A variable for tests.
+// maxSize is the largest size of a file in bytes, compressed or not. The folded stacks of a very large profile
+// (100,000 distinct stacks, 27 deep) take 132 MB. It is a variable for tests.
 var maxSize = 512 << 20
 
-// errCutOff is wrapped by what is said of a file that ends too early.
+// errCutOff is wrapped by the errors for files that end too early.
 var errCutOff = errors.New("the file is cut off")
 
-// File reads the profile in a file; "-" is stdin. An error names the file.
+// File reads the profile in a file, or from stdin if the path is "-". Errors name the file.
 func File(path string, stdin io.Reader) (*profile.Profile, error) {
 	in := stdin
 	if path == "-" {
@@ -36,7 +35,7 @@ func File(path string, stdin io.Reader) (*profile.Profile, error) {
 		defer f.Close()
 		in = f
 	}
-	data, err := bounded(in)
+	data, err := readBounded(in)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
@@ -47,7 +46,8 @@ func File(path string, stdin io.Reader) (*profile.Profile, error) {
 	return p, nil
 }
 
-func bounded(r io.Reader) ([]byte, error) {
+// readBounded reads at most maxSize bytes. More is an error.
+func readBounded(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, int64(maxSize)+1))
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func bounded(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// Data reads the profile in a file's content; its form is told by the content alone. Any form may be gzipped.
+// Data reads the profile in a file's content. The content alone determines the form, which may be gzipped.
 func Data(data []byte) (*profile.Profile, error) {
 	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
 		var err error
@@ -69,7 +69,7 @@ func Data(data []byte) (*profile.Profile, error) {
 	if len(data) == 0 {
 		return nil, errors.New("the file is empty")
 	}
-	p, err := formOf(data).read(data)
+	p, err := detectForm(data).read(data)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func Data(data []byte) (*profile.Profile, error) {
 func gunzip(data []byte) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(data))
 	if err == nil {
-		data, err = bounded(z)
+		data, err = readBounded(z)
 	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -90,13 +90,13 @@ func gunzip(data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// check refuses what no renderer could show: a profile without a type of value, and sums that overflow.
+// check returns an error for profiles that cannot be shown: without a sample type, or with sums that overflow.
 func check(p *profile.Profile) error {
 	if err := p.CheckValid(); err != nil {
 		return err
 	}
 	if len(p.SampleType) == 0 {
-		return errors.New("the profile has no type of sample: it says nothing")
+		return errors.New("the profile has no sample type, so it has no values")
 	}
 	for i, typ := range p.SampleType {
 		room := int64(math.MaxInt64)

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Each file in testdata is read, and what comes out is what the golden file says.
+// The files in testdata are read as in their golden files.
 func TestGoldenFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -67,7 +67,7 @@ func gzipped(data []byte) []byte {
 	return b.Bytes()
 }
 
-func TestFormsAreToldByContent(t *testing.T) {
+func TestFormIsDetectedFromContent(t *testing.T) {
 	compressed, plain := encoded(t, small())
 	for name, data := range map[string][]byte{
 		"pprof":             compressed,
@@ -116,7 +116,7 @@ func TestErrors(t *testing.T) {
 		"a lone gzip header":  {compressed[:5], "the file is cut off"},
 		"gzip damaged":        {bytes.Replace(compressed, compressed[12:16], []byte("abcd"), 1), "decompressing"},
 		"plain pprof cut off": {plain[:len(plain)-3], "the file is cut off"},
-		"no types":            {types, "no type of sample"},
+		"no types":            {types, "no sample type"},
 		"overflow":            {large, "too large to be summed"},
 		"lowest value":        {low, "out of range"},
 		"folded cut off":      {[]byte("a;b 10\na;c;d"), "line 2 has no count after its stack, which is the last: the file is cut off"},
@@ -125,7 +125,7 @@ func TestErrors(t *testing.T) {
 		"perf cut off":        {[]byte("main 1 2.000000: cycles: \n\t 12 f (a)\n"), "the file is cut off"},
 		"perf cut in a line":  {[]byte("main 1 2.000000: cycles: \n\t 12 f (a)\n\nmain 1 2.0000"), "line 4: neither an event nor a frame of perf script"},
 		"perf edited":         {[]byte("main 1 2.000000: cycles: \n\t 12 f (a)\n\nwhat is this\n"), `line 4: neither an event nor a frame of perf script: "what is this"`},
-		"svg of others":       {[]byte("<?xml version='1.0'?>\n<svg></svg>"), "carries no profile"},
+		"svg of others":       {[]byte("<?xml version='1.0'?>\n<svg></svg>"), "no embedded profile"},
 	} {
 		if _, err := Data(c.data); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
@@ -182,7 +182,7 @@ func FuzzData(f *testing.F) {
 	})
 }
 
-// Other programs mark code without lines by negative numbers, which pictures cannot hold.
+// Some programs mark code without lines by negative numbers, which pictures cannot hold.
 func TestNegativeLinesAreUnknown(t *testing.T) {
 	p := small()
 	p.Location[0].Line[0].Line, p.Function[0].StartLine = -2, -1

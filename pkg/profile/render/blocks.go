@@ -2,11 +2,11 @@ package render
 
 import "fmt"
 
-// block is a rectangle of a flame graph: a frame, or neighbours too narrow to be drawn one by one.
+// block is a rectangle of a flame graph: a frame, or a run of neighbours that are too narrow to be drawn.
 type block struct {
-	*node            // nil for the narrow ones
+	*node            // nil for a run of narrow frames
 	x, width float64 // in pixels or columns
-	smaller  int     // how many narrow ones it stands for
+	smaller  int     // number of narrow frames in the run
 }
 
 func (b block) label() string {
@@ -16,11 +16,10 @@ func (b block) label() string {
 	return b.name
 }
 
-// blocks lays a tree out in the width and gives its rows, the root's first, each from left to right. Neighbours
-// narrower than least become one block that says how many they are, and what they call is not drawn; so
-// a row has at most 2*width/least blocks, whatever the tree. It stops after the given number of rows
-// and tells whether there would have been more.
-func blocks(root *node, width, least float64, most int) (rows [][]block, deeper bool) {
+// layoutBlocks lays out a tree in the given width and returns its rows, the root's first, each from left to right. Neighbours
+// narrower than least become one block, and their callees are not laid out, so a row has at most 2*width/least blocks. It stops
+// after most rows and reports whether the tree is deeper.
+func layoutBlocks(root *node, width, least float64, most int) (rows [][]block, deeper bool) {
 	if root.total <= 0 {
 		return nil, false
 	}
@@ -37,7 +36,7 @@ func blocks(root *node, width, least float64, most int) (rows [][]block, deeper 
 				continue
 			}
 			x := parent.x
-			var narrow *block // that the next narrow one joins
+			var narrow *block // run that the next narrow frame joins
 			for _, c := range parent.children {
 				w := float64(c.total) * scale
 				switch {

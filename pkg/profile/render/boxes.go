@@ -7,20 +7,21 @@ import (
 	"strconv"
 )
 
-// thresholds are the widths in pixels below which frames are merged; the first that fits a file's budget is taken.
+// thresholds are widths in pixels below which neighbouring frames are drawn as one. The first that keeps the file within its
+// budget is used.
 var thresholds = []float64{0.1, 0.15, 0.25, 0.4, 0.6, 1, 1.5, 2.5, 4, 6, 10, 16, 25, 40, 60, 75, 100}
 
-// box is a frame's place in the picture, or that of a run of siblings too narrow to draw, which are
-// smaller in number. X and width are in hundredths of a pixel; row 0 is the root.
+// box is the place of a frame in the picture, or of a run of siblings that are too narrow to be drawn. X and width are in
+// hundredths of a pixel; row 0 is the root.
 type box struct {
-	node     int32
-	smaller  int32
+	node     int32 // the first of a run
+	smaller  int32 // number of frames in a run, else 0
 	row      int32
 	x, width int32
 	value    int64
 }
 
-// boxes places the frames that are at least threshold pixels wide: a child above its parent, children side by side from the left.
+// boxes lays out the frames that are at least threshold pixels wide: children above their parent, side by side from the left.
 func (f *flame) boxes(width, threshold float64) []box {
 	if f.total[0] <= 0 {
 		return nil
@@ -50,21 +51,21 @@ func (f *flame) boxes(width, threshold float64) []box {
 	return all
 }
 
-// picture draws frames into SVG elements.
+// picture draws frames as SVG elements.
 type picture struct {
 	*flame
 	unit string
 	out  bytes.Buffer
 }
 
-// drawn is a finished picture of frames.
+// drawn is a finished picture.
 type drawn struct {
 	elements  []byte
 	rows      int
 	threshold float64 // pixels
 }
 
-// draw draws the frames as finely as the budget of bytes allows.
+// draw draws the frames as finely as the budget in bytes allows.
 func (f *flame) draw(unit string, width float64, budget int) drawn {
 	var d drawn
 	for i, t := range thresholds {
@@ -82,7 +83,7 @@ func (f *flame) draw(unit string, width float64, budget int) drawn {
 	return d
 }
 
-// labelled is the width in pixels from which a frame is an element of its own that can be pointed at.
+// labelled is the width in pixels from which a frame is an SVG element of its own, with a tooltip.
 const labelled = 1.0
 
 func (p *picture) drawBoxes(boxes []box) (rows int) {
@@ -108,7 +109,7 @@ func (p *picture) drawBoxes(boxes []box) (rows int) {
 	return rows
 }
 
-// top is the upper edge of a row, in pixels from that of the uppermost.
+// top returns the upper edge of a row in pixels, relative to the uppermost row.
 func top(row int32, rows int) int { return (rows - 1 - int(row)) * frameHeight }
 
 func (p *picture) fill(b box) string {
@@ -144,7 +145,7 @@ func (p *picture) tooltip(b box) string {
 	return fmt.Sprintf("%s\n%s, %.2f%%", name, Quantity(b.value, p.unit), percent(b.value, p.total[0]))
 }
 
-// drawNarrow draws all narrow frames of one colour as one line of the rows' thickness, with gaps: some 10 bytes a frame.
+// drawNarrow draws all narrow frames of one colour as one line as thick as a row, with gaps. It takes about 10 bytes per frame.
 func (p *picture) drawNarrow(color string, boxes []box, rows int) {
 	fmt.Fprintf(&p.out, `<path stroke="%s" stroke-width="%d" d="`, color, frameHeight-1)
 	slices.SortStableFunc(boxes, func(a, b box) int { return int(b.row) - int(a.row) })
@@ -169,7 +170,7 @@ func (p *picture) drawNarrow(color string, boxes []box, rows int) {
 	p.out.WriteString("\"/>\n")
 }
 
-// hundredths writes hundredths of a pixel as pixels, in the fewest characters that SVG allows.
+// hundredths formats hundredths of a pixel as pixels, in the fewest characters that SVG allows.
 func hundredths(v int32) string {
 	var b []byte
 	if v < 0 {

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// titleSize is the size of a picture's title, in pixels at scale 1; that of all else is fontSize.
+// titleSize is the font size of the title in pixels at scale 1. Other text has fontSize.
 const titleSize = 17.0
 
-// canvas is a picture in the making. Places and sizes are given in pixels at scale 1.
+// canvas is an image that is being drawn. Coordinates and sizes are in pixels at scale 1.
 type canvas struct {
 	image               *image.RGBA
 	scale               float64
@@ -48,7 +48,7 @@ func (c *canvas) close() {
 	c.large.Close()
 }
 
-// text writes a line with its baseline at y. Characters that the font lacks, those of East Asia among them, are boxes.
+// text writes a line with its baseline at y. Characters that the font lacks, such as East Asian ones, become boxes.
 func (c *canvas) text(x, y float64, s string, ink imagecolor.RGBA) { c.write(c.plain, x, y, s, ink) }
 
 func (c *canvas) title(x, y float64, s string, ink imagecolor.RGBA) { c.write(c.large, x, y, s, ink) }

@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// Colours of changes, for pkg/profile/diff and the script. Red and blue, of ColorBrewer's diverging RdBu (colorbrewer2.org), can be told
-// apart with the common kinds of colour blindness; so can the yellow of what is new. Text on them is black.
+// Colours of changes, for pkg/profile/diff and the script. Red and blue are from ColorBrewer's diverging RdBu (colorbrewer2.org). They
+// and the yellow can be distinguished with the common kinds of colour blindness. Text on them is black.
 var (
 	MoreColor = [3]int{0xef, 0x8a, 0x62} // doubled; lesser changes are paler
 	LessColor = [3]int{0x67, 0xa9, 0xcf}
@@ -19,17 +19,17 @@ const (
 	SmallerColor = smallerColor
 )
 
-// shades is how many lightnesses a kind's colour has; dependencies have tints besides, one for each module.
+// shades is the number of lightnesses of each kind's colour. Dependencies also have tints, chosen by module.
 const (
 	shades = 8
 	tints  = 4
 )
 
-// tint changes a hue, and the lightness of all its shades.
+// tint is a change of hue and lightness for each tint.
 var tint = [tints]struct{ hue, lightness float64 }{{0, 0}, {-6, -0.11}, {8, 0.06}, {12, -0.09}}
 
-// color gives a frame its colour: the hue says what kind of code it is, the name varies the
-// lightness a little so that neighbours can be told apart. The same name always has the same colour.
+// color returns the colour of a frame as "#rrggbb". The hue shows the kind of code; the name varies the lightness a little, so that
+// neighbours can be distinguished. The same name always has the same colour.
 func color(f frame) string {
 	at := shade(f.name, shades)
 	if f.kind == kindDependency {
@@ -38,17 +38,17 @@ func color(f frame) string {
 	return palette[f.kind][at]
 }
 
-// legendColor stands for a kind.
+// legendColor returns the colour of a kind in the legend.
 func legendColor(k kind) string { return palette[k][shades/2] }
 
-// shade is a hash that the script computes as well: FNV-1a of 32 bits over UTF-8.
+// shade returns a hash of a text, below of: 32-bit FNV-1a over UTF-8. The script computes the same.
 func shade(text string, of uint32) int {
 	h := fnv.New32a()
 	h.Write([]byte(text))
 	return int(h.Sum32() % of)
 }
 
-// palette has the colours of each kind.
+// palette holds the colours of each kind.
 var palette = func() (all [kinds][]string) {
 	for k, look := range kindLook {
 		n, spread := 1, 0.08

@@ -7,18 +7,18 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// flame is the tree of frames as columns, which take a fraction of the memory that linked nodes do. Nodes stand in
-// depth-first order, siblings by name; node 0 is the root. A node's subtree ends before its end.
+// flame is the tree of frames, stored as columns, which take a fraction of the memory of linked nodes. Nodes are in depth-first
+// order, siblings by name; node 0 is the root. The subtree of node i is the nodes from i to end[i], exclusive.
 type flame struct {
 	frames             []frame // distinct, by name; nodes refer to them
 	frame              []int32
 	parent, end, depth []int32
-	start, self, total []int64 // start is the sum of all that stands left of the node
+	start, self, total []int64 // start is the sum of the values to the left of the node
 	inlined            []bool  // everywhere it occurs
 }
 
-// newFlame merges a profile's stacks by sorting them: siblings come in the order of their names, and
-// equal beginnings next to each other.
+// newFlame merges the stacks of a profile. It sorts them, so that stacks with the same beginning are neighbours and siblings are
+// in the order of their names.
 func newFlame(p *profile.Profile) *flame {
 	index := valueIndex(p)
 	stacks := newFrameStacks(p)
@@ -28,15 +28,15 @@ func newFlame(p *profile.Profile) *flame {
 			order = append(order, int32(i))
 		}
 	}
-	slices.SortFunc(order, func(a, b int32) int { return slices.Compare(stacks.of(a), stacks.of(b)) })
+	slices.SortFunc(order, func(a, b int32) int { return slices.Compare(stacks.stackOf(a), stacks.stackOf(b)) })
 	f := &flame{frames: stacks.frames}
 	f.reserve(stacks, order)
 	f.add(-1, stacks.root, 0)
-	var path []int32 // nodes of the stack before
+	var path []int32 // nodes of the previous stack
 	var last []int32
 	for _, i := range order {
-		value, stack := p.Sample[i].Value[index], stacks.of(i)
-		same := common(last, stack)
+		value, stack := p.Sample[i].Value[index], stacks.stackOf(i)
+		same := commonPrefix(last, stack)
 		for k := range same {
 			f.inlined[path[k]] = f.inlined[path[k]] && stack[k]&1 == 1
 		}
@@ -59,8 +59,8 @@ func newFlame(p *profile.Profile) *flame {
 	return f
 }
 
-// common is how many frames two stacks begin with alike.
-func common(a, b []int32) int {
+// commonPrefix returns the number of frames that two stacks have in common from the root.
+func commonPrefix(a, b []int32) int {
 	n := 0
 	for n < min(len(a), len(b)) && a[n]>>1 == b[n]>>1 {
 		n++
@@ -68,13 +68,13 @@ func common(a, b []int32) int {
 	return n
 }
 
-// reserve makes the columns as long as they will be: growing them would take twice the memory.
+// reserve allocates the columns at their final length. Growing them would take twice the memory.
 func (f *flame) reserve(stacks *frameStacks, order []int32) {
 	n := 1
 	var last []int32
 	for _, i := range order {
-		stack := stacks.of(i)
-		n += len(stack) - common(last, stack)
+		stack := stacks.stackOf(i)
+		n += len(stack) - commonPrefix(last, stack)
 		last = stack
 	}
 	f.frame, f.parent, f.depth = make([]int32, 0, n), make([]int32, 0, n), make([]int32, 0, n)
@@ -88,7 +88,7 @@ func (f *flame) add(parent, frame, depth int32) int32 {
 	return int32(len(f.parent) - 1)
 }
 
-// sum fills in what follows from parents and selfs.
+// sum computes total, start and end from parent and self.
 func (f *flame) sum() {
 	n := len(f.parent)
 	f.total, f.start, f.end = slices.Clone(f.self), make([]int64, n), make([]int32, n)
@@ -99,7 +99,7 @@ func (f *flame) sum() {
 			f.end[q] = max(f.end[q], f.end[i])
 		}
 	}
-	next := slices.Clone(f.start) // where a node's next child begins
+	next := slices.Clone(f.start) // start of each node's next child
 	for i := 1; i < n; i++ {
 		q := f.parent[i]
 		f.start[i] = next[q]
@@ -110,8 +110,8 @@ func (f *flame) sum() {
 
 func (f *flame) at(node int32) frame { return f.frames[f.frame[node]] }
 
-// frameStacks are the stacks of all samples, root first, as numbers: a frame's rank by name, doubled, plus 1
-// where the call is inlined.
+// frameStacks holds the stacks of all samples, root first, as numbers: twice the rank of a frame by name, plus 1 if the call is
+// inlined.
 type frameStacks struct {
 	frames  []frame
 	root    int32
@@ -119,7 +119,10 @@ type frameStacks struct {
 	begin   []int32
 }
 
-func (s *frameStacks) of(sample int32) []int32 { return s.numbers[s.begin[sample]:s.begin[sample+1]] }
+// stackOf returns the stack of a sample.
+func (s *frameStacks) stackOf(sample int32) []int32 {
+	return s.numbers[s.begin[sample]:s.begin[sample+1]]
+}
 
 func newFrameStacks(p *profile.Profile) *frameStacks {
 	s := &frameStacks{}
@@ -165,7 +168,7 @@ func newFrameStacks(p *profile.Profile) *frameStacks {
 	return s
 }
 
-// rank numbers the frames anew, in the order of their names.
+// rank renumbers the frames in the order of their names.
 func (s *frameStacks) rank() {
 	order := make([]int32, len(s.frames))
 	for i := range order {

@@ -10,11 +10,10 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// writeFolded writes a line for each distinct stack: frames from root to leaf between semicolons, a
-// space, the number of samples, or the value shown where that is no time: bytes, for one. A semicolon in
-// a name would be read as a border between frames, so it becomes a colon.
+// writeFolded writes a line for each distinct stack: the frames from root to leaf separated by semicolons, a space, and the number
+// of samples, or the value shown if the profile does not count samples. Semicolons in names become colons.
 func writeFolded(w io.Writer, p *profile.Profile) error {
-	lines, frames := map[string]int64{}, framesOf(p, levelsOf(p))
+	lines, frames := map[string]int64{}, newFrameTable(p, levelsOf(p))
 	for i, f := range frames.all {
 		frames.all[i].name = strings.ReplaceAll(f.name, ";", ":")
 	}
@@ -25,7 +24,7 @@ func writeFolded(w io.Writer, p *profile.Profile) error {
 	var line []byte
 	for _, s := range p.Sample {
 		line = line[:0]
-		for i, f := range frames.of(s) {
+		for i, f := range frames.stackOf(s) {
 			if i > 0 {
 				line = append(line, ';')
 			}
@@ -45,7 +44,7 @@ func writeFolded(w io.Writer, p *profile.Profile) error {
 	return out.Flush()
 }
 
-// countsSamples tells whether a profile's first values are the number of samples that its times are made of.
+// countsSamples reports whether the first values of a profile are numbers of samples.
 func countsSamples(p *profile.Profile) bool {
 	return p.SampleType[0].Type == "samples" && p.SampleType[0].Unit == "count"
 }

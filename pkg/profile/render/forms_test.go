@@ -126,7 +126,7 @@ func TestTreeFitsTheTerminal(t *testing.T) {
 // Every block of a row lies beside the one before it, and what a row stands for is never more than its parents.
 func TestBlocksAreExact(t *testing.T) {
 	root := newTree(large(2000))
-	rows, _ := blocks(root, 1000, 1, 1000)
+	rows, _ := layoutBlocks(root, 1000, 1, 1000)
 	for i, row := range rows {
 		end := 0.0
 		for _, b := range row {

@@ -9,13 +9,13 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// frame is one level of a stack as it is shown. Equal frames with the same parent are one.
+// frame is a level of a stack as it is shown. Equal frames with the same parent are merged.
 type frame struct {
 	name string
 	kind kind
 }
 
-// levelFrames are the frames that stand below a stack's own.
+// levelFrames returns the frames for process and thread, which come before the frames of a sample's stack.
 func levelFrames(s *profile.Sample, above levels) []frame {
 	var frames []frame
 	if above.process {
@@ -27,12 +27,12 @@ func levelFrames(s *profile.Sample, above levels) []frame {
 	return frames
 }
 
-// locationFrames are the calls at a location, outermost first; those from inlined on are inlined.
+// locationFrames returns the calls at a location, outermost first. Calls from the index inlined on are inlined.
 func locationFrames(l *profile.Location) (frames []frame, inlined int) {
 	if len(l.Line) == 0 {
 		return []frame{{unknownName(l), kindNative}}, 1
 	}
-	for i, line := range slices.Backward(l.Line) { // pprof has the innermost inlined call first
+	for i, line := range slices.Backward(l.Line) { // in pprof the innermost inlined call is first
 		if fn := line.Function; fn != nil {
 			frames = append(frames, frame{FunctionName(fn), kindOf(fn, l.Mapping)})
 		}
@@ -43,8 +43,8 @@ func locationFrames(l *profile.Location) (frames []frame, inlined int) {
 	return frames, inlined
 }
 
-// shortName leaves out a generic Go function's type arguments, as Go's tracebacks do: what stands
-// there are the compiler's shapes, often long, and not the types of the source.
+// shortName returns a function's name without the type arguments of generic Go functions, as in Go's tracebacks. These are
+// shapes of the compiler, often long, and not the types in the source.
 func shortName(fn *profile.Function) string {
 	if !strings.HasSuffix(fn.Filename, ".go") {
 		return fn.Name
@@ -67,9 +67,8 @@ func unknownName(l *profile.Location) string {
 	return "[" + printable(path.Base(l.Mapping.File)) + "]"
 }
 
-// printable replaces what must not reach a terminal or an XML file: control characters, which XML
-// forbids even escaped (XML 1.0, production 2), and bytes that are not UTF-8. Names come from
-// the target's binaries and are not to be trusted.
+// printable replaces characters that must not reach a terminal or an XML file: control characters, which XML forbids even if
+// escaped (XML 1.0, production 2), and bytes that are not UTF-8. Names come from the target's binaries and are not trusted.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF || unicode.Is(unicode.Bidi_Control, r) {
@@ -79,7 +78,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// valueIndex is the sample type that is shown: the profile's default, else its last, as pprof does.
+// valueIndex returns the index of the sample type that is shown: the profile's default, else its last, as in pprof.
 func valueIndex(p *profile.Profile) int {
 	for i, t := range p.SampleType {
 		if t.Type == p.DefaultSampleType {

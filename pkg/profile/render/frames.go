@@ -7,19 +7,18 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// frames gives the stacks of a profile as numbers of frames, each of which is worked out once: names are long and
-// stacks many. Numbers are in the order of names.
-type frames struct {
-	all   []frame
-	above levels
-	own   map[*profile.Location][]int32 // root first
-	upper map[frame]int32               // of processes and threads
-	stack []int32
+// frameTable numbers the frames of a profile in the order of their names, so that stacks can be compared and counted as numbers.
+type frameTable struct {
+	all       []frame
+	shown     levels
+	locations map[*profile.Location][]int32 // root first
+	levels    map[frame]int32               // of processes and threads
+	stack     []int32
 }
 
-// framesOf works out the frames of a profile's stacks below the given levels.
-func framesOf(p *profile.Profile, above levels) *frames {
-	f := &frames{above: above, own: make(map[*profile.Location][]int32, len(p.Location)), upper: map[frame]int32{}}
+// newFrameTable returns the frames of a profile's stacks, including the given levels.
+func newFrameTable(p *profile.Profile, shown levels) *frameTable {
+	f := &frameTable{shown: shown, locations: make(map[*profile.Location][]int32, len(p.Location)), levels: map[frame]int32{}}
 	numbers := map[frame]int32{}
 	add := func(one frame) int32 {
 		n, known := numbers[one]
@@ -33,19 +32,19 @@ func framesOf(p *profile.Profile, above levels) *frames {
 	for _, l := range p.Location {
 		here, _ := locationFrames(l)
 		for _, one := range here {
-			f.own[l] = append(f.own[l], add(one))
+			f.locations[l] = append(f.locations[l], add(one))
 		}
 	}
 	for _, s := range p.Sample {
-		for _, one := range levelFrames(s, above) {
-			f.upper[one] = add(one)
+		for _, one := range levelFrames(s, shown) {
+			f.levels[one] = add(one)
 		}
 	}
 	f.sort()
 	return f
 }
 
-func (f *frames) sort() {
+func (f *frameTable) sort() {
 	order := make([]int32, len(f.all))
 	for i := range order {
 		order[i] = int32(i)
@@ -58,24 +57,24 @@ func (f *frames) sort() {
 		rank[n], sorted[r] = int32(r), f.all[n]
 	}
 	f.all = sorted
-	for _, numbers := range f.own {
+	for _, numbers := range f.locations {
 		for i, n := range numbers {
 			numbers[i] = rank[n]
 		}
 	}
-	for one, n := range f.upper {
-		f.upper[one] = rank[n]
+	for one, n := range f.levels {
+		f.levels[one] = rank[n]
 	}
 }
 
-// of gives a sample's frames, root first. The slice is good until the next call.
-func (f *frames) of(s *profile.Sample) []int32 {
+// stackOf returns the frames of a sample, root first. The slice is valid until the next call.
+func (f *frameTable) stackOf(s *profile.Sample) []int32 {
 	f.stack = f.stack[:0]
-	for _, one := range levelFrames(s, f.above) {
-		f.stack = append(f.stack, f.upper[one])
+	for _, one := range levelFrames(s, f.shown) {
+		f.stack = append(f.stack, f.levels[one])
 	}
 	for _, l := range slices.Backward(s.Location) {
-		f.stack = append(f.stack, f.own[l]...)
+		f.stack = append(f.stack, f.locations[l]...)
 	}
 	return f.stack
 }

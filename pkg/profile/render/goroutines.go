@@ -15,15 +15,15 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// tellsGoroutines says whether a profile is of goroutines and their states: then its text is a traceback.
-func tellsGoroutines(p *profile.Profile) bool {
+// hasGoroutines reports whether a profile has goroutines with their states. Its text form is then a traceback.
+func hasGoroutines(p *profile.Profile) bool {
 	index := valueIndex(p)
 	return index >= 0 && p.SampleType[index].Type == "goroutine" &&
 		slices.ContainsFunc(p.Sample, func(s *profile.Sample) bool { return len(s.Label[meta.StateLabel.Name()]) > 0 })
 }
 
-// writeTraceback writes goroutines as the runtime's own tracebacks have them (GOTRACEBACK=all; runtime/traceback.go).
-// Those that are equal are one entry, the most numerous first; single ones are in the order of their IDs.
+// writeTraceback writes goroutines in the format of the runtime's tracebacks (GOTRACEBACK=all; runtime/traceback.go). Equal
+// goroutines are one entry, the most numerous first; goroutines with IDs are in the order of these.
 func writeTraceback(out *bufio.Writer, p *profile.Profile) {
 	index := valueIndex(p)
 	samples := slices.Clone(p.Sample)
@@ -31,7 +31,7 @@ func writeTraceback(out *bufio.Writer, p *profile.Profile) {
 		return cmp.Or(cmp.Compare(meta.PIDLabel.Get(a), meta.PIDLabel.Get(b)), cmp.Compare(meta.GoroutineLabel.Get(a), meta.GoroutineLabel.Get(b)),
 			cmp.Compare(b.Value[index], a.Value[index]))
 	})
-	several := processes(p) > 1
+	several := countProcesses(p) > 1
 	for i, s := range samples {
 		if several && (i == 0 || meta.PIDLabel.Get(s) != meta.PIDLabel.Get(samples[i-1])) {
 			fmt.Fprintf(out, "process %s\n\n", processOf(s))
@@ -67,7 +67,7 @@ func goroutineName(s *profile.Sample, count int64) string {
 	return fmt.Sprintf("%d goroutines", count)
 }
 
-// goroutineState is what the runtime writes in brackets.
+// goroutineState returns what the runtime writes in brackets: state, time of the wait, labels.
 func goroutineState(s *profile.Sample) string {
 	state := "unknown"
 	for _, label := range []meta.TextLabel{meta.WaitReasonLabel, meta.StateLabel} {
@@ -86,7 +86,7 @@ func goroutineState(s *profile.Sample) string {
 		case meta.ProcessLabel.Name():
 			values = nil
 		case meta.StateLabel.Name(), meta.WaitReasonLabel.Name(), meta.CreatedByLabel.Name(), meta.CreatedAtLabel.Name():
-			values = values[min(len(values), 1):] // a goroutine may have one of that name itself
+			values = values[min(len(values), 1):] // the rest are labels of the goroutine itself
 		}
 		for _, value := range values {
 			own = append(own, quoted(key)+": "+quoted(value))
@@ -100,14 +100,14 @@ func goroutineState(s *profile.Sample) string {
 
 func quoted(s string) string { return strconv.Quote(printable(s)) }
 
-// tracebackFrame is one function of a traceback.
+// tracebackFrame is a function in a traceback.
 type tracebackFrame struct {
 	name, file string
 	line       int64
 }
 
-// tracebackFrames are a stack's functions, leaf first. Those of the runtime that programs do not call themselves are left
-// out, as the runtime leaves them out, unless nothing else would remain.
+// tracebackFrames returns the functions of a stack, leaf first. Like the runtime it leaves out functions of the runtime that
+// programs do not call themselves, unless there are no others.
 func tracebackFrames(s *profile.Sample) []tracebackFrame {
 	var all, shown []tracebackFrame
 	for _, l := range s.Location {
@@ -132,8 +132,8 @@ func tracebackFrames(s *profile.Sample) []tracebackFrame {
 	return shown
 }
 
-// callOf writes a function as the runtime does if it does not know the arguments, for programs that read tracebacks.
-// Markers in the place of functions stay.
+// callOf returns a call as the runtime writes it without arguments, for programs that parse tracebacks. Markers in place of
+// functions, such as "[running]", are returned unchanged.
 func callOf(name string) string {
 	if strings.HasPrefix(name, "[") {
 		return name
@@ -141,7 +141,8 @@ func callOf(name string) string {
 	return name + "(...)"
 }
 
-// internalToRuntime tells whether a function is one of the runtime's that tracebacks hide (showframe, runtime/traceback.go).
+// internalToRuntime reports whether a function belongs to the runtime and is hidden in tracebacks (showframe,
+// runtime/traceback.go).
 func internalToRuntime(name string) bool {
 	rest, ok := strings.CutPrefix(name, "runtime.")
 	if !ok || rest == "gopanic" || rest == "sigpanic" {

@@ -11,8 +11,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// writeHead writes title, subtitles, legend and the hottest functions. They stand in the picture itself, for
-// in an <img> there is nothing else to ask.
+// writeHead writes title, subtitles, legend and the hottest functions. An SVG in an <img> has no tooltips, so the picture itself has
+// to show them.
 func writeHead(out *bytes.Buffer, p *profile.Profile, hottest []Entry, total int64, unit string) {
 	fmt.Fprintf(out, `<text x="%d" y="24" font-size="17" font-weight="bold">%s</text>`+"\n", margin, escape(fitHead(title(p), svgWidth-260, 17)))
 	for i, line := range subtitles(p) {
@@ -27,7 +27,7 @@ func writeHead(out *bytes.Buffer, p *profile.Profile, hottest []Entry, total int
 	}
 	if len(hottest) > 0 {
 		fmt.Fprintf(out, `<text x="%d" y="%d" fill="#444444">%s</text>`+"\n", margin, 102+ranked/2*15,
-			"The hottest functions: share of their own, share with what they call.")
+			"The hottest functions: own share, share with callees.")
 	}
 }
 
@@ -42,7 +42,7 @@ func writeLegend(out *bytes.Buffer) {
 	out.WriteString("\n")
 }
 
-// title names what was profiled: the pod and its container where they are known.
+// title returns the name of the pod and its container, if known.
 func title(p *profile.Profile) string {
 	if of := Subject(p); of != "" {
 		return of
@@ -50,7 +50,7 @@ func title(p *profile.Profile) string {
 	return "Flame graph of " + typeName(p)
 }
 
-// Subject is the pod and its container that a profile is of, "" if it does not say.
+// Subject returns the pod and container of a profile, or "" if it does not name them.
 func Subject(p *profile.Profile) string {
 	pod := printable(meta.Pod.Get(p))
 	if c := printable(meta.Container.Get(p)); pod != "" && c != "" {
@@ -61,7 +61,7 @@ func Subject(p *profile.Profile) string {
 
 func typeName(p *profile.Profile) string { return printable(p.SampleType[valueIndex(p)].Type) }
 
-// subtitles are two lines: where the profile is from, and what it is.
+// subtitles returns two lines: where the profile is from, and what it contains.
 func subtitles(p *profile.Profile) []string {
 	s := totals(p)
 	var where, what []string
@@ -103,7 +103,7 @@ func appendComment(words []string, p *profile.Profile, key commentKey) []string 
 	return words
 }
 
-// fitHead cuts a heading at its right end: it begins with what matters.
+// fitHead cuts a heading at its right end to a width in pixels, at the given font size.
 func fitHead(s string, width int, size float64) string {
 	room := int(float64(width) / (size * 0.602))
 	if runes := []rune(s); len(runes) > room {

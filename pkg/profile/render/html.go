@@ -12,10 +12,10 @@ import (
 //go:embed web/page.css
 var pageStyle string
 
-// stillBudget bounds the picture, in bytes, that is there for those whose browser runs no script.
+// stillBudget is the largest size in bytes of the static picture in a page, for browsers that run no scripts.
 const stillBudget = 5_500
 
-// pagePolicy lets the page load nothing from anywhere, should a name ever become markup.
+// pagePolicy forbids the page to load anything, in case a name is ever taken for markup.
 const pagePolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 
 func writeHTML(w io.Writer, p *profile.Profile) error {
@@ -23,28 +23,29 @@ func writeHTML(w io.Writer, p *profile.Profile) error {
 	if err != nil {
 		return err
 	}
-	var key, still bytes.Buffer
-	writeKey(&key)
+	var legend, still bytes.Buffer
+	writePageLegend(&legend)
 	writeStill(&still, p, tree, printable(p.SampleType[valueIndex(p)].Unit))
-	return writePage(w, payload, Page{Title: title(p), Lines: subtitles(p), Key: key.Bytes(), Still: still.Bytes()})
+	return writePage(w, payload, Page{Title: title(p), Lines: subtitles(p), Legend: legend.Bytes(), Still: still.Bytes()})
 }
 
-// writeKey is the legend: colours as attributes of SVG, for a policy may block styles; one for each kind, that a narrow
-// window can break lines between.
-func writeKey(out *bytes.Buffer) {
+// writePageLegend writes the legend. Colours are SVG attributes, because a policy may block styles. Each kind is an element of its
+// own, so that narrow windows can break the line between them.
+func writePageLegend(out *bytes.Buffer) {
 	out.WriteString("<p>\n")
 	for k := range kindProcess {
-		WriteKeyEntry(out, kindLook[k].word, legendColor(k))
+		WriteLegendEntry(out, kindLook[k].word, legendColor(k))
 	}
 	out.WriteString("</p>\n")
 }
 
-// WriteKeyEntry writes what a colour means.
-func WriteKeyEntry(out *bytes.Buffer, word, color string) {
+// WriteLegendEntry writes an entry of a page's legend: a colour and its meaning.
+func WriteLegendEntry(out *bytes.Buffer, word, color string) {
 	fmt.Fprintf(out, `<svg width="%.0f" height="14" font-family="monospace" font-size="%g" fill="currentColor" role="img" aria-label="%s"><rect width="12" height="12" y="1" fill="%s"/><text x="16" y="11">%[3]s</text></svg>`+"\n",
 		16+float64(len(word)+2)*charWidth, fontSize, word, color)
 }
 
+// writeStill writes the static picture of a page and a table of the hottest functions.
 func writeStill(out *bytes.Buffer, p *profile.Profile, tree *flame, unit string) {
 	if tree.total[0] == 0 {
 		fmt.Fprintf(out, "<p>%s</p>\n", escape(EmptyReason(p)))

@@ -10,11 +10,11 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// jsonVersion is that of the schema in docs/json.md. It goes up when a field goes or means something else; new fields
-// may come without.
+// jsonVersion is the version of the schema in docs/json.md. It goes up when a field is removed or changes its meaning, not when one
+// is added.
 const jsonVersion = 1
 
-// jsonDocument is the JSON form, as docs/json.md describes it for those who read it.
+// jsonDocument is the JSON format, which docs/json.md describes.
 type jsonDocument struct {
 	Version         int             `json:"version"`
 	Type            string          `json:"type"`
@@ -27,7 +27,7 @@ type jsonDocument struct {
 	Root            *jsonNode       `json:"root"`
 }
 
-// jsonFunction is a function with its values over all stacks; Value counts a recursion once.
+// jsonFunction has the values of a function over all stacks. Value counts a recursion once.
 type jsonFunction struct {
 	Name  string `json:"name"`
 	Kind  string `json:"kind"`
@@ -37,7 +37,7 @@ type jsonFunction struct {
 	Value int64  `json:"value"`
 }
 
-// jsonNode is a frame with the frames that it called; Value holds theirs, Self is its own alone.
+// jsonNode is a frame with the frames that it called. Value includes theirs, Self does not.
 type jsonNode struct {
 	Name     string      `json:"name"`
 	Value    int64       `json:"value"`
@@ -71,9 +71,9 @@ func writeJSON(w io.Writer, p *profile.Profile) error {
 	return out.Encode(doc)
 }
 
-// jsonFunctions lists the functions by their own value, then by their name. Equal names of one kind are one.
+// jsonFunctions returns the functions by their own value, then by name. Functions of the same name and kind are one.
 func jsonFunctions(p *profile.Profile) []*jsonFunction {
-	index, declared, frames := valueIndex(p), declarations(p), framesOf(p, levels{})
+	index, declared, frames := valueIndex(p), declarations(p), newFrameTable(p, levels{})
 	list := make([]*jsonFunction, len(frames.all))
 	for i, f := range frames.all {
 		list[i] = &jsonFunction{Name: f.name, Kind: kindLook[f.kind].word}
@@ -81,9 +81,9 @@ func jsonFunctions(p *profile.Profile) []*jsonFunction {
 			list[i].File, list[i].Line = printable(fn.Filename), fn.StartLine
 		}
 	}
-	last := make([]int, len(list)) // the sample that counted it last
+	last := make([]int, len(list)) // the last sample that was added to it, plus 1
 	for i, s := range p.Sample {
-		stack := frames.of(s)
+		stack := frames.stackOf(s)
 		for _, f := range stack {
 			if last[f] != i+1 {
 				last[f] = i + 1
@@ -101,8 +101,8 @@ func jsonFunctions(p *profile.Profile) []*jsonFunction {
 	return list
 }
 
-// declarations are the functions by their names as shown. Of several with one name, as those into which a compiler
-// moved an instruction of another file's function, it is the one with the largest part of the samples.
+// declarations returns the functions by their names as shown. If several share a name, as when the compiler attributes single
+// instructions to another file, it is the one with the largest share of the samples.
 func declarations(p *profile.Profile) map[string]*profile.Function {
 	index, part := valueIndex(p), make(map[*profile.Function]int64, len(p.Function))
 	for _, s := range p.Sample {

@@ -6,7 +6,7 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// kind says what code is; it decides a frame's colour.
+// kind is the kind of code that a frame belongs to. It determines the frame's colour.
 type kind uint8
 
 const (
@@ -21,9 +21,9 @@ const (
 	kinds
 )
 
-// kindLook is a kind's word in the legend and its hue. The hues are near those of Okabe and Ito's palette
-// (jfly.uni-koeln.de/color), pale enough for black text; they were moved until all shades of any two kinds differ clearly for
-// people with any kind of colour blindness too, which a test measures. Lightness differs as well, for grey prints.
+// kindLook holds the name of each kind in the legend and its colour. The hues are close to Okabe and Ito's palette
+// (jfly.uni-koeln.de/color) and pale enough for black text. They were adjusted until all shades of any two kinds differ clearly,
+// with all kinds of colour blindness too, which a test measures. Lightness differs as well, for prints in grey.
 var kindLook = [kinds]struct {
 	word                       string
 	hue, saturation, lightness float64
@@ -38,8 +38,8 @@ var kindLook = [kinds]struct {
 	kindThread:     {"thread", 0, 0, 0.88},
 }
 
-// kindOf classifies a function. Go's are known by their source files: only Go functions have
-// names with a package path, and C has no .go files.
+// kindOf returns the kind of a function. Go functions are recognised by their source files: .go, or .s if the name has a package
+// path.
 func kindOf(fn *profile.Function, m *profile.Mapping) kind {
 	if m != nil && (strings.HasPrefix(m.File, "[kernel") || strings.HasPrefix(m.File, "[guest.kernel")) {
 		return kindKernel
@@ -60,13 +60,13 @@ func kindOf(fn *profile.Function, m *profile.Mapping) kind {
 	return kindOwn
 }
 
-// standardPackages are the first elements of the import paths in Go 1.26's standard library and toolchain; vendor is their own.
-// A module's path need not have a dot, so what is none of these is of a module. The main module's files are compiled where they
-// are, those of others in a directory that is named for their version (with -trimpath too), or in a vendor directory.
+// standardPackages are the first elements of the import paths in Go 1.26's standard library and toolchain, which have their own
+// vendor directory. All other packages belong to modules; a module path need not contain a dot. Files of dependencies are in a
+// directory named for the version, with -trimpath too, or in a vendor directory; files of the main module are in neither.
 const standardPackages = " archive arena bufio builtin bytes cmd cmp compress container context crypto database debug embed encoding errors expvar flag fmt go hash html image " +
 	"index internal io iter log maps math mime net os path plugin reflect regexp runtime simd slices sort strconv strings structs sync syscall testing text time unicode unique unsafe vendor weak "
 
-// module is the path of a Go function's module: as many elements of its package's path as the host of the code has for one.
+// module returns the path of a Go function's module, guessed from the import path: two elements, or three on the usual hosts.
 func module(name string) string {
 	elements := strings.Split(goPackage(name), "/")
 	n := 2
@@ -76,8 +76,8 @@ func module(name string) string {
 	return strings.Join(elements[:min(n, len(elements))], "/")
 }
 
-// goPackage is the import path in a Go function's name: up to the first dot after the last slash
-// that stands before any type argument or receiver.
+// goPackage returns the import path in a Go function's name: up to the first dot after the last slash, type arguments and
+// receiver not considered.
 func goPackage(name string) string {
 	head := name
 	if i := strings.IndexAny(head, "[("); i >= 0 {

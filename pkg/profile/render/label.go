@@ -7,16 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// Text is set in a monospace font, whose characters are all this share of the font's size wide in
-// the fonts that browsers take for "monospace"; so labels can be fitted without measuring.
+// Text is in a monospace font. In the fonts that browsers use for "monospace" every character is charWidth pixels wide, so labels
+// can be fitted without measuring them.
 const (
 	fontSize  = 12.0
 	charWidth = fontSize * 0.602
 )
 
-// fit shortens a name to the characters that a width in pixels has room for: first its template
-// or type arguments go, then it is cut at the left, where import paths and namespaces stand, for the end of a name
-// says more. Empty if not even three characters have room.
+// fit shortens a name to a width in pixels. It drops template and type arguments first, then characters on the left, which are
+// import paths and namespaces. It returns "" if there is no room for three characters.
 func fit(name string, width float64) string {
 	room := int((width - 6) / charWidth)
 	if room < 3 {
@@ -32,7 +31,7 @@ func fit(name string, width float64) string {
 	return "…" + string(runes[len(runes)-room+1:])
 }
 
-// FitSmaller is the label of n frames that are drawn together: whole, the number alone, or none.
+// FitSmaller returns the label for n frames that are drawn as one: "(n smaller)", "(n)" or "", whichever fits the width in pixels.
 func FitSmaller(n int, width float64) string {
 	for _, label := range []string{fmt.Sprintf("(%d smaller)", n), fmt.Sprintf("(%d)", n)} {
 		if fit(label, width) == label {
@@ -42,8 +41,8 @@ func FitSmaller(n int, width float64) string {
 	return ""
 }
 
-// withoutTemplateArguments writes ‹…› for what stands between angle brackets after a name, as in C++'s
-// vector<int, allocator<int>>. Operators keep theirs, and so does Rust's "<T as Trait>::f", which begins with one.
+// withoutTemplateArguments replaces template arguments, as in C++'s vector<int, allocator<int>>, by ‹…›. It keeps the angle
+// brackets of operators and of Rust's "<T as Trait>::f".
 func withoutTemplateArguments(name string) string {
 	var out strings.Builder
 	depth := 0
@@ -60,7 +59,7 @@ func withoutTemplateArguments(name string) string {
 			out.WriteRune(r)
 		}
 	}
-	if depth > 0 { // it does not close: no arguments
+	if depth > 0 { // not closed, so not arguments
 		return name
 	}
 	return out.String()

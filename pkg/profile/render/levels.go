@@ -10,15 +10,16 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// levels are those above a stack's own frames: which process, then which thread.
+// levels are shown between the root and the frames of a stack: the process, then the thread.
 type levels struct{ process, thread bool }
 
-// levelsOf shows processes where there are several, and threads where the profile was asked to tell them
-// apart. A label "thread" alone does not say so: a program may give such to its goroutines.
+// levelsOf returns the levels to show: processes if there are several, and threads if the profile was taken by thread. The label
+// "thread" alone does not show that: a program may use it for its goroutines.
 func levelsOf(p *profile.Profile) levels {
-	return levels{process: processes(p) > 1, thread: meta.By.Get(p) == meta.ByThread}
+	return levels{process: countProcesses(p) > 1, thread: meta.By.Get(p) == meta.ByThread}
 }
 
+// processOf returns the name and ID of a sample's process.
 func processOf(s *profile.Sample) string {
 	name := "process"
 	if v, ok := meta.ProcessLabel.Lookup(s); ok {
@@ -27,8 +28,8 @@ func processOf(s *profile.Sample) string {
 	return fmt.Sprintf("%s (%d)", name, meta.PIDLabel.Get(s))
 }
 
-// processes counts the processes that have samples.
-func processes(p *profile.Profile) int {
+// countProcesses returns the number of processes that have samples.
+func countProcesses(p *profile.Profile) int {
 	pids := map[int64]bool{}
 	for _, s := range p.Sample {
 		pids[meta.PIDLabel.Get(s)] = true
@@ -36,7 +37,7 @@ func processes(p *profile.Profile) int {
 	return len(pids)
 }
 
-// threadOf is the name of a sample's thread. The threads of a pool often share one, and are one level.
+// threadOf returns the name of a sample's thread. Threads with the same name, as in a pool, are shown as one.
 func threadOf(s *profile.Sample) string {
 	if name := meta.ThreadLabel.Get(s); name != "" {
 		return printable(name)
@@ -44,8 +45,8 @@ func threadOf(s *profile.Sample) string {
 	return "[unnamed thread]"
 }
 
-// threads sums up the samples of the threads of each name, the hottest first.
-func threads(p *profile.Profile) []Entry {
+// sumThreads returns the sum of the values for each thread name, the largest first.
+func sumThreads(p *profile.Profile) []Entry {
 	index, sums := valueIndex(p), map[string]int64{}
 	for _, s := range p.Sample {
 		sums[threadOf(s)] += s.Value[index]

@@ -2,10 +2,10 @@ package render
 
 import "github.com/google/pprof/profile"
 
-// FunctionName is a function's name as every form shows it.
+// FunctionName returns a function's name as all formats show it.
 func FunctionName(f *profile.Function) string { return printable(shortName(f)) }
 
-// FrameNames are the names of the frames at a location as every form shows them, root first, inlined calls included.
+// FrameNames returns the names of the frames at a location as all formats show them, outermost first, inlined calls included.
 func FrameNames(l *profile.Location) []string {
 	var names []string
 	frames, _ := locationFrames(l)
@@ -15,14 +15,14 @@ func FrameNames(l *profile.Location) []string {
 	return names
 }
 
-// Printable replaces what must reach neither a terminal nor an XML file.
+// Printable replaces characters that must not reach a terminal or an XML file by U+FFFD.
 func Printable(s string) string { return printable(s) }
 
-// ValueIndex is the place of the sample type that is shown, in a profile that has any.
+// ValueIndex returns the index of the sample type that is shown: the default, else the last one.
 func ValueIndex(p *profile.Profile) int { return valueIndex(p) }
 
-// GoPackage is the import path in a Go function's name.
+// GoPackage returns the import path in a Go function's name.
 func GoPackage(f *profile.Function) string { return goPackage(f.Name) }
 
-// Fit shortens a name to what a frame of a width in pixels has room for at the usual size of text; "" if that is too little.
+// Fit shortens a name to the width of a frame in pixels, at the usual font size. It returns "" if the frame is too narrow.
 func Fit(name string, width float64) string { return fit(name, width) }

@@ -13,13 +13,13 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// PNGOptions are a picture's size. Zero values mean the defaults.
+// PNGOptions are the size of a picture. Zero values mean the defaults.
 type PNGOptions struct {
 	Width int     // in pixels at scale 1, from MinPNGWidth to MaxPNGWidth
-	Scale float64 // pixels of the file for each of the width, text included, up to MaxPNGScale
+	Scale float64 // pixels in the file per pixel of the width, from MinPNGScale to MaxPNGScale; text scales too
 }
 
-// The bounds keep a picture below 8,000 by 14,000 pixels: what programs still open.
+// The bounds keep a picture below 8,000 by 14,000 pixels, which common programs can open.
 const (
 	DefaultPNGWidth, MinPNGWidth, MaxPNGWidth = 1200, 300, 4000
 	DefaultPNGScale, MinPNGScale, MaxPNGScale = 2.0, 0.5, 4.0
@@ -35,12 +35,13 @@ const (
 	pngFoot   = 26.0
 )
 
-// Validate refuses sizes that no picture can have.
+// Validate returns an error for sizes out of bounds.
 func (o PNGOptions) Validate() error {
 	_, err := o.complete()
 	return err
 }
 
+// complete sets defaults and checks the bounds.
 func (o PNGOptions) complete() (PNGOptions, error) {
 	if o.Width == 0 {
 		o.Width = DefaultPNGWidth
@@ -50,11 +51,11 @@ func (o PNGOptions) complete() (PNGOptions, error) {
 	}
 	switch {
 	case o.Width < MinPNGWidth || o.Width > MaxPNGWidth:
-		return o, fmt.Errorf("a picture's width is from %d to %d pixels, not %d", MinPNGWidth, MaxPNGWidth, o.Width)
+		return o, fmt.Errorf("the width of a picture must be from %d to %d pixels, not %d", MinPNGWidth, MaxPNGWidth, o.Width)
 	case !(o.Scale >= MinPNGScale && o.Scale <= MaxPNGScale):
-		return o, fmt.Errorf("a picture's scale is from %g to %g, not %g", MinPNGScale, MaxPNGScale, o.Scale)
+		return o, fmt.Errorf("the scale of a picture must be from %g to %g, not %g", MinPNGScale, MaxPNGScale, o.Scale)
 	case float64(o.Width)*o.Scale > maxPNGSide:
-		return o, fmt.Errorf("a picture of %d pixels at scale %g would be wider than %d", o.Width, o.Scale, maxPNGSide)
+		return o, fmt.Errorf("a picture of %d pixels at scale %g would be wider than %d pixels", o.Width, o.Scale, maxPNGSide)
 	}
 	return o, nil
 }
@@ -69,7 +70,7 @@ func WritePNG(w io.Writer, p *profile.Profile, o PNGOptions) error {
 	}
 	root := newTree(p)
 	width := float64(o.Width) - 2*pngMargin
-	rows, deeper := blocks(root, width, 1/o.Scale, pngRows)
+	rows, deeper := layoutBlocks(root, width, 1/o.Scale, pngRows)
 	height := pngHead + float64(max(len(rows), 3))*pngRow + pngFoot
 	c, err := newCanvas(float64(o.Width), height, o.Scale)
 	if err != nil {
@@ -85,9 +86,9 @@ func WritePNG(w io.Writer, p *profile.Profile, o PNGOptions) error {
 			c.block(b, height-pngFoot-float64(i+1)*pngRow)
 		}
 	}
-	note := "Width is share of " + printable(p.SampleType[valueIndex(p)].Type) + "; callers below, callees above; siblings by name; inlined calls are slanted."
+	note := "Width is the share of " + printable(p.SampleType[valueIndex(p)].Type) + "; callers below, callees above; siblings by name; inlined calls are slanted."
 	if deeper {
-		note = fmt.Sprintf("Deeper than %d frames it is not drawn. ", pngRows) + note
+		note = fmt.Sprintf("Frames deeper than %d are not drawn. ", pngRows) + note
 	}
 	c.text(pngMargin, height-10, fitTo(note, width), faint)
 	out := bufio.NewWriter(w)
@@ -101,7 +102,7 @@ func WritePNG(w io.Writer, p *profile.Profile, o PNGOptions) error {
 var (
 	ink   = imagecolor.RGBA{0, 0, 0, 255}
 	faint = imagecolor.RGBA{0x44, 0x44, 0x44, 255}
-	grey  = imagecolor.RGBA{0xe4, 0xe4, 0xe4, 255} // what stands for frames too narrow
+	grey  = imagecolor.RGBA{0xe4, 0xe4, 0xe4, 255} // for frames too narrow to be drawn
 )
 
 func (c *canvas) head(p *profile.Profile) {
@@ -118,7 +119,7 @@ func (c *canvas) head(p *profile.Profile) {
 	}
 }
 
-// fitTo is fit for a line of text, which has no border and matters even where there is little room.
+// fitTo cuts a line of text at its right end to a width in pixels.
 func fitTo(s string, width float64) string {
 	room := int(width / charWidth)
 	if runes := []rune(s); len(runes) > room {
@@ -132,7 +133,7 @@ func (c *canvas) block(b block, y float64) {
 	if b.node != nil {
 		background = fill(color(b.frame))
 	}
-	gap := min(0.5, b.width/4) // so that neighbours can be told apart
+	gap := min(0.5, b.width/4) // separates neighbours
 	c.fill(pngMargin+b.x, y, b.width-gap, pngRow-1, background)
 	label, face := FitSmaller(b.smaller, b.width), c.plain
 	if b.node != nil {
@@ -151,7 +152,7 @@ func fill(color string) imagecolor.RGBA {
 	return imagecolor.RGBA{c[0], c[1], c[2], 255}
 }
 
-// fill paints a rectangle given at scale 1, at least one pixel wide.
+// fill paints a rectangle, at least one pixel wide.
 func (c *canvas) fill(x, y, width, height float64, with imagecolor.RGBA) {
 	at := func(v float64) int { return int(math.Round(v * c.scale)) }
 	r := image.Rect(at(x), at(y), max(at(x+width), at(x)+1), at(y+height))

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// ranking gives the n hottest functions by their own value, all of the tree's frames considered.
+// ranking returns the n functions with the largest values of their own, over all frames of the tree.
 func (f *flame) ranking(n int) []Entry {
 	flat, cum := make([]int64, len(f.frames)), make([]int64, len(f.frames))
-	inside := make([]int32, len(f.frames)) // end of the outermost node of a frame that we are in: a recursion counts once
+	inside := make([]int32, len(f.frames)) // end of the outermost open node of a frame: a recursion counts once
 	for i := range f.total {
 		at := f.frame[i]
 		flat[at] += f.self[i]

@@ -9,14 +9,14 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render/embed"
 )
 
-// maxFile bounds the pictures that are read; those that Write makes stay far below.
-const maxFile = 128 << 20 // bytes
+// maxFile is the largest size in bytes of the pictures that are read. Write makes much smaller ones.
+const maxFile = 128 << 20
 
-// ErrNoProfile is the error of Read for a file that is no picture of ours.
+// ErrNoProfile is the error of Read for a file that was not written by this package.
 var ErrNoProfile = embed.ErrNone
 
-// Read reads the profile in an SVG or HTML file that Write has written. It equals the one that was
-// written, but for the order of its samples. A file that was cut off or changed is an error.
+// Read returns the profile embedded in an SVG or HTML file that Write has written. It equals the profile that was written, except
+// for the order of samples. It returns an error if the file was cut off or changed.
 func Read(r io.Reader) (*profile.Profile, error) {
 	file, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {

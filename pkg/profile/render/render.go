@@ -1,7 +1,6 @@
-// Package render turns a profile into the forms that people and tools read. Its one entry point is
-// Write; it reads a *profile.Profile and nothing else. It must not know where a profile came from:
-// what a picture says of pod and node stands in the profile's comments. SVG and HTML carry the whole
-// profile, and Read gives it back.
+// Package render writes profiles in the formats that people and tools read. Its entry points are Write and, for the profile
+// embedded in SVG and HTML files, Read. It must not depend on where a profile came from: pod and node are read from the profile's
+// comments.
 package render
 
 import (
@@ -12,23 +11,23 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// Format is a form in which a profile is written.
+// Format is a file format for profiles.
 type Format string
 
 const (
-	SVG    Format = "svg"    // flame graph, one self-contained file
-	HTML   Format = "html"   // the same as a page, drawn to the window's size
+	SVG    Format = "svg"    // flame graph in a self-contained file
+	HTML   Format = "html"   // flame graph in a page, drawn to the size of the window
 	Pprof  Format = "pprof"  // gzipped protocol buffer, for `go tool pprof`
-	Folded Format = "folded" // one line a stack, "root;…;leaf count", as stackcollapse scripts print
+	Folded Format = "folded" // one line per stack, "root;…;leaf count", as stackcollapse scripts print
 	JSON   Format = "json"   // the tree of frames and the functions, see docs/json.md
-	Text   Format = "text"   // table of the hottest functions; of goroutines a traceback
-	Tree   Format = "tree"   // flame graph of characters, for a terminal
-	PNG    Format = "png"    // flame graph in pixels
+	Text   Format = "text"   // table of the hottest functions, or a traceback of goroutines
+	Tree   Format = "tree"   // flame graph in characters, for a terminal
+	PNG    Format = "png"    // flame graph as an image
 
 	Speedscope Format = "speedscope" // for www.speedscope.app
 )
 
-// formats has a row for each format: the endings of its files, the usual one first, and its writer.
+// formats lists all formats with the endings of their files, the usual one first, and their writers.
 var formats = []struct {
 	name    Format
 	endings []string
@@ -38,14 +37,14 @@ var formats = []struct {
 	{HTML, []string{".html", ".htm"}, writeHTML},
 	{Pprof, []string{".pb.gz", ".pprof", ".prof", ".pb"}, func(w io.Writer, p *profile.Profile) error { return p.Write(w) }},
 	{Folded, []string{".folded", ".collapsed"}, writeFolded},
-	{Speedscope, []string{".speedscope.json"}, writeSpeedscope}, // before the ending that it ends with
+	{Speedscope, []string{".speedscope.json"}, writeSpeedscope}, // before JSON, whose ending it ends with
 	{JSON, []string{".json"}, writeJSON},
 	{Text, []string{".txt"}, writeText},
 	{Tree, []string{".tree"}, writePlainTree},
 	{PNG, []string{".png"}, writeDefaultPNG},
 }
 
-// Formats lists all formats.
+// Formats returns all formats.
 func Formats() []Format {
 	var names []Format
 	for _, f := range formats {
@@ -54,7 +53,7 @@ func Formats() []Format {
 	return names
 }
 
-// Ending is the usual ending of a format's files, with its dot; empty for an unknown format.
+// Ending returns the usual ending of a format's files with its dot, or "" for an unknown format.
 func (f Format) Ending() string {
 	for _, row := range formats {
 		if row.name == f {
@@ -64,13 +63,13 @@ func (f Format) Ending() string {
 	return ""
 }
 
-// FormatOf tells a file's format by its name's ending.
+// FormatOf returns the format that the ending of a path stands for and reports whether there is one.
 func FormatOf(path string) (Format, bool) {
 	format, ending := byEnding(path)
 	return format, ending != ""
 }
 
-// EndingOf is the ending that tells a file's format, with its dot; empty if none does.
+// EndingOf returns the ending of a path, with its dot, if it stands for a format, else "".
 func EndingOf(path string) string {
 	_, ending := byEnding(path)
 	return ending
@@ -87,8 +86,8 @@ func byEnding(path string) (Format, string) {
 	return "", ""
 }
 
-// Write writes the profile in the given format. The profile must be symbolized; a location without
-// a function is shown by its mapping.
+// Write writes the profile in the given format. The profile must be symbolized: a location without a function is shown by the name
+// of its object file.
 func Write(w io.Writer, p *profile.Profile, f Format) error {
 	for _, row := range formats {
 		if row.name == f {

@@ -15,13 +15,13 @@ import (
 //go:embed web/*.js
 var web embed.FS
 
-// scripts are the source files of a form's script, in order. All but the last are the same for both.
+// scripts lists the source files of the script for each format, in order. All but the last are shared.
 var scripts = map[string][]string{
 	"svg":  {"profile.js", "tree.js", "names.js", "state.js", "keys.js", "svg.js"},
 	"html": {"profile.js", "tree.js", "names.js", "state.js", "keys.js", "html.js"},
 }
 
-// script is a form's script without comments and indentation.
+// script returns the script of a format without comments and indentation.
 func script(form string) string { return stripped()[form] }
 
 var stripped = sync.OnceValue(func() map[string]string {
@@ -41,8 +41,8 @@ var stripped = sync.OnceValue(func() map[string]string {
 	return texts
 })
 
-// strip leaves out indentation, empty lines and lines that are comments. The sources have no string and
-// no comment of several lines, which a test makes sure of.
+// strip removes indentation, empty lines and comment lines. The sources must not contain strings or comments of several lines,
+// which a test checks.
 func strip(out *strings.Builder, source string) {
 	for line := range strings.Lines(source) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
@@ -51,7 +51,8 @@ func strip(out *strings.Builder, source string) {
 	}
 }
 
-// packed is a form's script deflated, with what inflates and starts it: a small profile's page would else be script for the most part.
+// packed returns the deflated script of a format, with a few lines that inflate and run it. In pages with small profiles the
+// script is the largest part.
 func packed(form string) string {
 	var deflated bytes.Buffer
 	w, err := flate.NewWriter(&deflated, flate.BestCompression)
@@ -63,7 +64,7 @@ func packed(form string) string {
 	return strings.Replace(unpack, "PACKED", base64.StdEncoding.EncodeToString(deflated.Bytes()), 1)
 }
 
-// unpack runs a packed script; its source is in pkg/profile/render/web.
+// unpack inflates and runs a packed script.
 const unpack = `// Inflates and runs the script of this page; its source is in pkg/profile/render/web of kubectl pprof.
 (async () => {
 const packed = Uint8Array.from(atob("PACKED"), (c) => c.charCodeAt(0));
@@ -73,7 +74,7 @@ document.head.append(script);
 })();
 `
 
-// configured is a script with what it shares with the picture drawn here.
+// configured returns the script of a format with the constants that it shares with this package.
 func configured(form string) string {
 	words := make([]string, kinds)
 	for k, look := range kindLook {

@@ -11,8 +11,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// The file format of speedscope.app, as its file-format-schema.json has it: frames by number, and for each type of
-// value a list of stacks with their weights.
+// speedscopeFile is the file format of speedscope.app (file-format-schema.json): frames by number, and for each type of value a
+// list of stacks with their weights.
 type speedscopeFile struct {
 	Schema   string              `json:"$schema"`
 	Exporter string              `json:"exporter"`
@@ -42,11 +42,10 @@ type speedscopeProfile struct {
 	Weights []int64   `json:"weights"`
 }
 
-// speedscopeUnits are those that the schema knows.
+// speedscopeUnits are the units in the schema.
 var speedscopeUnits = []string{"bytes", "microseconds", "milliseconds", "nanoseconds", "seconds"}
 
-// writeSpeedscope writes the samples in the order in which they were taken, where the profile says that:
-// speedscope can show them along time.
+// writeSpeedscope writes the samples in the order in which they were taken, if they have times, as speedscope shows them over time.
 func writeSpeedscope(w io.Writer, p *profile.Profile) error {
 	doc := speedscopeFile{
 		Schema: "https://www.speedscope.app/file-format-schema.json", Exporter: "kubectl-pprof", Name: title(p), Active: valueIndex(p),
@@ -54,7 +53,7 @@ func writeSpeedscope(w io.Writer, p *profile.Profile) error {
 	}
 	samples := slices.Clone(p.Sample)
 	slices.SortStableFunc(samples, func(a, b *profile.Sample) int { return cmp.Compare(meta.TimeLabel.Get(a), meta.TimeLabel.Get(b)) })
-	frames, declared := framesOf(p, levelsOf(p)), declarations(p)
+	frames, declared := newFrameTable(p, levelsOf(p)), declarations(p)
 	for _, f := range frames.all {
 		shared := speedscopeFrame{Name: f.name}
 		if fn := declared[f.name]; fn != nil {
@@ -64,7 +63,7 @@ func writeSpeedscope(w io.Writer, p *profile.Profile) error {
 	}
 	stacks := make([][]int32, len(samples))
 	for i, s := range samples {
-		stacks[i] = append([]int32{}, frames.of(s)...)
+		stacks[i] = append([]int32{}, frames.stackOf(s)...)
 	}
 	for i, typ := range p.SampleType {
 		unit := "none"

@@ -19,23 +19,22 @@ const (
 	frameHeight = 17
 	headHeight  = 192
 	footHeight  = 46
-	// ranked is how many of the hottest functions are listed, in two columns.
+	// ranked is the number of functions that are listed, in two columns.
 	ranked = 10
 )
 
-// Budgets in bytes: of the whole file, and what the frames have of it at the least if the profile alone is large.
+// Budgets in bytes for the whole file, and bounds for the part of the frames in it.
 const (
 	svgBudget    = 2_000_000
 	framesAtMost = 1_200_000 // more would take long to load
-	framesBudget = 200_000
+	framesBudget = 200_000   // even if the profile alone exceeds the budget
 )
 
-const smallerColor = "#dddddd" // of frames too narrow to draw, taken together
+const smallerColor = "#dddddd" // of narrow frames that are drawn as one
 
-// writeSVG draws a flame graph: the root at the bottom, callees above their callers, siblings in the order of their names.
-// It is met in three ways: with scripts; without, and maybe without style sheets, for a policy blocks them:
-// so all looks are attributes; and as an image, where there are no tooltips either. The file carries the whole profile,
-// and the script works on that, not on what is drawn.
+// writeSVG draws a flame graph: the root at the bottom, callees above their callers, siblings in the order of their names. It works
+// without scripts and style sheets, which a content security policy may block, so colours and fonts are attributes; and as an
+// image, without tooltips. The whole profile is embedded in the file. Where scripts run, they redraw the frames from it.
 func writeSVG(w io.Writer, p *profile.Profile) error {
 	payload, tree, err := encode(p)
 	if err != nil {
@@ -72,7 +71,7 @@ func writeSVG(w io.Writer, p *profile.Profile) error {
 
 func svgScript() string { return fmt.Sprintf("<script><![CDATA[\n%s]]></script>\n", configured("svg")) }
 
-// encode makes at once the two things that take time: the profile's bytes, and the tree that is drawn.
+// encode returns the embedded form and the tree of a profile, which it computes in parallel.
 func encode(p *profile.Profile) ([]byte, *flame, error) {
 	tree := make(chan *flame)
 	go func() { tree <- newFlame(p) }()
@@ -80,7 +79,7 @@ func encode(p *profile.Profile) ([]byte, *flame, error) {
 	return payload, <-tree, err
 }
 
-// note says what is not drawn.
+// note returns a sentence on what is not drawn.
 func (d drawn) note() string {
 	return fmt.Sprintf("Frames narrower than %g px are drawn together, as (n smaller); the file holds them all.", d.threshold)
 }

@@ -12,19 +12,19 @@ import (
 	"golang.org/x/text/width"
 )
 
-// TreeOptions say what a terminal can show.
+// TreeOptions describe the terminal.
 type TreeOptions struct {
-	Columns int  // 0 is 100
-	Color   bool // by ECMA-48 sequences for 256 colours
+	Columns int  // width, 0 means 100
+	Color   bool // use ECMA-48 sequences for 256 colours
 }
 
-// treeRows bounds the flame graph's depth; who wants more has the other forms.
+// treeRows is the largest number of rows. The other formats show deeper stacks.
 const treeRows = 100
 
 func writePlainTree(w io.Writer, p *profile.Profile) error { return WriteTree(w, p, TreeOptions{}) }
 
-// WriteTree draws a flame graph with characters: the root at the top, a row of text for each level of the stacks,
-// siblings in the order of their names.
+// WriteTree draws a flame graph in characters: the root at the top, a row of text for each level of the stacks, siblings in the
+// order of their names.
 func WriteTree(w io.Writer, p *profile.Profile, o TreeOptions) error {
 	if o.Columns == 0 {
 		o.Columns = 100
@@ -44,13 +44,13 @@ func WriteTree(w io.Writer, p *profile.Profile, o TreeOptions) error {
 	if o.Color {
 		writeTreeLegend(out)
 	}
-	rows, deeper := blocks(root, float64(o.Columns), 1, treeRows)
+	rows, deeper := layoutBlocks(root, float64(o.Columns), 1, treeRows)
 	for _, row := range rows {
 		column := 0
 		for _, b := range row {
 			from, to := int(math.Round(b.x)), int(math.Round(b.x+b.width))
 			if to == from {
-				continue // a fraction of a column of what is too narrow
+				continue // narrower than half a column
 			}
 			out.WriteString(strings.Repeat(" ", from-column))
 			writeCells(out, b, to-from, o.Color)
@@ -59,12 +59,12 @@ func WriteTree(w io.Writer, p *profile.Profile, o TreeOptions) error {
 		out.WriteByte('\n')
 	}
 	if deeper {
-		fmt.Fprintf(out, "(deeper than %d frames: not drawn)\n", treeRows)
+		fmt.Fprintf(out, "(frames deeper than %d are not drawn)\n", treeRows)
 	}
 	return out.Flush()
 }
 
-// writeCells writes a block of n columns. Without colours brackets keep neighbours apart.
+// writeCells writes a block of n columns. Without colours, brackets separate neighbours.
 func writeCells(out *bufio.Writer, b block, n int, colored bool) {
 	switch {
 	case b.node == nil:
@@ -93,7 +93,7 @@ func writeTreeLegend(out *bufio.Writer) {
 	out.WriteByte('\n')
 }
 
-// color256 is the nearest colour of the 6×6×6 cube that terminals of 256 colours have from number 16 on.
+// color256 returns the number of the nearest colour in the 6×6×6 cube of terminals with 256 colours, which begins at 16.
 func color256(color string) int {
 	levels := []int{0, 95, 135, 175, 215, 255}
 	number := 16
@@ -111,13 +111,13 @@ func color256(color string) int {
 
 func abs(n int) int { return max(n, -n) }
 
-// rgb gives a colour as red, green and blue.
+// rgb returns the red, green and blue of a colour "#rrggbb".
 func rgb(color string) (c [3]uint8) {
 	fmt.Sscanf(color, "#%02x%02x%02x", &c[0], &c[1], &c[2])
 	return c
 }
 
-// cells cuts text on its left to the columns that it takes on a terminal.
+// cells cuts text on the left so that it fits in a number of terminal columns.
 func cells(s string, columns int) string {
 	if columnsOf(s) <= columns {
 		return s
@@ -138,6 +138,7 @@ func pad(s string, columns int) string {
 	return s + strings.Repeat(" ", max(0, columns-columnsOf(s)))
 }
 
+// columnsOf returns the number of terminal columns that text takes.
 func columnsOf(s string) (n int) {
 	for _, r := range s {
 		n += columnsOfRune(r)
@@ -145,8 +146,8 @@ func columnsOf(s string) (n int) {
 	return n
 }
 
-// columnsOfRune is 2 for what is wide in East Asian typography (Unicode Standard Annex 11), 0 for marks on another
-// character.
+// columnsOfRune returns 2 for characters that are wide in East Asian typography (Unicode Standard Annex 11), 0 for combining marks,
+// and 1 for others.
 func columnsOfRune(r rune) int {
 	switch kind := width.LookupRune(r).Kind(); {
 	case r < 0x300:

@@ -14,13 +14,13 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// textRows bounds the table: who wants more has `go tool pprof -top`.
+// textRows is the largest number of rows of the table. `go tool pprof -top` shows more.
 const textRows = 50
 
-// writeText writes what the profile says of itself and a table of its hottest functions, or a traceback of goroutines.
-func writeText(w io.Writer, p *profile.Profile) error { return writeReport(w, p, tellsGoroutines(p)) }
+// writeText writes the comments of the profile and a table of its hottest functions, or a traceback of goroutines.
+func writeText(w io.Writer, p *profile.Profile) error { return writeReport(w, p, hasGoroutines(p)) }
 
-// WriteTop writes the table, of goroutines too.
+// WriteTop writes what Write does for Text, but a table for goroutines too.
 func WriteTop(w io.Writer, p *profile.Profile) error { return writeReport(w, p, false) }
 
 func writeReport(w io.Writer, p *profile.Profile, traceback bool) error {
@@ -52,7 +52,7 @@ func writeReport(w io.Writer, p *profile.Profile, traceback bool) error {
 	}
 	if levelsOf(p).thread {
 		fmt.Fprintf(out, "\n%10s %6s  threads of the name\n", "total", "total%")
-		names := threads(p)
+		names := sumThreads(p)
 		for _, e := range names[:min(len(names), textRows)] {
 			fmt.Fprintf(out, "%10s %5.1f%%  %s\n", Quantity(e.Flat, s.Unit), percent(e.Flat, s.Total), e.Name)
 		}
@@ -60,7 +60,7 @@ func writeReport(w io.Writer, p *profile.Profile, traceback bool) error {
 	return out.Flush()
 }
 
-// otherTypes are those of the values that are not shown, but for the number of samples, which is.
+// otherTypes returns the types of the values that are not shown, without the number of samples, which the summary shows.
 func otherTypes(p *profile.Profile) (names []string) {
 	for i, t := range p.SampleType {
 		if i != valueIndex(p) && (i > 0 || !countsSamples(p)) {
@@ -70,10 +70,10 @@ func otherTypes(p *profile.Profile) (names []string) {
 	return names
 }
 
-// seconds are the units of time in profiles, in seconds.
+// seconds maps units of time in profiles to seconds.
 var seconds = map[string]float64{"nanoseconds": 1e-9, "microseconds": 1e-6, "milliseconds": 1e-3, "seconds": 1}
 
-// steps are the units that values are shown in, each from the size of one on: time in decimal, bytes in binary multiples.
+// step is a unit in which values from its size on are shown. Time is in decimal multiples, bytes in binary ones.
 type step struct {
 	size float64
 	name string
@@ -84,7 +84,8 @@ var (
 	byteSteps = []step{{1 << 40, "TiB"}, {1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}, {1, "B"}}
 )
 
-// Quantity writes a value with its unit as people read it, counts as they are. The script in a picture writes the same.
+// Quantity returns a value with a unit of fitting size, such as "1.50s"; counts stay plain numbers. The script in pictures has the
+// same function.
 func Quantity(value int64, unit string) string {
 	scaled, steps := float64(value), byteSteps
 	if s, ok := seconds[unit]; ok {
@@ -98,7 +99,7 @@ func Quantity(value int64, unit string) string {
 		return "0"
 	}
 	for i, s := range steps {
-		// What would be written as 1000 or 1024 of a unit is 1 of the next.
+		// A value that rounds to 1000 or 1024 of a unit is written as 1 of the next.
 		if math.Abs(scaled) >= s.size*0.999995 || i == len(steps)-1 {
 			if s.name == "B" || s.name == "ns" {
 				return fmt.Sprintf("%.0f%s", scaled/s.size, s.name)
@@ -109,7 +110,7 @@ func Quantity(value int64, unit string) string {
 	return "" // not reached: there are steps
 }
 
-// Amount says how much of what a profile shows.
+// Amount returns the total with its type, such as "1.50s of cpu" or "12 goroutines".
 func Amount(s Summary) string {
 	if s.Unit == "count" {
 		return Quantity(s.Total, s.Unit) + " " + strings.TrimSuffix(s.Type, "s") + "s"
@@ -117,6 +118,7 @@ func Amount(s Summary) string {
 	return Quantity(s.Total, s.Unit) + " of " + s.Type
 }
 
+// percent returns part in percent of whole, or 0 if whole is 0.
 func percent(part, whole int64) float64 {
 	if whole == 0 {
 		return 0
@@ -124,7 +126,7 @@ func percent(part, whole int64) float64 {
 	return 100 * float64(part) / math.Abs(float64(whole)) // a difference of profiles may be negative
 }
 
-// EmptyReason says why there is nothing to show.
+// EmptyReason returns a sentence on why there is nothing to show.
 func EmptyReason(p *profile.Profile) string {
 	during := ""
 	if p.DurationNanos > 0 {
@@ -136,7 +138,7 @@ func EmptyReason(p *profile.Profile) string {
 	case meta.Filter.Get(p) != "":
 		return "No samples: the filter leaves nothing."
 	case typeName(p) == "cpu":
-		return fmt.Sprintf("No samples: the container used no CPU%s. What it waits for, CPU samples cannot tell.", during)
+		return fmt.Sprintf("No samples: the container used no CPU%s. CPU samples do not show what it waits for.", during)
 	}
 	return fmt.Sprintf("No samples of %s%s: there was nothing to record.", typeName(p), during)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// node is a frame in the tree of all stacks: those with the same path from the root are one node.
+// node is a frame in the tree of all stacks. Frames with the same path from the root are one node.
 type node struct {
 	frame
 	self, total int64
@@ -14,8 +14,8 @@ type node struct {
 	children    []*node
 }
 
-// newTree merges a profile's stacks. Siblings are in the order of their names: one that does not change from one profile of
-// a program to the next.
+// newTree merges the stacks of a profile. Siblings are in the order of their names, so that profiles of the same program look
+// alike.
 func newTree(p *profile.Profile) *node {
 	f := newFlame(p)
 	tree := make([]node, len(f.parent))
@@ -29,8 +29,7 @@ func newTree(p *profile.Profile) *node {
 	return &tree[0]
 }
 
-// walk visits the node and all below it, parents first, without recursion: stacks may be thousands
-// of frames deep.
+// walk visits the node and all its descendants, parents first. It does not recurse, because stacks may be thousands of frames deep.
 func (n *node) walk(visit func(m *node, depth int)) {
 	type step struct {
 		n     *node

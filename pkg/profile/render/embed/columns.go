@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// writer appends numbers to columns; strings go to a table and their index to the column.
+// writer appends numbers to columns. Strings are added to a table, and their index is written.
 type writer struct {
 	buf     []byte
 	strings map[string]uint64
@@ -19,7 +19,7 @@ func newWriter() *writer {
 func (w *writer) uint(v uint64) { w.buf = binary.AppendUvarint(w.buf, v) }
 func (w *writer) int(v int64)   { w.buf = binary.AppendVarint(w.buf, v) }
 
-// index is a string's place in the table; it is added if it is new.
+// index returns the index of a string in the table, to which it adds new ones.
 func (w *writer) index(s string) uint64 {
 	i, ok := w.strings[s]
 	if !ok {
@@ -39,7 +39,7 @@ func (w *writer) flag(b bool) {
 	}
 }
 
-// finish gives the table of strings and all columns after it.
+// finish returns the table of strings followed by all columns.
 func (w *writer) finish() []byte {
 	out := binary.AppendUvarint(nil, uint64(len(w.table)))
 	for _, s := range w.table {
@@ -51,8 +51,8 @@ func (w *writer) finish() []byte {
 	return append(out, w.buf...)
 }
 
-// delta turns numbers into differences to the number before, plus a step: a column that counts up
-// by it becomes zeros. Sums wrap around, so that any numbers can be told.
+// delta encodes a number as the difference to the number before plus step, so that a column that counts up by step becomes zeros.
+// Sums wrap around, so all numbers can be encoded.
 type delta struct{ last, step uint64 }
 
 func (d *delta) write(w *writer, v uint64) {
@@ -70,8 +70,7 @@ var (
 	errNumber = errors.New("a number is out of its range")
 )
 
-// reader reads columns. The first error sticks, and all numbers after it are 0; what is read is
-// checked before it is used as an index or a size.
+// reader reads columns. After the first error all numbers are 0. Numbers are checked before they are used as an index or a size.
 type reader struct {
 	buf   []byte
 	err   error
@@ -105,13 +104,14 @@ func (r *reader) int() int64 {
 	return v
 }
 
-// count is the number of rows to come. Each takes at least one byte, so a claim of more than there are
-// left is false: no table is made that the bytes cannot fill.
+// count reads a number of rows. It is at most the number of bytes left, because each row takes at least one. So no table is
+// allocated that the data cannot fill.
 func (r *reader) count() int { return r.below(min(uint64(len(r.buf)), maxRows) + 1) }
 
-// below is a number smaller than n.
+// below reads a number smaller than n.
 func (r *reader) below(n uint64) int { return r.check(r.uint(), n) }
 
+// check returns v if it is smaller than n.
 func (r *reader) check(v, n uint64) int {
 	if v >= n {
 		r.fail(errNumber)

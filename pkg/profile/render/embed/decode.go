@@ -84,7 +84,7 @@ func readLocations(r *reader, p *profile.Profile) []*profile.Location {
 		counts[i] = r.count()
 		all += counts[i]
 	}
-	if all > len(r.buf) { // each line takes bytes of its own after this
+	if all > len(r.buf) { // each line takes at least one more byte
 		r.fail(errNumber)
 		return nil
 	}
@@ -106,7 +106,7 @@ func readLocations(r *reader, p *profile.Profile) []*profile.Location {
 		lines[i].Column = r.int()
 	}
 	for range lines {
-		r.uint() // the kind is for the script
+		r.uint() // the kind, which only the script uses
 	}
 	for i, n := range counts {
 		if n > 0 {
@@ -134,7 +134,7 @@ func readSamples(r *reader, p *profile.Profile) {
 		nodes[i] = r.check(node.read(r), uint64(len(parents)))
 		frames += int(depths[nodes[i]])
 	}
-	// Labels are copied to each sample: they count too.
+	// Labels count towards the bound, because each sample gets a copy.
 	for i := range samples {
 		set := r.check(uint64(r.uint()), uint64(len(sets)))
 		if r.err != nil {
@@ -184,8 +184,9 @@ func readValues(r *reader, samples []profile.Sample, types int) {
 	}
 }
 
+// size returns the memory that a copy of the set takes, in words, for the bound on all samples.
 func (set labelSet) size() int {
-	n := 8 * len(set) // what maps take
+	n := 8 * len(set) // of maps
 	for _, l := range set {
 		n += 2*len(l.strings) + len(l.numbers) + 2*len(l.units)
 	}

@@ -1,21 +1,21 @@
-// Package embed keeps a whole profile in the text of an SVG or HTML file, for the script in it and for us
-// to read back. Its entry points are Encode and Decode. It knows nothing of what the picture looks like.
+// Package embed encodes a whole profile as text in an SVG or HTML file, for the script in the file and for Decode. Its entry points
+// are Encode and Decode. It must not depend on what the picture looks like.
 //
-// The bytes are a header and a raw deflate stream (RFC 1951) of columns of varints: a value that is like
-// the one before it becomes a zero, and many of those take no room. In the order of the stream:
+// A payload is a header and a raw deflate stream (RFC 1951) of columns of varints. Most columns hold the difference to the row
+// before, so that repetitions become zeros, which compress well. In the order of the stream:
 //
 //	strings    count, lengths, bytes; the first is ""
 //	profile    time, duration, period, period type, default type, drop and keep expressions, URL,
 //	           comments, sample types
-//	mappings   a row each
+//	mappings   one row each
 //	functions  name, system name, file, start line
-//	locations  mapping, address, folded, number of lines; of each line function, line, column, kind
-//	tree       the stacks as a tree in depth-first order: of each node how many levels to go up from the one
-//	           before; then see callees
-//	labels     the distinct sets of labels, a row each
+//	locations  mapping, address, folded, number of lines; for each line function, line, column, kind
+//	tree       the stacks as a tree in depth-first order: for each node the number of levels to go up from the
+//	           node before; then its location, see callees
+//	labels     the distinct sets of labels, one row each
 //	samples    node, labels, time, values
 //
-// Signed numbers are zigzag-coded. Most columns hold differences to the row before; see columns.go.
+// Signed numbers are zigzag-coded.
 package embed
 
 import (
@@ -44,7 +44,7 @@ const (
 	headerSize = len(magic) + 2 + 8 + 8 + sha256.Size
 )
 
-// Bounds on what is read, for a file may come from anywhere. A profile beyond them is not written either.
+// Bounds on what is read: files are not trusted. Profiles beyond them are not written either.
 const (
 	maxInflated = 128 << 20 // bytes
 	maxRows     = 4 << 20   // of a table
@@ -59,11 +59,11 @@ var (
 	ErrVersion = errors.New("embedded profile has a form that this program cannot read")
 )
 
-// KindFunc says what code a function is, as a number that the script in the file knows.
+// KindFunc returns the kind of code of a function, as a number for the script in the file.
 type KindFunc func(*profile.Function, *profile.Mapping) uint8
 
-// Encode encodes a valid profile. All of it is kept but the order of samples, locations and functions and the
-// numbers of the latter two, which have no meaning: profiles that differ in those alone give the same bytes.
+// Encode encodes a valid profile. It keeps everything except the order of samples, locations and functions and the IDs of the
+// latter two. Profiles that differ only in those have the same encoding.
 func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
 	if err := p.CheckValid(); err != nil {
 		return nil, err
@@ -76,11 +76,11 @@ func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
 		return nil, err
 	}
 	if len(columns) > maxInflated || max(len(p.Sample), len(p.Location), len(p.Function)) > maxRows {
-		return nil, fmt.Errorf("the profile has %d samples in %d MiB, more than a picture can hold; write it as pprof", len(p.Sample), len(columns)>>20)
+		return nil, fmt.Errorf("the profile is too large for a picture (%d samples in %d MiB); write it as pprof", len(p.Sample), len(columns)>>20)
 	}
 	out := bytes.NewBuffer(make([]byte, headerSize))
 	level := flate.BestCompression
-	if len(columns) > 1<<20 { // where it would take longer than drawing
+	if len(columns) > 1<<20 { // the best compression would take longer than drawing
 		level = 6
 	}
 	deflate, err := flate.NewWriter(out, level)
@@ -168,7 +168,7 @@ func inflate(b []byte) ([]byte, error) {
 	if inflated > maxInflated {
 		return nil, fmt.Errorf("%w: it would inflate to %d bytes", ErrDamaged, inflated)
 	}
-	// The buffer grows with what is really there, not with what the header claims.
+	// The buffer grows with the data, not with the size in the header.
 	columns, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(stream)), int64(inflated)+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)

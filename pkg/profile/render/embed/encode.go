@@ -59,15 +59,15 @@ func writeMappings(w *writer, p *profile.Profile) {
 	}
 }
 
-// tables are a profile's functions and locations in the order in which they are written: functions by name,
-// locations by address, so that what follows each other is alike.
+// tables holds the functions and locations of a profile in the order in which they are written: functions by name, locations by
+// address, so that neighbours are similar.
 type tables struct {
 	functions []*profile.Function
 	locations []*profile.Location
 	function  map[*profile.Function]int32 // index in functions
 	location  map[*profile.Location]int32
 	mapping   map[*profile.Mapping]int32
-	// Stacks are in the order of names, as they are drawn: places has each location's place in it, byPlace the reverse.
+	// Stacks are sorted by names, as they are drawn. places maps a location to its rank in that order, byPlace is the inverse.
 	places, byPlace []int32
 }
 
@@ -98,7 +98,7 @@ func newTables(p *profile.Profile) *tables {
 	return t
 }
 
-// outermost is the number of a location's function into which others were inlined.
+// outermost returns the number of the function at a location into which the others are inlined.
 func (t *tables) outermost(location int32) int32 {
 	lines := t.locations[location].Line
 	if len(lines) == 0 {
@@ -111,7 +111,7 @@ func (t *tables) compareLines(a, b profile.Line) int {
 	return cmp.Or(cmp.Compare(t.numberOf(a), t.numberOf(b)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
-// numberOf is a line's function as it is written: 0 if it has none.
+// numberOf returns the number of a line's function in the columns: 0 if it has none.
 func (t *tables) numberOf(l profile.Line) int32 {
 	if l.Function == nil {
 		return 0
@@ -169,7 +169,7 @@ func writeLocations(w *writer, t *tables, kind KindFunc) {
 	}
 	function := delta{}
 	t.eachLine(func(_ *profile.Location, ln profile.Line) { function.write(w, uint64(t.numberOf(ln))) })
-	// A line is told from the one before of the same function, the first from where the function starts.
+	// A line number is relative to the line before of the same function; the first to the start of the function.
 	lines := make([]delta, len(t.functions)+1)
 	for i, f := range t.functions {
 		lines[i+1].last = uint64(f.StartLine)

@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// The element that holds the payload is the last one in a file, so that one that was cut off anywhere lacks it.
-// What stands between is base64 in lines, for editors and mail do not like long ones.
+// The element with the payload is the last one in a file, so that a file that was cut off lacks its end. It contains base64,
+// broken into lines for editors and mail.
 const (
 	lineLength = 1000
 
@@ -16,13 +16,13 @@ const (
 	htmlOpen, htmlClose = `<script type="text/plain" data-role="profile">`, "</script>\n</body></html>"
 )
 
-// ErrNone is the error of a file that carries no profile.
-var ErrNone = errors.New("the file carries no profile of kubectl pprof")
+// ErrNone means that a file has no embedded profile.
+var ErrNone = errors.New("the file has no embedded profile of kubectl pprof")
 
-// SVG is the end of an SVG file that carries an encoded profile, from its element on.
+// SVG returns the end of an SVG file with a payload, from its element on.
 func SVG(payload []byte) []byte { return element(svgOpen, payload, svgClose) }
 
-// HTML is the same for an HTML file.
+// HTML returns the end of an HTML file with a payload, from its element on.
 func HTML(payload []byte) []byte { return element(htmlOpen, payload, htmlClose) }
 
 func element(begin string, payload []byte, end string) []byte {
@@ -38,7 +38,8 @@ func element(begin string, payload []byte, end string) []byte {
 	return out.Bytes()
 }
 
-// Find gives the payload in an SVG or HTML file: ErrNone if there is none, ErrDamaged if the file ends too early.
+// Find returns the payload in an SVG or HTML file. The error is ErrNone if there is none, and wraps ErrDamaged if the file ends too
+// early.
 func Find(file []byte) ([]byte, error) {
 	for _, e := range [][2]string{{svgOpen, svgClose}, {htmlOpen, htmlClose}} {
 		at := bytes.LastIndex(file, []byte(e[0]))
@@ -62,14 +63,13 @@ func Find(file []byte) ([]byte, error) {
 	return nil, ErrNone
 }
 
-// Mark stands at the beginning of a file that carries a profile: without it a file cut off would not be told from
-// another program's.
+// Mark is written at the beginning of a file with a payload. It distinguishes a file that was cut off from a file of another program.
 const (
 	Mark = mark + "; `kubectl pprof` reads it again"
 	mark = "carries its whole profile"
 )
 
-// withoutCR undoes line ends that mail changed.
+// withoutCR removes carriage returns, which mail adds, from the first 64 bytes.
 func withoutCR(b []byte) []byte {
 	return bytes.ReplaceAll(b[:min(len(b), 64)], []byte("\r"), nil)
 }

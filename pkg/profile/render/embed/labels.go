@@ -24,19 +24,19 @@ func timeOf(s *profile.Sample) (int64, bool) {
 	return v[0], true
 }
 
-// labelSet is a sample's labels in the order of their keys, without its time.
+// labelSet holds the labels of a sample, without its time, sorted by key.
 type labelSet []label
 
 type label struct {
 	key     string
-	strings []string // of a label with text
+	strings []string
 	numbers []int64
-	units   []string // empty, or one for each number
+	units   []string // none, or one for each number
 	numeric bool
 }
 
-// labelSets gives the distinct sets of labels, in an order that depends on nothing but them, and for
-// each sample the index of its own.
+// labelSets returns the distinct sets of labels, in an order that depends only on their content, and for each sample the index of
+// its set.
 func labelSets(p *profile.Profile) ([]labelSet, []int32) {
 	distinct := map[string]labelSet{}
 	keys := make([]string, len(p.Sample))
@@ -63,7 +63,7 @@ func labelSets(p *profile.Profile) ([]labelSet, []int32) {
 	return sets, of
 }
 
-// text is the same for equal sets only.
+// text returns a representation that is the same only for equal sets.
 func (set labelSet) text() string {
 	var b []byte
 	for _, l := range set {
@@ -156,7 +156,7 @@ func readStrings(r *reader) []string {
 	return all
 }
 
-// apply gives a sample the labels. Each sample has slices of its own, for who edits one does not mean all.
+// apply sets the labels of a sample. Slices are copied, so that samples can be edited independently.
 func (set labelSet) apply(s *profile.Sample) {
 	for _, l := range set {
 		switch {

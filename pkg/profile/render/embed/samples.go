@@ -9,12 +9,12 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// row is a sample as it is written: its stack as places of locations, root first, and its labels.
+// row is a sample as it is written. Its stack holds the ranks of locations, root first.
 type row struct {
 	*profile.Sample
 	stack  []int32
 	labels int32
-	time   int64 // timeOf plus 1, 0 if there is none
+	time   int64 // milliseconds plus 1, or 0 if the sample has no time
 }
 
 func writeSamples(w *writer, p *profile.Profile, t *tables) error {
@@ -44,14 +44,14 @@ func writeSamples(w *writer, p *profile.Profile, t *tables) error {
 	return nil
 }
 
-// sampleRows gives the samples in the order in which they are written: by stack, labels, time, values.
+// sampleRows returns the samples in the order in which they are written: by stack, labels, time, values.
 func sampleRows(p *profile.Profile, t *tables) ([]row, []labelSet, error) {
 	frames := 0
 	for _, s := range p.Sample {
 		frames += len(s.Location)
 	}
 	if frames > maxFrames {
-		return nil, nil, fmt.Errorf("the profile's stacks have %d frames, more than the %d that a picture can hold; write it as pprof", frames, maxFrames)
+		return nil, nil, fmt.Errorf("the profile is too large for a picture (its stacks have %d frames, at most %d are possible); write it as pprof", frames, maxFrames)
 	}
 	sets, of := labelSets(p)
 	stacks := make([]int32, 0, frames)
@@ -76,8 +76,8 @@ func sampleRows(p *profile.Profile, t *tables) ([]row, []labelSet, error) {
 	return rows, sets, nil
 }
 
-// writeValues writes a column of values: a factor and what is left, or only the number of an earlier
-// column of which they are a multiple, as nanoseconds are of samples.
+// writeValues writes a column of values: a common factor and the quotients, or the number of an earlier column and the factor by
+// which the values are a multiple of it, as nanoseconds are of samples.
 func writeValues(w *writer, rows []row, column int) {
 	for earlier := range column {
 		if factor, ok := multiple(rows, earlier, column); ok {
@@ -100,7 +100,7 @@ func writeValues(w *writer, rows []row, column int) {
 	}
 }
 
-// multiple tells whether every value of a column is the same multiple of another's.
+// multiple returns the factor by which all values of a column are a multiple of another column's, and reports whether there is one.
 func multiple(rows []row, of, column int) (factor int64, ok bool) {
 	for _, r := range rows {
 		a, b := r.Value[of], r.Value[column]

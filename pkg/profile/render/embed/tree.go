@@ -1,8 +1,8 @@
 package embed
 
-// callees are the locations seen so far below each location, in the order in which they came up. A
-// program calls the same few functions from a place, so a callee's rank among them takes few bits; of those that are
-// new the difference to the one before is kept. The last list is that of the root.
+// callees holds the locations seen so far below each location, in the order of their first appearance. A location calls few
+// others, so the rank of a callee among them takes few bits. A new callee is encoded as the difference to the one before. The
+// last list belongs to the root.
 type callees struct {
 	lists [][]int32
 	ranks map[[2]int32]uint64
@@ -12,7 +12,7 @@ func newCallees(locations int) *callees {
 	return &callees{lists: make([][]int32, locations+1), ranks: map[[2]int32]uint64{}}
 }
 
-// rank is 0 for a callee that is new below the caller.
+// rank returns the rank of a callee below a caller, from 1, or 0 if it is new there.
 func (c *callees) rank(caller, callee int32) uint64 { return c.ranks[[2]int32{caller, callee}] }
 
 func (c *callees) add(caller, callee int32) {
@@ -20,7 +20,7 @@ func (c *callees) add(caller, callee int32) {
 	c.ranks[[2]int32{caller, callee}] = uint64(len(c.lists[caller]))
 }
 
-// before is what a new callee is compared with: the newest one, else the caller.
+// before returns the location to which a new callee is relative: the newest callee, else the caller.
 func (c *callees) before(caller int32) int32 {
 	if list := c.lists[caller]; len(list) > 0 {
 		return list[len(list)-1]
@@ -28,14 +28,14 @@ func (c *callees) before(caller int32) int32 {
 	return caller
 }
 
-// writeTree merges sorted stacks, none of which is the beginning of the one before, to a tree. It gives the
-// node of each; node 0 is the root, which is no frame.
+// writeTree merges sorted stacks, none of which is a prefix of the one before, into a tree. It returns the node of each stack.
+// Node 0 is the root, which is not a frame.
 func writeTree(w *writer, rows []row, byPlace []int32) []int32 {
-	var up, added, ranks writer // columns that are filled at once, and written one after the other
+	var up, added, ranks writer // columns, filled together and written one after the other
 	count, news := 0, 0
 	known := newCallees(len(byPlace))
 	nodes := make([]int32, len(rows))
-	var path []int32 // nodes from the root to that of the stack before
+	var path []int32 // nodes of the previous stack, from the root
 	var last []int32
 	for i, r := range rows {
 		same := 0
@@ -74,7 +74,7 @@ func writeTree(w *writer, rows []row, byPlace []int32) []int32 {
 	return nodes
 }
 
-// readTree gives for each node its parent, the index of its location and its depth; the root is 0.
+// readTree returns the parent of each node, the index of its location and its depth. Node 0 is the root.
 func readTree(r *reader, limit int) (parents, locations, depths []int32) {
 	n := r.below(min(uint64(len(r.buf))/2, maxNodes)+1) + 1
 	parents, locations, depths = make([]int32, n), make([]int32, n), make([]int32, n)

@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render/embed"
 )
 
-// SVGEnd is the end of an SVG file that another package draws: the script, the profile, and the root element's end. The
-// script draws anew what stands in the element with data-role "frames", and writes into those with "detail" and "note".
+// SVGEnd returns the end of an SVG file whose beginning another package has drawn: the script, the embedded profile, and the end tag
+// of the root element. The script redraws the element with data-role "frames" and writes into those with "detail" and "note".
 func SVGEnd(p *profile.Profile) ([]byte, error) {
 	payload, err := embed.Encode(p, encodedKind)
 	if err != nil {
@@ -20,22 +20,23 @@ func SVGEnd(p *profile.Profile) ([]byte, error) {
 	return append([]byte(svgScript()), embed.SVG(payload)...), nil
 }
 
-// SVGBudget is how many bytes an SVG has at the most, unless its profile alone takes more.
+// SVGBudget is the largest size of an SVG file in bytes, unless the embedded profile alone is larger.
 const SVGBudget = svgBudget
 
-// FileMark is to stand in a description at the beginning of a file that ends with SVGEnd.
+// FileMark must be in a description at the beginning of a file that ends with SVGEnd, so that files that were cut off are
+// recognised.
 const FileMark = embed.Mark
 
-// Page is what an HTML file shows besides its profile. Key and Still are markup: the legend, and what is there for those whose
-// browser runs no script.
+// Page is the content of an HTML file besides its profile. Legend and Still are markup; Still is the static picture for browsers
+// that run no scripts.
 type Page struct {
-	Title      string
-	Lines      []string
-	Key, Still []byte
+	Title         string
+	Lines         []string
+	Legend, Still []byte
 }
 
-// WritePage writes a page that draws the profile in it on a canvas of the window's size. What is in it before the script
-// runs is a coarser still picture, in the DOM itself: <noscript> is not shown where a policy blocks scripts.
+// WritePage writes a page that draws its embedded profile on a canvas of the size of the window. Until the script runs it shows the
+// static picture. That is not in <noscript>, which browsers hide where a policy blocks scripts.
 func WritePage(w io.Writer, p *profile.Profile, page Page) error {
 	payload, err := embed.Encode(p, encodedKind)
 	if err != nil {
@@ -60,11 +61,12 @@ func writePage(w io.Writer, payload []byte, page Page) error {
 			fmt.Fprintf(&out, "<p>%s</p>\n", escape(line))
 		}
 	}
-	out.Write(page.Key)
+	out.Write(page.Legend)
 	fmt.Fprintf(&out, "<main data-role=\"still\">\n%s</main>\n<script>\n%s</script>\n", page.Still, packed("html"))
 	out.Write(embed.HTML(payload))
 	_, err := w.Write(out.Bytes())
 	return err
 }
 
+// encodedKind is the KindFunc for embed.Encode.
 func encodedKind(f *profile.Function, m *profile.Mapping) uint8 { return uint8(kindOf(f, m)) }
