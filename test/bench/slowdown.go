@@ -57,7 +57,7 @@ func (b *bench) slowdown(ctx context.Context, l load, what string) ([]row, error
 	if _, err := b.start(ctx, l.name, os.Getenv("PPROF_WORKLOADS_IMAGE"), l.command); err != nil {
 		return nil, err
 	}
-	t, err := api.TypeOf(l.typ)
+	t, err := api.ParseType(l.typ)
 	if err != nil {
 		return nil, err
 	}

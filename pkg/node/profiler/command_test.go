@@ -43,8 +43,8 @@ func TestHelp(t *testing.T) {
 
 func TestEveryProfileTypeHasASampler(t *testing.T) {
 	for _, p := range api.ProfileTypes() {
-		if samplers[p.Name] == nil {
-			t.Errorf("there is no sampler for %s", p.Name)
+		if samplers[p] == nil {
+			t.Errorf("there is no sampler for %s", p)
 		}
 	}
 }

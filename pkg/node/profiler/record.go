@@ -23,7 +23,8 @@ import (
 
 type recordOptions struct {
 	containerID string
-	request     api.Request
+	profileType string
+	request     api.Request // its Type is not set before run
 	format      string
 }
 
@@ -41,9 +42,9 @@ func newRecordCommand(s Streams) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.containerID, "container-id", "", "ID of the container to profile (default: the container of PID 1)")
 	r := &o.request
-	f.StringVar(&r.Type, "type", "cpu", "profile type: "+strings.Join(api.TypeNames(), ", "))
+	f.StringVar(&o.profileType, "type", api.CPU.Name, "profile type: "+strings.Join(api.TypeNames(), ", "))
 	f.DurationVarP(&r.Duration, "duration", "d", 10*time.Second, "how long to sample")
-	f.IntVar(&r.Frequency, "frequency", 99, fmt.Sprintf("samples per second and CPU, 1 to %d", requirements.MaxFrequency))
+	f.IntVar(&r.Frequency, "frequency", api.DefaultFrequency, fmt.Sprintf("samples per second and CPU, 1 to %d", requirements.MaxFrequency))
 	f.IntSliceVar(&r.PIDs, "pid", nil, "profile only these processes of the container")
 	f.StringVar(&r.By, "by", "", "level below the process: "+api.ByThread+", or "+api.ByGoroutine+" for type goroutine")
 	f.BoolVar(&r.EnableMemProfile, "enable-memprofile", false, "turn on the memory profile of Go programs while the profile is taken; writes their runtime.MemProfileRate")
@@ -58,14 +59,14 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 	if err != nil {
 		return err
 	}
-	types, err := api.TypesOf([]string{o.request.Type})
+	profileType, err := api.ParseType(o.profileType)
 	if err != nil {
 		return err
 	}
-	if err := o.request.Validate(types); err != nil {
-		return err
+	if err := o.request.Validate([]api.ProfileType{profileType}); err != nil {
+		return fmt.Errorf("--%w", err) // flags are named like the parameters
 	}
-	o.request = types[0].Request(o.request)
+	o.request = profileType.Request(o.request)
 	if uid := os.Geteuid(); uid != 0 {
 		return fmt.Errorf("the profiler needs root and runs as user %d, which the pod or the image sets: "+
 			"add --custom=root.yaml to kubectl debug, with the file that profiler --help shows", uid)
@@ -100,7 +101,7 @@ func (o *recordOptions) record(ctx context.Context) (*profile.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	meta.Type.Add(p, r.Type)
+	meta.Type.Add(p, r.Type.Name)
 	meta.Container.Add(p, o.containerID)
 	return p, nil
 }

@@ -80,9 +80,9 @@ func TestRecordRefuses(t *testing.T) {
 	}
 	for _, tc := range []struct{ args, want string }{
 		{"record --format gif", `--format "gif" is unknown; the formats are svg`},
-		{"record --duration 0s", "--duration 0s: it must be above 0"},
-		{"record --by color", "--by color: it can be thread or goroutine"},
-		{"record --frequency 0", "--frequency 0: it must be from 1 to 1000"},
+		{"record --duration 0s", "--duration 0s: must be above 0"},
+		{"record --by color", "--by color: must be thread or goroutine"},
+		{"record --frequency 0", "--frequency 0: must be from 1 to 1000"},
 	} {
 		_, stderr, err := in(t, target, strings.Fields(tc.args)...)
 		if err == nil || !strings.Contains(stderr.String(), tc.want) {

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // sampler is what the samplers of package capture have in common.
@@ -17,14 +18,14 @@ type sampler interface {
 }
 
 // samplers has the constructor for each of api.ProfileTypes.
-var samplers = map[string]func(capture.Options) (sampler, error){
-	"cpu":       func(o capture.Options) (sampler, error) { return capture.NewCPU(o) },
-	"offcpu":    func(o capture.Options) (sampler, error) { return capture.NewOffCPU(o) },
-	"faults":    func(o capture.Options) (sampler, error) { return capture.NewFaults(o) },
-	"heap":      func(o capture.Options) (sampler, error) { return capture.NewHeap(o) },
-	"allocs":    func(o capture.Options) (sampler, error) { return capture.NewAllocs(o) },
-	"mutex":     func(o capture.Options) (sampler, error) { return capture.NewMutex(o) },
-	"block":     func(o capture.Options) (sampler, error) { return capture.NewBlock(o) },
-	"goroutine": func(o capture.Options) (sampler, error) { return capture.NewGoroutines(o) },
-	"wall":      func(o capture.Options) (sampler, error) { return capture.NewWall(o) },
+var samplers = map[api.ProfileType]func(capture.Options) (sampler, error){
+	api.CPU:       func(o capture.Options) (sampler, error) { return capture.NewCPU(o) },
+	api.OffCPU:    func(o capture.Options) (sampler, error) { return capture.NewOffCPU(o) },
+	api.Faults:    func(o capture.Options) (sampler, error) { return capture.NewFaults(o) },
+	api.Heap:      func(o capture.Options) (sampler, error) { return capture.NewHeap(o) },
+	api.Allocs:    func(o capture.Options) (sampler, error) { return capture.NewAllocs(o) },
+	api.Mutex:     func(o capture.Options) (sampler, error) { return capture.NewMutex(o) },
+	api.Block:     func(o capture.Options) (sampler, error) { return capture.NewBlock(o) },
+	api.Goroutine: func(o capture.Options) (sampler, error) { return capture.NewGoroutines(o) },
+	api.Wall:      func(o capture.Options) (sampler, error) { return capture.NewWall(o) },
 }

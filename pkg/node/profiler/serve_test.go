@@ -61,7 +61,7 @@ func TestServeProfilesItsContainer(t *testing.T) {
 	}()
 	got := make(chan *profile.Profile, 1)
 	go func() {
-		p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: 2 * time.Second, Frequency: 99})
+		p, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: id, Duration: 2 * time.Second, Frequency: 99})
 		if err != nil {
 			t.Error(err)
 		}
@@ -106,7 +106,7 @@ func TestServeStopsEarly(t *testing.T) {
 			c.Stop(t.Context(), id)
 		}
 	})
-	p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99})
+	p, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: id, Duration: time.Minute, Frequency: 99})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestServeRefusesAProfile(t *testing.T) {
 	need.Root(t)
 	profiler := startProfiler(t, strings.Repeat("0", 64)) // no container has that ID
 	for want, d := range map[string]time.Duration{reasonNoContainer: time.Second, reasonDeadline: 10 * time.Minute} {
-		_, err := profiler.connect(t).Profile(t.Context(), api.Request{Type: "cpu", Duration: d, Frequency: 99})
+		_, err := profiler.connect(t).Profile(t.Context(), api.Request{Type: api.CPU, Duration: d, Frequency: 99})
 		var refused *api.Error
 		if !errors.As(err, &refused) || refused.Reason != want {
 			t.Errorf("%v: got %v, want %s", d, err, want)
@@ -134,7 +134,7 @@ func TestServeIsKept(t *testing.T) {
 	profiler := startProfiler(t, target.id, "--keep", "1m")
 	for range 2 {
 		c := profiler.connect(t)
-		if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: 200 * time.Millisecond, Frequency: 99}); err != nil {
+		if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: 200 * time.Millisecond, Frequency: 99}); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.Exit(t.Context(), false); err != nil {
@@ -155,7 +155,7 @@ func TestServeEndsAfterItsClient(t *testing.T) {
 	profiler := startProfiler(t, target.id)
 	c := profiler.connect(t)
 	id := api.NewCaptureID()
-	go c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99})
+	go c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: id, Duration: time.Minute, Frequency: 99})
 	c.Progress(t.Context(), id, func(p api.Progress) {
 		if p.Samples > 0 {
 			c.Close()

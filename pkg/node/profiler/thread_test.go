@@ -36,7 +36,7 @@ func TestByThread(t *testing.T) {
 		},
 		"serve, outside": func(t *testing.T) *profile.Profile {
 			p, err := startProfiler(t, target.id).connect(t).Profile(t.Context(), api.Request{
-				Type: "cpu", Capture: api.NewCaptureID(), Duration: time.Second, Frequency: 99, By: api.ByThread,
+				Type: api.CPU, Capture: api.NewCaptureID(), Duration: time.Second, Frequency: 99, By: api.ByThread,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -92,7 +92,7 @@ func (p *profileFlags) plan(args []string, stdout io.Writer) (*profilePlan, erro
 	}
 	var types []string
 	for _, r := range requests {
-		types = append(types, r.Type)
+		types = append(types, r.Type.Name)
 	}
 	return &profilePlan{
 		capturePlan:     capture,

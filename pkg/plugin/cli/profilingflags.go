@@ -121,8 +121,8 @@ func (p *profilingFlags) planEndpoint(requests []api.Request) (wanted bool, port
 	}
 	var unknown []string
 	for _, r := range requests {
-		if t, err := api.TypeOf(r.Type); err == nil && !endpoint.HasType(t) {
-			unknown = append(unknown, r.Type)
+		if !endpoint.HasType(r.Type) {
+			unknown = append(unknown, r.Type.Name)
 		}
 	}
 	if len(unknown) > 0 {
@@ -157,10 +157,9 @@ func advise(err error, requests []api.Request) error {
 	var less []string // types that need less privilege than the others
 	bpf := false
 	for _, r := range requests {
-		t, typeErr := api.TypeOf(r.Type)
-		bpf = bpf || typeErr != nil || t.NeedsBPF
-		if typeErr == nil && !t.NeedsBPF && t.Name != "wall" {
-			less = append(less, t.Name)
+		bpf = bpf || r.Type.NeedsBPF
+		if !r.Type.NeedsBPF && r.Type != api.Wall {
+			less = append(less, r.Type.Name)
 		}
 	}
 	if !bpf || len(less) == 0 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ type requestFlags struct {
 }
 
 func newRequestFlags(types ...string) requestFlags {
-	return requestFlags{types: types, common: api.Request{Frequency: 99, MemProfileRate: api.DefaultMemProfileRate}}
+	return requestFlags{types: types, common: api.Request{Frequency: api.DefaultFrequency, MemProfileRate: api.DefaultMemProfileRate}}
 }
 
 func (r *requestFlags) addType(f *pflag.FlagSet) {
@@ -49,14 +50,14 @@ func (r *requestFlags) addDetail(f *pflag.FlagSet) {
 
 // requests returns a request for each type. set reports whether a flag was given; traceback asks for single goroutines.
 func (r *requestFlags) requests(duration time.Duration, set func(flag string) bool, traceback bool) ([]api.Request, error) {
-	types, err := api.TypesOf(r.types)
+	types, err := api.ParseTypes(r.types)
 	if err != nil {
-		return nil, err
+		return nil, flagError(err)
 	}
 	common := r.common
 	common.Duration = duration
 	if err := common.Validate(types); err != nil {
-		return nil, err
+		return nil, flagError(err)
 	}
 	if set("memprofile-rate") && !common.EnableMemProfile {
 		return nil, fmt.Errorf("--memprofile-rate is for --enable-memprofile")
@@ -75,10 +76,18 @@ func (r *requestFlags) requests(duration time.Duration, set func(flag string) bo
 	var requests []api.Request
 	for _, t := range types {
 		request := t.Request(common)
-		if traceback && request.By == "" && t.Name == "goroutine" {
+		if traceback && request.By == "" && t == api.Goroutine {
 			request.By = api.ByGoroutine
 		}
 		requests = append(requests, request)
 	}
 	return requests, nil
+}
+
+// flagError words the error of a request's parameter for its flag, which has the same name.
+func flagError(err error) error {
+	if parameter := new(api.ParameterError); errors.As(err, &parameter) {
+		return fmt.Errorf("--%w", parameter)
+	}
+	return err
 }

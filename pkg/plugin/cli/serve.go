@@ -114,7 +114,7 @@ func (s *serveFlags) plan(args []string, set func(flag string) bool) (*servePlan
 	if err != nil {
 		return nil, err
 	}
-	types, err := api.TypesOf(s.requests.types)
+	types, err := api.ParseTypes(s.requests.types)
 	if err != nil {
 		return nil, err
 	}

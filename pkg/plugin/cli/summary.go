@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // hottest is how many functions the summary names.
@@ -45,9 +46,9 @@ func reportLeftContainer(w io.Writer, name string) {
 // summarizeResult prints what one profile holds; named adds its type.
 func summarizeResult(w io.Writer, r *session.Result, named bool) {
 	s := render.Summarize(r.Profile, hottest)
-	name, cpu := "", r.Request.Type == "cpu"
+	name, cpu := "", r.Request.Type == api.CPU
 	if named {
-		name = r.Request.Type + ": "
+		name = r.Request.Type.Name + ": "
 	}
 	switch {
 	case s.Total == 0:
@@ -72,7 +73,7 @@ func summarizeResult(w io.Writer, r *session.Result, named bool) {
 func extent(r *session.Result) string {
 	s := render.Summarize(r.Profile, 0)
 	text := amounts(r.Profile)
-	if r.Request.Type == "cpu" {
+	if r.Request.Type == api.CPU {
 		text = count(s.Samples, "sample")
 	}
 	text += " of " + count(int64(s.Processes), "process")

@@ -67,7 +67,7 @@ wrote web.svg
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			o := &session.Outcome{Results: []*session.Result{{Request: api.Request{Type: "cpu"}, Profile: c.p}}, LeftContainer: c.leftContainer}
+			o := &session.Outcome{Results: []*session.Result{{Request: api.Request{Type: api.CPU}, Profile: c.p}}, LeftContainer: c.leftContainer}
 			summarize(&b, o, c.paths)
 			if b.String() != c.want {
 				t.Errorf("got:\n%s\nwant:\n%s", &b, c.want)
@@ -87,10 +87,10 @@ func TestSummaryOfSeveral(t *testing.T) {
 	goroutines.Sample[0].Value = []int64{1}
 	var b bytes.Buffer
 	summarize(&b, &session.Outcome{Results: []*session.Result{
-		{Request: api.Request{Type: "heap"}, Profile: heap},
-		{Request: api.Request{Type: "goroutine"}, Profile: goroutines},
-		{Request: api.Request{Type: "mutex"}, Err: errors.New("the program does not collect it")},
-		{Request: api.Request{Type: "offcpu"}, Profile: &profile.Profile{SampleType: []*profile.ValueType{{Type: "offcpu", Unit: "nanoseconds"}}, DurationNanos: 1e9}},
+		{Request: api.Request{Type: api.Heap}, Profile: heap},
+		{Request: api.Request{Type: api.Goroutine}, Profile: goroutines},
+		{Request: api.Request{Type: api.Mutex}, Err: errors.New("the program does not collect it")},
+		{Request: api.Request{Type: api.OffCPU}, Profile: &profile.Profile{SampleType: []*profile.ValueType{{Type: "offcpu", Unit: "nanoseconds"}}, DurationNanos: 1e9}},
 	}}, []string{"web-heap.svg"})
 	const want = `heap: functions with the most inuse space: own share, share with callees
   100.0%  100.0%  main.remember

@@ -128,7 +128,7 @@ func (l *logReader) add(b logs.Block) error {
 	}
 	l.last = b.Number
 	kind, profileType := api.ParseLogKind(b.Kind)
-	i := slices.IndexFunc(l.results, func(r *Result) bool { return r.Request.Type == profileType })
+	i := slices.IndexFunc(l.results, func(r *Result) bool { return r.Request.Type.Name == profileType })
 	if i < 0 {
 		return nil
 	}

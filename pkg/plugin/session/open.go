@@ -54,7 +54,7 @@ func (o *Open) Profile(ctx context.Context, r api.Request) (*profile.Profile, er
 	if err != nil {
 		return nil, err
 	}
-	describe(p, r.Type, o.session.target)
+	describe(p, r.Type.Name, o.session.target)
 	return p, nil
 }
 
@@ -91,7 +91,7 @@ func (o *Open) Watch(ctx context.Context) error {
 func (o *Open) HoldMemProfile(ctx context.Context, r api.Request, failed func(error)) (release func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	r.Type = "allocs"
+	r.Type = api.Allocs
 	go func() {
 		defer close(done)
 		last := ""

@@ -23,8 +23,8 @@ func newProgress(report Reporter, requests []api.Request) *progress {
 	p := &progress{report: report, instant: map[string]bool{}, byType: map[string]api.Progress{}}
 	var reading []string
 	for _, r := range requests {
-		if p.instant[r.Type] = Instant(r); p.instant[r.Type] {
-			reading = append(reading, r.Type)
+		if p.instant[r.Type.Name] = r.Instant(); p.instant[r.Type.Name] {
+			reading = append(reading, r.Type.Name)
 		} else {
 			p.duration = max(p.duration, r.Duration)
 		}

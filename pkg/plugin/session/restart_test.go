@@ -32,7 +32,7 @@ func TestWhatGoesOnAfterARestart(t *testing.T) {
 	cut.Comments = []string{"samples: 1", "partial: the target ended"}
 	after := cpuProfile("main.after")
 	after.Comments = []string{"samples: 1"}
-	p := &Result{Request: api.Request{Type: "cpu"}, Profile: cut}
+	p := &Result{Request: api.Request{Type: api.CPU}, Profile: cut}
 	if p.settled() {
 		t.Fatal("a partial profile is whole")
 	}
@@ -40,7 +40,7 @@ func TestWhatGoesOnAfterARestart(t *testing.T) {
 	if len(p.Profile.Sample) != 2 || !slices.Equal(p.Profile.Comments, []string{"samples: 2", "restart: it was restarted"}) {
 		t.Errorf("got %v", p.Profile)
 	}
-	lost := &Result{Request: api.Request{Type: "heap"}, Err: errors.New("the connection broke")}
+	lost := &Result{Request: api.Request{Type: api.Heap}, Err: errors.New("the connection broke")}
 	if lost.settled() {
 		t.Error("what has not come is whole")
 	}

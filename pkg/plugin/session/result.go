@@ -56,8 +56,7 @@ func (r *Result) Instant() bool { return Instant(r.Request) }
 
 // Instant reports whether a request is for a profile of one moment, not of a stretch of time.
 func Instant(r api.Request) bool {
-	t, err := api.TypeOf(r.Type)
-	return err == nil && t.Instant && !r.EnableMemProfile
+	return r.Instant()
 }
 
 // ErrMissing is part of the error of Missing if there are other profiles.
@@ -101,7 +100,7 @@ func (o *Outcome) Partial() string {
 			continue
 		}
 		if reason := meta.Partial.Get(r.Profile); reason != "" && len(o.Results) > 1 {
-			return r.Request.Type + ": " + reason
+			return r.Request.Type.Name + ": " + reason
 		} else if reason != "" {
 			return reason
 		}
@@ -125,7 +124,7 @@ func (o *Outcome) LeftChanged() string {
 func (o *Outcome) describe(t *target.Target) {
 	for _, r := range o.Results {
 		if r.Profile != nil {
-			describe(r.Profile, r.Request.Type, t)
+			describe(r.Profile, r.Request.Type.Name, t)
 		}
 	}
 }

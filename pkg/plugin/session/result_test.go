@@ -25,7 +25,7 @@ func TestLeftChanged(t *testing.T) {
 func TestMissing(t *testing.T) {
 	off := &api.Error{Message: "the program does not collect it"}
 	of := func(name string, err error) *Result {
-		p := &Result{Request: api.Request{Type: name}, Err: err}
+		p := &Result{Request: api.Request{Type: api.ProfileType{Name: name}}, Err: err}
 		if err == nil {
 			p.Profile = cpuProfile()
 		}
@@ -64,7 +64,7 @@ func TestPartial(t *testing.T) {
 	}{
 		"a whole profile": {[]*Result{{Profile: whole}}, ""},
 		"a partial one":   {[]*Result{{Profile: cut}}, "the target ended"},
-		"one of several":  {[]*Result{{Err: errors.New("none")}, {Request: api.Request{Type: "cpu"}, Profile: cut}}, "cpu: the target ended"},
+		"one of several":  {[]*Result{{Err: errors.New("none")}, {Request: api.Request{Type: api.CPU}, Profile: cut}}, "cpu: the target ended"},
 	} {
 		if got := (&Outcome{Results: c.results}).Partial(); got != c.want {
 			t.Errorf("%s: got %q", name, got)

@@ -37,7 +37,7 @@ func (s *Session) sampleOne(ctx, early context.Context, progress *progress, clie
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		// Progress is for show: the profile does not depend on it.
-		_ = client.Progress(watching, request.Capture, func(now api.Progress) { progress.update(request.Type, now) })
+		_ = client.Progress(watching, request.Capture, func(now api.Progress) { progress.update(request.Type.Name, now) })
 	})
 	if !r.Instant() {
 		wg.Go(func() {

@@ -35,7 +35,7 @@ func LaunchOptions(o launch.Options, requests []api.Request) launch.Options {
 	for _, r := range requests {
 		o.Requests = append(o.Requests, r.String())
 		o.Duration = max(o.Duration, r.Duration)
-		if t, err := api.TypeOf(r.Type); err != nil || t.NeedsBPF {
+		if r.Type.NeedsBPF {
 			o.MemoryOnly = false
 		}
 	}

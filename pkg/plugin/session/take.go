@@ -23,8 +23,7 @@ func (s *Session) take(ctx, early context.Context, t *target.Target, o launch.Op
 		outcome.KeptFor = p.options.Keep
 	}
 	for _, r := range outcome.Results {
-		typ, err := api.TypeOf(r.Request.Type)
-		r.Request.Restarts = err == nil && typ.Restarts && s.plan.WaitForRestart && p.running.Mode == launch.Job && !p.connection.onlyLog()
+		r.Request.Restarts = r.Request.Type.Restarts && s.plan.WaitForRestart && p.running.Mode == launch.Job && !p.connection.onlyLog()
 	}
 	begin := time.Now()
 	progress := newProgress(s.report, requests)

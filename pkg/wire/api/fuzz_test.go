@@ -9,10 +9,6 @@ import (
 )
 
 func FuzzParseRequest(f *testing.F) {
-	cpu, err := TypeOf("cpu")
-	if err != nil {
-		f.Fatal(err)
-	}
 	for _, seed := range []string{
 		"", "seconds=30&frequency=99&capture=abc&pid=1&pid=2", "seconds=NaN", "seconds=1e309", "seconds=-0",
 		"seconds=0.0000000001", "frequency=1e3", "pid=99999999999", "capture=%00", "seconds=%31", "a;b",
@@ -24,14 +20,14 @@ func FuzzParseRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r, err := cpu.Parse(q)
+		r, err := CPU.Parse(q)
 		if err != nil {
 			return
 		}
 		if r.Duration <= 0 || r.Duration > MaxDuration || r.Frequency < 1 || r.Frequency > requirements.MaxFrequency || len(r.PIDs) > MaxPIDs {
 			t.Fatalf("%q gave %+v", raw, r)
 		}
-		again, err := cpu.Parse(r.Query())
+		again, err := CPU.Parse(r.Query())
 		if err != nil || fmt.Sprint(again) != fmt.Sprint(r) {
 			t.Fatalf("%+v came back as %+v, %v", r, again, err)
 		}

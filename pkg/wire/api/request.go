@@ -2,133 +2,92 @@ package api
 
 import (
 	"crypto/rand"
-	"math"
-	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
+// Limits of a Request. The highest frequency is requirements.MaxFrequency.
 const (
-	defaultDuration  = 30 * time.Second // as in net/http/pprof
-	defaultFrequency = 99               // Hz; not a divisor of the rates at which programs do things
-	maxCaptureID     = 64               // bytes
+	MaxDuration       = time.Hour
+	MaxPIDs           = 1024
+	MaxMemProfileRate = 1 << 30 // bytes
+)
+
+// Defaults of a Request.
+const (
+	DefaultDuration       = 30 * time.Second // as in net/http/pprof
+	DefaultFrequency      = 99               // Hz; few programs do anything periodic that often
+	DefaultMemProfileRate = 512 << 10        // bytes, that of Go's runtime (runtime.MemProfileRate)
+)
+
+// ReadTime is the duration of a request for a profile of one moment: the longest time for reading it.
+const ReadTime = 30 * time.Second
+
+// Request describes the profile that is wanted.
+type Request struct {
+	Type      ProfileType
+	Capture   string        // ID from NewCaptureID; a request with the ID of an existing capture joins it
+	Duration  time.Duration // of sampling, at most MaxDuration
+	Frequency int           // samples per second and CPU, at most requirements.MaxFrequency
+	PIDs      []int         // process IDs in the target's PID namespace, at most MaxPIDs; none for all processes
+	By        string        // ByThread, ByGoroutine, or "" to separate samples by process only
+	NoTimes   bool          // leave out the times of samples
+	// EnableMemProfile makes the profiler turn on the memory profile of Go programs that have turned it off, with one sample
+	// per MemProfileRate bytes.
+	EnableMemProfile bool
+	MemProfileRate   int  // allocated bytes per sample, at most MaxMemProfileRate
+	Freeze           bool // stop the container's threads while goroutines are read
+	Restarts         bool // go on after the target has ended and started again; for a profiler outside its pod
+}
+
+// Values of Request.By.
+const (
+	ByThread    = meta.ByThread
+	ByGoroutine = meta.ByGoroutine
 )
 
 // NewCaptureID returns a random ID for Request.Capture.
 func NewCaptureID() string { return rand.Text() }
 
-// Query returns the request as URL parameters; parseRequest reads them back.
-func (r Request) Query() url.Values {
-	q := url.Values{
-		"seconds":   {strconv.FormatFloat(r.Duration.Seconds(), 'f', -1, 64)},
-		"frequency": {strconv.Itoa(r.Frequency)},
-	}
-	if r.Capture != "" {
-		q.Set("capture", r.Capture)
-	}
-	if r.By != "" {
-		q.Set("by", r.By)
-	}
-	if r.NoTimes {
-		q.Set("times", "0")
-	}
-	if r.Restarts {
-		q.Set("restarts", "1")
-	}
-	if r.EnableMemProfile {
-		q.Set("memprofilerate", strconv.Itoa(r.MemProfileRate))
-	}
-	if r.Freeze {
-		q.Set("freeze", "1")
-	}
+// Instant reports whether the request is for a profile of one moment, not of a period of time.
+func (r Request) Instant() bool { return r.Type.Instant && !r.EnableMemProfile }
+
+// Validate returns a *ParameterError if a parameter is out of range, or if none of the types takes it. The type of the request
+// itself is not considered.
+func (r Request) Validate(types []ProfileType) error {
 	for _, pid := range r.PIDs {
-		q.Add("pid", strconv.Itoa(pid))
-	}
-	return q
-}
-
-// String is the request as a path with parameters; ParseRequest reads it back.
-func (r Request) String() string {
-	t, err := TypeOf(r.Type)
-	if err != nil {
-		return err.Error()
-	}
-	return t.Path + "?" + r.Query().Encode()
-}
-
-// ParseRequest reads a request for a profile. What is left out has a default.
-func ParseRequest(s string) (Request, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return Request{}, BadRequest("%.200q is not a path with parameters", s)
-	}
-	for _, t := range ProfileTypes() {
-		if t.Path == u.Path {
-			return parseRequest(t.Name, u.Query())
+		if pid < 1 {
+			return outOfRange("pid", strconv.Itoa(pid), "must be above 0")
 		}
 	}
-	return Request{}, BadRequest("%.200q is the path of no profile", u.Path)
-}
-
-// parseRequest reads the parameters of a request for a profile. What is left out has a default.
-func parseRequest(typ string, q url.Values) (Request, error) {
-	r := Request{Type: typ, Capture: q.Get("capture"), Duration: defaultDuration, Frequency: defaultFrequency}
-	if r.Capture == "" {
-		r.Capture = NewCaptureID()
+	switch {
+	case r.Duration <= 0 || r.Duration > MaxDuration:
+		return outOfRange("duration", r.Duration.String(), "must be above 0 and at most %v", MaxDuration)
+	case r.Frequency < 1 || r.Frequency > requirements.MaxFrequency:
+		return outOfRange("frequency", strconv.Itoa(r.Frequency), "must be from 1 to %d", requirements.MaxFrequency)
+	case len(r.PIDs) > MaxPIDs:
+		return outOfRange("pid", "", "%d process IDs, of at most %d", len(r.PIDs), MaxPIDs)
+	case r.By != "" && r.By != ByThread && r.By != ByGoroutine:
+		return outOfRange("by", r.By, "must be %s or %s", ByThread, ByGoroutine)
+	case r.EnableMemProfile && (r.MemProfileRate < 1 || r.MemProfileRate > MaxMemProfileRate):
+		return outOfRange("memprofile-rate", strconv.Itoa(r.MemProfileRate), "must be from 1 to %d bytes", MaxMemProfileRate)
 	}
-	if err := CheckCaptureID(r.Capture); err != nil {
-		return Request{}, err
-	}
-	if s := q.Get("seconds"); s != "" {
-		seconds, err := strconv.ParseFloat(s, 64)
-		if err != nil || math.IsNaN(seconds) || seconds <= 0 || seconds > MaxDuration.Seconds() {
-			return Request{}, BadRequest("seconds=%.20q must be a number above 0, at most %.0f", s, MaxDuration.Seconds())
-		}
-		r.Duration = max(time.Duration(math.Round(seconds*1e9)), 1)
-	}
-	if s := q.Get("frequency"); s != "" {
-		hertz, err := strconv.Atoi(s)
-		if err != nil || hertz < 1 || hertz > requirements.MaxFrequency {
-			return Request{}, BadRequest("frequency=%.20q must be a whole number from 1 to %d", s, requirements.MaxFrequency)
-		}
-		r.Frequency = hertz
-	}
-	r.NoTimes = q.Get("times") == "0"
-	r.Restarts = q.Get("restarts") == "1"
-	if r.By = q.Get("by"); r.By != "" && r.By != ByThread && r.By != ByGoroutine {
-		return Request{}, BadRequest("by=%.20q must be %s or %s", r.By, ByThread, ByGoroutine)
-	}
-	r.Freeze = q.Get("freeze") == "1"
-	if s := q.Get("memprofilerate"); s != "" {
-		rate, err := strconv.Atoi(s)
-		if err != nil || rate < 1 || rate > MaxMemProfileRate {
-			return Request{}, BadRequest("memprofilerate=%.20q must be a whole number from 1 to %d", s, MaxMemProfileRate)
-		}
-		r.EnableMemProfile, r.MemProfileRate = true, rate
-	}
-	if len(q["pid"]) > MaxPIDs {
-		return Request{}, BadRequest("%d PIDs were given, at most %d can be", len(q["pid"]), MaxPIDs)
-	}
-	for _, s := range q["pid"] {
-		pid, err := strconv.ParseInt(s, 10, 32)
-		if err != nil || pid < 1 {
-			return Request{}, BadRequest("pid=%.20q must be a positive number", s)
-		}
-		r.PIDs = append(r.PIDs, int(pid))
-	}
-	return r, nil
-}
-
-// CheckCaptureID keeps IDs short and free of characters that mean something elsewhere.
-func CheckCaptureID(id string) error {
-	if id == "" || len(id) > maxCaptureID {
-		return BadRequest("a capture ID has 1 to %d characters, not %d", maxCaptureID, len(id))
-	}
-	for _, c := range id {
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
-			return BadRequest("capture ID %q has characters other than letters, digits, - and _", id)
+	for _, p := range []struct {
+		name, value string
+		set         bool
+		taken       func(ProfileType) bool
+	}{
+		{"by", r.By, r.By != "", func(t ProfileType) bool { return t.TakesBy(r.By) }},
+		{"enable-memprofile", "", r.EnableMemProfile, func(t ProfileType) bool { return t.MemProfile }},
+		{"freeze", "", r.Freeze, func(t ProfileType) bool { return t.Freeze }},
+	} {
+		if p.set && !slices.ContainsFunc(types, p.taken) {
+			takers := slices.DeleteFunc(ProfileTypes(), func(t ProfileType) bool { return !p.taken(t) })
+			return &ParameterError{Parameter: p.name, Value: p.value, Types: takers}
 		}
 	}
 	return nil

@@ -51,10 +51,7 @@ func (c *Client) Check(ctx context.Context) error {
 
 // Profile takes a profile.
 func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, error) {
-	t, err := api.TypeOf(r.Type)
-	if err != nil {
-		return nil, err
-	}
+	t := r.Type
 	if !HasType(t) {
 		return nil, fmt.Errorf("net/http/pprof has no profile of the type %s", t.Name)
 	}
@@ -78,8 +75,8 @@ func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, 
 
 // HasType tells whether net/http/pprof has profiles of a type.
 func HasType(t api.ProfileType) bool {
-	switch t.Name {
-	case "cpu", "heap", "allocs", "goroutine", "mutex", "block":
+	switch t {
+	case api.CPU, api.Heap, api.Allocs, api.Goroutine, api.Mutex, api.Block:
 		return true
 	}
 	return false

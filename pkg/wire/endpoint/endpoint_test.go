@@ -47,12 +47,7 @@ func (s *recorder) Profile(_ context.Context, r api.Request) (*profile.Profile, 
 
 func (s *recorder) Cmdline(context.Context) ([]byte, error) { return []byte("/app\x00-v"), nil }
 
-var types = []api.ProfileType{
-	{Name: "cpu", Path: "/debug/pprof/profile", NeedsBPF: true, Frequency: true},
-	{Name: "heap", Path: "/debug/pprof/heap", Instant: true, MemProfile: true},
-	{Name: "allocs", Path: "/debug/pprof/allocs", MemProfile: true},
-	{Name: "goroutine", Path: "/debug/pprof/goroutine", Instant: true, Freeze: true, Levels: []string{api.ByGoroutine}},
-}
+var types = []api.ProfileType{api.CPU, api.Heap, api.Allocs, api.Goroutine}
 
 func ask(t *testing.T, s Source, path string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -165,7 +160,7 @@ func TestClient(t *testing.T) {
 	if err := c.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: 100 * time.Millisecond})
+	p, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: 100 * time.Millisecond})
 	if err != nil || p.SampleType[1].Type != "cpu" || time.Duration(p.DurationNanos) < time.Second {
 		t.Errorf("%v, %v", p, err)
 	}
@@ -192,7 +187,7 @@ func TestStrangers(t *testing.T) {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }))
 	defer server.Close()
-	if _, err := clientOf(server).Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Second}); err == nil || !strings.Contains(err.Error(), "is no profile") {
+	if _, err := clientOf(server).Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Second}); err == nil || !strings.Contains(err.Error(), "is no profile") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -58,7 +58,7 @@ func (h *handler) index(w http.ResponseWriter, _ *http.Request) {
 	var rows []row
 	for _, t := range h.types {
 		text := "?debug=1"
-		if t.Name == "goroutine" {
+		if t == api.Goroutine {
 			text = "?debug=2"
 		}
 		rows = append(rows, row{t.Name, t.Path, text})
@@ -103,8 +103,8 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, t api.ProfileTyp
 	switch {
 	case t.Instant && delta:
 		p, err = h.change(r.Context(), request, t)
-	case t.Name == "allocs" && !delta: // all since the program's start, which the heap's profile has as well
-		request.Type, request.Duration = "heap", api.ReadTime
+	case t == api.Allocs && !delta: // all since the program's start, which the heap's profile has as well
+		request.Type, request.Duration = api.Heap, api.ReadTime
 		if p, err = h.source.Profile(r.Context(), request); err == nil {
 			p.DefaultSampleType = "alloc_space"
 		}
@@ -117,7 +117,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, t api.ProfileTyp
 	}
 	if debug > 0 {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if t.Name == "goroutine" && debug == 1 {
+		if t == api.Goroutine && debug == 1 {
 			writeCounts(w, "goroutine", p)
 			return
 		}
@@ -138,7 +138,7 @@ func parse(t api.ProfileType, q url.Values) (r api.Request, debug int, err error
 		if debug, err = strconv.Atoi(s); err != nil {
 			return r, 0, &api.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("debug=%.20q is no number", s)}
 		}
-		if t.Name == "goroutine" && debug >= 2 {
+		if t == api.Goroutine && debug >= 2 {
 			q.Set("by", api.ByGoroutine)
 		}
 	}

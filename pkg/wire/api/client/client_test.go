@@ -34,7 +34,7 @@ func TestOverAPipe(t *testing.T) {
 	defer srv.Close()
 	c := New(func(context.Context) (net.Conn, error) { return ours, nil })
 	defer c.Close()
-	p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: 10 * time.Millisecond, Frequency: 99})
+	p, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: 10 * time.Millisecond, Frequency: 99})
 	if err != nil || len(p.Sample) != 100 {
 		t.Errorf("got %v, %v", p, err)
 	}
@@ -64,7 +64,7 @@ func TestProfilePassesTheRequestOn(t *testing.T) {
 	_, dial := apitest.Serve(t, f, nil)
 	c := New(dial)
 	defer c.Close()
-	want := api.Request{Type: "cpu", Capture: api.NewCaptureID(), Duration: 30 * time.Millisecond, Frequency: 499, PIDs: []int{7, 9}, By: api.ByThread}
+	want := api.Request{Type: api.CPU, Capture: api.NewCaptureID(), Duration: 30 * time.Millisecond, Frequency: 499, PIDs: []int{7, 9}, By: api.ByThread}
 	if _, err := c.Profile(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestProgressMayBeAskedFirst(t *testing.T) {
 		watched <- c.Progress(t.Context(), id, func(p api.Progress) { lines = append(lines, p) })
 	}()
 	time.Sleep(50 * time.Millisecond) // lets the request for progress go out first
-	if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: 700 * time.Millisecond, Frequency: 99}); err != nil {
+	if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: id, Duration: 700 * time.Millisecond, Frequency: 99}); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-watched; err != nil {
@@ -105,7 +105,7 @@ func TestStopEndsSamplingEarly(t *testing.T) {
 			c.Stop(t.Context(), id)
 		}
 	})
-	p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99})
+	p, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: id, Duration: time.Minute, Frequency: 99})
 	if err != nil || len(p.Sample) != 3 {
 		t.Errorf("got %v, %v", p, err)
 	}
@@ -127,7 +127,7 @@ func TestExitSaysWhetherForced(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	good := api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99}
+	good := api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99}
 	with := func(change func(*api.Request)) api.Request { r := good; change(&r); return r }
 	cases := map[string]struct {
 		capturer *apitest.Capturer
@@ -136,8 +136,8 @@ func TestRefusals(t *testing.T) {
 		reason   string
 		text     string
 	}{
-		"unknown type":       {request: with(func(r *api.Request) { r.Type = "heat" }), status: 400, reason: api.ReasonBadRequest, text: "choose one of: cpu"},
-		"duration too long":  {request: with(func(r *api.Request) { r.Duration = 2 * time.Hour }), status: 400, reason: api.ReasonBadRequest, text: "seconds"},
+		"unknown type":       {request: with(func(r *api.Request) { r.Type = api.ProfileType{Name: "heat", Path: "/debug/pprof/heat"} }), status: 404, reason: api.ReasonInternal, text: "404 page not found"},
+		"duration too long":  {request: with(func(r *api.Request) { r.Duration = 2 * time.Hour }), status: 400, reason: api.ReasonBadRequest, text: `seconds="7200" must be a number above 0 and at most 3600`},
 		"frequency too high": {request: with(func(r *api.Request) { r.Frequency = 1001 }), status: 400, reason: api.ReasonBadRequest, text: "from 1 to 1000"},
 		"negative PID":       {request: with(func(r *api.Request) { r.PIDs = []int{-1} }), status: 400, reason: api.ReasonBadRequest, text: "pid"},
 		"by unknown":         {request: with(func(r *api.Request) { r.By = "color" }), status: 400, reason: api.ReasonBadRequest, text: "must be thread"},
@@ -169,7 +169,7 @@ func TestFailureEndsTheProgress(t *testing.T) {
 	c := New(dial)
 	defer c.Close()
 	id := api.NewCaptureID()
-	c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: time.Millisecond, Frequency: 99})
+	c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: id, Duration: time.Millisecond, Frequency: 99})
 	var last api.Progress
 	if err := c.Progress(t.Context(), id, func(p api.Progress) { last = p }); err != nil {
 		t.Fatal(err)

@@ -25,14 +25,10 @@ const maxProfile = 256 << 20
 // verified. A connection that breaks is opened again and the transfer resumed; the error is that
 // of the last attempt when several in a row brought nothing. A refusal is an *api.Error.
 func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, error) {
-	t, err := api.TypeOf(r.Type)
-	if err != nil {
-		return nil, err
-	}
 	if r.Capture == "" {
 		r.Capture = api.NewCaptureID() // else a second attempt would be a second capture
 	}
-	p, err := c.download(ctx, t.Path, r.Query())
+	p, err := c.download(ctx, r.Type.Path, r.Query())
 	if p == nil && err == nil {
 		err = errors.New("the profiler sent no profile")
 	}

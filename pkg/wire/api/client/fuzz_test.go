@@ -49,7 +49,7 @@ func FuzzClient(f *testing.F) {
 		_, _ = c.Version(ctx)
 		_ = c.Progress(ctx, "x", func(api.Progress) {})
 		_ = c.Slices(ctx, "x", func(*profile.Profile) { cancel() })
-		if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Second, Frequency: 99, Capture: "x"}); err == nil &&
+		if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Second, Frequency: 99, Capture: "x"}); err == nil &&
 			digest != api.FormatDigest(sha256.Sum256(body)) {
 			t.Fatalf("status %d and %d bytes with digest %q were taken for a profile", status, len(body), digest)
 		}

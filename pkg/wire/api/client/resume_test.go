@@ -41,7 +41,7 @@ func TestCutTransfersAreResumed(t *testing.T) {
 			return &cutConn{conn, rnd.IntN(40_000)}, nil
 		})
 		c.pause = time.Millisecond
-		p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+		p, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99})
 		if err != nil || len(p.Sample) != functions {
 			t.Errorf("%d: after %d cuts: %v", seed, cuts, err)
 		}
@@ -94,7 +94,7 @@ func TestResumeSendsOnlyTheRest(t *testing.T) {
 	})
 	defer c.Close()
 	c.pause = time.Millisecond
-	if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99}); err != nil {
+	if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99}); err != nil {
 		t.Fatal(err)
 	}
 	if len(ranges) != 2 || ranges[0] != "" {
@@ -115,7 +115,7 @@ func TestGivesUpWhenNothingComes(t *testing.T) {
 				begin, attempts := time.Now(), 0
 				c := New(func(context.Context) (net.Conn, error) { attempts++; return nil, broken })
 				c.Broken = func(context.Context, error) bool { return time.Since(begin) >= hopelessAfter }
-				_, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Second, Frequency: 99})
+				_, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Second, Frequency: 99})
 				want := min(api.UnattendedTime, hopelessAfter)
 				if took := time.Since(begin); !errors.Is(err, broken) || took < want || took > want+maxPause || attempts > 40 {
 					t.Errorf("got %v after %d attempts in %v", err, attempts, took)
@@ -139,7 +139,7 @@ func TestForgottenResultIsNotCapturedAgain(t *testing.T) {
 	})
 	defer c.Close()
 	c.pause = time.Millisecond
-	_, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+	_, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99})
 	var e *api.Error
 	if !errors.As(err, &e) || e.Status != http.StatusGone || e.Reason != api.ReasonExpired || len(f.Requests()) != 1 {
 		t.Errorf("got %v after %d captures", err, len(f.Requests()))
@@ -162,7 +162,7 @@ func TestDamageIsDetected(t *testing.T) {
 	c := New(func(context.Context) (net.Conn, error) { return net.Dial("unix", l.Addr().String()) })
 	defer c.Close()
 	c.pause = time.Millisecond
-	if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99}); !errors.Is(err, ErrDamaged) {
+	if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("got %v, want %v", err, ErrDamaged)
 	}
 }
@@ -201,7 +201,7 @@ func TestSlicesAreResumed(t *testing.T) {
 			}
 		})
 	}()
-	if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Capture: id, Duration: time.Minute, Frequency: 99}); err != nil {
+	if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: id, Duration: time.Minute, Frequency: 99}); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil || !slices.Equal(got, []int{20_000, 20_000}) || f.Slices.Load() != 2 || dials.Load() < 2 {
@@ -237,7 +237,7 @@ func TestStreamsThatBreakEarlyBringLittleAtATime(t *testing.T) {
 	defer c.Close()
 	c.pause = time.Millisecond
 	c.Broken = func(context.Context, error) bool { return dials.Load() > 200 }
-	p, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+	p, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99})
 	if err != nil || len(p.Sample) != 2000 {
 		t.Fatalf("%v after %d connections", err, dials.Load())
 	}

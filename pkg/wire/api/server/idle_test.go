@@ -22,7 +22,7 @@ func TestIdleConnectionStaysOpen(t *testing.T) {
 	c := client.New(func(ctx context.Context) (net.Conn, error) { dials++; return dial(ctx) })
 	defer c.Close()
 	d := api.PingInterval + server.PingTimeout + 2*time.Second
-	if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: d, Frequency: 99}); err != nil || dials != 1 {
+	if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: d, Frequency: 99}); err != nil || dials != 1 {
 		t.Errorf("got %v after %d dials, want one", err, dials)
 	}
 }

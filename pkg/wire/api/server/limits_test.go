@@ -20,12 +20,12 @@ func TestTooManyAtOnce(t *testing.T) {
 	c := client.New(dial)
 	defer c.Close()
 	for range server.MaxRunning {
-		go c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Minute, Frequency: 99})
+		go c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Minute, Frequency: 99})
 	}
 	for deadline := time.Now().Add(5 * time.Second); len(f.Requests()) < server.MaxRunning && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
-	_, err := c.Profile(t.Context(), api.Request{Type: "cpu", Duration: time.Millisecond, Frequency: 99})
+	_, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99})
 	var e *api.Error
 	if !errors.As(err, &e) || e.Status != http.StatusTooManyRequests || e.Reason != api.ReasonBusy {
 		t.Errorf("got %v", err)
@@ -39,7 +39,7 @@ func TestFinishedResultsAreBounded(t *testing.T) {
 	var ids []string
 	for range server.MaxFinished + 2 {
 		ids = append(ids, api.NewCaptureID())
-		if _, err := c.Profile(t.Context(), api.Request{Type: "cpu", Capture: ids[len(ids)-1], Duration: time.Millisecond, Frequency: 99}); err != nil {
+		if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: ids[len(ids)-1], Duration: time.Millisecond, Frequency: 99}); err != nil {
 			t.Fatal(err)
 		}
 	}
