@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Headers that claim more than any program has, in a sparse file that has it.
+// The headers claim more than any program has, and the file is sparse and large enough for it.
 func TestOpenRefusesHostileHeaders(t *testing.T) {
 	original, err := os.ReadFile("/bin/sh")
 	if err != nil {
@@ -21,16 +21,16 @@ func TestOpenRefusesHostileHeaders(t *testing.T) {
 		change func(b []byte)
 		ok     bool
 	}{
-		{"as it is", func([]byte) {}, true},
+		{"unchanged", func([]byte) {}, true},
 		{"not ELF", func(b []byte) { b[0] = 'x' }, false},
 		{"32 bit", func(b []byte) { b[4] = 1 }, false},
 		{"big endian", func(b []byte) { b[5] = 2 }, false},
-		{"number of sections in a section", func(b []byte) { le.PutUint16(b[60:], 0); le.PutUint64(b[sections+32:], 1<<32) }, false},
+		{"number of sections in the first section header", func(b []byte) { le.PutUint16(b[60:], 0); le.PutUint64(b[sections+32:], 1<<32) }, false},
 		{"too many sections", func(b []byte) { le.PutUint16(b[60:], 0xfeff) }, false},
 		{"too many segments", func(b []byte) { le.PutUint16(b[56:], 0xffff) }, false},
-		{"endless names of sections", func(b []byte) { le.PutUint64(b[names+32:], 1<<39) }, false},
-		{"compressed names of sections", func(b []byte) { le.PutUint64(b[names+8:], 0x800) }, false},
-		{"sections behind the end", func(b []byte) { le.PutUint64(b[40:], 1<<41) }, false},
+		{"section names that are too large", func(b []byte) { le.PutUint64(b[names+32:], 1<<39) }, false},
+		{"compressed section names", func(b []byte) { le.PutUint64(b[names+8:], 0x800) }, false},
+		{"sections beyond the end", func(b []byte) { le.PutUint64(b[40:], 1<<41) }, false},
 		{"no sections", func(b []byte) { le.PutUint64(b[40:], 0); le.PutUint16(b[60:], 0); le.PutUint16(b[62:], 0) }, true},
 	}
 	for _, test := range tests {
@@ -50,7 +50,7 @@ func TestOpenRefusesHostileHeaders(t *testing.T) {
 			}
 			defer f.Close()
 			if _, err := Open(f); (err == nil) != test.ok {
-				t.Errorf("got %v, want one that opens: %v", err, test.ok)
+				t.Errorf("got %v, want success: %v", err, test.ok)
 			}
 		})
 	}

@@ -27,13 +27,13 @@ func TestPerfMap(t *testing.T) {
 		{"Node", "1000 40 JS:*turn /app/my wheel.js:12:3\n", map[uint64]string{0x1010: "JS:*turn /app/my wheel.js:12:3", 0x1020: "JS:*turn /app/my wheel.js:12:3", 0x1030: "JS:*turn /app/my wheel.js:12:3"}},
 		{"Python", "0x1010 0x8 py::turn:/app/wheel.py\n", map[uint64]string{0x1010: "py::turn:/app/wheel.py"}},
 		{".NET", "0000000000001020 10 int32 [App] Wheel::Turn(int32)[Tier0]\n", map[uint64]string{0x1020: "int32 [App] Wheel::Turn(int32)[Tier0]"}},
-		{"memory used again", "1000 40 before\n1020 8 after\n", map[uint64]string{0x1010: "before", 0x1020: "after", 0x1030: "before"}},
-		{"a larger one over it", "1020 8 before\n1000 40 after\n", map[uint64]string{0x1010: "after", 0x1020: "after", 0x1030: "after"}},
+		{"memory that is reused", "1000 40 before\n1020 8 after\n", map[uint64]string{0x1010: "before", 0x1020: "after", 0x1030: "before"}},
+		{"a larger range over it", "1020 8 before\n1000 40 after\n", map[uint64]string{0x1010: "after", 0x1020: "after", 0x1030: "after"}},
 		{"carriage return", "1010 8 a\r\n", map[uint64]string{0x1010: "a"}},
 		{"half written", "1010 8 a\n1010 8 b", map[uint64]string{0x1010: "a"}},
 		{"malformed", "\n1010\n1010 8\n1010 8 \nxyz 8 a\n1010 -8 a\n-1010 8 a\n 1010  8 b\n\x00\xff\n", map[uint64]string{0x1010: "b"}},
 		{"wraps around", "1010 ffffffffffffffff a\nffffffffffffffff 8 b\n10101010101010101010 8 c\n", map[uint64]string{}},
-		{"all there is", "0 ffffffffffffffff a\n", map[uint64]string{0x1010: "a", 0x1020: "a", 0x1030: "a"}},
+		{"everything", "0 ffffffffffffffff a\n", map[uint64]string{0x1010: "a", 0x1020: "a", 0x1030: "a"}},
 		{"too long a name", "1010 8 " + long[:2000] + "\n1020 8 b\n", map[uint64]string{0x1010: long[:maxPerfMapLine], 0x1020: "b"}},
 		{"too long a line", "1010 8 " + long + "\n1020 8 b\n", map[uint64]string{0x1020: "b"}},
 	}
@@ -47,7 +47,7 @@ func TestPerfMap(t *testing.T) {
 	}
 }
 
-// The search agrees with one that keeps all lines and goes through them backwards.
+// The search agrees with a plain one in which each line overwrites the ones before it.
 func TestPerfMapAgreesWithPlainSearch(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -72,8 +72,8 @@ func TestPerfMapAgreesWithPlainSearch(t *testing.T) {
 	}
 }
 
-// Names that would fill our memory are not kept, nor the wrong ones in their place.
-func TestPerfMapNamesAreBounded(t *testing.T) {
+// Names beyond the limit are not kept, and older names do not take their place.
+func TestPerfMapNamesAreLimited(t *testing.T) {
 	var addresses []uint64
 	var text strings.Builder
 	const n = 3 * maxPerfMapText / maxPerfMapLine
@@ -84,7 +84,7 @@ func TestPerfMapNamesAreBounded(t *testing.T) {
 	total := 0
 	for _, name := range parsePerfMap(strings.NewReader("0 ffffffff early\n"+text.String()), addresses) {
 		if name == "early" {
-			t.Fatal("a name from before the limit came up again")
+			t.Fatal("a name that was overwritten is found again")
 		}
 		total += len(name)
 	}
@@ -93,9 +93,9 @@ func TestPerfMapNamesAreBounded(t *testing.T) {
 	}
 }
 
-// Two processes have code at the same address; what neither lists stays unknown, and so does an object's
-// code that is listed nowhere.
-func TestSymbolizeByPerfMaps(t *testing.T) {
+// Two processes have code at the same address. Code that is not in their lists remains unknown, and so does code of an object
+// that is in no list.
+func TestSymbolizeWithPerfMaps(t *testing.T) {
 	list := func(text string) *proc.File {
 		path := filepath.Join(t.TempDir(), "perf.map")
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -138,12 +138,12 @@ func FuzzPerfMap(f *testing.F) {
 	})
 }
 
-// A list of 64 MiB in which every line covers all of 10,000 sampled addresses.
+// BenchmarkPerfMapOfHostileLines reads 64 MiB of which every line covers all of 10,000 sampled addresses.
 func BenchmarkPerfMapOfHostileLines(b *testing.B) {
 	benchmarkPerfMap(b, func(int) string { return "0 ffffffffffff a\n" })
 }
 
-// A list of 64 MiB as Node writes it.
+// BenchmarkPerfMap reads 64 MiB as Node writes them.
 func BenchmarkPerfMap(b *testing.B) {
 	benchmarkPerfMap(b, func(i int) string {
 		return fmt.Sprintf("%x 200 JS:*function%d /usr/src/app/node_modules/library/index.js:120:8\n", i%500_000*0x200, i)

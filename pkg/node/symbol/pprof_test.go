@@ -17,7 +17,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// goBuild is a way to build the program.
+// goBuild has the options for building a program.
 type goBuild struct {
 	name, toolchain string
 	cgo             bool
@@ -39,8 +39,8 @@ var goBuilds = []goBuild{
 	{"Go 1.25 stripped cgo PIE", "go1.25.7", true, []string{"-buildmode=pie", "-ldflags=-s -w"}},
 }
 
-// A program profiles itself with runtime/pprof. Its profile without functions, symbolized by us from the
-// file, has the same functions, files and lines in every place as it had before.
+// A program profiles itself with runtime/pprof. After removing the functions from that profile, Symbolize finds the same
+// functions, files and lines everywhere.
 func TestAgreesWithRuntimePprof(t *testing.T) {
 	for _, build := range goBuilds {
 		if testing.Short() && build.toolchain != "local" {
@@ -84,8 +84,8 @@ func TestAgreesWithRuntimePprof(t *testing.T) {
 	}
 }
 
-// divided is our sample with those calls in two places that runtime/pprof, now and then, gives as two: one inlined into
-// a leaf, at the leaf's address, and the function around it, at another. We name all that is at an address.
+// divided returns our sample with locations divided as runtime/pprof sometimes divides them: it has a call inlined into a
+// leaf at the leaf's address, and the function around it at another one. Symbolize names all functions at an address.
 func divided(ours, theirs *profile.Sample) *profile.Sample {
 	s := *ours
 	s.Location = slices.Clone(ours.Location)
@@ -105,8 +105,8 @@ func divided(ours, theirs *profile.Sample) *profile.Sample {
 	return &s
 }
 
-// stackOf lists a stack's frames, without their files: runtime/pprof gives all places of a function the
-// file of the first one that it sees, also where code of another file was put into it.
+// stackOf returns the frames of a stack without their files. In runtime/pprof all locations of a function have the file of
+// the first one, even if they contain code of another file.
 func stackOf(s *profile.Sample) []string {
 	var frames []string
 	for _, l := range s.Location {

@@ -18,13 +18,13 @@ int (*volatile taken)(const char *) = atoi; /* with this a stub of atoi is in .p
 int main(int argc, char **argv) { return atoi(argv[0]) + puts(argv[0]) + (int)strtol(argv[0], 0, 10) + taken(argv[0]); }
 `
 
-// Every stub has the name that objdump gives it, at each of its addresses.
+// Every stub has the name that objdump shows.
 func TestStubsAgreeWithObjdump(t *testing.T) {
 	for name, flags := range map[string][]string{
-		"bound at once":    {"-Wl,-z,now"},
-		"bound when used":  {"-Wl,-z,lazy"},
-		"branch tracking":  {"-Wl,-z,lazy", "-fcf-protection", "-Wl,-z,ibtplt"},
-		"at a fixed place": {"-no-pie"},
+		"bound at once":      {"-Wl,-z,now"},
+		"bound when used":    {"-Wl,-z,lazy"},
+		"branch tracking":    {"-Wl,-z,lazy", "-fcf-protection", "-Wl,-z,ibtplt"},
+		"at a fixed address": {"-no-pie"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -42,9 +42,9 @@ func TestStubsAgreeWithObjdump(t *testing.T) {
 				}
 				stubs++
 				for _, a := range []uint64{address, address + 5} {
-					o := openFile(openPath(t, program))
-					o.find([]uint64{a})
-					if got := o.frames(a); len(got) != 1 || got[0].name != m[2] {
+					n := openFile(openPath(t, program))
+					n.find([]uint64{a})
+					if got := n.frames(a); len(got) != 1 || got[0].name != m[2] {
 						t.Errorf("%#x: got %+v, want %s", a, got, m[2])
 					}
 				}

@@ -68,7 +68,7 @@ func TestNearestSymbols(t *testing.T) {
 	}
 }
 
-// The time of a search does not depend on how much the symbols claim to cover.
+// BenchmarkNearestSymbolsThatCoverEverything shows that the time does not depend on the sizes that symbols claim.
 func BenchmarkNearestSymbolsThatCoverEverything(b *testing.B) {
 	var symbols []symbol
 	for i := range uint64(200_000) {

@@ -13,16 +13,16 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// All places of a function without a name are one function in the profile, with their own addresses.
+// All locations in a function without a name have one function in the profile, and keep their own addresses.
 func TestUnknownFunctionsMerge(t *testing.T) {
 	program := compile(t, "-g")
 	code := functionRange(t, program, "hidden")
 	run(t, "strip", program)
 	f := openPath(t, program)
-	o := openFile(f)
+	n := openFile(f)
 	m := &profile.Mapping{ID: 1, Start: 0x7f0000000000, Limit: 0x7f0000010000, File: "/app/shapes"}
-	segment := slices.IndexFunc(o.file.Segments, func(p *elf.Prog) bool { return p.Vaddr <= code[0] && code[0] < p.Vaddr+p.Memsz })
-	offset := code[0] - o.file.Segments[segment].Vaddr + o.file.Segments[segment].Off
+	segment := slices.IndexFunc(n.file.Segments, func(p *elf.Prog) bool { return p.Vaddr <= code[0] && code[0] < p.Vaddr+p.Memsz })
+	offset := code[0] - n.file.Segments[segment].Vaddr + n.file.Segments[segment].Off
 	p := profileAt(m, m.Start+offset, m.Start+offset+1, m.Start+offset+uint64(len(code))-1)
 	if err := Symbolize(p, func(*profile.Mapping) *proc.File { return f }, noPerfMap); err != nil {
 		t.Fatal(err)

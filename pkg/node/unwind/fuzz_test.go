@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// FuzzFrames feeds the reader of .eh_frame: whatever stands there, rows are sorted and within bounds.
+// FuzzFrames checks that rows are sorted, whatever .eh_frame contains.
 func FuzzFrames(f *testing.F) {
 	f.Add(section("zR", cfaAdvanceLoc|1, cfaDefCFAOffset, 16))
 	f.Add(section("zPLR", cfaDefCFAExpression, 3, 0x76, 0x78, opDeref))
@@ -30,7 +30,7 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// FuzzObject feeds whole objects, with a real one as the seed.
+// FuzzObject compiles whole objects, with a real one as the seed.
 func FuzzObject(f *testing.F) {
 	if data, err := os.ReadFile("/bin/true"); err == nil {
 		f.Add(data)
@@ -44,7 +44,8 @@ func FuzzObject(f *testing.F) {
 	})
 }
 
-// BenchmarkCompile makes the tables of a C library and, where it is, of libLLVM, which has the most rows known.
+// BenchmarkCompile compiles the tables of a C library and, if it is installed, of libLLVM, which has the most rows of all known
+// objects.
 func BenchmarkCompile(b *testing.B) {
 	large, _ := filepath.Glob("/usr/lib/llvm-*/lib/libLLVM*.so.*")
 	for _, path := range append([]string{"/lib/x86_64-linux-gnu/libc.so.6"}, large[:min(1, len(large))]...) {

@@ -15,7 +15,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// At every row that binutils' readelf prints of an object, the table has the same rule.
+// At the address of every row that binutils' readelf prints, the table has the same rule.
 func TestAgreesWithReadelf(t *testing.T) {
 	need.Program(t, "readelf", "binutils")
 	for _, path := range []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libm.so.6", "/bin/bash", "/usr/bin/perl", "/usr/bin/ld.bfd"} {
@@ -65,7 +65,7 @@ func agree(t *testing.T, f *object.File, path string) {
 		case described:
 			address, err := strconv.ParseUint(fields[0], 16, 64)
 			if err != nil {
-				t.Fatalf("readelf's line %q is not understood", lines.Text())
+				t.Fatalf("readelf's line %q is not as expected", lines.Text())
 			}
 			rows++
 			if len(fields) != len(columns)+1 { // columns with spaces
@@ -94,7 +94,7 @@ func agree(t *testing.T, f *object.File, path string) {
 	}
 }
 
-// show writes a rule as readelf does.
+// show returns the columns of a rule as readelf prints them.
 func show(r Rule) map[string]string {
 	if r.CFA == Root {
 		return map[string]string{"ra": "u"}

@@ -10,7 +10,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// Functions begin where libc's own symbols say, at all of their addresses.
+// Functions of libc begin at the addresses of its symbols.
 func TestFunctionStartsAgreeWithSymbols(t *testing.T) {
 	file, err := os.Open(libc(t))
 	if err != nil {
@@ -38,7 +38,7 @@ func TestFunctionStartsAgreeWithSymbols(t *testing.T) {
 			wrong++
 		}
 	}
-	// Some of libc's functions in assembly have several entries, or names for a part.
+	// Some functions of libc that are written in assembly have several entries, or names for parts of them.
 	if len(want) < 3000 || wrong > len(want)/500 {
 		t.Errorf("%d of %d addresses differ", wrong, len(want))
 	}
@@ -55,8 +55,7 @@ func libc(t testing.TB) string {
 	return ""
 }
 
-// Tables that are not what they claim to be.
-func TestHostileFDETables(t *testing.T) {
+func TestHostileSearchTables(t *testing.T) {
 	const base = 0x1000
 	header := func(count uint32, rows ...uint32) []byte {
 		b := []byte{1, 0x1b, 3, 0x3b, 0, 0, 0, 0}
@@ -76,9 +75,9 @@ func TestHostileFDETables(t *testing.T) {
 		want   bool
 	}{
 		{"well-formed", header(1, 0x800, 0x118), fde, true},
-		{"beyond its end", header(1, 0x7e0, 0x118), fde, false},
-		{"more rows than there are", header(1000, 0x800, 0x118), fde, false},
-		{"more rows than memory", header(1<<32-1, 0x800, 0x118), fde, false},
+		{"address beyond the function", header(1, 0x7e0, 0x118), fde, false},
+		{"more rows than the segment has", header(1000, 0x800, 0x118), fde, false},
+		{"more rows than the limit", header(1<<32-1, 0x800, 0x118), fde, false},
 		{"no row", header(0), fde, false},
 		{"entry outside of the file", header(1, 0x800, 0x7fffffff), fde, false},
 		{"CIE outside of the file", header(1, 0x800, 0x118), append([]byte{16, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f}, fde[8:]...), false},

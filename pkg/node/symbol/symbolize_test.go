@@ -14,32 +14,9 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
-	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-func TestParseKallsyms(t *testing.T) {
-	const list = "ffff0000 T _text\nffff0010 t first\nffff0010 T first_alias\nffff0020 D data\nffff0030 W second\nfffe0000 t mod_fn\t[mod]\nbroken\n"
-	got, err := parseKallsyms(strings.NewReader(list), []uint64{0xfffe0008, 0xffff0010, 0xffff0011, 0xffff0025, 0xffff0099})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[uint64]kernelSymbol{
-		0xfffe0008: {"mod_fn", "mod"}, 0xffff0010: {"first", ""}, 0xffff0011: {"first", ""},
-		0xffff0025: {"first", ""}, 0xffff0099: {"second", ""},
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func TestKallsymsHidden(t *testing.T) {
-	got, err := parseKallsyms(strings.NewReader("0000000000000000 T _text\n0000000000000000 t first\n"), []uint64{0xffff0010})
-	if err != nil || len(got) != 0 {
-		t.Errorf("got %v, %v; want nothing", got, err)
-	}
-}
-
-// profileAt is an unsymbolized profile with one sample of the given places of the file.
+// profileAt returns a profile without functions that has one sample, with locations at the addresses of a mapping.
 func profileAt(m *profile.Mapping, addresses ...uint64) *profile.Profile {
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}}, Mapping: []*profile.Mapping{m}}
 	s := &profile.Sample{Value: []int64{1}}
@@ -62,7 +39,7 @@ func names(p *profile.Profile) []string {
 	return all
 }
 
-// mappingOf finds where this process has the file with the given address mapped.
+// mappingOf returns a process's mapping of an address, and a function that opens its file.
 func mappingOf(t *testing.T, pid int, address uint64) (*profile.Mapping, func(*profile.Mapping) *proc.File) {
 	t.Helper()
 	p, err := proc.Open(pid)
@@ -88,7 +65,7 @@ func mappingOf(t *testing.T, pid int, address uint64) (*profile.Mapping, func(*p
 	return nil, nil
 }
 
-// A Go program's own addresses get the names, files and lines that the runtime knows.
+// Addresses of a Go program have the names, files and lines of runtime.CallersFrames.
 func TestSymbolizeGo(t *testing.T) {
 	pcs := make([]uintptr, 32)
 	pcs = pcs[:runtime.Callers(1, pcs)]
@@ -120,7 +97,7 @@ int __attribute__((noinline)) global_fn(int n) { return local_fn(n) * 2; }
 int main(int argc, char **argv) { printf("%d\n", global_fn(argc)); return 0; }
 `
 
-// A C program's functions are found by .symtab; stripped, by what .dynsym has, else by offset.
+// Functions of a C program are found in .symtab.
 func TestSymbolizeC(t *testing.T) {
 	dir := t.TempDir()
 	source, program := filepath.Join(dir, "p.c"), filepath.Join(dir, "p")
@@ -137,11 +114,11 @@ func TestSymbolizeC(t *testing.T) {
 	for _, name := range []string{"local_fn", "global_fn", "main"} {
 		address := symbolAddress(t, string(out), name)
 		f := openPath(t, program)
-		o := openFile(f)
-		// As the kernel would map it: the file's own numbering moved by some base.
+		n := openFile(f)
+		// Mapped as the kernel does it, at some base.
 		m := &profile.Mapping{ID: 1, Start: 0x7f0000000000, Limit: 0x7f0000010000, File: "/app/p"}
 		offset := address
-		for _, p := range o.file.Segments {
+		for _, p := range n.file.Segments {
 			if p.Vaddr <= address && address < p.Vaddr+p.Memsz {
 				offset = address - p.Vaddr + p.Off
 			}
@@ -197,39 +174,6 @@ func TestUnknownCode(t *testing.T) {
 	}
 }
 
-func TestDemangling(t *testing.T) {
-	for name, want := range map[string]string{"_ZN3foo3barEi": "foo::bar(int)", "_RNvC6_123foo3bar": "123foo::bar", "plain": "plain"} {
-		if got := demangled(name); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}
-
-// A name in which every part refers twice to the part before it must not be written out.
-func TestDemanglingIsBounded(t *testing.T) {
-	name := "_Z1f1AIiiE"
-	for _, part := range []string{"S_", "S0_", "S1_", "S2_", "S3_", "S4_", "S5_", "S6_", "S7_", "S8_", "S9_", "SA_", "SB_", "SC_", "SD_"} {
-		name += "S_I" + part + part + "E"
-	}
-	if got := len(demangled(name)); got > 4<<10 {
-		t.Errorf("%d bytes of a symbol became %d", len(name), got)
-	}
-}
-
-// The kernel's symbols of this machine: the address of a function that every kernel has.
-func TestKernelSymbolsOfThisMachine(t *testing.T) {
-	need.Root(t) // others see no addresses in /proc/kallsyms
-	text, err := os.ReadFile("/proc/kallsyms")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := symbolAddress(t, string(text), "schedule")
-	got, err := readKallsyms([]uint64{address + 1})
-	if err != nil || got[address+1].name != "schedule" {
-		t.Errorf("got %v, %v", got, err)
-	}
-}
-
 func FuzzSymbolizeELF(f *testing.F) {
 	self, err := os.ReadFile("/bin/true")
 	if err != nil {
@@ -241,9 +185,9 @@ func FuzzSymbolizeELF(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if o := openFile(openPath(t, path)); o != nil {
-			o.find([]uint64{address})
-			o.frames(address)
+		if n := openFile(openPath(t, path)); n != nil {
+			n.find([]uint64{address})
+			n.frames(address)
 		}
 	})
 }

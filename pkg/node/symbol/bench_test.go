@@ -15,7 +15,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// bigProgram is a stripped Go program of 130 MB: what the test cluster's parts are linked into.
+// bigProgram opens a stripped Go program of 130 MB, which contains all parts of the test cluster.
 func bigProgram(b *testing.B) *proc.File {
 	b.Helper()
 	cache, err := os.UserCacheDir()
@@ -37,12 +37,12 @@ func bigProgram(b *testing.B) *proc.File {
 	return f
 }
 
-// The time from opening a big program to the name of its first address.
+// BenchmarkFirstSymbolOfABigProgram measures the time from opening a program to the name of the first address.
 func BenchmarkFirstSymbolOfABigProgram(b *testing.B) {
 	benchmarkBigProgram(b, 1)
 }
 
-// The same for 10,000 addresses all over the program, and the memory that it takes at most.
+// BenchmarkSymbolsOfABigProgram measures time and peak memory for 10,000 addresses all over the program.
 func BenchmarkSymbolsOfABigProgram(b *testing.B) {
 	benchmarkBigProgram(b, 10_000)
 }
@@ -78,7 +78,8 @@ func benchmarkBigProgram(b *testing.B, addresses int) {
 	b.ReportMetric(float64(peak)/1e6, "peak-MB")
 }
 
-// watchMemory gives by its function the most memory that this process had from the system until then.
+// watchMemory returns a function that stops watching and returns the most memory, in bytes, that this process had from the
+// system.
 func watchMemory() (stop func() uint64) {
 	end, result := make(chan struct{}), make(chan uint64)
 	go func() {

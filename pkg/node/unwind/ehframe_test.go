@@ -40,10 +40,10 @@ func functionsOf(data []byte, address uint64, a *arch) (all []function) {
 	return all
 }
 
-// section makes an .eh_frame at address 0 with one CIE, as gcc writes it for amd64, and one FDE for the
-// addresses 0x1000 to 0x1100.
+// section returns an .eh_frame for address 0, with one CIE as gcc writes it for amd64, and one FDE for the addresses 0x1000
+// to 0x1100.
 func section(augmentation string, instructions ...byte) []byte {
-	body := append([]byte{0, 0, 0, 0, 1}, augmentation...) // no CIE's offset: it is one; version
+	body := append([]byte{0, 0, 0, 0, 1}, augmentation...) // the mark of a CIE, and its version
 	body = append(body, 0, 1, 0x78, 16, 1, 0x00)           // alignments 1 and -8, return address 16, absolute addresses
 	body = append(body, cfaDefCFA, 7, 8, cfaOffset|16, 1)
 	data := entry(nil, body)
@@ -78,16 +78,16 @@ func TestInstructions(t *testing.T) {
 		name         string
 		augmentation string
 		instructions []byte
-		want         []row // but for the end
+		want         []row // without the one at the end
 	}{
-		{"none", "zR", nil, []row{{0x1000, sp(8)}}},
+		{"no instructions", "zR", nil, []row{{0x1000, sp(8)}}},
 		{"frame pointer", "zR", []byte{cfaAdvanceLoc | 1, cfaDefCFAOffset, 16, cfaOffset | 6, 2, cfaAdvanceLoc1, 3, cfaDefCFARegister, 6},
 			[]row{{0x1000, sp(8)}, {0x1001, saved}, {0x1004, framed}}},
-		{"remembered", "zR", []byte{cfaRememberState, cfaAdvanceLoc | 4, cfaDefCFAOffset, 64, cfaAdvanceLoc | 4, cfaRestoreState},
+		{"remembered state", "zR", []byte{cfaRememberState, cfaAdvanceLoc | 4, cfaDefCFAOffset, 64, cfaAdvanceLoc | 4, cfaRestoreState},
 			[]row{{0x1000, sp(8)}, {0x1004, sp(64)}, {0x1008, sp(8)}}},
-		{"restored", "zR", []byte{cfaDefCFAOffset, 16, cfaOffset | 6, 2, cfaAdvanceLoc | 2, cfaRestore | 6},
+		{"restored register", "zR", []byte{cfaDefCFAOffset, 16, cfaOffset | 6, 2, cfaAdvanceLoc | 2, cfaRestore | 6},
 			[]row{{0x1000, saved}, {0x1002, sp(16)}}},
-		{"other registers change nothing", "zR", []byte{cfaAdvanceLoc | 1, cfaOffset | 3, 4}, []row{{0x1000, sp(8)}}},
+		{"other registers are ignored", "zR", []byte{cfaAdvanceLoc | 1, cfaOffset | 3, 4}, []row{{0x1000, sp(8)}}},
 		{"the thread's first function", "zR", []byte{cfaUndefined, 16}, []row{{0x1000, Rule{CFA: Root}}}},
 		{"aligned stack", "zR", []byte{cfaDefCFAExpression, 3, 0x76, 0x78, opDeref, cfaExpression, 6, 2, 0x76, 0}, []row{{0x1000, aligned}}},
 		{"PLT", "zR", []byte{cfaDefCFAExpression, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22},
@@ -96,12 +96,12 @@ func TestInstructions(t *testing.T) {
 			[]row{{0x1000, Rule{CFA: Dereference, Reg: 7, Offset: 136, Add: 8, RA: AtCFA, RAOffset: -8}}}},
 		{"return address in a register, as in vfork", "zR", []byte{cfaDefCFAOffset, 0, cfaRegister, 16, 5}, []row{{0x1000, inRegister}}},
 		{"signal trampoline", "zRS", []byte{cfaDefCFAExpression, 1, opDeref}, []row{{0x1000, Rule{CFA: Signal}}}},
-		{"arguments and signed addresses", "zR", []byte{cfaGNUArgsSize, 16, cfaNegateRAState}, []row{{0x1000, sp(8)}}},
-		{"expression that is not understood", "zR", []byte{cfaDefCFAExpression, 2, 0x30, 0x31}, []row{{0x1000, Rule{CFA: Unknown}}}},
+		{"ignored instructions", "zR", []byte{cfaGNUArgsSize, 16, cfaNegateRAState}, []row{{0x1000, sp(8)}}},
+		{"unsupported expression", "zR", []byte{cfaDefCFAExpression, 2, 0x30, 0x31}, []row{{0x1000, Rule{CFA: Unknown}}}},
 		{"unknown instruction", "zR", []byte{cfaAdvanceLoc | 1, 0x3c}, []row{{0x1000, Rule{CFA: Unknown}}}},
-		{"restore of what was never remembered", "zR", []byte{cfaRestoreState}, []row{{0x1000, Rule{CFA: Unknown}}}},
-		{"operand is missing", "zR", []byte{cfaDefCFAOffset}, []row{{0x1000, Rule{CFA: Unknown}}}},
-		{"beyond the function", "zR", []byte{cfaAdvanceLoc2, 0, 2, cfaDefCFAOffset, 16}, []row{{0x1000, sp(8)}}},
+		{"restore without remembered state", "zR", []byte{cfaRestoreState}, []row{{0x1000, Rule{CFA: Unknown}}}},
+		{"missing operand", "zR", []byte{cfaDefCFAOffset}, []row{{0x1000, Rule{CFA: Unknown}}}},
+		{"row beyond the function", "zR", []byte{cfaAdvanceLoc2, 0, 2, cfaDefCFAOffset, 16}, []row{{0x1000, sp(8)}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -121,18 +121,17 @@ func TestInstructions(t *testing.T) {
 	}
 }
 
-// A section that was cut anywhere gives what is whole and nothing else.
-func TestSectionThatIsCut(t *testing.T) {
+// A section that is cut anywhere has no partial function.
+func TestTruncatedSection(t *testing.T) {
 	data := section("zR", cfaAdvanceLoc|1, cfaDefCFAOffset, 16)
 	for n := range data {
 		if all := functionsOf(data[:n], 0, amd64); len(all) != 0 {
-			t.Errorf("%d of %d bytes gave %d functions", n, len(data), len(all))
+			t.Errorf("%d of %d bytes have %d functions", n, len(data), len(all))
 		}
 	}
 }
 
-// An object cannot make us keep more rows than are allowed.
-func TestRowsAreBounded(t *testing.T) {
+func TestRowsAreLimited(t *testing.T) {
 	var all []function
 	for i := range uint64(3) {
 		start := i << 30
@@ -148,8 +147,8 @@ func TestRowsAreBounded(t *testing.T) {
 	}
 }
 
-// With too many distinct rules, what is new is unknown; what is known stays.
-func TestRulesAreBounded(t *testing.T) {
+// When the set is full, new rules become Unknown and the others remain.
+func TestRulesAreLimited(t *testing.T) {
 	s := NewRuleSet()
 	for i := range int32(2 * MaxRules) {
 		s.findOrAdd(Rule{CFA: Register, Offset: i})

@@ -1,0 +1,56 @@
+//go:build linux
+
+package symbol
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+func TestParseKallsyms(t *testing.T) {
+	const list = "ffff0000 T _text\nffff0010 t first\nffff0010 T first_alias\nffff0020 D data\nffff0030 W second\nfffe0000 t mod_fn\t[mod]\nbroken\n"
+	got, err := parseKallsyms(strings.NewReader(list), []uint64{0xfffe0008, 0xffff0010, 0xffff0011, 0xffff0025, 0xffff0099})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[uint64]kernelSymbol{
+		0xfffe0008: {"mod_fn", "mod"}, 0xffff0010: {"first", ""}, 0xffff0011: {"first", ""},
+		0xffff0025: {"first", ""}, 0xffff0099: {"second", ""},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestKallsymsHidden(t *testing.T) {
+	got, err := parseKallsyms(strings.NewReader("0000000000000000 T _text\n0000000000000000 t first\n"), []uint64{0xffff0010})
+	if err != nil || len(got) != 0 {
+		t.Errorf("got %v, %v; want nothing", got, err)
+	}
+}
+
+// A function that every kernel has is found on this machine.
+func TestKallsymsOfThisMachine(t *testing.T) {
+	need.Root(t) // other users see no addresses in /proc/kallsyms
+	text, err := os.ReadFile("/proc/kallsyms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := symbolAddress(t, string(text), "schedule")
+	got, err := readKallsyms([]uint64{address + 1})
+	if err != nil || got[address+1].name != "schedule" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func FuzzKallsyms(f *testing.F) {
+	f.Add("ffff0000 T _text\nfffe0000 t mod_fn\t[mod]\nbroken\n", uint64(0xffff0010))
+	f.Add("ffffffffffffffff t \n 0 T\n", uint64(1<<64-1))
+	f.Fuzz(func(t *testing.T, text string, address uint64) {
+		parseKallsyms(strings.NewReader(text), []uint64{address})
+	})
+}
