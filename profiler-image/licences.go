@@ -76,8 +76,8 @@ type licenceCollector struct {
 	files map[string]file // by name in the image
 }
 
-// add adds the licence files of a package's directory and of those above it, up to the module's, which must
-// contain at least one.
+// add adds the licence files of a package's directory and of those above it, up to the module's,
+// which must contain at least one.
 func (c *licenceCollector) add(name, moduleDir, packageDir string) error {
 	for dir := packageDir; ; dir = filepath.Dir(dir) {
 		entries, err := os.ReadDir(dir)

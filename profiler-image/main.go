@@ -15,7 +15,8 @@ import (
 	"strings"
 )
 
-// maxCompressed is the largest size of an image as it is pulled, in bytes. A user waits for each first pull on a node.
+// maxCompressed is the largest size of an image as it is pulled, in bytes. A user waits for each
+// first pull on a node.
 const maxCompressed = 12_000_000
 
 type options struct {

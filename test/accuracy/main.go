@@ -1,8 +1,8 @@
 //go:build linux
 
-// Command accuracy profiles each program with this project's profiler and, at the same time, with a reference:
-// runtime/pprof for Go programs, perf with copied stacks for native ones. It prints how far the two agree, writes
-// out/accuracy.json, and exits with status 1 if a limit is exceeded.
+// Command accuracy profiles each program with this project's profiler and, at the same time, with a
+// reference: runtime/pprof for Go programs, perf with copied stacks for native ones. It prints how
+// far the two agree, writes out/accuracy.json, and exits with status 1 if a limit is exceeded.
 package main
 
 import (

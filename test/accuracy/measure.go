@@ -95,7 +95,8 @@ func (r *row) judge(golang bool) {
 	}
 }
 
-// completeness returns the share of stacks that are not marked as ending early, and the share of frames with a name.
+// completeness returns the share of stacks that are not marked as ending early, and the share of
+// frames with a name.
 func completeness(p *profile.Profile) (complete, named float64) {
 	var stacks, whole, frames, withName int64
 	for _, s := range p.Sample {

@@ -33,8 +33,8 @@ func readPerf(ctx context.Context, data, program string) ([]compare.Stack, error
 	return stacks, nil
 }
 
-// parsePerf parses the output of perf script: a line "address symbol (object)" for each frame, leaf first, and a
-// blank line between samples. It leaves out kernel addresses.
+// parsePerf parses the output of perf script: a line "address symbol (object)" for each frame, leaf
+// first, and a blank line between samples. It leaves out kernel addresses.
 func parsePerf(r io.Reader, program string) ([]compare.Stack, error) {
 	var all []compare.Stack
 	stack := compare.Stack{Count: 1}

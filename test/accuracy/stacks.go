@@ -15,15 +15,16 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/accuracy/compare"
 )
 
-// crossings are functions between a goroutine's stack and the stack of its thread or of C. runtime/pprof does not see
-// frames of C; it omits some of these functions and inserts others.
+// crossings are functions between a goroutine's stack and the stack of its thread or of C.
+// runtime/pprof does not see frames of C; it omits some of these functions and inserts others.
 var crossings = map[string]bool{
 	"runtime.asmcgocall": true, "runtime.asmcgocall.abi0": true, "runtime.asmcgocall_landingpad": true, "crosscall2": true,
 	"runtime.systemstack_switch": true,
 }
 
-// preempted is what the signal that preempts a goroutine makes it call. runtime/pprof's signal arrives at the same tick
-// of the kernel's clock and then samples this function, before its first instruction, instead of the interrupted one.
+// preempted is what the signal that preempts a goroutine makes it call. runtime/pprof's signal
+// arrives at the same tick of the kernel's clock and then samples this function, before its first
+// instruction, instead of the interrupted one.
 const preempted = "runtime.asyncPreempt"
 
 // goStacks returns the part of a profile's stacks that runtime/pprof reports: Go code in user space.
@@ -37,7 +38,8 @@ func goStacks(p *profile.Profile) []compare.Stack {
 			}
 			for _, line := range l.Line {
 				name := line.Function.Name
-				// Names of Go functions contain a package, except for those that cgo generates to be called by C.
+				// Names of Go functions contain a package, except for those that cgo
+				// generates to be called by C.
 				isGo := strings.Contains(name, ".") || strings.HasPrefix(name, "_cgoexp_")
 				if !isGo || crossings[name] || len(stack.Frames) == 0 && name == preempted {
 					continue
@@ -68,7 +70,8 @@ func labels(s *profile.Sample) []compare.Frame {
 	return all
 }
 
-// nativeStacks returns the part of a profile's stacks that perf reports: functions in user space, named by symbol tables.
+// nativeStacks returns the part of a profile's stacks that perf reports: functions in user space,
+// named by symbol tables.
 func nativeStacks(p *profile.Profile, program string) []compare.Stack {
 	var all []compare.Stack
 	for _, s := range p.Sample {
@@ -84,8 +87,8 @@ func nativeStacks(p *profile.Profile, program string) []compare.Stack {
 	return all
 }
 
-// nativeFrame returns the function for a frame of the program itself, and the object for a frame of a library:
-// a library's function may have several names, of which each profiler chooses one.
+// nativeFrame returns the function for a frame of the program itself, and the object for a frame of
+// a library: a library's function may have several names, of which each profiler chooses one.
 func nativeFrame(function, object, program string) compare.Frame {
 	if object != program {
 		return compare.Frame{Function: "in " + path.Base(object)}

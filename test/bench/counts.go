@@ -15,15 +15,16 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// counts compares the number of samples with the CPU time that the target used, and measures the CPU time and memory
-// that the profiler uses meanwhile, for each combination of these.
+// counts compares the number of samples with the CPU time that the target used, and measures the
+// CPU time and memory that the profiler uses meanwhile, for each combination of these.
 var (
 	countFrequencies = []int{19, 99, 499, 999} // Hz
 	countThreads     = []int{1, 2, 8, 64}
 )
 
-// countWindow returns how long to sample: longer at lower frequencies. While other programs use the CPUs too, the
-// number of samples is random with a deviation of about √n, so a busy machine may miss the limit.
+// countWindow returns how long to sample: longer at lower frequencies. While other programs use the
+// CPUs too, the number of samples is random with a deviation of about √n, so a busy machine may
+// miss the limit.
 func countWindow(hz int) time.Duration {
 	switch {
 	case hz < 50:
@@ -86,8 +87,8 @@ type count struct {
 	maps      float64       // MB of BPF maps
 }
 
-// count takes a profile while it polls what target and profiler use. The profile records when sampling began and
-// ended; the use at those times is interpolated between two polls.
+// count takes a profile while it polls what target and profiler use. The profile records when
+// sampling began and ended; the use at those times is interpolated between two polls.
 func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*count, error) {
 	target, ok := targetOf(containerID, "/spin")
 	if !ok {
@@ -138,8 +139,8 @@ func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*c
 	begin := time.Unix(0, p.TimeNanos)
 	end := begin.Add(time.Duration(p.DurationNanos))
 	c := &count{used: targetUse.between(begin, end), maps: bpf.maps}
-	// To the target, time that the machine under this one took away looks like time of its own, and is sampled as
-	// such; the scheduler does not count it (PARAVIRT_TIME_ACCOUNTING).
+	// To the target, time that the machine under this one took away looks like time of its own,
+	// and is sampled as such; the scheduler does not count it (PARAVIRT_TIME_ACCOUNTING).
 	share := c.used.Seconds() / max(c.used.Seconds(), busy.between(begin, end).Seconds())
 	c.used += time.Duration(share * float64(stolen.between(begin, end)))
 	c.own = ownUse.between(begin, end).Seconds() / end.Sub(begin).Seconds()

@@ -1,8 +1,8 @@
 //go:build linux
 
-// Command bench measures on a cluster what the documentation claims about cost, prints a table and writes it to
-// out/bench.json. `make bench` runs it with the environment of test/with-cluster. Each measure is one
-// function in the table below. Arguments select measures by name.
+// Command bench measures on a cluster what the documentation claims about cost, prints a table and
+// writes it to out/bench.json. `make bench` runs it with the environment of test/with-cluster. Each
+// measure is one function in the table below. Arguments select measures by name.
 package main
 
 import (

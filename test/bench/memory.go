@@ -15,8 +15,8 @@ import (
 
 const etcdImage = "kubectl-pprof/etcd:test"
 
-// etcdMemory profiles a program of 130 MB, the test cluster's control plane running as a busy etcd, and reads the
-// profiler's peak memory from the node. It needs the test cluster of this machine.
+// etcdMemory profiles a program of 130 MB, the test cluster's control plane running as a busy etcd,
+// and reads the profiler's peak memory from the node. It needs the test cluster of this machine.
 func etcdMemory(ctx context.Context, b *bench) ([]row, error) {
 	if err := needNode(); err != nil {
 		return nil, err

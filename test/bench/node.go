@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// needNode refuses a cluster on another machine, because the processes of the node are read from this machine's /proc.
+// needNode refuses a cluster on another machine, because the processes of the node are read from
+// this machine's /proc.
 func needNode() error {
 	if os.Getenv("PPROF_TEST_CLUSTER") == "" {
 		return errors.New("what the profiler uses can be read only on the test cluster of this machine: run without KUBECONFIG")
@@ -52,8 +53,8 @@ func findProcess(is func(dir string, commandLine []byte) bool) (pid int, ok bool
 	return 0, false
 }
 
-// cpuTimes returns the CPU time that all programs have used and the time that a hypervisor has taken away (steal), from
-// /proc/stat (proc_stat(5)). Both are 0 if the file cannot be read.
+// cpuTimes returns the CPU time that all programs have used and the time that a hypervisor has
+// taken away (steal), from /proc/stat (proc_stat(5)). Both are 0 if the file cannot be read.
 func cpuTimes() (busy, stolen time.Duration) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -90,8 +91,8 @@ func forgetPeak(pid int) error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
 }
 
-// bpfUse is the memory of a process's BPF maps, in MB, and the time of its BPF programs, which the kernel measures only
-// while timeBPF is on.
+// bpfUse is the memory of a process's BPF maps, in MB, and the time of its BPF programs, which the
+// kernel measures only while timeBPF is on.
 type bpfUse struct {
 	maps float64
 	time time.Duration

@@ -22,8 +22,9 @@ import (
 // flamegraphPL is the path at which Debian's libdevel-nytprof-perl installs flamegraph.pl.
 const flamegraphPL = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
 
-// pictures renders 100,000 stacks and compares the cost with flamegraph.pl's for the same folded file. Each runs in a
-// process of its own. CPU time is more meaningful than wall time on a shared machine.
+// pictures renders 100,000 stacks and compares the cost with flamegraph.pl's for the same folded
+// file. Each runs in a process of its own. CPU time is more meaningful than wall time on a shared
+// machine.
 func pictures(ctx context.Context, _ *bench) ([]row, error) {
 	dir, err := os.MkdirTemp("", "kubectl-pprof-pictures-")
 	if err != nil {
@@ -150,7 +151,7 @@ func compilePage(ctx context.Context, dir string) (float64, error) {
 		}
 		runs = append(runs, one)
 		if len(p.Sample) < stacks && i < 3 {
-			continue // on a busy machine a run has somewhat fewer
+			continue // a run on a busy machine may have fewer stacks
 		}
 		p.Sample = p.Sample[:min(len(p.Sample), stacks)]
 		var out bytes.Buffer
@@ -159,8 +160,8 @@ func compilePage(ctx context.Context, dir string) (float64, error) {
 	}
 }
 
-// compileProfile takes a profile of the compiler at its largest package. A file of another name each time is another flag, so
-// that nothing comes from the build cache.
+// compileProfile profiles the compiler while it compiles its largest package. Each run passes
+// another file name, which changes the flags and so bypasses the build cache.
 func compileProfile(ctx context.Context, file string) (*profile.Profile, error) {
 	cmd := exec.CommandContext(ctx, "go", "build", "-gcflags=cmd/compile/internal/ssa=-cpuprofile="+file, "-o", os.DevNull, "cmd/compile/internal/ssa")
 	if _, err := cmd.Output(); err != nil {
@@ -174,7 +175,8 @@ func compileProfile(ctx context.Context, file string) (*profile.Profile, error) 
 	return profile.Parse(in)
 }
 
-// inBrowser measures what a person waits for: until the graph is drawn, and scripts' time for a zoom and a search.
+// inBrowser measures what a person waits for: the time until the graph is drawn, and the script's
+// time for a zoom and for a search.
 func inBrowser(ctx context.Context, _ *bench) ([]row, error) {
 	dir, err := os.MkdirTemp("", "kubectl-pprof-pictures-")
 	if err != nil {

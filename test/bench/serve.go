@@ -17,16 +17,16 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// served is a kubectl pprof serve for one type of profile.
+// served is a running `kubectl pprof serve` for one type of profile.
 type served struct {
 	cmd *exec.Cmd
 	url string
 }
 
-// announced is what it says when it can be asked.
+// announced matches the line that `serve` prints when it is ready; it contains the URL.
 var announced = regexp.MustCompile(`serving (http://[^/]+)/`)
 
-// serve starts one for a pod.
+// serve starts `kubectl pprof serve` for a pod.
 func (b *bench) serve(ctx context.Context, pod string, t api.ProfileType) (*served, error) {
 	cmd := exec.CommandContext(ctx, os.Getenv("PPROF_PLUGIN"), "serve", "-n", b.namespace, "--ephemeral", "--port", "0", "--type", t.Name, pod)
 	said, err := cmd.StderrPipe()
@@ -41,7 +41,7 @@ func (b *bench) serve(ctx context.Context, pod string, t api.ProfileType) (*serv
 	for lines := bufio.NewScanner(said); lines.Scan(); last = lines.Text() {
 		if found := announced.FindStringSubmatch(lines.Text()); found != nil {
 			s.url = found[1] + t.Path
-			go func() { // what it says from now on must not keep it from going on
+			go func() { // a full pipe would block it
 				for lines.Scan() {
 				}
 			}()
@@ -57,7 +57,7 @@ type answer struct {
 	err     error
 }
 
-// ask asks for a profile.
+// ask requests a profile.
 func (s *served) ask(ctx context.Context, q url.Values) <-chan answer {
 	done := make(chan answer, 1)
 	go func() {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// helpTime is what every completion and every typing error costs.
+// helpTime is the time that every shell completion and every typing error costs.
 func helpTime(ctx context.Context, _ *bench) ([]row, error) {
 	var times []float64
 	for range 20 {
@@ -27,7 +27,7 @@ func helpTime(ctx context.Context, _ *bench) ([]row, error) {
 	return []row{{Measure: "kubectl-pprof --help, median of 20", Value: median(times), Unit: "ms", Limit: 60}}, nil
 }
 
-// imageSize is what a node downloads.
+// imageSize is the number of bytes that a node downloads.
 func imageSize(context.Context, *bench) ([]row, error) {
 	image, err := tarball.ImageFromPath(filepath.Join("out", "profiler-linux-"+runtime.GOARCH+".tar"), nil)
 	if err != nil {

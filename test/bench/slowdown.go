@@ -14,23 +14,23 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// load is a busy target and how it is profiled.
+// load is a busy target with the profile to take of it.
 type load struct {
 	name    string
 	command []string
 	typ     string // of the profile
 	hz      int
-	pairs   int           // of windows: in one the target is profiled, in the other it is not
-	window  time.Duration // of measuring
-	limit   float64       // % of slowdown
+	pairs   int           // pairs of a window in which the target is profiled and one in which it is not
+	window  time.Duration // length of a window
+	limit   float64       // largest acceptable slowdown, in %
 }
 
-// slowdown is that of a usual profile.
+// slowdown measures the slowdown by a profile with default settings.
 func slowdown(ctx context.Context, b *bench) ([]row, error) {
 	return b.slowdownOfSpin(ctx, "spin", 1, load{hz: 99, pairs: 12, window: 3 * time.Second, limit: 1})
 }
 
-// slowdownDeep is that of the finest profile, of deep stacks.
+// slowdownDeep measures the slowdown by a profile of deep stacks at the highest frequency.
 func slowdownDeep(ctx context.Context, b *bench) ([]row, error) {
 	return b.slowdownOfSpin(ctx, "spin-deep", 200, load{hz: 999, pairs: 9, window: 2 * time.Second, limit: 3})
 }
@@ -40,8 +40,8 @@ func (b *bench) slowdownOfSpin(ctx context.Context, name string, frames int, l l
 	return b.slowdown(ctx, l, fmt.Sprintf("a busy Go target at %d Hz, stacks of %d frames or more", l.hz, frames))
 }
 
-// slowdownOfAllocations measures what a type of profile costs a program that allocates 20 million objects a second. What
-// is read at once is read once in each window.
+// slowdownOfAllocations measures what a type of profile costs a program that allocates 20 million
+// objects a second. Types that are read at once are read once in each window.
 func slowdownOfAllocations(typ string) measure {
 	l := load{name: "alloc-" + typ, command: []string{"/alloc"}, typ: typ, hz: 99, pairs: 11, window: 2 * time.Second, limit: 2}
 	return measure{"slowdown-alloc/" + typ, func(ctx context.Context, b *bench) ([]row, error) {
@@ -49,10 +49,11 @@ func slowdownOfAllocations(typ string) measure {
 	}}
 }
 
-// slowdown compares a busy target's own throughput, in rounds per CPU second so that a busy neighbour
-// does not count, with and without a profile: the windows alternate, and each with a profile is compared with
-// the two around it. The noise is by what these two differ. The profiler is there all the time, for kubectl pprof
-// serve asks it for each profile, so that neither its start nor the plugin's falls into a window.
+// slowdown compares a busy target's throughput with and without a profile, in rounds per CPU
+// second, which other programs on the machine hardly influence. The windows alternate, and each one
+// with a profile is compared with the two around it; the difference of those two is the noise.
+// `kubectl pprof serve` keeps one profiler running for all profiles, so that neither the profiler's
+// start nor the plugin's falls into a window.
 func (b *bench) slowdown(ctx context.Context, l load, what string) ([]row, error) {
 	if _, err := b.start(ctx, l.name, os.Getenv("PPROF_WORKLOADS_IMAGE"), l.command); err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func (b *bench) slowdown(ctx context.Context, l load, what string) ([]row, error
 	}, b.remove(ctx, l.name)
 }
 
-// throughput measures one window, in rounds per CPU second.
+// throughput returns the throughput in one window, in rounds per CPU second.
 func (b *bench) throughput(ctx context.Context, l load) (float64, error) {
 	since, err := b.since(ctx, l)
 	if err != nil {
@@ -112,7 +113,7 @@ func (b *bench) throughput(ctx context.Context, l load) (float64, error) {
 	return since()
 }
 
-// since gives what measures from now on, in rounds per CPU second.
+// since returns a function that returns the throughput since this call, in rounds per CPU second.
 func (b *bench) since(ctx context.Context, l load) (func() (float64, error), error) {
 	rounds, cpu, err := b.counters(ctx, l.name)
 	return func() (float64, error) {
@@ -121,10 +122,10 @@ func (b *bench) since(ctx context.Context, l load) (func() (float64, error), err
 	}, err
 }
 
-// margin is what a profile lasts longer than its window, at both ends together.
+// margin is how much longer a profile lasts than its window, at both ends together.
 const margin = 2 * time.Second
 
-// throughputDuring measures one window in the middle of a profile.
+// throughputDuring returns the throughput in a window in the middle of a profile.
 func (b *bench) throughputDuring(ctx context.Context, l load, s *served) (float64, error) {
 	done := s.ask(ctx, url.Values{"frequency": {strconv.Itoa(l.hz)}, "seconds": {strconv.Itoa(int((l.window + margin) / time.Second))}})
 	select {
@@ -146,7 +147,8 @@ func (b *bench) throughputDuring(ctx context.Context, l load, s *served) (float6
 	return value, nil
 }
 
-// throughputWithOne measures one window within which a profile that takes no time is asked for and comes.
+// throughputWithOne returns the throughput in a window during which one profile without a duration
+// is requested and received.
 func (b *bench) throughputWithOne(ctx context.Context, l load, s *served) (float64, error) {
 	since, err := b.since(ctx, l)
 	if err != nil {

@@ -12,13 +12,13 @@ import (
 // wallRuns is the number of runs of each mode.
 const wallRuns = 9
 
-// wallTime is how much longer a user waits than the duration that was asked for, with the image on the
-// node: both modes in turns, on the same pod.
+// wallTime measures how much longer a user waits than the duration of the profile, with the image
+// present on the node. Both modes alternate, on the same pod.
 func wallTime(ctx context.Context, b *bench) ([]row, error) {
 	const asked = time.Second
 	var ephemeral, job []float64
 	for i := range wallRuns {
-		name := fmt.Sprintf("wall-%d", i/3) // a new pod now and then: its ephemeral containers add up
+		name := fmt.Sprintf("wall-%d", i/3) // change the pod every few runs, because ephemeral containers accumulate
 		if i%3 == 0 {
 			if _, err := b.start(ctx, name, os.Getenv("PPROF_WORKLOADS_IMAGE"), []string{"/shop", "-pause=5ms"}); err != nil {
 				return nil, err

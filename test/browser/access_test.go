@@ -15,7 +15,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/colors"
 )
 
-// said gives what the browser tells a screen reader: "role name", without what it ignores.
+// said returns what the browser exposes to a screen reader, as "role name", without nodes that are
+// ignored.
 func (p *Page) said() (all []string) {
 	p.t.Helper()
 	p.Do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
@@ -38,7 +39,7 @@ func (p *Page) said() (all []string) {
 	return all
 }
 
-// Whoever does not see the picture is told what can be done, and what is under the cursor.
+// A screen reader announces the controls and what is under the cursor.
 func TestRolesAndLabels(t *testing.T) {
 	forms(t, func(t *testing.T, p *Page) {
 		said := strings.Join(p.said(), "\n") + "\n"
@@ -68,7 +69,8 @@ func TestRolesAndLabels(t *testing.T) {
 	})
 }
 
-// Without a pointer: the Tab key reaches everything, what has the focus is outlined, and it can be worked.
+// The picture can be used without a pointer: the Tab key reaches every control, and the focused one
+// is outlined and works.
 func TestKeyboardAlone(t *testing.T) {
 	forms(t, func(t *testing.T, p *Page) {
 		reached := map[string]bool{}
@@ -81,7 +83,7 @@ func TestKeyboardAlone(t *testing.T) {
 				return [e.getAttribute('data-role') || e.textContent || e.localName, s.outlineStyle, s.outlineWidth];
 			})()`)
 			if at[0] == "" {
-				continue // through the browser's own controls
+				continue // the focus is on the browser's own controls
 			}
 			reached[at[0]] = true
 			if at[1] == "none" || at[2] == "0px" {
@@ -105,7 +107,7 @@ func TestKeyboardAlone(t *testing.T) {
 	})
 }
 
-// texts gives the colours of all that is written in the DOM, and what is behind it.
+// texts returns the colours of all texts in the DOM and of their backgrounds.
 const texts = `[...document.querySelectorAll('body *, svg text')].filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) && e.getClientRects().length && !/^(SCRIPT|STYLE|TITLE|OPTION)$/i.test(e.localName) && !e.closest('[data-role=frames]')).map((e) => {
 	const hex = (c) => '#' + c.match(/\d+/g).slice(0, 3).map((v) => (+v).toString(16).padStart(2, '0')).join('');
 	let back = e;
@@ -114,7 +116,7 @@ const texts = `[...document.querySelectorAll('body *, svg text')].filter((e) => 
 	return [e.textContent.trim().slice(0, 30), hex(svg && s.fill !== 'none' ? s.fill : s.color), back ? hex(getComputedStyle(back).backgroundColor) : '#ffffff'];
 })`
 
-// Text can be read: a contrast of 4.5 (WCAG 2.1, 1.4.3), in light and in dark.
+// Text has a contrast of at least 4.5 (WCAG 2.1, 1.4.3), in the light and in the dark theme.
 func TestTextContrast(t *testing.T) {
 	forms(t, func(t *testing.T, p *Page) {
 		for _, scheme := range []string{"light", "dark"} {
@@ -132,7 +134,8 @@ func TestTextContrast(t *testing.T) {
 	})
 }
 
-// A browser zoomed to 200 % has half as many pixels of its own: text is twice as large, sharp, and nothing is cut off.
+// At a zoom of 200 % the page has half as many CSS pixels: text is twice as large and sharp, and
+// nothing is cut off.
 func TestBrowserZoom(t *testing.T) {
 	forms(t, func(t *testing.T, p *Page) {
 		zoom := func(factor float64) {
@@ -159,7 +162,7 @@ func TestBrowserZoom(t *testing.T) {
 	})
 }
 
-// Names from the target's binaries stay text, whatever is in them, on the screen as in links and fields.
+// Names from the target's binaries are shown as text, whatever they contain, also in links and fields.
 func TestHostileNames(t *testing.T) {
 	names := []string{"<script>document.title='owned'</script>", "<img src=x onerror=\"document.title='owned'\">", "]]></script><b>", "a\x1b[31mred\x00\u202etxt", "\xff\xfe", `'"&lt;#zoom=x`, strings.Repeat("é", 10_000)}
 	for _, f := range []render.Format{render.SVG, render.HTML} {

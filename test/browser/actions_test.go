@@ -60,7 +60,7 @@ func TestZoomAndKeys(t *testing.T) {
 	})
 }
 
-// selected searches for a function and selects its first place.
+// selected searches for a function and selects its first occurrence.
 func (p *Page) selected(expression string) {
 	p.t.Helper()
 	p.find(expression)
@@ -93,7 +93,8 @@ func TestFilters(t *testing.T) {
 
 func TestOrder(t *testing.T) {
 	forms(t, func(t *testing.T, p *Page) {
-		// The first place of the two in drawing order is the first by name, or the heaviest.
+		// Of the two occurrences, the first in drawing order is the first by name, or the
+		// heaviest.
 		p.selected("price|Rate$")
 		p.wants("by name", p.text("detail"), "acme/tax.Rate")
 		p.find("")
@@ -148,7 +149,8 @@ func TestCopy(t *testing.T) {
 
 func TestClickZooms(t *testing.T) {
 	forms(t, func(t *testing.T, p *Page) {
-		// The root is at a known end of the frames, and takes their whole width; so the second row is clicked where the larger process is.
+		// The root is at a known end and as wide as the picture, so the second row is
+		// clicked where the larger process is.
 		at := Eval[[]float64](p, `(() => {
 			const svg = document.documentElement.localName === 'svg', box = document.querySelector('[data-role=frames]').getBoundingClientRect();
 			return [box.left + box.width / 4, svg ? box.bottom - 17 * 1.5 : box.top + 17 * 1.5];

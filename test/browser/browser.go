@@ -1,4 +1,5 @@
-// Package browser drives a real browser over the files that pkg/profile/render writes, for tests and benchmarks.
+// Package browser drives a real browser over the files that pkg/profile/render writes, for tests
+// and benchmarks.
 package browser
 
 import (
@@ -20,7 +21,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// Start starts Debian's chromium, without a GPU as test machines are. Stop ends it.
+// Start starts Debian's chromium without a GPU. Stop ends it.
 func Start(ctx context.Context) (browser context.Context, stop func(), err error) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -37,7 +38,7 @@ func Start(ctx context.Context) (browser context.Context, stop func(), err error
 	return browser, stop, nil
 }
 
-// Page is a tab that collects what goes to its console.
+// Page is a tab. It collects what the page writes to the console.
 type Page struct {
 	t   testing.TB
 	ctx context.Context
@@ -52,7 +53,7 @@ func Open(t testing.TB, browser context.Context, url string) *Page {
 	ctx, closeTab := chromedp.NewContext(browser)
 	t.Cleanup(closeTab)
 	p := &Page{t: t, ctx: ctx}
-	if err := chromedp.Do(ctx); err != nil { // without a time limit, which would be the tab's
+	if err := chromedp.Do(ctx); err != nil { // without a time limit, which would apply to the whole life of the tab
 		t.Fatal(err)
 	}
 	p.listen(func(event any) {
@@ -78,7 +79,7 @@ func (p *Page) listen(do func(any)) {
 	}
 }
 
-// call is a command of the DevTools protocol whose answer does not matter.
+// call is a command of the DevTools protocol whose response is ignored.
 func call[P, R any](command cdp.Command[P, R], parameters P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, command, parameters)
@@ -93,7 +94,7 @@ func exception(e *runtime.ExceptionDetails) string {
 	return e.Text
 }
 
-// Do runs browser actions, and fails the test when one does.
+// Do runs browser actions. It fails the test if one fails.
 func (p *Page) Do(actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
@@ -103,20 +104,20 @@ func (p *Page) Do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Console is what the page has written so far: nothing, if all is well.
+// Console returns what the page has written to the console. A page that works writes nothing.
 func (p *Page) Console() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]string(nil), p.console...)
 }
 
-// Eval gives the value of an expression in the page, awaited if it is a promise.
+// Eval returns the value of an expression in the page. It awaits a promise.
 func Eval[T any](p *Page, expression string) T {
 	p.t.Helper()
 	return Get(p, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// Get gives what an action gives.
+// Get runs an action that returns a value.
 func Get[T any](p *Page, action chromedp.Action[T]) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
@@ -141,16 +142,16 @@ func (p *Page) Await(expression string) {
 	}
 }
 
-// Press presses keys, as "n" or kb.Enter.
+// Press presses keys, such as "n" or kb.Enter.
 func (p *Page) Press(keys string) { p.t.Helper(); p.Do(chromedp.KeyEvent(keys)) }
 
-// Type fills in the field that has the focus and sends it.
+// Type types a text into the focused field and presses Enter.
 func (p *Page) Type(text string) {
 	p.t.Helper()
 	p.Do(chromedp.Evaluate[chromedp.Void]("document.activeElement.value = ''"), call(input.InsertText, input.InsertTextParams{Text: text}), chromedp.KeyEvent(kb.Enter))
 }
 
-// Serve serves content under a Content-Security-Policy, none if empty.
+// Serve serves content with a Content-Security-Policy header, or without one if csp is empty.
 func Serve(t testing.TB, contentType, policy string, content []byte) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -13,7 +13,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// release has a function that grew, one that is new, one that is gone and one that is as it was.
+// release is a profile before and after a release: one function grew, one is new, one is gone, one
+// did not change.
 var before, after = []stack{
 	{300, 1, 100, "main.main;main.serve;main.price"}, {200, 1, 100, "main.main;main.serve;main.oldCache"}, {500, 1, 100, "main.main;main.gc"},
 }, []stack{
@@ -33,7 +34,8 @@ func differences(t *testing.T) map[render.Format][]byte {
 	return map[render.Format][]byte{render.SVG: svg.Bytes(), render.HTML: html.Bytes()}
 }
 
-// A difference can be searched, zoomed and turned as any picture, and says before and after of every frame.
+// A picture of a difference can be searched, zoomed and inverted like any other, and shows before
+// and after for each frame.
 func TestDifference(t *testing.T) {
 	for f, file := range differences(t) {
 		t.Run(string(f), func(t *testing.T) {
@@ -58,7 +60,7 @@ func TestDifference(t *testing.T) {
 			p.selected("oldCache")
 			p.wants("what is gone", p.text("detail"), "removed")
 			p.Press("s")
-			for range 3 { // onto the function, over to its callers, to the first of them
+			for range 3 { // to the function, to its callers, to the first caller
 				p.Press(kb.ArrowUp)
 			}
 			p.wants("its callers", p.text("detail"), "main.serve", "removed")
@@ -79,7 +81,7 @@ func TestDifference(t *testing.T) {
 	}
 }
 
-// Without scripts and styles it is a picture, with what is gone in a section of its own.
+// Without scripts and styles it is still a picture, with the removed functions in a section of their own.
 func TestDifferenceWithoutScripts(t *testing.T) {
 	for f, file := range differences(t) {
 		t.Run(string(f), func(t *testing.T) {

@@ -48,7 +48,7 @@ func TestSampleTypeProcessAndTime(t *testing.T) {
 func TestStripIsDragged(t *testing.T) {
 	p := openPage(t, shop)
 	box := Eval[[]float64](p, "(() => { const b = document.querySelector('[data-role=strip]').getBoundingClientRect(); return [b.left, b.top + b.height / 2, b.width]; })()")
-	// From 0.4 to 0.6 of 2 s there is one stack: that of 900 ms.
+	// Between 0.4 and 0.6 of 2 s there is one stack, the one at 900 ms.
 	p.Do(chromedp.DragAndDropXY(box[0]+0.4*box[2], box[1], box[0]+0.6*box[2], box[1]))
 	p.Await("location.hash.includes('from=')")
 	p.wants("dragged", p.find("push_back"), "100.00% with what they call")
@@ -66,7 +66,8 @@ func TestTable(t *testing.T) {
 	p.wants("a click", p.text("note"), "sandwich")
 }
 
-// A profile ten thousand deep is drawn as any other, for only the lines in view are.
+// A profile that is ten thousand frames deep is drawn as quickly as any other, because only visible
+// lines are drawn.
 func TestDeepProfile(t *testing.T) {
 	p := openPage(t, []stack{{1, 1, 0, strings.Repeat("main.down;", 9999) + "main.bottom"}})
 	Eval[bool](p, "(document.querySelector('[data-role=scroller]').scrollTop = 1e9, true)")
@@ -93,7 +94,7 @@ func TestDarkMode(t *testing.T) {
 	}
 }
 
-// Threads, and whatever else samples are labelled with, can be looked at one by one.
+// Threads, and any other label of samples, can be selected one by one.
 func TestThreadsAndLabels(t *testing.T) {
 	prof := build(shop)
 	prof.Comments = append(prof.Comments, "by: thread")
@@ -114,7 +115,7 @@ func TestThreadsAndLabels(t *testing.T) {
 	}
 }
 
-// A heap's values are of four types: bytes, and objects.
+// A heap profile has four types of value, in bytes and in objects.
 func TestBytesAndObjects(t *testing.T) {
 	for _, f := range []render.Format{render.SVG, render.HTML} {
 		t.Run(string(f), func(t *testing.T) {

@@ -8,18 +8,20 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Times are what a picture takes in the browser, in milliseconds; Zoom and Search are the script's alone.
+// Times are the times that a picture takes in the browser, in milliseconds. Zoom and Search are the
+// script's time only.
 type Times struct{ Drawn, Zoom, Search float64 }
 
 const (
-	// awaitReady gives the time from navigation until the picture is drawn.
+	// awaitReady evaluates to the time from navigation until the picture is drawn.
 	awaitReady = `new Promise((done) => {
 	const look = () => document.documentElement.getAttribute('data-ready') ? done(+document.documentElement.getAttribute('data-ready')) : setTimeout(look, 20);
 	look();
 })`
-	// awaitIdle lets the page come to rest, as a person does who looks at it first.
+	// awaitIdle waits until the page is idle, as it is when a person has looked at it before acting.
 	awaitIdle = `new Promise((done) => setTimeout(() => requestIdleCallback(() => done(true)), 300))`
-	// The keys are handled before dispatchEvent returns, so this is the time of the script, the drawing commands included.
+	// dispatchEvent returns after the keys have been handled, so this is the script's time,
+	// drawing commands included.
 	timeZoom = `(() => {
 	const press = (key) => window.dispatchEvent(new KeyboardEvent('keydown', {key}));
 	press('0');
@@ -29,7 +31,7 @@ const (
 	press('Enter');
 	return performance.now() - begin;
 })()`
-	// The field is on the screen before anybody can type; what is timed begins with Enter.
+	// The search field must be visible before a person can type. The measurement starts with Enter.
 	timeSearch = `(async () => {
 	const press = (key) => window.dispatchEvent(new KeyboardEvent('keydown', {key}));
 	press('0');
@@ -44,8 +46,8 @@ const (
 })()`
 )
 
-// Measure opens a picture five times and gives the least: each time all is new to the browser, and what else the machine does
-// only adds.
+// Measure opens a picture five times, each time with a fresh page, and returns the shortest times:
+// other load on the machine only adds time.
 func Measure(browser context.Context, url string) (least Times, err error) {
 	for i := range 5 {
 		times, err := measureOnce(browser, url)

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// stack is a sample of n: frames root first, "k:" in front of the kernel's.
+// stack returns a sample with the value n. Frames are listed root first; the kernel's begin with "k:".
 type stack struct {
 	n      int64
 	pid    int64
@@ -40,8 +40,9 @@ type stack struct {
 	frames string
 }
 
-// shop has a function with two callees, recursion, a chain of wrappers, a template, the kernel and a function that
-// is too narrow to see; two processes, sampled at different times.
+// shop returns a profile with a function that has two callees, recursion, a chain of wrappers, a
+// C++ template, kernel frames, a function that is too narrow to see, and two processes that were
+// sampled at different times.
 var shop = []stack{
 	{500, 1, 100, "runtime.main;main.main;main.serve;main.checkout;main.price"},
 	{200, 1, 200, "runtime.main;main.main;main.serve;main.checkout;github.com/acme/tax.Rate"},
@@ -97,7 +98,7 @@ func write(t testing.TB, p *profile.Profile, f render.Format) []byte {
 
 var contentTypes = map[render.Format]string{render.SVG: "image/svg+xml", render.HTML: "text/html; charset=utf-8"}
 
-// forms runs a test for the shop's picture in both forms, with its script running.
+// forms runs a test on the shop's picture as SVG and as HTML, with the script running.
 func forms(t *testing.T, test func(*testing.T, *Page)) {
 	for _, f := range []render.Format{render.SVG, render.HTML} {
 		t.Run(string(f), func(t *testing.T) {
@@ -118,7 +119,7 @@ func (p *Page) text(role string) string {
 	return Eval[string](p, fmt.Sprintf("(document.querySelector('[data-role=%s]') || {textContent: ''}).textContent", role))
 }
 
-// find searches and gives what the page says it found.
+// find searches and returns the page's summary of what it found.
 func (p *Page) find(expression string) string {
 	p.t.Helper()
 	p.Press("/")
@@ -142,7 +143,7 @@ func (p *Page) wants(what, got string, parts ...string) {
 	}
 }
 
-// screenshot is what the window shows; it is kept under out/browser.
+// screenshot returns an image of the window and saves it in out/browser.
 func (p *Page) screenshot() image.Image {
 	p.t.Helper()
 	shot := Get(p, chromedp.CaptureScreenshot())
@@ -160,7 +161,7 @@ func (p *Page) screenshot() image.Image {
 	return img
 }
 
-// pixels counts those of each colour.
+// pixels counts the pixels of each colour.
 func pixels(img image.Image) map[color.RGBA]int {
 	counts := map[color.RGBA]int{}
 	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y++ {

@@ -12,7 +12,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// drawn looks at pixels: the paper is white, the frames of five kinds have their colours, and there is text.
+// drawn checks pixels: the background is white, frames of five kinds have their colours, and there
+// is text.
 func drawn(t *testing.T, p *Page, paper color.RGBA) {
 	t.Helper()
 	counts := pixels(p.screenshot())
@@ -36,7 +37,7 @@ func drawn(t *testing.T, p *Page, paper color.RGBA) {
 
 var white = color.RGBA{255, 255, 255, 255}
 
-// Where scripts are blocked the file is a picture all the same, also where styles are.
+// The file is a picture where scripts are blocked, and where styles are blocked too.
 func TestPolicies(t *testing.T) {
 	for name, policy := range map[string]string{"no-scripts": "script-src 'none'", "nothing": "default-src 'none'", "sandbox": "default-src 'none'; style-src 'unsafe-inline'; sandbox"} {
 		for _, f := range []render.Format{render.SVG, render.HTML} {
@@ -58,7 +59,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// In an <img> there are only pixels: the hottest functions and the legend must be among them.
+// An <img> runs no script: the hottest functions and the legend must be visible without one.
 func TestImage(t *testing.T) {
 	svg := write(t, build(shop), render.SVG)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -79,7 +80,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// As a page of kubectl pprof view, under the policy that it serves it with, the script runs.
+// The script runs under the Content-Security-Policy of `kubectl pprof view`.
 func TestViewsPolicy(t *testing.T) {
 	p := Open(t, chromium, Serve(t, contentTypes[render.HTML], "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:", write(t, build(shop), render.HTML)))
 	p.ready()
@@ -107,7 +108,7 @@ func TestFromDisk(t *testing.T) {
 	}
 }
 
-// Several pictures in one page do not get into each other's way.
+// Several pictures in one page do not interfere with each other.
 func TestSeveralInOnePage(t *testing.T) {
 	one, other := write(t, build(shop), render.SVG), write(t, build(shop[:2]), render.SVG)
 	page := "<!DOCTYPE html><meta charset=utf-8><body>" + string(one) + string(other)
@@ -132,7 +133,7 @@ func TestSeveralInOnePage(t *testing.T) {
 	}
 }
 
-// A file that the script cannot read stays a picture and says so.
+// A file that the script cannot decode is still a picture, with an error message.
 func TestDamagedInTheBrowser(t *testing.T) {
 	for _, f := range []render.Format{render.SVG, render.HTML} {
 		t.Run(string(f), func(t *testing.T) {

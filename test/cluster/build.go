@@ -19,8 +19,9 @@ import (
 // kubernetesVersion must be the one in go.mod; clients parse it from the API server's /version.
 const kubernetesVersion = "v1.35.4"
 
-// controlplane gives the path of the control-plane program, built if the user's cache lacks it.
-// The cache's key is the Kubernetes version and everything of ours that goes into the build.
+// controlplane returns the path of the control-plane program. It builds the program if the user's
+// cache lacks it. The cache's key is the Kubernetes version and the sources and module files that
+// go into the build.
 func controlplane(ctx context.Context) (string, error) {
 	source, err := sourceDir(ctx)
 	if err != nil {
@@ -58,7 +59,7 @@ func removeOthers(cache, keep string) error {
 	return err
 }
 
-// sourceDir is this module's directory, where `go run` was started.
+// sourceDir returns this module's directory, in which `go run` was started.
 func sourceDir(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	dir := strings.TrimSpace(string(out))
@@ -85,7 +86,7 @@ func cacheKey(source string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:12], nil
 }
 
-// build compiles Kubernetes, which takes minutes: it counts packages as they are compiled.
+// build compiles Kubernetes. That takes minutes, so it reports how many packages are compiled.
 func build(ctx context.Context, source, program string) error {
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return err

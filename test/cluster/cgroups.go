@@ -16,10 +16,10 @@ import (
 
 const cgroupRoot = "/sys/fs/cgroup"
 
-// leaveRootCgroup moves all processes into a child cgroup where this machine is itself a container
-// on cgroup v2: a cgroup that has processes may not give controllers to children (cgroups(7), "no
-// internal processes"), and the kubelet's cgroup for pods is such a child. A real root, which is
-// exempt, has no cgroup.type. The child cgroup lasts as long as the container, whose processes it holds.
+// leaveRootCgroup moves all processes into a child cgroup if this machine is itself a container on
+// cgroup v2. A cgroup with processes cannot enable controllers for its children (cgroups(7), "no
+// internal processes"), and the kubelet's cgroup for pods is such a child. A real root is exempt; it
+// has no cgroup.type. The child cgroup is not removed, because the container's processes stay in it.
 func leaveRootCgroup() error {
 	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.type")); err != nil {
 		return nil
@@ -34,7 +34,7 @@ func leaveRootCgroup() error {
 	}
 	for _, pid := range strings.Fields(string(procs)) {
 		err := os.WriteFile(filepath.Join(child, "cgroup.procs"), []byte(pid), 0)
-		if err != nil && !errors.Is(err, syscall.ESRCH) { // it has ended meanwhile
+		if err != nil && !errors.Is(err, syscall.ESRCH) { // the process has ended
 			return fmt.Errorf("moving process %s to the cgroup %s: %w", pid, child, err)
 		}
 	}
@@ -42,8 +42,8 @@ func leaveRootCgroup() error {
 }
 
 // removeCgroups removes the kubelet's cgroups for pods, deepest first, on v2 and in each of v1's
-// hierarchies. The killed processes leave theirs only once they are reaped. A cgroup still in use
-// after a while belongs to another kubelet.
+// hierarchies. A killed process leaves its cgroup only when it is reaped, so this retries. A cgroup
+// still in use after three seconds belongs to another kubelet.
 func removeCgroups() {
 	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		dirs := podCgroups()
@@ -56,7 +56,7 @@ func removeCgroups() {
 	}
 }
 
-// podCgroups lists them, children before their parents.
+// podCgroups lists the cgroups for pods, children before their parents.
 func podCgroups() []string {
 	var dirs []string
 	for _, pattern := range []string{cgroupRoot + "/kubepods", cgroupRoot + "/*/kubepods"} {

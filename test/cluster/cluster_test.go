@@ -51,7 +51,7 @@ func TestLinksOfSubnet(t *testing.T) {
 	}
 }
 
-// Every component has a port of its own, and no two share a log.
+// Every component has its own ports and its own log.
 func TestComponentsDoNotCollide(t *testing.T) {
 	ports, names := map[int]string{}, map[string]bool{}
 	for _, c := range components("/cache/controlplane") {
@@ -71,7 +71,7 @@ func TestComponentsDoNotCollide(t *testing.T) {
 	}
 }
 
-// The version that clients are told is the one that is built.
+// The version that the API server reports is the one that is built.
 func TestVersionIsThatOfGoMod(t *testing.T) {
 	mod, err := os.ReadFile("go.mod")
 	if err != nil {

@@ -13,7 +13,7 @@ const usage = `usage: cluster COMMAND
 
   up              start the cluster and print the path of its kubeconfig
   down            stop it and remove everything that belongs to it
-  status          say which of its processes run and whether the node is ready
+  status          show which of its processes run and whether the node is ready
   load IMAGE.tar  import an image, so that pods can use it without a registry
 
 The kubeconfig is ` + stateDir + `/admin.kubeconfig, the logs are beside it in logs/.

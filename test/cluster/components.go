@@ -15,20 +15,21 @@ type component struct {
 	command []string
 }
 
-// components in the order in which they start; program is the control-plane program.
+// components returns the components in the order in which they start. program is the path of the
+// control-plane program.
 func components(program string) []component {
 	state := func(name string) string { return filepath.Join(stateDir, name) }
 	serviceAccounts := state("pki/service-accounts.key")
 	return []component{
 		{"containerd", nil, []string{"containerd", "--config", state("containerd.toml")}},
 		{"etcd", []int{etcdPort, etcdPeerPort}, []string{program, "etcd",
-			"--data-dir", state("etcd"), "--unsafe-no-fsync", // nothing here outlives the machine
+			"--data-dir", state("etcd"), "--unsafe-no-fsync", // the data need not survive a crash of the machine
 			"--listen-client-urls", local(etcdPort), "--advertise-client-urls", local(etcdPort),
 			"--listen-peer-urls", local(etcdPeerPort), "--initial-advertise-peer-urls", local(etcdPeerPort),
 			"--initial-cluster", "default=" + local(etcdPeerPort), "--log-level", "warn"}},
 		{"kube-apiserver", []int{apiserverPort}, []string{program, "kube-apiserver",
 			"--etcd-servers", local(etcdPort), "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(apiserverPort),
-			"--advertise-address", nodeIP(), // else it looks for a default route
+			"--advertise-address", nodeIP(), // without it the API server needs a default route
 			"--cert-dir", state("pki"), "--token-auth-file", tokensPath,
 			"--authorization-mode", "Node,RBAC", "--allow-privileged=true",
 			"--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", serviceAccounts,
@@ -44,13 +45,14 @@ func components(program string) []component {
 		{"kubelet", []int{kubeletPort, healthzPort}, []string{program, "kubelet",
 			"--kubeconfig", kubeconfigOf("kubelet"), "--config", state("kubelet.yaml"), "--root-dir", kubeletDir,
 			"--cert-dir", state("pki"),
-			// The API server reaches the kubelet by this name, so exec, attach and logs stay on loopback.
+			// The API server reaches the kubelet by this name, so exec, attach and logs
+			// stay on loopback.
 			"--hostname-override", "localhost", "--node-ip", nodeIP()}},
 	}
 }
 
 func local(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
 
-// environment: Go's garbage collector is told to be frugal, for these processes share a machine
-// with what is measured on it.
+// environment returns the components' environment. It makes them use little memory and CPU time,
+// because they share the machine with the programs that are measured.
 func environment() []string { return append(os.Environ(), "GOGC=60", "GOMAXPROCS=2") }

@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// A component's identity at the API server: a bearer token and the user it stands for. The names
-// and groups are those that RBAC's default bindings and the Node authorizer expect.
+// identity is a component's identity at the API server, to which it authenticates with a bearer token.
+// The users and groups are those that RBAC's default bindings and the Node authorizer expect.
 type identity struct{ name, user, group string }
 
 var identities = []identity{
@@ -27,7 +27,7 @@ var identities = []identity{
 
 func kubeconfigOf(name string) string { return filepath.Join(stateDir, name+".kubeconfig") }
 
-// writeConfig writes every file that the components read, with new secrets.
+// writeConfig writes every file that the components read, and creates new secrets.
 func writeConfig() error {
 	for _, dir := range []string{stateDir, runDir, kubeletDir, cniConfigDir, filepath.Join(stateDir, "logs"), filepath.Join(stateDir, "pki")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -75,7 +75,7 @@ func writeSecrets() error {
 	return os.WriteFile(tokensPath, []byte(tokenFile(tokens)), 0o600)
 }
 
-// newTokens makes a secret for each identity's name.
+// newTokens returns a new random token for the name of each identity.
 func newTokens() map[string]string {
 	tokens := map[string]string{}
 	for _, id := range identities {
@@ -84,7 +84,7 @@ func newTokens() map[string]string {
 	return tokens
 }
 
-// tokenFile is in the API server's format: token, user, UID, groups.
+// tokenFile returns the tokens in the API server's format: token, user, UID, groups.
 func tokenFile(tokens map[string]string) string {
 	var csv strings.Builder
 	for i, id := range identities {
@@ -109,8 +109,9 @@ current-context: kubectl-pprof-test
 `, apiserverURL, apiserverCert, user, token, user)
 }
 
-// containerdConfig: restrict_oom_score_adj because a machine without CAP_SYS_RESOURCE cannot lower
-// a sandbox's score; network namespaces below our own directory so that `down` finds them all.
+// containerdConfig returns containerd's configuration. It restricts oom_score_adj because a machine
+// without CAP_SYS_RESOURCE cannot lower a sandbox's score, and keeps network namespaces below our own
+// directory so that `down` finds them all.
 func containerdConfig() string {
 	return fmt.Sprintf(`version = 2
 root = %q
@@ -128,9 +129,10 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 `, filepath.Join(stateDir, "containerd"), filepath.Join(runDir, "containerd"), containerdSocket, pauseImage, cniConfigDir)
 }
 
-// kubeletConfig: anonymous access is on loopback only; the eviction thresholds are small because a
-// development machine's disk is often fuller than a node's; images are never collected, for there
-// is no registry to pull them from again; no iptables, which would stay behind.
+// kubeletConfig returns the kubelet's configuration. Anonymous access is possible from loopback only.
+// The eviction thresholds are small because a development machine's disk is often fuller than a
+// node's. Images are never collected, because there is no registry to pull them from again. iptables
+// rules are off, because they would stay behind.
 func kubeletConfig() string {
 	return fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -153,7 +155,7 @@ volumePluginDir: %s
 `, kubeletPort, healthzPort, containerdSocket, podLogsDir, filepath.Join(stateDir, "volume-plugins"))
 }
 
-// A pod's network: a veth pair to the host, no NAT, for nothing here leaves the machine.
+// cniConfig connects a pod to the host by a veth pair, without NAT: no traffic leaves the machine.
 const cniConfig = `{
   "cniVersion": "1.0.0",
   "name": "kubectl-pprof",

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// CNI reads its configuration as JSON, and the addresses it gives must be those that `down` looks for.
+// CNI parses its configuration as JSON, and it assigns addresses of the subnet that `down` searches for.
 func TestCNIConfig(t *testing.T) {
 	var config struct {
 		Plugins []struct {
@@ -36,7 +36,7 @@ func TestCNIConfig(t *testing.T) {
 	}
 }
 
-// What the components write must be in our directories, for `down` removes those.
+// The components write to our directories only, which `down` removes.
 func TestConfigPathsAreOurs(t *testing.T) {
 	programs := []string{"/usr/lib/cni"} // read, not written
 	for _, f := range configFiles() {
@@ -65,7 +65,7 @@ func TestAdminIsOfSystemMasters(t *testing.T) {
 	}
 }
 
-// A changed flag must make `up` restart what runs.
+// `up` restarts running components after a flag has changed.
 func TestFingerprintSeesFlags(t *testing.T) {
 	all := components("/cache/controlplane")
 	before := fingerprint(all)

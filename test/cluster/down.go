@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// down ends every process of the cluster and removes what it made: mounts, network namespaces with
-// their links, cgroups, files. It asks the machine and not its own notes, so it also works after a
-// kill.
+// down kills every process of the cluster and removes its mounts, network namespaces with their links,
+// cgroups and files. It finds them by inspecting the machine, so it also works after a component or
+// this program was killed.
 func down(context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("the test cluster runs as root, so only root can stop it")
@@ -35,7 +35,7 @@ func down(context.Context) error {
 	return nil
 }
 
-// stopAll is down without the removal of files.
+// stopAll does what down does, except that it keeps the files.
 func stopAll() error {
 	if err := killAll(); err != nil {
 		return err
@@ -50,8 +50,8 @@ func stopAll() error {
 	return nil
 }
 
-// killAll repeats until nothing is found, for a kubelet or containerd may have started something
-// between the look and the kill.
+// killAll repeats until it finds no process, because a kubelet or containerd may start one between
+// listing and killing.
 func killAll() error {
 	for {
 		pids := append(nodeProcesses(), containerProcesses()...)
@@ -64,8 +64,8 @@ func killAll() error {
 	}
 }
 
-// unmountAll unmounts what is mounted below our directories, the last mounted first. A network
-// namespace is such a mount (nsfs), and is gone with it.
+// unmountAll unmounts everything below our directories, in reverse order of mounting. A network
+// namespace is such a mount (nsfs) and is destroyed with it.
 func unmountAll() error {
 	table, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -80,7 +80,7 @@ func unmountAll() error {
 		}
 		path := strings.ReplaceAll(fields[1], `\040`, " ")
 		err := syscall.Unmount(path, syscall.MNT_DETACH)
-		// Unmounted with its parent, or hidden below another mount.
+		// It was unmounted with its parent, or is hidden below another mount.
 		if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOENT) {
 			return fmt.Errorf("unmount %s: %w", path, err)
 		}
@@ -88,15 +88,15 @@ func unmountAll() error {
 	return nil
 }
 
-// removeLinks waits until the veth links are gone, which the kernel removes a moment after the
-// network namespace that their other end is in; it deletes those that stay. They are found by the
-// routes to their pods.
+// removeLinks waits until the kernel has removed the veth links, which happens shortly after it
+// destroys the network namespace of their other end, and deletes those that stay. It finds them by
+// the routes to their pods.
 func removeLinks() error {
 	deadline := time.Now().Add(3 * time.Second)
 	for {
 		out, err := exec.Command("ip", "-4", "route", "show").Output()
 		if err != nil {
-			return nil // without iproute2 there has been no cluster
+			return nil // a cluster needs iproute2, so there has been none
 		}
 		links := linksOfSubnet(string(out), podSubnetPrefix)
 		if len(links) == 0 {

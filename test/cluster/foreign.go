@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// removeForeignFiles removes the few files that containerd, its shims, CNI and the kubelet put
-// outside of our directories, where no setting moves them.
+// removeForeignFiles removes the few files that containerd, its shims, CNI and the kubelet write
+// outside of our directories and that no setting moves.
 func removeForeignFiles() error {
 	var err error
 	bundles, _ := filepath.Glob(filepath.Join(runDir, "containerd/io.containerd.runtime.v2.task/k8s.io/*"))

@@ -13,11 +13,12 @@ import (
 	"strings"
 )
 
-// pauseImage holds a pod's namespaces open. There is no registry to pull it from, so it is made of
-// the program in pause/, as a tar in the layout of `docker save` (image spec v1.2).
+// pauseImage is the image of the container that holds a pod's namespaces open. There is no registry
+// to pull it from, so it is built from the program in pause/, as a tar in the layout of `docker save`
+// (image spec v1.2).
 const pauseImage = "kubectl-pprof.test/pause:1"
 
-// load imports an image tar into the kubelet's namespace of containerd.
+// load imports an image tar into containerd's namespace for the kubelet.
 func load(ctx context.Context, image string) error {
 	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no image %s", image)
@@ -37,7 +38,7 @@ func ctr(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// loadPauseImage fails until containerd answers.
+// loadPauseImage imports the pause image. It fails until containerd responds.
 func loadPauseImage(ctx context.Context) error {
 	tar := filepath.Join(stateDir, "pause.tar")
 	if _, err := os.Stat(tar); err != nil {

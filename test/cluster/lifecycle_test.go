@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// podManifest is a pod with a network of its own and a mounted token: it makes a mount, a network
-// namespace, a link and cgroups that `down` has to find.
+// podManifest describes a pod with its own network and a mounted token. It results in a mount, a
+// network namespace, a link and cgroups that `down` has to find.
 const podManifest = `{
   "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one", "namespace": "default"},
   "spec": {
@@ -28,8 +28,8 @@ const podManifest = `{
   }
 }`
 
-// TestLifecycle starts the cluster, kills it, starts it again and stops it. It ends a cluster that
-// runs on this machine, so it is for `make test`.
+// TestLifecycle starts the cluster, kills it, starts it again and stops it. It stops a cluster that
+// runs on this machine, so it runs only as part of `make test`.
 func TestLifecycle(t *testing.T) {
 	if os.Getenv("PPROF_TEST_ALL") == "" {
 		t.Skip("left out: starting and stopping the cluster; `make test` does it (root, Linux)")
@@ -56,7 +56,7 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("a second `up` changed the processes from\n%q to\n%q", during["process"], now["process"])
 	}
 
-	// Everything but the containers is killed, as when a machine runs out of memory.
+	// Kill everything except the containers, as happens when a machine runs out of memory.
 	must(t, kill(nodeProcesses()))
 	if err := run(ctx, []string{"status"}); err == nil {
 		t.Error("status calls a killed cluster up")
@@ -73,10 +73,10 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
-// startPod waits until the pod runs and its network answers.
+// startPod creates the pod and waits until it runs and responds on its network.
 func startPod(t *testing.T) {
 	t.Helper()
-	// The controller manager makes the namespace's service account a moment after the start.
+	// The controller manager creates the namespace's service account shortly after its start.
 	eventually(t, "the pod is created", func() error {
 		_, err := call(t.Context(), http.MethodPost, "/api/v1/namespaces/default/pods", strings.NewReader(podManifest))
 		return err
@@ -96,7 +96,8 @@ func startPod(t *testing.T) {
 		}
 		return nil
 	})
-	// Nothing listens there: a refusal comes from the pod, silence from a broken network.
+	// Nothing listens on this port: a refused connection shows that the network works, a
+	// time-out that it does not.
 	conn, err := net.DialTimeout("tcp", ip+":1", 5*time.Second)
 	if err == nil {
 		conn.Close()
@@ -122,7 +123,7 @@ func machineState(t *testing.T) map[string][]string {
 	t.Helper()
 	state := map[string][]string{}
 	add := func(kind, what string) { state[kind] = append(state[kind], what) }
-	// Other programs start and end meanwhile, so only those of a cluster are compared.
+	// Other programs start and end meanwhile, so only programs of a cluster are compared.
 	for _, pid := range append(nodeProcesses(), containerProcesses()...) {
 		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		add("process", fmt.Sprint(pid, strings.ReplaceAll(string(line), "\x00", " ")))

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// cacheDir holds the built control-plane program; it is the one directory that outlives a cluster.
+// cacheDir returns the directory of the built control-plane program, which alone is kept when a
+// cluster is removed.
 func cacheDir() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -22,8 +23,8 @@ func cacheDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// exclusively runs a command that changes the cluster, after any other that does has ended: two
-// `up` at once would stop each other's processes.
+// exclusively runs a command that changes the cluster, after any other such command has ended: two
+// concurrent `up` would stop each other's processes.
 func exclusively(ctx context.Context, command func(context.Context) error) error {
 	dir, err := cacheDir()
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 	"syscall"
 )
 
-// What is written, with room to spare: images and etcd's data in the state directory; the
-// compiled packages of Kubernetes in Go's build cache, where they are not there yet.
+// Disk space that is needed, with some reserve: for images and etcd's data in the state directory, and
+// for the compiled packages of Kubernetes in Go's build cache.
 const (
 	stateBytes = 1 << 30
 	buildBytes = 4 << 30
 )
 
-// checkMachine says in one sentence why a cluster cannot run here.
+// checkMachine returns an error of one sentence if a cluster cannot run on this machine.
 func checkMachine() error {
 	if os.Geteuid() != 0 {
 		return errors.New("the test cluster runs containerd and a kubelet, so it must be started as root; set KUBECONFIG to use another cluster")
@@ -64,8 +64,8 @@ func portFree(port int) error {
 	return l.Close()
 }
 
-// nodeIP is an address of this machine, for the kubelet insists on one that is not loopback; ""
-// if there is none.
+// nodeIP returns an address of this machine, or "" if there is none. The kubelet insists on one that is
+// not loopback.
 func nodeIP() string {
 	addrs, _ := net.InterfaceAddrs()
 	for _, a := range addrs {

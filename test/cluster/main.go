@@ -1,7 +1,7 @@
 // Command cluster runs a real one-node Kubernetes on this machine for tests and the demo: etcd,
 // kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and containerd as plain
-// processes, with RBAC and PodSecurity admission on. Its one entry point is this program's
-// sub-commands; it knows nothing of profiles.
+// processes, with RBAC and PodSecurity admission on. Its entry points are this program's
+// sub-commands. It does not depend on profiling.
 //
 // The state of a cluster is two directories, /var/lib/kubectl-pprof-cluster and
 // /run/kubectl-pprof-cluster; the admin's kubeconfig is admin.kubeconfig in the first. There is no

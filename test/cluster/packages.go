@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// tools are the programs that the node needs, and the Debian packages that have them.
+// tools are the programs that the node needs and the Debian packages that contain them.
 var tools = []struct{ path, debianPackage string }{
 	{"containerd", "containerd"},
 	{"ctr", "containerd"},
@@ -30,7 +30,7 @@ func installTools(ctx context.Context) error {
 		return nil
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("missing on this machine: %s; install them (apt-get, which would do it, is missing too)", strings.Join(missing, " "))
+		return fmt.Errorf("missing on this machine: %s; install them; there is no apt-get to do it", strings.Join(missing, " "))
 	}
 	fmt.Fprintln(os.Stderr, "installing", strings.Join(missing, " "))
 	for _, args := range [][]string{
@@ -43,6 +43,7 @@ func installTools(ctx context.Context) error {
 			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	// Debian starts containerd as a service where there is a systemd; ours has a socket of its own.
+	// On machines with systemd, Debian starts containerd as a service. It does not conflict,
+	// because ours uses another socket.
 	return nil
 }

@@ -4,11 +4,11 @@ package main
 
 import "path/filepath"
 
-// Where a cluster lives. There is one cluster on a machine: its ports and its cgroup are the
-// machine's too.
+// Directories of a cluster. There can be only one cluster on a machine, because its ports and its
+// cgroup are the machine's.
 const (
 	stateDir = "/var/lib/kubectl-pprof-cluster"
-	runDir   = "/run/kubectl-pprof-cluster" // short, for the sockets in it: their paths end at 107 bytes
+	runDir   = "/run/kubectl-pprof-cluster" // short, because the path of a socket is at most 107 bytes long
 )
 
 var (
@@ -21,7 +21,8 @@ var (
 	cniConfigDir     = filepath.Join(stateDir, "cni")
 )
 
-// Ports of the components, all on 127.0.0.1; unusual ones, so that another cluster may run beside.
+// Ports of the components, all on 127.0.0.1. They are unusual so that another cluster can run
+// beside this one.
 const (
 	etcdPort       = 24379
 	etcdPeerPort   = 24380

@@ -16,7 +16,7 @@ import (
 	"runtime"
 )
 
-// writePauseImage builds the pause program and wraps it: one layer, a config and a manifest.
+// writePauseImage builds the pause program and writes an image of one layer with it.
 func writePauseImage(ctx context.Context, path string) error {
 	source, err := sourceDir(ctx)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 func (c component) pidFile() string { return filepath.Join(stateDir, c.name+".pid") }
 func (c component) logFile() string { return filepath.Join(stateDir, "logs", c.name+".log") }
 
-// pid is the component's running process, 0 if there is none. A PID that another program has by
-// now does not count: the command line must be ours.
+// pid returns the PID of the component's running process, 0 if there is none. It checks the command
+// line, because another program may have got the PID.
 func (c component) pid() int {
 	text, err := os.ReadFile(c.pidFile())
 	if err != nil {
@@ -36,7 +36,7 @@ func (c component) pid() int {
 	return pid
 }
 
-// start leaves the component running in a session of its own, so that it outlives this program.
+// start starts the component in a session of its own, so that it keeps running when this program ends.
 func (c component) start() error {
 	log, err := os.OpenFile(c.logFile(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -55,9 +55,8 @@ func (c component) start() error {
 	return cmd.Process.Release()
 }
 
-// died says so, with the last lines of the log, when the component was started and runs no more.
-// It does not ask for the command line as pid does: within execve, after Start has returned, that
-// is empty for a moment.
+// died returns an error with the last lines of the log if the component was started and has ended.
+// It does not check the command line as pid does, because that is empty for a moment during execve.
 func (c component) died() error {
 	text, err := os.ReadFile(c.pidFile())
 	if err != nil {
@@ -72,8 +71,8 @@ func (c component) died() error {
 	return fmt.Errorf("%s ended; its log %s ends with:\n%s", c.name, c.logFile(), strings.Join(lines[max(0, len(lines)-5):], "\n"))
 }
 
-// kill ends processes and waits until they are gone. Nothing of a cluster is worth saving, so
-// nothing is asked politely.
+// kill kills processes and waits until they have ended. A cluster has no data worth saving, so it
+// sends SIGKILL at once.
 func kill(pids []int) error {
 	for _, pid := range pids {
 		syscall.Kill(pid, syscall.SIGKILL)

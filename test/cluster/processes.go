@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// nodeProcesses finds the components and containerd's shims: their command lines name one of our
-// directories.
+// nodeProcesses returns the PIDs of the components and of containerd's shims. Their command lines
+// contain one of our directories.
 func nodeProcesses() []int {
 	return processes(func(proc string) bool {
 		line, err := os.ReadFile(filepath.Join(proc, "cmdline"))
@@ -25,8 +25,8 @@ func nodeProcesses() []int {
 	})
 }
 
-// containerProcesses finds what runs inside our containers, also when the shims are gone: the root
-// of such a process is an overlay whose layers are below our state directory.
+// containerProcesses returns the PIDs of processes in our containers, also when the shims are gone:
+// the root of such a process is an overlay whose layers are below our state directory.
 func containerProcesses() []int {
 	return processes(func(proc string) bool {
 		mounts, err := os.ReadFile(filepath.Join(proc, "mountinfo"))
@@ -34,7 +34,8 @@ func containerProcesses() []int {
 			return false
 		}
 		for line := range strings.Lines(string(mounts)) {
-			// proc_pid_mountinfo(5): the fifth field is the mount point, the last the options.
+			// proc_pid_mountinfo(5): the fifth field is the mount point, the last the
+			// options.
 			fields := strings.Fields(line)
 			if len(fields) > 5 && fields[4] == "/" && strings.Contains(fields[len(fields)-1], stateDir+"/containerd") {
 				return true

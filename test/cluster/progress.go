@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// buildProgress counts the lines that `go build -v` prints, one a package, and reports the count
-// every ten seconds. It keeps the last lines, for they hold the error if there is one.
+// buildProgress counts the lines that `go build -v` prints, one for each package, and reports the
+// count every ten seconds. It keeps the last lines, because they contain the error of a failed build.
 type buildProgress struct {
 	mu       sync.Mutex
 	lines    int
@@ -41,7 +41,7 @@ func newBuildProgress(out io.Writer) *buildProgress {
 	return p
 }
 
-// latest names the package that was compiled last; the link, some 30 s, comes after controlplane.
+// latest returns the package that was compiled last. Linking follows controlplane and takes some 30 s.
 func (p *buildProgress) latest() string {
 	lines := strings.Fields(string(p.last))
 	if len(lines) == 0 {

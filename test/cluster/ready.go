@@ -52,8 +52,8 @@ func get(ctx context.Context, path string) ([]byte, error) {
 	return call(ctx, http.MethodGet, path, nil)
 }
 
-// call speaks to the API server as the admin. A connection is used once: the certificate is
-// another after a restart.
+// call sends a request to the API server as the admin. Connections are not reused, because the
+// certificate changes with a restart.
 func call(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
 	token, err := adminToken()
 	if err != nil {

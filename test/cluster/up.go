@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// up starts the cluster and prints the kubeconfig's path, the only line on stdout.
+// up starts the cluster and prints the kubeconfig's path as the only line on stdout.
 func up(ctx context.Context) error {
 	if err := checkMachine(); err != nil {
 		return err
@@ -37,7 +37,7 @@ func up(ctx context.Context) error {
 	return nil
 }
 
-// restart begins by removing what an older or killed cluster left, which would stand in the way.
+// restart removes what an older or killed cluster left behind and starts a new one.
 func restart(ctx context.Context, all []component) error {
 	if err := down(ctx); err != nil {
 		return err
@@ -50,14 +50,14 @@ func restart(ctx context.Context, all []component) error {
 		if ctx.Err() != nil {
 			return errors.Join(errors.New("interrupted"), down(context.WithoutCancel(ctx)))
 		}
-		return errors.Join(err, stopAll()) // the logs stay, for the message names them
+		return errors.Join(err, stopAll()) // the logs stay, because the message names them
 	}
 	fmt.Fprintf(os.Stderr, "cluster ready after %v\n", time.Since(begin).Round(100*time.Millisecond))
 	return nil
 }
 
-// startLimit for each thing that up waits for: seconds on an idle machine, a minute or two where
-// the processor is emulated.
+// startLimit bounds each condition that up waits for. It takes seconds on an idle machine, a minute or
+// two on an emulated processor.
 const startLimit = 5 * time.Minute
 
 func start(ctx context.Context, all []component) error {
@@ -68,7 +68,7 @@ func start(ctx context.Context, all []component) error {
 		return err
 	}
 	for _, c := range all {
-		if c.name == "kube-controller-manager" { // it and the rest want an API server
+		if c.name == "kube-controller-manager" { // this and the following components need an API server
 			if err := wait(ctx, all, startLimit, "the API server", apiserverReady); err != nil {
 				return err
 			}
@@ -88,7 +88,7 @@ func start(ctx context.Context, all []component) error {
 
 var fingerprintFile = filepath.Join(stateDir, "fingerprint")
 
-// fingerprint changes with everything that the processes are started with.
+// fingerprint returns a hash of the command lines and configuration of all components.
 func fingerprint(all []component) string {
 	h := sha256.New()
 	for _, c := range all {
@@ -100,14 +100,14 @@ func fingerprint(all []component) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// asWanted says whether all processes run, as this version of the program would start them.
+// asWanted reports whether all components run as this version of the program would start them.
 func asWanted(all []component) bool {
 	was, err := os.ReadFile(fingerprintFile)
 	return err == nil && string(was) == fingerprint(all) &&
 		!slices.ContainsFunc(all, func(c component) bool { return c.pid() == 0 })
 }
 
-// wait polls until ready gives no error; it ends early when a component has died.
+// wait polls until ready returns no error. It returns early when a component has ended.
 func wait(ctx context.Context, all []component, limit time.Duration, what string, ready func(context.Context) error) error {
 	deadline := time.Now().Add(limit)
 	for {

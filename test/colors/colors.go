@@ -1,5 +1,5 @@
-// Package colors measures colours for tests: whether text can be read on them, and whether people with the common kinds of
-// colour blindness can tell them apart.
+// Package colors measures for tests whether text is readable on a colour and whether people with
+// common kinds of colour blindness can distinguish two colours.
 package colors
 
 import (
@@ -7,8 +7,9 @@ import (
 	"math"
 )
 
-// Visions are colour vision without one kind of cone, and none, on linear RGB: Machado, Oliveira, Fernandes, "A Physiologically-based
-// Model for Simulation of Color Vision Deficiency", 2009, at severity 1.
+// Visions are matrices on linear RGB that simulate normal colour vision and vision without one kind
+// of cone: Machado, Oliveira, Fernandes, "A Physiologically-based Model for Simulation of Color
+// Vision Deficiency", 2009, severity 1.
 var Visions = map[string][3][3]float64{
 	"all cones":    {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
 	"protanopia":   {{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}},
@@ -16,7 +17,8 @@ var Visions = map[string][3][3]float64{
 	"tritanopia":   {{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}},
 }
 
-// linear gives the channels of a colour, "#rrggbb", in linear RGB. Anything else is black.
+// linear returns the channels of a colour, written "#rrggbb", in linear RGB. It returns black for
+// anything else.
 func linear(color string) (c [3]float64) {
 	var rgb [3]int
 	fmt.Sscanf(color, "#%02x%02x%02x", &rgb[0], &rgb[1], &rgb[2])
@@ -30,7 +32,7 @@ func linear(color string) (c [3]float64) {
 	return c
 }
 
-// Contrast is that between two colours, from 1 to 21, as WCAG 2.1 defines it.
+// Contrast returns the contrast ratio of two colours, from 1 to 21, as WCAG 2.1 defines it.
 func Contrast(a, b string) float64 {
 	luminance := func(color string) float64 {
 		c := linear(color)
@@ -40,7 +42,7 @@ func Contrast(a, b string) float64 {
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
-// lab is a colour as somebody sees it, in CIE L*a*b* of D65.
+// lab returns a colour, as seen with the given vision, in CIE L*a*b* (D65).
 func lab(color string, vision [3][3]float64) (c [3]float64) {
 	linear := linear(color)
 	var seen [3]float64
@@ -58,7 +60,8 @@ func lab(color string, vision [3][3]float64) (c [3]float64) {
 	return [3]float64{116*y - 16, 500 * (x - y), 200 * (y - z)}
 }
 
-// Distance is how different two colours are to somebody; 2.3 is just noticeable, side by side.
+// Distance returns how different two colours are with the given vision (CIE76); 2.3 is just
+// noticeable side by side.
 func Distance(one, other string, vision [3][3]float64) float64 {
 	a, b := lab(one, vision), lab(other, vision)
 	return math.Sqrt((a[0]-b[0])*(a[0]-b[0]) + (a[1]-b[1])*(a[1]-b[1]) + (a[2]-b[2])*(a[2]-b[2]))

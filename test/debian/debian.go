@@ -1,6 +1,6 @@
-// Package debian downloads packages of releases of Debian other than the machine's, by an apt with a state of
-// its own, so that the machine's packages stay as they are. New is its entry point. The mirror is the one that
-// the machine's own apt uses.
+// Package debian downloads packages of releases of Debian other than the machine's, by an apt with
+// a state of its own, so that the machine's packages stay as they are. New is its entry point. The
+// mirror is the one that the machine's own apt uses.
 package debian
 
 import (
@@ -22,8 +22,9 @@ type Apt struct {
 	architectures []string
 }
 
-// New prepares an apt in a directory of its own and downloads the lists of the suites. A suite is a release's
-// name, such as bookworm or bookworm-security. The first architecture is the one of unqualified packages.
+// New prepares an apt in a directory of its own and downloads the lists of the suites. A suite is a
+// release's name, such as bookworm or bookworm-security. The first architecture is the one of
+// unqualified packages.
 func New(ctx context.Context, dir string, suites []string, architectures ...string) (*Apt, error) {
 	mirrors, err := findMirrors(ctx)
 	if err != nil {
@@ -104,8 +105,9 @@ func Install(ctx context.Context, names ...string) error {
 // mirrors are the addresses of Debian's archive and of its security updates.
 type mirrors struct{ archive, security string }
 
-// indexFormat makes `apt-get indextargets` print an index's address and the origin and label that its Release
-// file states (apt-get(8), "indextargets"; https://wiki.debian.org/DebianRepository/Format).
+// indexFormat makes `apt-get indextargets` print an index's address and the origin and label that
+// its Release file states (apt-get(8), "indextargets";
+// https://wiki.debian.org/DebianRepository/Format).
 const indexFormat = "$(REPO_URI) $(ORIGIN) $(LABEL)"
 
 // findMirrors asks the machine's apt, which reads sources.list and sources.list.d in all of their forms.

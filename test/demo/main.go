@@ -1,6 +1,7 @@
-// Command demo shows what the plugin is for on a real cluster: it deploys a small HTTP service without any support
-// for profiling, profiles it through an ephemeral container and then through a Job, prints the paths of the flame
-// graphs, and removes the service. `make demo` runs it with the environment of test/with-cluster.
+// Command demo shows what the plugin is for on a real cluster: it deploys a small HTTP service
+// without any support for profiling, profiles it through an ephemeral container and then through a
+// Job, prints the paths of the flame graphs, and removes the service. `make demo` runs it with the
+// environment of test/with-cluster.
 package main
 
 import (
@@ -28,7 +29,8 @@ import (
 //go:embed shop.yaml
 var manifest string
 
-// namespace and deployment are the names of what the demo deploys; the deployment's is the one in shop.yaml.
+// namespace and deployment are the names of what the demo deploys; the deployment's is the one in
+// shop.yaml.
 const (
 	namespace  = "demo"
 	deployment = "shop"
@@ -104,7 +106,8 @@ func pprof(ctx context.Context, args []string) error {
 	return cmd.Run()
 }
 
-// createNamespace reports whether it created the namespace, which may exist already in a cluster of the user's.
+// createNamespace reports whether it created the namespace, which may exist already in a cluster of
+// the user's.
 func createNamespace(ctx context.Context, client kubernetes.Interface) (created bool, err error) {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	_, err = client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
@@ -114,7 +117,8 @@ func createNamespace(ctx context.Context, client kubernetes.Interface) (created 
 	return err == nil, err
 }
 
-// remove deletes the deployment, and the namespace if the demo created it, and waits until its pods are gone.
+// remove deletes the deployment, and the namespace if the demo created it, and waits until its pods
+// are gone.
 func remove(ctx context.Context, client kubernetes.Interface, wholeNamespace bool) error {
 	background := metav1.DeletePropagationBackground
 	options := metav1.DeleteOptions{PropagationPolicy: &background}

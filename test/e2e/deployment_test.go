@@ -12,7 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// deployShop makes a Deployment of one shop pod with a Service before it, and waits for both.
+// deployShop creates a Deployment of one shop pod and a Service for it, and waits until the pod is
+// available.
 func deployShop(t *testing.T, ns string) {
 	t.Helper()
 	labels := map[string]string{"workload": "web"}

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Two versions run side by side and are compared in one command: both are profiled at the same time. Later the new one is
-// compared with the file of the old.
+// Two versions run side by side. One command profiles both at the same time and compares them.
+// Later the new version is compared with a file of the old one.
 func TestDifferenceOfTwoPods(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web-v1", shop()))
@@ -19,7 +19,7 @@ func TestDifferenceOfTwoPods(t *testing.T) {
 	file := func(name string) string { return filepath.Join(dir, name) }
 
 	r := succeed(t, "diff", "web-v1", "pod/web-v2", "-n", ns, "-d", "15s", "--normalize", "-o", "-", "-o", file("change.svg"), "-o", file("change.pb.gz"))
-	// Both begin before either has ended.
+	// Both profiles begin before either has ended.
 	if begun, ended := strings.LastIndex(r.stderr, ": sampling for"), strings.Index(r.stderr, " samples of "); strings.Count(r.stderr, ": sampling for") != 2 || ended < begun {
 		t.Errorf("the pods were profiled one after the other: %v", r)
 	}

@@ -13,13 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// diagnosis is what doctor says as JSON.
+// diagnosis is the JSON output of doctor.
 type diagnosis struct {
 	Verdict string
 	Checks  []struct{ Check, Verdict, Detail, Remedy string }
 }
 
-// examine runs doctor, which must exit with the code and give the verdicts, by the checks' names.
+// examine runs doctor and checks its exit code and the verdicts of the named checks.
 func examine(t *testing.T, code int, want map[string]string, args ...string) diagnosis {
 	t.Helper()
 	r := plugin(t, append([]string{"doctor", "-o", "json"}, args...)...)
@@ -50,7 +50,7 @@ func examine(t *testing.T, code int, want map[string]string, args ...string) dia
 	return d
 }
 
-// All is well; or not, and profiling agrees with what doctor says.
+// doctor reports whether profiling would work, for users with all, some and no permissions.
 func TestDoctor(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
@@ -96,7 +96,7 @@ func TestDoctorOfARestrictedNamespace(t *testing.T) {
 	}, "-n", ns, "web", "--job-namespace", open)
 }
 
-// What keeps a profiler out lies in the pod, or in its node.
+// doctor reports properties of the pod and of its node that prevent profiling.
 func TestDoctorOfStrangePods(t *testing.T) {
 	ns := namespace(t, "")
 	limited := podOf(ns, "limited", guaranteed(shop(), "500m", "256Mi"))
@@ -105,7 +105,7 @@ func TestDoctorOfStrangePods(t *testing.T) {
 	profileOf(t, "-n", ns, "--ephemeral", "limited", "-d", "1s")
 	examine(t, 3, map[string]string{"ephemeral containers": "warning"}, "-n", ns, "limited")
 
-	// A node without a kubelet says what it likes.
+	// The status of a node without a kubelet can be set freely.
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "fargate-", Labels: map[string]string{"eks.amazonaws.com/compute-type": "fargate"}},
 		Spec:       corev1.NodeSpec{Unschedulable: true},

@@ -8,10 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// books is the package with the functions of ledger and openledger.
+// books is the package path of the functions of ledger and openledger.
 const books = "github.com/kubectl-pprof/kubectl-pprof/test/workloads/ledger/books."
 
-// ledger is a service without net/http/pprof, openledger one with it, ready when it answers.
+// ledger returns a container of the service ledger, without net/http/pprof, or openledger, with it.
+// It is ready when the service accepts connections.
 func ledger(program string, args ...string) corev1.Container {
 	c := container("ledger", append([]string{"/" + program}, args...)...)
 	c.Ports = []corev1.ContainerPort{{ContainerPort: 8080}}
@@ -22,10 +23,10 @@ func ledger(program string, args ...string) corev1.Container {
 	return c
 }
 
-// A user who may forward ports, and nothing else, gets profiles from a program that has net/http/pprof.
+// A user who may only forward ports gets profiles from a program that serves net/http/pprof.
 func TestProfilesFromAnOpenEndpoint(t *testing.T) {
 	ns := namespace(t, "restricted")
-	start(t, podOf(ns, "open", restricted(ledger("openledger", "-rate=512")))) // for runtime/pprof sees no short bursts
+	start(t, podOf(ns, "open", restricted(ledger("openledger", "-rate=512")))) // because runtime/pprof does not sample short bursts
 	start(t, podOf(ns, "closed", restricted(ledger("ledger"))))
 	user := userWith(t, ns)
 	grantPrinted(t, ns, "--mode", "endpoint")

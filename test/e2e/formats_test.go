@@ -12,7 +12,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// One capture is written in several formats; later the files are listed, converted, cut and compared, with no cluster.
+// One capture is written in several formats. Later the files are listed, converted, filtered and
+// compared without a cluster.
 func TestOneCaptureInSeveralFormats(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
@@ -47,7 +48,7 @@ func TestOneCaptureInSeveralFormats(t *testing.T) {
 		}
 	}
 
-	// A program does not differ from itself.
+	// A profile does not differ from itself.
 	same := succeed(t, "diff", file("a.pb.gz"), file("a.pb.gz"))
 	if !strings.Contains(same.stdout, "no function changed by more than the noise of sampling") {
 		t.Errorf("a profile differs from itself:\n%s", same.stdout)
@@ -65,7 +66,7 @@ func TestOneCaptureInSeveralFormats(t *testing.T) {
 	}
 }
 
-// When samples were taken is in the profile, so that a file can be cut, unless it is left out.
+// A profile records when samples were taken, so that a file can be cut by time, unless the user opts out.
 func TestTimes(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))

@@ -19,7 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// namespace makes a namespace of its own for a test, with the given PodSecurity level if any.
+// namespace creates a namespace for a test, with the given PodSecurity level unless that is empty.
 func namespace(t *testing.T, level string) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
@@ -48,7 +48,7 @@ func namespace(t *testing.T, level string) string {
 	return ns.Name
 }
 
-// start creates a pod and waits until its containers run.
+// start creates a pod and waits until it is ready.
 func start(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	pod = create(t, pod)
@@ -77,7 +77,7 @@ func create(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// eventually polls until the condition holds; on failure it says what was last seen.
+// eventually polls until the condition holds. Its failure message has what the condition saw last.
 func eventually(t *testing.T, limit time.Duration, what string, condition func() (ok bool, seen string)) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
@@ -151,7 +151,7 @@ func succeed(t *testing.T, args ...string) run {
 	return r
 }
 
-// refuse runs the plugin, which must fail and say all of the given texts on stderr, in few lines.
+// refuse runs the plugin, which must fail, print all of the given texts to stderr, and nothing to stdout.
 func refuse(t *testing.T, args []string, texts ...string) run {
 	t.Helper()
 	r := plugin(t, args...)
@@ -177,7 +177,7 @@ func expectTexts(t *testing.T, r run, texts ...string) {
 	}
 }
 
-// profileOf profiles with the given arguments into a pprof file and reads it back.
+// profileOf profiles with the given arguments and returns the profile.
 func profileOf(t *testing.T, args ...string) (*profile.Profile, run) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "profile.pb.gz")

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// A container that does what it can against its profiler is profiled like any other, and learns nothing.
+// A container that attacks its profiler is profiled like any other, and learns nothing.
 func TestHostilePod(t *testing.T) {
 	for _, kind := range []string{"names", "link", "fifo"} {
 		t.Run(kind, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestHostilePod(t *testing.T) {
 	}
 }
 
-// expectNoEscape reads what the hostile container got at.
+// expectNoEscape checks that the hostile container could reach nothing.
 func expectNoEscape(t *testing.T, ns string) {
 	t.Helper()
 	log, err := client.CoreV1().Pods(ns).GetLogs("hostile", &corev1.PodLogOptions{}).Stream(t.Context())

@@ -11,12 +11,12 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// expectKernelClean checks when the test ends that no more BPF programs and maps are loaded than when it began, and
-// that nothing is pinned.
+// expectKernelClean checks when the test ends that no more BPF programs and maps are loaded than
+// when it began, and that nothing is pinned.
 func expectKernelClean(t *testing.T) {
 	t.Helper()
 	if !onThisMachine {
-		return // another machine's kernel cannot be asked
+		return // another machine's kernel cannot be inspected
 	}
 	programs, maps := count(t, ebpf.ProgramGetNextID), count(t, ebpf.MapGetNextID)
 	t.Cleanup(func() {
@@ -30,7 +30,7 @@ func expectKernelClean(t *testing.T) {
 	})
 }
 
-// count counts what next enumerates, to its error at the end.
+// count counts the IDs that next enumerates until it returns an error.
 func count[ID ~uint32](t *testing.T, next func(ID) (ID, error)) (n int) {
 	t.Helper()
 	for id, err := next(0); err == nil; id, err = next(id) {

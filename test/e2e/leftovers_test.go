@@ -18,8 +18,8 @@ import (
 
 const ours = "app=kubectl-pprof"
 
-// expectNothingLeft waits the 5 s that the profiler has to end, then looks for Jobs, pods and
-// running profilers of ours.
+// expectNothingLeft checks that no Job, pod or running profiler of ours is left 5 s later, which is
+// the time that a profiler has to end.
 func expectNothingLeft(ctx context.Context, t *testing.T, ns string) {
 	t.Helper()
 	deadline := time.Now().Add(5 * time.Second)
@@ -83,7 +83,7 @@ func containerIDs(pods []corev1.Pod) []string {
 	return ids
 }
 
-// profilerProcesses finds the profilers of the given containers among the processes of the node.
+// profilerProcesses lists the processes of the node that profile one of the given containers.
 func profilerProcesses(containers []string) []string {
 	var found []string
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")

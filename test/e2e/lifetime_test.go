@@ -26,7 +26,7 @@ func getPod(t *testing.T, ns, name string) *corev1.Pod {
 	return p
 }
 
-// launch starts the plugin for a long profile and returns when the profiler runs and samples.
+// launch starts a long profile and returns when the profiler has sampled for some seconds.
 func launch(t *testing.T, ns, mode string) (wait func() run, signal func(os.Signal), file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "profile.pb.gz")
@@ -43,7 +43,7 @@ func launch(t *testing.T, ns, mode string) (wait func() run, signal func(os.Sign
 		}
 		return false, strings.Join(left, "; ")
 	})
-	time.Sleep(3 * time.Second) // time in which samples come in
+	time.Sleep(3 * time.Second) // take some samples
 	return func() run { return finish(t, cmd) }, func(s os.Signal) { cmd.Process.Signal(s) }, file
 }
 
@@ -69,7 +69,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// A second Ctrl-C quits at once; the profiler ends all the same.
+// A second Ctrl-C quits at once. The profiler ends nevertheless.
 func TestInterruptTwice(t *testing.T) {
 	for _, mode := range []string{"--ephemeral", "--job"} {
 		t.Run(mode, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestInterruptTwice(t *testing.T) {
 	}
 }
 
-// Nobody can clean up after a SIGKILL but the profiler itself.
+// After a SIGKILL of the plugin the profiler ends by itself.
 func TestPluginKilled(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
@@ -99,7 +99,7 @@ func TestPluginKilled(t *testing.T) {
 	})
 }
 
-// A killed plugin's Job goes too: the profiler ends, and the API server deletes what is left.
+// After a SIGKILL of the plugin the Job's profiler ends by itself, and Kubernetes deletes the Job.
 func TestPluginKilledInJobMode(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
@@ -121,7 +121,8 @@ func TestPluginKilledInJobMode(t *testing.T) {
 	})
 }
 
-// A kubelet may start an ephemeral container hours late: past its deadline it exits at once.
+// A kubelet may start an ephemeral container hours late. A profiler that is past its deadline exits
+// at once.
 func TestStartedAfterItsDeadline(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
@@ -167,7 +168,7 @@ func TestStartedAfterItsDeadline(t *testing.T) {
 	})
 }
 
-// With --keep the second profile finds the first one's profiler.
+// With --keep the second profile uses the first one's profiler.
 func TestKeepIsReused(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
@@ -179,7 +180,7 @@ func TestKeepIsReused(t *testing.T) {
 	if len(first) != 1 || len(second) != 1 {
 		t.Errorf("%d ephemeral containers after the first profile, %d after the second, want 1 and 1: %v", len(first), len(second), r)
 	}
-	now := int64(0) // the kept profiler goes with its pod, not before
+	now := int64(0) // the kept profiler ends with its pod
 	if err := client.CoreV1().Pods(ns).Delete(t.Context(), "web", metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package e2e tells the stories of kubectl pprof's users on a real cluster: each file is one kind
-// of story, each test asserts what that user sees, and after each nothing of ours may be left.
-// `make test` runs it; the environment it needs is made by test/with-cluster.
+// Package e2e tests what users of kubectl pprof do, on a real cluster. Each file is one kind of
+// story, and each test asserts what the user sees and that nothing of ours is left in the cluster.
+// `make test` runs it in the environment of test/with-cluster.
 package e2e
 
 import (
@@ -20,7 +20,7 @@ var (
 	kubeconfig     = os.Getenv("KUBECONFIG")
 	pluginPath     = os.Getenv("PPROF_PLUGIN")
 	workloadsImage = os.Getenv("PPROF_WORKLOADS_IMAGE")
-	// onThisMachine is set when the node is this machine, so that its processes can be counted.
+	// onThisMachine is set when the node is this machine, so that its processes can be inspected.
 	onThisMachine = os.Getenv("PPROF_TEST_CLUSTER") != ""
 
 	config *rest.Config
@@ -44,6 +44,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)
 	}
-	flag.Set("test.parallel", "8") // they wait for the cluster more than they compute
+	flag.Set("test.parallel", "8") // the tests mostly wait for the cluster
 	os.Exit(m.Run())
 }

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// What goes wrong before a profile is told in a sentence, soon, and leaves nothing behind.
+// A mistake is reported within seconds, in one sentence, and leaves nothing behind.
 func TestMistakes(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop(), container("spinner", "/spin", "-threads=0", "-listen=:8090")))
@@ -68,7 +68,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// The kubelet's reason for an image that cannot be pulled, not a time-out.
+// The error for an image that cannot be pulled is the kubelet's reason, not a time-out.
 func TestImageThatCannotBePulled(t *testing.T) {
 	for _, mode := range []string{"--ephemeral", "--job"} {
 		t.Run(mode, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestUnreachableAPIServer(t *testing.T) {
 	}
 }
 
-// A Job whose pod the node refuses is told with the pod's status.reason within seconds.
+// If the node refuses a Job's pod, the error has the pod's status.reason, within seconds.
 func TestJobPodThatIsRefused(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))

@@ -20,10 +20,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// exitPartial is documented in README.
+// exitPartial is the documented exit code for a partial profile.
 const exitPartial = 3
 
-// during runs the plugin and calls what happens when it has sampled for some seconds.
+// during runs the plugin and calls what after it has sampled for some seconds.
 func during(t *testing.T, what func(), args ...string) (r run, file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "profile.pb.gz")
@@ -46,7 +46,7 @@ func during(t *testing.T, what func(), args ...string) (r run, file string) {
 	return finish(t, cmd), file
 }
 
-// expectPartial checks a profile of which only a part could be taken.
+// expectPartial checks a run that could take only a part of a profile.
 func expectPartial(t *testing.T, r run, file string, atLeast time.Duration, function string, texts ...string) {
 	t.Helper()
 	if r.code != exitPartial {
@@ -76,7 +76,7 @@ func expectComment(t *testing.T, p *profile.Profile, prefix string, texts ...str
 	t.Errorf("no comment %q in %q", prefix, p.Comments)
 }
 
-// mainProcess is the PID of a container's first process.
+// mainProcess returns the PID, on the node, of a container's first process.
 func mainProcess(t *testing.T, pod *corev1.Pod) int {
 	t.Helper()
 	if !onThisMachine {
@@ -108,7 +108,8 @@ func mainProcess(t *testing.T, pod *corev1.Pod) int {
 	return first
 }
 
-// A target that crashes takes the profiler in its process namespace with it: what was sampled is not lost.
+// When a target crashes, the kernel kills the profiler in its PID namespace too. Its samples are
+// not lost.
 func TestTargetCrashes(t *testing.T) {
 	ns := namespace(t, "")
 	pod := start(t, podOf(ns, "web", shop()))
@@ -116,7 +117,7 @@ func TestTargetCrashes(t *testing.T) {
 	expectPartial(t, r, file, 3*time.Second, "main.priceCart", `container "shop" has ended with exit code 137`, "of 10s")
 }
 
-// A Job's profiler outlives its target.
+// A Job's profiler keeps running when its target ends.
 func TestTargetCrashesInJobMode(t *testing.T) {
 	ns := namespace(t, "")
 	pod := start(t, podOf(ns, "web", shop()))
@@ -124,7 +125,8 @@ func TestTargetCrashesInJobMode(t *testing.T) {
 	expectPartial(t, r, file, 9*time.Second, "main.priceCart", `container "shop" has ended with exit code 137`)
 }
 
-// Where the pod's containers share their processes' namespace a profiler in an ephemeral container outlives its target too.
+// In a pod with a shared PID namespace the profiler in an ephemeral container keeps running when
+// its target ends.
 func TestTargetCrashesInASharedNamespace(t *testing.T) {
 	for policy, least := range map[corev1.RestartPolicy]time.Duration{corev1.RestartPolicyAlways: 9 * time.Second, corev1.RestartPolicyNever: 3 * time.Second} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -160,7 +162,7 @@ func TestPodDeleted(t *testing.T) {
 	}
 }
 
-// An eviction takes the profiler away, not the target.
+// The Job's pod is evicted while the target keeps running.
 func TestJobEvicted(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
@@ -177,7 +179,8 @@ func TestJobEvicted(t *testing.T) {
 	expectPartial(t, r, file, 3*time.Second, "main.priceCart", "the profiler")
 }
 
-// What the control plane is made of may restart meanwhile: sampling goes on, and the profile is whole.
+// Components of the control plane restart during a profile. Sampling continues, and the profile is
+// complete.
 func TestComponentRestarts(t *testing.T) {
 	if !onThisMachine {
 		t.Skip("left out: the components of another machine's cluster cannot be killed from here")
@@ -201,7 +204,8 @@ func TestComponentRestarts(t *testing.T) {
 	}
 }
 
-// restart kills a component of the test cluster and starts it again as it was.
+// restart kills a component of the test cluster and starts it again with the same arguments and
+// environment.
 func restart(t *testing.T, component string) {
 	t.Helper()
 	pidFile := filepath.Join(filepath.Dir(kubeconfig), component+".pid")
@@ -239,7 +243,7 @@ func restart(t *testing.T, component string) {
 	if err := os.WriteFile(pidFile, []byte(strconv.Itoa(again.Process.Pid)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	go again.Wait() // else it would stay a zombie when it is killed again
+	go again.Wait() // reap it when it is killed again
 }
 
 func read(t *testing.T, file string) string {
@@ -251,7 +255,7 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// Profiles of one node must not disturb each other, and none may leave anything behind.
+// Profiles on one node do not disturb each other, and none leaves anything behind.
 func TestManyAtOnce(t *testing.T) {
 	expectKernelClean(t)
 	ns := namespace(t, "")
@@ -306,7 +310,7 @@ func profileWeb(ctx context.Context, dir, ns, mode, duration string) error {
 	return fmt.Errorf("no sample in main.priceCart among %d", len(p.Sample))
 }
 
-// A few capabilities suffice instead of all privileges, for the kernel's functions too.
+// A few capabilities suffice instead of a privileged container, also to name the kernel's functions.
 func TestCapabilities(t *testing.T) {
 	for _, mode := range []string{"--ephemeral", "--job"} {
 		t.Run(mode, func(t *testing.T) {
@@ -328,7 +332,7 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
-// Where the pod has no room for it, the profiler says so instead of being killed or killing.
+// If the pod has too little memory left, the profiler refuses to start, so that nothing is killed.
 func TestNoRoomForTheProfiler(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "hog", guaranteed(container("hog", "/hog", "-mb=150"), "500m", "170Mi")))

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// podOf is a pod of the given containers that never restarts.
+// podOf returns a pod with the given containers, which are never restarted.
 func podOf(namespace, name string, containers ...corev1.Container) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"workload": name}},
@@ -26,7 +26,8 @@ func container(name string, command ...string) corev1.Container {
 	}
 }
 
-// shop is the HTTP service under its own load, ready when it answers.
+// shop returns a container with an HTTP service that makes its own load. It is ready when the
+// service accepts connections.
 func shop() corev1.Container {
 	c := container("shop", "/shop")
 	c.ReadinessProbe = &corev1.Probe{
@@ -47,7 +48,7 @@ func restricted(c corev1.Container) corev1.Container {
 	return c
 }
 
-// guaranteed gives a container equal requests and limits.
+// guaranteed sets requests equal to limits, for the QoS class Guaranteed.
 func guaranteed(c corev1.Container, cpu, memory string) corev1.Container {
 	r := corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory),

@@ -24,41 +24,41 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// proxy stands between the plugin and the API server, as load balancers and corporate proxies do. Requests pass; what
-// happens to streams (exec and attach, by WebSocket or SPDY) is up to the test.
+// proxy is a proxy between the plugin and the API server, like a load balancer. It forwards
+// requests. The test decides what happens to streams (exec and attach, by WebSocket or SPDY).
 type proxy struct {
 	kubeconfig string
-	// refuse tells whether a request for a stream is answered with an error.
+	// refuse reports whether to respond to a request for a stream with an error.
 	refuse func(*http.Request) bool
-	// fault is asked for each stream what becomes of it; nil for nothing.
+	// fault returns the fault to inject into a stream, nil for none.
 	fault func(*http.Request) *fault
 
 	refused, faults atomic.Int64
 }
 
-// fault is what happens to a stream.
+// fault is a fault injected into a stream.
 type fault struct {
-	up     bool          // in what the plugin sends; else in what it is sent
-	after  int           // that many bytes
-	action action        // what happens then
+	up     bool // whether it is in the direction from the plugin to the API server
+	after  int  // bytes in that direction before it happens
+	action action
 	pause  time.Duration // before each read of up to 4 KiB
 }
 
 type action int
 
 const (
-	cut     action = iota // both directions end
-	stall                 // both directions stand still, without a word, until the plugin gives up
-	corrupt               // one bit is another
+	cut     action = iota // close both directions
+	stall                 // deliver nothing more in both directions until the plugin gives up
+	corrupt               // flip one bit
 	none
 )
 
-// startProxy makes a proxy that lives as long as the test.
+// startProxy starts a proxy that runs until the test ends.
 func startProxy(t *testing.T) *proxy {
 	t.Helper()
 	p := &proxy{refuse: func(*http.Request) bool { return false }, fault: func(*http.Request) *fault { return nil }}
 	upstream := rest.CopyConfig(config)
-	upstream.NextProtos = []string{"http/1.1"} // a stream takes over its connection
+	upstream.NextProtos = []string{"http/1.1"} // a stream takes over its HTTP/1.1 connection
 	transport, err := rest.TransportFor(upstream)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func isFor(subresource string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/"+subresource) }
 }
 
-// randomly makes a fault for each of the first count streams, somewhere in it.
+// randomly injects a fault at a random place into each of the first count streams.
 func randomly(seed uint64, count int, what action) func(*http.Request) *fault {
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -140,7 +140,7 @@ func randomly(seed uint64, count int, what action) func(*http.Request) *fault {
 	}
 }
 
-// faultyStream is the API server's side of a stream.
+// faultyStream is the API server's side of a stream with a fault.
 type faultyStream struct {
 	io.ReadWriteCloser
 	fault
@@ -181,7 +181,7 @@ func (s *faultyStream) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// pass lets through what the fault lets through, and changes it.
+// pass applies the fault to data in the fault's direction and returns how many bytes to forward.
 func (s *faultyStream) pass(p []byte) (int, error) {
 	s.mu.Lock()
 	before := s.passed
@@ -206,7 +206,7 @@ func (s *faultyStream) pass(p []byte) (int, error) {
 	}
 }
 
-// hold stands still where the other direction has stalled.
+// hold blocks if the stream has stalled.
 func (s *faultyStream) hold(n int) int {
 	s.mu.Lock()
 	stalled := s.done && s.action == stall

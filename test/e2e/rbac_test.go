@@ -31,7 +31,8 @@ var (
 	mayJob       = allow("batch", "jobs", "create get watch list delete")
 )
 
-// userWith makes a service account that may do just that, and gives a kubeconfig of it.
+// userWith creates a service account with the given permissions and returns the path of a
+// kubeconfig for it.
 func userWith(t *testing.T, ns string, rules ...rbacv1.PolicyRule) string {
 	t.Helper()
 	ctx, name := t.Context(), "user"
@@ -99,7 +100,7 @@ func TestUserWhoMayDoNeither(t *testing.T) {
 	refuse(t, []string{"--kubeconfig", userWith(t, blind), "web", "-d", "2s"}, "pods", "get")
 }
 
-// PodSecurity refuses; the refusal is quoted in one line, and its advice works.
+// PodSecurity refuses the profiler. The error quotes the reason in one line, and the advice in it works.
 func TestRestrictedNamespace(t *testing.T) {
 	ns := namespace(t, "restricted")
 	start(t, podOf(ns, "web", restricted(shop())))
@@ -115,7 +116,7 @@ func TestRestrictedNamespace(t *testing.T) {
 	expectFunctions(t, p, []string{"main.priceCart"}, nil)
 }
 
-// What `kubectl pprof rbac` prints is enough, and without any one of its rules it is not.
+// The rules that `kubectl pprof rbac` prints suffice, and each of them is needed.
 func TestPrintedRulesSuffice(t *testing.T) {
 	for _, tc := range [][2]string{{"ephemeral", "exec"}, {"job", "exec"}, {"ephemeral", "attach"}, {"job", "logs"}} {
 		mode, transfer := tc[0], tc[1]
@@ -139,7 +140,7 @@ func TestPrintedRulesSuffice(t *testing.T) {
 	}
 }
 
-// grantPrinted gives the service account "user" the Role that `kubectl pprof rbac` prints.
+// grantPrinted grants the service account "user" the Role that `kubectl pprof rbac` prints.
 func grantPrinted(t *testing.T, ns string, args ...string) *rbacv1.Role {
 	t.Helper()
 	documents := strings.Split(succeed(t, append([]string{"rbac", "serviceaccount/user", "-n", ns}, args...)...).stdout, "---\n")

@@ -12,14 +12,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// crasher warms up for a second, and crashes in its eighth.
+// crasher returns a pod whose container "app" warms up for a second and crashes after eight.
 func crasher(ns string) *corev1.Pod {
 	pod := podOf(ns, "web", container("app", "/spin", "-startup=1s", "-crash=8s"), container("sidecar", "/spin"))
 	pod.Spec.RestartPolicy = corev1.RestartPolicyAlways
 	return pod
 }
 
-// A container that ends while it is profiled is profiled on when it starts again, and no other is.
+// With --wait-for-restart, profiling continues when the container restarts. Other containers are
+// not profiled.
 func TestWaitForRestart(t *testing.T) {
 	for _, mode := range []string{"ephemeral", "job"} {
 		t.Run(mode, func(t *testing.T) {
@@ -32,8 +33,8 @@ func TestWaitForRestart(t *testing.T) {
 				t.Errorf("the profile is of %v only: %v", d, r)
 			}
 			expectComment(t, p, "restart: ", `container "app" has ended with exit code 3`)
-			// A Job's profiler sees all that the container does: of the CPU time in its first second a busy
-			// machine may leave it a part.
+			// A Job's profiler also samples the container's first second, of which the
+			// container gets only a part of the CPU time on a busy machine.
 			if n := samplesIn(p, "main.main"); mode == "job" && n < 20 {
 				t.Errorf("%d samples of the first second, of at most 199: %v", n, p)
 			}
@@ -41,7 +42,7 @@ func TestWaitForRestart(t *testing.T) {
 	}
 }
 
-// Of several types those go on that can; the others say that they are partial.
+// Of several types, those that can continue after a restart do so. The others are marked as partial.
 func TestWaitForRestartOfTypes(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, crasher(ns))

@@ -13,7 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// rotatesLogs makes the node's kubelet rotate logs that are larger than it takes a profile, for the time of the test.
+// rotatesLogs makes the node's kubelet rotate logs of more than 32 KiB, which is less than a
+// profile, during the test.
 func rotatesLogs(t *testing.T) {
 	t.Helper()
 	if !onThisMachine {
@@ -32,7 +33,7 @@ func rotatesLogs(t *testing.T) {
 	set(before + "containerLogMaxSize: 32Ki\ncontainerLogMaxFiles: 2\ncontainerLogMonitorInterval: 3s\n")
 }
 
-// waitForNode waits for a kubelet that has been restarted to report.
+// waitForNode waits until a restarted kubelet has reported.
 func waitForNode(t *testing.T) {
 	t.Helper()
 	begin := time.Now()
@@ -50,7 +51,8 @@ func waitForNode(t *testing.T) {
 	})
 }
 
-// A node that rotates the profiler's log may take a part of it away. The profile is whole all the same, or says that it is not.
+// A node that rotates the profiler's log may delete a part of it. The profile is complete
+// nevertheless, or marked as partial.
 func TestLogRotated(t *testing.T) {
 	rotatesLogs(t)
 	ns := namespace(t, "")

@@ -21,7 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// safeBuffer is read while a command writes.
+// safeBuffer is a buffer that can be read while a command writes to it.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -39,14 +39,14 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// server is a running kubectl pprof serve.
+// server is a running `kubectl pprof serve`.
 type server struct {
 	url    string // http://HOST:PORT
 	cmd    *exec.Cmd
 	stderr *safeBuffer
 }
 
-// serve starts one and waits until it serves.
+// serve starts `kubectl pprof serve` and waits until it is ready.
 func serve(t *testing.T, args ...string) *server {
 	t.Helper()
 	free, err := net.Listen("tcp", "localhost:0")
@@ -68,7 +68,7 @@ func serve(t *testing.T, args ...string) *server {
 	return s
 }
 
-// interrupt ends it by Ctrl-C, after which it exits with 0.
+// interrupt stops the server with Ctrl-C and checks that it exits with 0.
 func (s *server) interrupt(t *testing.T) {
 	t.Helper()
 	s.cmd.Process.Signal(os.Interrupt)
@@ -91,7 +91,7 @@ func (s *server) get(t *testing.T, path string) (int, []byte) {
 	return resp.StatusCode, body
 }
 
-// profile gets one, which must be there.
+// profile requests a profile and fails the test if there is none.
 func (s *server) profile(t *testing.T, path string) *profile.Profile {
 	t.Helper()
 	status, body := s.get(t, path)
@@ -102,7 +102,7 @@ func (s *server) profile(t *testing.T, path string) *profile.Profile {
 	return p
 }
 
-// A program that has no net/http/pprof has one, as tools see it.
+// Tools can use a program without net/http/pprof as if it had it.
 func TestServe(t *testing.T) {
 	for _, mode := range []string{"--ephemeral", "--job"} {
 		t.Run(mode, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// With --enable-memprofile the memory profile is on for as long as is served, and off afterwards.
+// With --enable-memprofile the memory profile is on while `serve` runs, and off afterwards.
 func TestServeMemory(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", ledger("ledger", "-rate=64")))
@@ -175,7 +175,7 @@ func TestServeMemory(t *testing.T) {
 	refuse(t, []string{"-n", ns, "web", "--type", "heap"}, "runtime.MemProfileRate is 0")
 }
 
-// Streams that break again and again are opened again: each request has its answer.
+// Streams that break are opened again, so that each request gets its response.
 func TestServeOverBadConnections(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", ledger("ledger")))
@@ -194,7 +194,7 @@ func TestServeOverBadConnections(t *testing.T) {
 	s.interrupt(t)
 }
 
-// A served container that is gone ends it, with the reason; so does the time.
+// `serve` ends with the reason when its container ends.
 func TestServeEndsWithItsContainer(t *testing.T) {
 	ns := namespace(t, "")
 	for _, mode := range []string{"ephemeral", "job"} {

@@ -22,13 +22,14 @@ import (
 
 var shopFunctions = []string{"main.priceCart", "main.signSession", "main.rankOffers", "main.checkout"}
 
-// A stripped, FROM scratch, non-root service: what we see from outside is what runtime/pprof sees
-// from inside in the same ten seconds.
+// A profile of a stripped, FROM scratch, non-root service agrees with the one that runtime/pprof
+// takes inside of it in the same ten seconds.
 func TestServiceAgreesWithItsOwnProfile(t *testing.T) {
 	for _, mode := range []string{"--ephemeral", "--job"} {
 		t.Run(mode, func(t *testing.T) {
 			ns := namespace(t, "")
-			// Several customers keep all CPUs busy: the more samples, the less noise in the shares.
+			// Several customers keep all CPUs busy: the more samples, the less noise in
+			// the shares.
 			busy := shop()
 			busy.Command = []string{"/shop", "-customers=4"}
 			start(t, podOf(ns, "web", busy))
@@ -68,7 +69,7 @@ func TestServiceAgreesWithItsOwnProfile(t *testing.T) {
 	}
 }
 
-// expectComplete checks what every profile carries besides its samples.
+// expectComplete checks the parts that every profile has besides its samples.
 func expectComplete(t *testing.T, p *profile.Profile, d time.Duration) {
 	t.Helper()
 	if err := p.CheckValid(); err != nil {
@@ -98,7 +99,8 @@ func expectComplete(t *testing.T, p *profile.Profile, d time.Duration) {
 	}
 }
 
-// The default: an SVG named after pod and container in the working directory, and a summary.
+// By default the plugin writes an SVG, named after pod and container, to the working directory and
+// prints a summary.
 func TestDefaultIsAnSVGAndASummary(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
@@ -152,7 +154,7 @@ func expectXML(t *testing.T, data []byte) {
 	}
 }
 
-// Every format, by flag, by the file's ending and on stdout.
+// Every format can be chosen by flag and by file extension, and written to stdout.
 func TestFormats(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))

@@ -13,7 +13,7 @@ import (
 
 func ptrTo[T any](v T) *T { return &v }
 
-// cumulative gives each function's share of all samples in whose stacks it occurs.
+// cumulative returns for each function the share of samples in whose stacks it occurs.
 func cumulative(p *profile.Profile) map[string]float64 {
 	shares, total := map[string]float64{}, 0.0
 	for _, s := range p.Sample {
@@ -36,7 +36,8 @@ func cumulative(p *profile.Profile) map[string]float64 {
 	return shares
 }
 
-// expectFunctions asserts that all wanted functions have at least 1 % and no unwanted one occurs.
+// expectFunctions checks that each wanted function has at least 1 % of the samples and that no
+// unwanted one occurs.
 func expectFunctions(t *testing.T, p *profile.Profile, wanted, unwanted []string) {
 	t.Helper()
 	shares := cumulative(p)

@@ -11,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Pods as people have them. In each, the target's functions and nothing of its neighbours are seen,
-// through an ephemeral container as well as through a Job.
+// In pods of many kinds, the profile has the target's functions and none of its neighbours',
+// through an ephemeral container and through a Job.
 func TestTargets(t *testing.T) {
 	spinner := container("spinner", "/spin")
 	onlyShop := []string{"main.turnWheel"}
@@ -90,7 +90,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// A Guaranteed pod that fills its limit but for 40 MiB outlives our visit, as does our result.
+// A Guaranteed pod with 40 MiB left below its limit can be profiled, and is not killed.
 func TestNearItsMemoryLimit(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "hog", guaranteed(container("hog", "/hog", "-mb=120"), "500m", "160Mi")))
@@ -108,7 +108,7 @@ func TestNearItsMemoryLimit(t *testing.T) {
 	}
 }
 
-// Owners of pods are followed to a ready pod.
+// A workload resolves to one of its ready pods.
 func TestPodOfADeployment(t *testing.T) {
 	ns := namespace(t, "")
 	deployShop(t, ns)

@@ -19,7 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Each way back brings the whole profile, from an ephemeral container and from a Job, to a user who may use no other.
+// Each transfer returns the complete profile, from an ephemeral container and from a Job, to a user
+// who may use no other transfer.
 func TestEachTransfer(t *testing.T) {
 	for _, transfer := range []string{"exec", "attach", "logs"} {
 		t.Run(transfer, func(t *testing.T) {
@@ -35,7 +36,7 @@ func TestEachTransfer(t *testing.T) {
 	}
 }
 
-// throughProxy profiles a pod through a proxy, and expects the whole profile.
+// throughProxy profiles a pod through a proxy and checks that the profile is complete.
 func throughProxy(t *testing.T, p *proxy, ns string, args ...string) run {
 	t.Helper()
 	got, r := profileOf(t, append([]string{"--kubeconfig", p.kubeconfig, "-n", ns, "web"}, args...)...)
@@ -44,7 +45,8 @@ func throughProxy(t *testing.T, p *proxy, ns string, args ...string) run {
 	return r
 }
 
-// expectWhole checks that the samples are those that the profiler counted.
+// expectWhole checks that a profile has as many samples as the profiler counted and is not marked
+// as partial.
 func expectWhole(t *testing.T, p *profile.Profile) {
 	t.Helper()
 	var sum int64
@@ -59,7 +61,8 @@ func expectWhole(t *testing.T, p *profile.Profile) {
 	}
 }
 
-// startMaze makes the target of large profiles. Profilers yield to it, so it must not take all of the node's CPU time.
+// startMaze starts a target with large profiles. Profilers yield to it, so it must not use all CPU
+// time of the node.
 func startMaze(t *testing.T, ns string) {
 	t.Helper()
 	web := podOf(ns, "web", container("maze", "/maze"))
@@ -67,13 +70,14 @@ func startMaze(t *testing.T, ns string) {
 	start(t, web)
 }
 
-// How often TestCuts cuts streams, at least. Each cut takes the cluster a second of CPU time: `make cuts` makes 1,000 and 200.
+// execCuts and attachCuts are the least numbers of cuts in TestCuts. Each cut costs the cluster a
+// second of CPU time, so `make cuts` sets them to 1,000 and 200.
 var (
 	execCuts   = flag.Int64("exec-cuts", 50, "cuts of exec streams in TestCuts")
 	attachCuts = flag.Int64("attach-cuts", 25, "cuts of attach streams in TestCuts")
 )
 
-// However often and wherever its streams are cut, a profile arrives whole.
+// A profile arrives complete however often and wherever its streams are cut.
 func TestCuts(t *testing.T) {
 	ns := namespace(t, "")
 	startMaze(t, ns)
@@ -99,7 +103,7 @@ func TestCuts(t *testing.T) {
 	}
 }
 
-// What else proxies, load balancers and laptops do to streams.
+// A profile arrives complete in spite of other faults of proxies, load balancers and sleeping laptops.
 func TestBadConnections(t *testing.T) {
 	ns := namespace(t, "")
 	startMaze(t, ns)
@@ -108,7 +112,7 @@ func TestBadConnections(t *testing.T) {
 		return func(r *http.Request) bool { return a(r) || b(r) }
 	}
 	var three atomic.Int64
-	t.Run("", func(t *testing.T) { // returns when all of them have ended
+	t.Run("", func(t *testing.T) { // returns when all parallel subtests have ended
 		for name, tc := range map[string]struct {
 			refuse func(*http.Request) bool
 			fault  func(*http.Request) *fault
@@ -166,7 +170,7 @@ func TestBadConnections(t *testing.T) {
 	})
 }
 
-// on gives the fault if something holds.
+// on returns the fault if the condition holds.
 func on(holds bool, f fault) *fault {
 	if !holds {
 		return nil

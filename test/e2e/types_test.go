@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// valueOf sums the values of a type, by its name, in the stacks with a function.
+// valueOf returns the sum of the values of the named type in stacks with a function.
 func valueOf(t *testing.T, p *profile.Profile, name, function string) (sum int64) {
 	t.Helper()
 	index := -1
@@ -56,7 +56,8 @@ func expectBetween(t *testing.T, what string, got, low, high int64) {
 
 const mib = 1 << 20
 
-// A stripped, FROM scratch, non-root program without any import of pprof: all types in one go, from one profiler.
+// One profiler takes all types of profile of a stripped, FROM scratch, non-root program that does
+// not import pprof.
 func TestSeveralTypesInOneGo(t *testing.T) {
 	for _, tc := range [][]string{{"--ephemeral"}, {"--job"}, {"--ephemeral", "--transfer", "attach"}, {"--job", "--transfer", "logs"}} {
 		t.Run(strings.Join(tc, " "), func(t *testing.T) {
@@ -72,7 +73,8 @@ func TestSeveralTypesInOneGo(t *testing.T) {
 				return p
 			}
 			expectFunctions(t, of("cpu"), []string{books + "Spend"}, nil)
-			// The node is busy: the program may allocate less than it is told to, and never more.
+			// On a busy node the program may allocate less than its flags say, but
+			// never more.
 			for name, p := range map[string]*profile.Profile{"heap": of("heap"), "allocs": of("allocs")} {
 				expectBetween(t, name+": bytes allocated by Spend", valueOf(t, p, "alloc_space", books+"Spend"), 10*mib, 500*mib)
 				expectComment(t, p, "memory profile turned on by kubectl pprof")
@@ -105,11 +107,11 @@ func TestSeveralTypesInOneGo(t *testing.T) {
 	}
 }
 
-// What the program itself says of its memory, goroutines and locks is what is read from outside.
+// Profiles of memory, goroutines and locks that are read from outside agree with the program's own.
 func TestTypesAgreeWithTheProgramsOwn(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", ledger("openledger", "-rate=16", "-hold=64", "-park=50", "-locks")))
-	time.Sleep(5 * time.Second) // until the garbage collector has made the heap's profile
+	time.Sleep(5 * time.Second) // the heap profile is complete only after a garbage collection
 	outside, inside := t.TempDir(), t.TempDir()
 	const types = "heap,goroutine,mutex,block"
 	succeed(t, "-n", ns, "web", "--ephemeral", "--type", types, "-o", filepath.Join(outside, "web.pb.gz"))
@@ -132,7 +134,7 @@ func TestTypesAgreeWithTheProgramsOwn(t *testing.T) {
 	}
 }
 
-// A type that there is not does not keep the others from being written.
+// The other types are written even if the program does not collect one of them.
 func TestATypeThatTheProgramDoesNotCollect(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", ledger("ledger")))
@@ -151,7 +153,7 @@ func TestATypeThatTheProgramDoesNotCollect(t *testing.T) {
 	refuse(t, []string{"-n", ns, "web", "--type", "heap", "-o", "-"}, "--enable-memprofile")
 }
 
-// As text, goroutines are a traceback; frozen ones as well.
+// In text format a goroutine profile is a traceback, with and without --freeze.
 func TestTraceback(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", ledger("ledger", "-park=3")))
@@ -163,8 +165,8 @@ func TestTraceback(t *testing.T) {
 	}
 }
 
-// What is read at once comes also from a profiler that cannot be asked, and has ended before anybody saw it run; and so
-// does the reason why there is nothing.
+// Types that are read at once work over the log too, although the profiler may have ended before
+// the plugin saw it run. So do errors.
 func TestReadAtOnceThroughTheLog(t *testing.T) {
 	for _, mode := range []string{"--ephemeral", "--job"} {
 		ns := namespace(t, "")
@@ -175,7 +177,7 @@ func TestReadAtOnceThroughTheLog(t *testing.T) {
 	}
 }
 
-// A crash loses no more than its last seconds of any type, and nothing of what was read before.
+// A crash loses at most the last seconds of each type, and no profile that was read before.
 func TestSeveralTypesOfACrash(t *testing.T) {
 	ns := namespace(t, "")
 	pod := podOf(ns, "web", container("app", "/spin", "-crash=12s", "-listen=:8080"))
@@ -198,7 +200,7 @@ func TestSeveralTypesOfACrash(t *testing.T) {
 	}
 }
 
-// Types that read memory take one capability, also of other users' processes, and also to write that memory.
+// Types that read memory need one capability, also for other users' processes and for writing to memory.
 func TestCapabilityForMemory(t *testing.T) {
 	for _, mode := range []string{"--ephemeral", "--job"} {
 		t.Run(mode, func(t *testing.T) {
@@ -216,7 +218,8 @@ func TestCapabilityForMemory(t *testing.T) {
 	}
 }
 
-// Where nothing privileged is admitted, types that need less are taken with less, and others are refused.
+// Where privileged containers are not admitted, types that need less run with few capabilities, and
+// others are refused.
 func TestWherePrivilegedContainersAreRefused(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", ledger("ledger")))
@@ -233,7 +236,7 @@ func TestWherePrivilegedContainersAreRefused(t *testing.T) {
 	examine(t, 3, map[string]string{"admission: ephemeral container": "ok", "admission: Job": "ok"}, "-n", ns, "web", "--type", "goroutine")
 }
 
-// refusePrivileged keeps privileged containers out of a namespace.
+// refusePrivileged creates a policy that refuses privileged containers in a namespace.
 func refusePrivileged(t *testing.T, ns string) {
 	t.Helper()
 	const ok = "(!has(c.securityContext) || !has(c.securityContext.privileged) || !c.securityContext.privileged)"

@@ -16,7 +16,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/debian"
 )
 
-// hostPackages are the Debian packages of qemu and the C compilers, each with a file that shows that it is installed.
+// hostPackages are the Debian packages of qemu and the C compilers, each with a file that shows
+// that it is installed.
 var hostPackages = map[string]string{
 	"qemu-system-x86":        "qemu-system-x86_64",
 	"qemu-system-arm":        "qemu-system-aarch64",
@@ -72,7 +73,7 @@ func fetchKernel(t *testing.T, series, arch string) string {
 	}
 	packages := kernelPackages(t, series, arch)
 	var errs []string
-	for _, p := range packages { // the newest that the archive lists may be missing from its pool
+	for _, p := range packages { // the archive's pool may lack the newest package that its list names
 		if err := download(t, p+":"+arch, images); err != nil {
 			errs = append(errs, err.Error())
 			continue
@@ -111,8 +112,9 @@ func apt(t *testing.T) *debian.Apt {
 	return a
 }
 
-// kernelPackages lists the packages of a series, the newest first. It chooses the cloud flavour, which is small and has
-// built in what a virtual machine needs, without the signature, which makes no other difference.
+// kernelPackages lists the packages of a series, the newest first. It chooses the cloud flavour,
+// which is small and has built in what a virtual machine needs, without the signature, which makes
+// no other difference.
 func kernelPackages(t *testing.T, series, arch string) []string {
 	t.Helper()
 	pattern := fmt.Sprintf(`^linux-image-%s\.[0-9].*-cloud-%s-unsigned$`, strings.ReplaceAll(series, ".", `\.`), arch)

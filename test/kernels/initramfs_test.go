@@ -20,8 +20,8 @@ func buildInitramfs(t *testing.T, arch string) string {
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "init"), "./guest")
 	build.Env = append(os.Environ(), "GOARCH="+arch, "GOOS=linux", "CGO_ENABLED=0")
 	run(t, build)
-	// Frame pointers and no unwind tables. Unoptimized, for gcc leaves the frame pointer out of optimized leaf
-	// functions whatever it is told.
+	// Frame pointers and no unwind tables. It is not optimized because gcc omits the frame
+	// pointer of optimized leaf functions in spite of its flags.
 	run(t, exec.Command(compilers[arch], "-static", "-O0", "-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer",
 		"-fno-asynchronous-unwind-tables", "-o", filepath.Join(dir, "spin"), "guest/spin.c"))
 	// Unwind tables and no frame pointers.

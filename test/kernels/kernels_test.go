@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package kernels boots real kernels in qemu and runs the profiler's BPF programs on them: what a
-// verifier accepts and what a helper gives differs from one kernel to the next, and only the
-// kernel itself knows. It needs no KVM.
+// Package kernels boots real kernels in qemu and runs the profiler's BPF programs on them. What the
+// verifier accepts and what helpers return differs between kernels, and only a kernel itself can
+// show it. It needs no KVM.
 package kernels
 
 import (
@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// The kernels: the oldest that is supported, and those of current long-term distributions.
+// kernels are the oldest supported kernel and those of current long-term distributions.
 var kernels = []struct {
 	series, arch, arguments string
 }{
@@ -61,19 +61,19 @@ func TestKernels(t *testing.T) {
 	}
 }
 
-// expectStacks: all programs with their callers, nothing of the one outside the cgroup, and PIDs as the
-// programs' own namespaces number them.
+// expectStacks checks that all programs were sampled with their callers, that the program outside
+// the cgroup was not, and that PIDs are those of the programs' own PID namespaces.
 func expectStacks(t *testing.T, r result) {
 	t.Helper()
 	for _, chain := range []string{
 		"main.hotGo,main.callerGo,", "main.step,main.hotGo,main.callerGo,", ",request=slow,", // labels
-		"runtime.newstack,main.grow,main.grow,",         // from the thread's stack to the goroutine's
+		"runtime.newstack,main.grow,main.grow,",         // crosses from the thread's stack to the goroutine's
 		"hot_c,caller_c,main,",                          // frame pointers
 		"burn,link1,link2,link3,link4,link5,deep,main,", // unwind tables
 		"burn,compare,",                                 // through the C library
 		"burn,link1,link2,handler,",                     // in a signal handler
-		",interrupted,by_signal,main,",                  // and below it
-		"burn,burn_for_asm,undescribed,[broken stack],", // where nothing is known
+		",interrupted,by_signal,main,",                  // and the code that the signal interrupted
+		"burn,burn_for_asm,undescribed,[broken stack],", // code without frame pointers and unwind tables
 	} {
 		n := int64(0)
 		for stack, count := range r.Stacks {
@@ -106,7 +106,8 @@ func expectStacks(t *testing.T, r result) {
 	}
 }
 
-// expectGoroutines: one that always runs, with its stack and label, in most readings of each kind; and all that wait.
+// expectGoroutines checks that most readings of each kind have the goroutine that always runs, with
+// its stack and label, and all waiting goroutines.
 func expectGoroutines(t *testing.T, r result) {
 	t.Helper()
 	for _, c := range []struct {
@@ -115,7 +116,7 @@ func expectGoroutines(t *testing.T, r result) {
 	}{
 		{"free running ", "main.hotGo,main.callerGo,", 3}, {"free running ", ",request=slow,", 3}, {"free waiting ", "runtime.chanrecv1,main.growStacks,", 1},
 		{"frozen running ", "main.hotGo,main.callerGo,", 4}, {"frozen running ", ",request=slow,", 4},
-		{"wall ", "main.hotGo,main.callerGo,", 1}, {"wall ", "main.growStacks,", 1}, // emulated CPUs have time for few readings
+		{"wall ", "main.hotGo,main.callerGo,", 1}, {"wall ", "main.growStacks,", 1}, // an emulated CPU has time for few readings only
 		{"wall ", "burn,link1,link2,link3,link4,link5,deep,main,", 10}, // of a program that is not Go
 	} {
 		n := int64(0)
@@ -130,7 +131,8 @@ func expectGoroutines(t *testing.T, r result) {
 	}
 }
 
-// expectWaits: threads that sleep all the time, on a lock for two thirds of it and on two paths that look alike.
+// expectWaits checks the waits of threads that sleep all the time, that wait for a lock two thirds
+// of the time, and that sleep at two places with the same registers.
 func expectWaits(t *testing.T, r result) {
 	t.Helper()
 	whole := r.Waits["all"]
@@ -144,7 +146,7 @@ func expectWaits(t *testing.T, r result) {
 	}
 	for _, c := range []struct {
 		begin, frames string
-		least, most   float64 // of the whole; on emulated CPUs all takes longer
+		least, most   float64 // shares of the whole; everything takes longer on an emulated CPU
 	}{
 		{"sleeper sleeping ", ",sleep_for_ever,sleeper,", 0.97, 1.01},
 		{"waits sleeping ", ",main,", 0.97, 1.01},
@@ -165,7 +167,8 @@ func expectWaits(t *testing.T, r result) {
 	}
 }
 
-// expectFaults: 400 pages touched by one path and thrice as many by another, in each of two threads. One event is of 8.
+// expectFaults checks the faults of 400 pages touched on one path and three times as many on
+// another, in each of two threads. One event stands for 8 faults.
 func expectFaults(t *testing.T, r result) {
 	t.Helper()
 	for frames, want := range map[string]int64{"touch,touch_one,fresh,grow,": 800, "touch,touch_three,fresh,grow,": 2400} {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// result is guest.Result, marked by guest.Marker on the console.
+// result has the fields of guest.Result, which the guest prints on the console after guest.Marker.
 type result struct {
 	Kernel  string
 	Error   string
@@ -29,23 +29,24 @@ type result struct {
 
 const marker = "RESULT "
 
-// machines are qemu's arguments for an architecture, without KVM.
+// machines holds qemu's arguments for each architecture. They do not use KVM.
 var machines = map[string][]string{
-	// QEMU 7.2's cmpxchg16b spoils the flags now and then, and Linux 6.12 panics in its allocator of memory, which uses it.
+	// QEMU 7.2's cmpxchg16b sometimes corrupts the flags, and the memory allocator of Linux
+	// 6.12, which uses it, then panics.
 	"amd64": {"qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,-cx16"},
 	"arm64": {"qemu-system-aarch64", "-accel", "tcg,thread=multi", "-machine", "virt", "-cpu", "cortex-a72"},
 }
 
 var consoles = map[string]string{"amd64": "ttyS0", "arm64": "ttyAMA0"}
 
-// boots is how often a kernel may be started: qemu's emulation of several CPUs sometimes breaks an
-// atomic instruction, and the kernel then panics long before our program runs.
+// boots is how often a kernel is booted at most. qemu's emulation of several CPUs sometimes breaks
+// an atomic instruction, and the kernel then panics long before our program runs.
 const boots = 3
 
-// bootLimit for one of them; on an idle machine it takes 20 s.
+// bootLimit bounds one boot, which takes 20 s on an idle machine.
 const bootLimit = 8 * time.Minute
 
-// boot runs a kernel until it powers off, and reads the result from its console.
+// boot runs a kernel until the guest powers off, and returns the result that it printed on the console.
 func boot(t *testing.T, arch, kernel, initramfs, arguments string) result {
 	t.Helper()
 	console := ""

@@ -1,5 +1,5 @@
-// Package need leaves out tests on machines that lack what they need. Where everything is to run, as by make test,
-// a test that cannot is a failure. It must not know what is tested.
+// Package need leaves out tests on machines that lack what they need. Where everything is to run,
+// as by make test, a test that cannot is a failure. It must not know what is tested.
 package need
 
 import (
@@ -16,7 +16,8 @@ func Root(t testing.TB) {
 	}
 }
 
-// Program is for tests that run a program, by its name or path, of a package of Debian, which make deps installs.
+// Program is for tests that run a program, by its name or path, of a package of Debian, which make
+// deps installs.
 func Program(t testing.TB, name, debian string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {

@@ -1,6 +1,8 @@
-// Command realprograms profiles programs that nobody here wrote in the test cluster, prints for each
-// what share of the stacks is whole and which functions are hot, for etcd, kube-apiserver and kubelet also how all types of
-// profile compare with what these say themselves, and writes it to out/realprograms.json. `make realprograms` runs it, with names of programs as arguments for a few only.
+// Command realprograms profiles programs that nobody here wrote in the test cluster, prints for
+// each what share of the stacks is whole and which functions are hot, for etcd, kube-apiserver and
+// kubelet also how all types of profile compare with what these say themselves, and writes it to
+// out/realprograms.json. `make realprograms` runs it, with names of programs as arguments for a few
+// only.
 package main
 
 import (

@@ -10,7 +10,7 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// WriteFolded writes a profile as flamegraph.pl reads it, one line a stack.
+// WriteFolded writes a profile in the input format of flamegraph.pl, one line for each stack.
 func WriteFolded(w io.Writer, p *profile.Profile) error {
 	out := bufio.NewWriter(w)
 	for _, s := range p.Sample {
@@ -25,7 +25,7 @@ func WriteFolded(w io.Writer, p *profile.Profile) error {
 	return out.Flush()
 }
 
-// ReadFolded reads what WriteFolded wrote, a line at a time.
+// ReadFolded reads the output of WriteFolded, one line at a time.
 func ReadFolded(r io.Reader) (*profile.Profile, error) {
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}}, Mapping: []*profile.Mapping{{ID: 1}}}
 	known := map[string]*profile.Location{}

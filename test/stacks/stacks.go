@@ -1,6 +1,6 @@
 // Package stacks makes profiles of realistic shape and any size for tests and benchmarks: deep call
 // paths that share their beginnings, recursion, a few hot functions and many cold ones. The same
-// arguments give the same profile.
+// arguments return the same profile.
 package stacks
 
 import (
@@ -30,7 +30,8 @@ func New(n int) *profile.Profile {
 		p.Location = append(p.Location, &profile.Location{ID: f.ID, Mapping: p.Mapping[0], Address: uint64(0x400000 + i*208),
 			Line: []profile.Line{{Function: f, Line: int64(rnd.IntN(900) + 1)}}})
 	}
-	// A function calls few others, the first ones mostly: what is hot is found again under many callers.
+	// A function calls few others, and mostly the first ones, so that hot functions occur under
+	// many callers.
 	callees := make([][]int, functions)
 	for i := range callees {
 		for range 2 + rnd.IntN(8) {
@@ -41,7 +42,7 @@ func New(n int) *profile.Profile {
 	var stack []*profile.Location
 	var key []byte
 	for at := 0; len(p.Sample) < n; {
-		keep := 0 // what this stack has in common with the one before
+		keep := 0 // frames that this stack shares with the one before
 		if len(stack) > 0 {
 			keep = max(1, len(stack)-1-int(rnd.ExpFloat64()*4))
 			keep = min(keep, len(stack))

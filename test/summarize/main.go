@@ -1,5 +1,6 @@
-// Command summarize reads the output of `go test -json` and prints what people want to see of it: a line for
-// each package, the output of the tests that fail, and at the end what was left out and why.
+// Command summarize reads the output of `go test -json` and prints what people want to see of it: a
+// line for each package, the output of the tests that fail, and at the end what was left out and
+// why.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package compare measures how far two profiles of the same run agree. Its entry point is Compare. It compares stacks
-// of names and does not depend on how they were sampled or trimmed.
+// Package compare measures how far two profiles of the same run agree. Its entry point is Compare.
+// It compares stacks of names and does not depend on how they were sampled or trimmed.
 package compare
 
 import (
@@ -24,16 +24,18 @@ type Stack struct {
 // Result describes how far two profiles agree. Shares are from 0 to 1, points are hundredths.
 type Result struct {
 	Ours, Reference int64 // samples
-	// Distance is the total variation distance of the flat distributions over functions: half the sum of the
-	// absolute differences of shares.
+	// Distance is the total variation distance of the flat distributions over functions: half
+	// the sum of the absolute differences of shares.
 	Distance float64
-	// Floor is the 95th percentile of the distance between two random draws, of these sizes, from both profiles together.
+	// Floor is the 95th percentile of the distance between two random draws, of these sizes,
+	// from both profiles together.
 	Floor float64
-	// Points is the largest difference of the cumulative shares of a function or line that has over 1 % in
-	// either profile, and Worst names it.
+	// Points is the largest difference of the cumulative shares of a function or line that has
+	// over 1 % in either profile, and Worst names it.
 	Points float64
 	Worst  string
-	// Missing are functions and lines with over 2 % in one profile that the other does not have at all.
+	// Missing are functions and lines with over 2 % in one profile that the other does not have
+	// at all.
 	Missing []string
 }
 
@@ -43,7 +45,8 @@ const (
 	resamplings = 200
 )
 
-// Compare keeps of each stack as many frames, from the leaf, as the reference records, and compares the profiles.
+// Compare keeps of each stack as many frames, from the leaf, as the reference records, and compares
+// the profiles.
 func Compare(ours, reference []Stack) Result {
 	depth := 0
 	for _, s := range reference {
@@ -129,7 +132,8 @@ func keys(a, b map[string]int64) []string {
 	return all
 }
 
-// floor draws random pairs of profiles from both profiles together and returns the 95th percentile of their distances.
+// floor draws random pairs of profiles from both profiles together and returns the 95th percentile
+// of their distances.
 func floor(a, b map[string]int64, totalA, totalB int64) float64 {
 	all := keys(a, b)
 	ends := make([]int64, len(all)) // of each key's range in the pool

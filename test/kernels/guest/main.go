@@ -1,8 +1,8 @@
 //go:build linux
 
-// Command guest is the first process of a kernel under test. It starts busy programs in a cgroup and
-// PID namespaces of their own, and one outside, samples the cgroup with package capture, prints
-// what it found as one line of JSON on the console and powers the machine off.
+// Command guest is the first process of a kernel under test. It starts busy programs in PID
+// namespaces and a cgroup of their own, and one program outside, samples the cgroup with package
+// capture, prints the result as one line of JSON on the console and powers the machine off.
 package main
 
 import (
@@ -29,18 +29,19 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 )
 
-// Result is what the test reads behind Marker.
+// Result is printed as JSON after Marker.
 type Result struct {
 	Kernel  string
 	Error   string
 	Samples int64
 	Lost    uint64
-	Stacks  map[string]int64 // functions from the leaf to the root and the label "request", by commas
+	Stacks  map[string]int64 // functions from the leaf to the root and the label "request", each followed by a comma
 	PIDs    []int64
-	Held    int64 // bytes that main.hold holds, by the heap profile
-	// Goroutines are those of the Go program by how they were read, state and stack: "frozen running main.…".
+	Held    int64 // live bytes allocated by main.hold, according to the heap profile
+	// Goroutines counts the Go program's goroutines by how they were read, state and stack:
+	// "frozen running main.…".
 	Goroutines map[string]int64
-	Waits      map[string]float64 // seconds by thread, state and stack; the whole duration by "all"
+	Waits      map[string]float64 // seconds by thread, state and stack; "all" is the whole duration
 	Faults     map[string]int64   // by stack
 }
 
@@ -52,7 +53,7 @@ const containerID = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0f
 func main() {
 	switch {
 	case len(os.Args) == 1:
-		// The libraries look at /proc as soon as they are initialized: it must be there before.
+		// Libraries read /proc when they are initialized, so it must be mounted before.
 		err := mountAll()
 		if err == nil {
 			err = unix.Exec("/init", []string{"/init", "sample"}, os.Environ())
@@ -80,7 +81,7 @@ func main() {
 		fmt.Println(err)
 	}
 	unix.Sync()
-	time.Sleep(200 * time.Millisecond) // the serial line drains
+	time.Sleep(200 * time.Millisecond) // let the serial line drain
 	unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
 
@@ -108,7 +109,7 @@ func sample(result *Result) error {
 	if err := exec.Command("/init", "outsider").Start(); err != nil {
 		return err
 	}
-	// start runs a program in the cgroup and gives where it reads.
+	// start runs a program in the cgroup and returns its standard input.
 	var running []*exec.Cmd
 	start := func(command ...string) (io.Writer, error) {
 		cmd := exec.Command(command[0], command[1:]...)
@@ -153,12 +154,12 @@ func sample(result *Result) error {
 	if err != nil {
 		return err
 	}
-	defer runtime.KeepAlive(waiting) // closed it would end
+	defer runtime.KeepAlive(waiting) // the program ends when its input is closed
 	faulty, err := start("/faults")
 	if err != nil {
 		return err
 	}
-	time.Sleep(500 * time.Millisecond) // their threads are there
+	time.Sleep(500 * time.Millisecond) // until their threads have started
 	if p, lost, err = take(capture.NewOffCPU, 3*time.Second, nil); err != nil {
 		return fmt.Errorf("offcpu: %w", err)
 	}
@@ -177,7 +178,7 @@ func sample(result *Result) error {
 	return nil
 }
 
-// take makes a profile with names, and tells how many samples were lost.
+// take takes a symbolized profile and returns it with the number of lost samples.
 func take(sampler func(capture.Options) (*capture.Sampler, error), d time.Duration, meanwhile func()) (*profile.Profile, uint64, error) {
 	c, err := sampler(capture.Options{ContainerID: containerID, Frequency: 99, ByThread: true})
 	if err != nil {
@@ -196,7 +197,7 @@ func take(sampler func(capture.Options) (*capture.Sampler, error), d time.Durati
 	return r.Profile, c.Progress().Lost, symbol.Symbolize(r.Profile, r.File, r.PerfMap)
 }
 
-// names are the functions from the leaf to the root, by commas.
+// names returns the functions from the leaf to the root, each followed by a comma.
 func names(s *profile.Sample) string {
 	var b strings.Builder
 	for _, l := range s.Location {
@@ -229,8 +230,8 @@ func readHeap(result *Result) error {
 	return nil
 }
 
-// readGoroutines reads those of the Go program some times over, with its threads running and stopped, and samples them
-// over time.
+// readGoroutines reads the Go program's goroutines several times, with its threads running and
+// stopped, and samples them over time.
 func readGoroutines(result *Result) error {
 	for _, name := range []string{"free", "frozen", "wall"} {
 		for range 5 {
@@ -275,7 +276,7 @@ func readGoroutines(result *Result) error {
 
 var held [][]byte
 
-// hold allocates 64 MiB, in pieces of which each is sampled.
+// hold allocates 64 MiB in pieces that are large enough to be sampled each.
 //
 //go:noinline
 func hold() {
@@ -332,10 +333,10 @@ func hotGo() {
 	}
 }
 
-// sink is read by nobody; it keeps the loops from being optimized away.
+// sink is never read. It keeps the compiler from removing the loops.
 var sink atomic.Int64
 
-// step keeps no frame pointer: its caller must be found all the same.
+// step keeps no frame pointer. Its caller must be found nevertheless.
 //
 //go:noinline
 func step(n int) {

@@ -18,8 +18,9 @@ var packages = []string{
 	"openssl", "dash", "coreutils",
 }
 
-// unused are files that no program here reads: documentation, translations, and the compiler that PostgreSQL
-// loads for queries more expensive than those of pgbench. Leaving them out halves the image.
+// unused are files that no program here reads: documentation, translations, and the compiler that
+// PostgreSQL loads for queries more expensive than those of pgbench. Leaving them out halves the
+// image.
 var unused = []string{
 	"usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/i18n", "usr/share/perl*",
 	"usr/lib/*/libLLVM*", "usr/lib/*/libz3*", "usr/lib/*/perl*", "usr/lib/*/libperl*",
@@ -28,8 +29,8 @@ var unused = []string{
 // suites are the release of Debian that the packages come from.
 var suites = []string{"bookworm", "bookworm-security"}
 
-// unpack puts the packages and all that they depend on into a root directory. The directory state is for apt's
-// own files. The machine's packages stay as they are.
+// unpack puts the packages and all that they depend on into a root directory. The directory state
+// is for apt's own files. The machine's packages stay as they are.
 func unpack(ctx context.Context, state, root string) error {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return err

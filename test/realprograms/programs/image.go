@@ -118,7 +118,8 @@ func build(ctx context.Context, checkout, cache, key, tag, controlplane string) 
 // pprofModule is of the version that this repository needs, and so has been downloaded.
 const pprofModule = "github.com/google/pprof"
 
-// addPprof adds google/pprof, a server in Go that imports neither runtime/pprof nor net/http/pprof, and a profile for it.
+// addPprof adds google/pprof, a server in Go that imports neither runtime/pprof nor net/http/pprof,
+// and a profile for it.
 func addPprof(ctx context.Context, checkout, root string) error {
 	version, err := exec.CommandContext(ctx, "go", "list", "-C", checkout, "-m", "-f", "{{.Version}}", pprofModule).Output()
 	if err != nil {

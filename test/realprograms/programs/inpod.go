@@ -12,8 +12,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// compareOwn compares a program that serves net/http/pprof with what it says itself: under load, in its pod that runs, and
-// at rest, in another one.
+// compareOwn compares a program that serves net/http/pprof with what it says itself: under load, in
+// its pod that runs, and at rest, in another one.
 func (r *Runner) compareOwn(ctx context.Context, p Program) ([]Comparison, error) {
 	all, err := r.inPod(p).compareBusy(ctx)
 	if err != nil {

@@ -25,8 +25,9 @@ import (
 // KubeletName is what the report of the kubelet is called.
 const KubeletName = "kubelet"
 
-// Kubelet profiles the kubelet of the test cluster, which is a process of this machine and in no container: for this
-// time it is moved into a cgroup that has a name as if it were. The profiler runs beside it, on the machine.
+// Kubelet profiles the kubelet of the test cluster, which is a process of this machine and in no
+// container: for this time it is moved into a cgroup that has a name as if it were. The profiler
+// runs beside it, on the machine.
 func (r *Runner) Kubelet(ctx context.Context) (*Report, error) {
 	report, err := r.kubelet(ctx)
 	if err != nil {
@@ -118,8 +119,8 @@ func record(ctx context.Context, program, container string, d time.Duration, typ
 	return all, failed
 }
 
-// kubelet is how the kubelet of the test cluster is asked: the API server passes nothing on to an address of loopback, which is
-// where that is, and answers everybody.
+// kubelet is how the kubelet of the test cluster is asked: the API server passes nothing on to an
+// address of loopback, which is where that is, and answers everybody.
 type kubelet struct {
 	client *http.Client
 	url    string
@@ -192,8 +193,8 @@ func kubeletPID() (int, error) {
 	return found[0], nil
 }
 
-// moveToCgroup moves a process to a new cgroup of that name, of one controller where they have cgroups of their own. leave
-// moves it back.
+// moveToCgroup moves a process to a new cgroup of that name, of one controller where they have
+// cgroups of their own. leave moves it back.
 func moveToCgroup(pid int, name string) (leave func(), err error) {
 	lines, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// memProfileOf turns on the memory profile of a program that the linker left it out of, and sees that it is off
-// before and after.
+// memProfileOf turns on the memory profile of a program that the linker left it out of, and sees
+// that it is off before and after.
 func (r *Runner) memProfileOf(ctx context.Context, p Program) ([]Comparison, error) {
 	off := func(when string) error {
 		if _, err := r.take(ctx, p, time.Second, []string{"heap"}); err == nil || !strings.Contains(err.Error(), "--enable-memprofile turns it on") {

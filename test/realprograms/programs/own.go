@@ -11,8 +11,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// Comparison is an amount that was read from outside, and the least and the most that the program itself said around that
-// time.
+// Comparison is an amount that was read from outside, and the least and the most that the program
+// itself said around that time.
 type Comparison struct {
 	What  string `json:"what"`
 	Least int64  `json:"least"`
@@ -37,7 +37,8 @@ func near(what string, ours int64, own ...int64) Comparison {
 	return c
 }
 
-// between compares amounts that only grow, so that those of each stack must lie between the program's own.
+// between compares amounts that only grow, so that those of each stack must lie between the
+// program's own.
 func between(what string, low, ours, high map[string]int64) Comparison {
 	c := Comparison{What: what + ", by stack", Least: sum(low), Ours: sum(ours), Most: sum(high)}
 	stacks, outside := map[string]bool{}, 0
@@ -58,8 +59,9 @@ func between(what string, low, ours, high map[string]int64) Comparison {
 	return c
 }
 
-// steady compares amounts by stack of a program that rests: where it says the same before and after, so must we, but for
-// what runs a moment now and then. It gives false if too little stays as it is.
+// steady compares amounts by stack of a program that rests: where it says the same before and
+// after, so must we, but for what runs a moment now and then. It gives false if too little stays as
+// it is.
 func steady(what string, before, ours, after map[string]int64) (Comparison, bool) {
 	c := Comparison{What: what + " of stacks that stay as they are"}
 	wrong := int64(0)
@@ -83,10 +85,11 @@ func answers(stack string) bool {
 	return strings.Contains(stack, "net/http/pprof.") || strings.Contains(stack, "net/http.(*connReader)")
 }
 
-// amongHottest is the place, counted from 1, that the hottest function of the program's own CPU profile has in ours at worst. More
-// cannot be asked: the kernel sends SIGPROF at its ticks only, so that a program's own profile has too much of what likes
-// to run then. Of kube-apiserver's time it had 43 % in crypto/internal/fips140/bigmod.addMulVVW1024 where we had 22 % and
-// perf's cpu-clock 20 %. make accuracy compares more closely.
+// amongHottest is the place, counted from 1, that the hottest function of the program's own CPU
+// profile has in ours at worst. More cannot be asked: the kernel sends SIGPROF at its ticks only,
+// so that a program's own profile has too much of what likes to run then. Of kube-apiserver's time
+// it had 43 % in crypto/internal/fips140/bigmod.addMulVVW1024 where we had 22 % and perf's
+// cpu-clock 20 %. make accuracy compares more closely.
 const amongHottest = 5
 
 // compareHottest compares two CPU profiles of the same time.
@@ -103,8 +106,8 @@ func compareHottest(own, ours *profile.Profile) Comparison {
 	return c
 }
 
-// hottestFirst lists the functions that have the most time by themselves, with the kernel's on their behalf, but for those of the
-// runtime, which does not always show itself.
+// hottestFirst lists the functions that have the most time by themselves, with the kernel's on
+// their behalf, but for those of the runtime, which does not always show itself.
 func hottestFirst(p *profile.Profile) []string {
 	flat := map[string]int64{}
 	for _, s := range p.Sample {
@@ -121,8 +124,8 @@ func hottestFirst(p *profile.Profile) []string {
 	return slices.SortedFunc(maps.Keys(flat), func(a, b string) int { return cmp.Or(cmp.Compare(flat[b], flat[a]), cmp.Compare(a, b)) })
 }
 
-// byStack adds up values of a type by stack, with lines, and by object size. Of the frames those alone count that known has,
-// all if it is nil.
+// byStack adds up values of a type by stack, with lines, and by object size. Of the frames those
+// alone count that known has, all if it is nil.
 func byStack(p *profile.Profile, values string, known map[string]bool) map[string]int64 {
 	index := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == values })
 	all := map[string]int64{}

@@ -16,11 +16,13 @@ type Program struct {
 	Hot []string
 	// Go says that the program is written in it: any goroutine's function may be the root of a stack.
 	Go bool
-	// Own is the protocol and the port at which the program serves net/http/pprof, as http:6060; empty if it does not.
+	// Own is the protocol and the port at which the program serves net/http/pprof, as
+	// http:6060; empty if it does not.
 	Own string
 	// Waits are those of mutex and block that it collects by itself.
 	Waits []string
-	// Allocates is a function that allocates much in a program whose memory profile the linker left out; empty if it has one.
+	// Allocates is a function that allocates much in a program whose memory profile the linker
+	// left out; empty if it has one.
 	Allocates string
 }
 
@@ -79,7 +81,8 @@ var All = []Program{
 	},
 	{
 		Name: "kube-apiserver",
-		// The policy lets everybody do everything; this server's pod is all that it can be reached from.
+		// The policy lets everybody do everything; this server's pod is all that it can be
+		// reached from.
 		Server: "cd /tmp && openssl genrsa -out key 2048 && " +
 			"exec /controlplane kube-apiserver --etcd-servers http://127.0.0.1:2379 --cert-dir /tmp/pki " +
 			"--authorization-mode RBAC,ABAC --authorization-policy-file /etc/realprograms/abac.jsonl " +

@@ -45,7 +45,8 @@ func (s *subject) ask(ctx context.Context, types ...string) (own, error) {
 	return all, nil
 }
 
-// compareBusy takes all types of profile of a program that works, and asks it itself before, meanwhile and after.
+// compareBusy takes all types of profile of a program that works, and asks it itself before,
+// meanwhile and after.
 func (s *subject) compareBusy(ctx context.Context) ([]Comparison, error) {
 	inTime, err := s.compareTime(ctx)
 	if err != nil {
@@ -103,7 +104,8 @@ func (s *subject) compareBusy(ctx context.Context) ([]Comparison, error) {
 		near("goroutines, on the average of wall", average, count(before), count(first), count(second), count(after)),
 	)
 	for _, t := range s.waits {
-		// These stacks alone have the compiler's wrappers too, from Go 1.23 on, which we leave out of all.
+		// These stacks alone have the compiler's wrappers too, from Go 1.23 on, which we
+		// leave out of all.
 		known := placesOf(ours[t])
 		waits := func(p *profile.Profile) map[string]int64 { return byStack(p, "contentions", known) }
 		delay := func(p *profile.Profile) int64 { return sum(byStack(p, "delay", known)) }

@@ -1,9 +1,9 @@
-// Command svg makes a picture of folded stacks: what `make bench` compares with flamegraph.pl.
+// Command svg renders folded stacks as a picture. `make bench` compares it with flamegraph.pl.
 //
 //	svg -folded 100000 > stacks.folded
 //	svg -f svg|html|png < stacks.folded > picture
 //
-// It is a process of its own so that the memory it took can be told.
+// It is a program of its own so that its memory can be measured.
 package main
 
 import (

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Command alloc allocates small objects as fast as it can, some 20 million a second, and tells how many for the CPU
-// time it was given: the target that suffers most from a profiler that is in the way of allocations.
+// Command alloc allocates small objects as fast as it can, some 20 million a second, and reports
+// how many it allocated in the CPU time that it used. A profiler that slows down allocations
+// affects this program most.
 package main
 
 import (
@@ -15,13 +16,13 @@ import (
 	"syscall"
 )
 
-// node is an object with a pointer, so that the garbage collector has to look at it.
+// node is an object with a pointer, so that the garbage collector has to scan it.
 type node struct {
 	next  *node
 	value [3]uint64
 }
 
-// alive is how many objects live at a time: 2 MiB of them.
+// alive is the number of live objects, which take 2 MiB.
 const alive = 1 << 16
 
 var allocated atomic.Uint64
@@ -29,7 +30,8 @@ var allocated atomic.Uint64
 func main() {
 	addr := flag.String("listen", ":8080", "address to serve the counters on")
 	flag.Parse()
-	// Types that need the runtime's own profiles find them, and the memory profile is not left out by the linker.
+	// This keeps the linker from disabling the memory profile, so that all types of profile can
+	// be taken.
 	runtime.SetBlockProfileRate(1e9)
 	runtime.SetMutexProfileFraction(1e6)
 	if pprof.Lookup("heap") == nil {
@@ -54,7 +56,7 @@ func allocate() {
 //go:noinline
 func newNode(next *node, value uint64) *node {
 	n := &node{value: [3]uint64{value}}
-	if value%64 != 0 { // chains stay short
+	if value%64 != 0 { // keeps the chains short
 		n.next = next
 		next.cut()
 	}

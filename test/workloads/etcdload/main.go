@@ -1,4 +1,4 @@
-// Command etcdload keeps an etcd on loopback busy with writes and reads through its JSON gateway: it
+// Command etcdload keeps an etcd on loopback busy with writes and reads through its JSON gateway. It
 // runs beside the etcd that the benchmarks profile.
 package main
 

@@ -1,5 +1,5 @@
-// Command hog holds a given amount of memory and works on it: a container that lives near its
-// limit, in which a profiler must be a small guest, or one that grows beyond it.
+// Command hog holds a given amount of memory and works on it. It stands for a container near its
+// memory limit, which leaves little to a profiler, or, if it grows, for one that exceeds its limit.
 package main
 
 import (

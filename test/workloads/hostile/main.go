@@ -1,8 +1,9 @@
 //go:build linux
 
-// Command hostile does what a container can to whoever profiles it: it lays out symbolic links and files that never
-// answer, is made of broken and enormous files, has names that mean something to browsers and terminals, forks all the
-// time, and tries the profiler's socket and memory. What it gets at it prints; it must be nothing.
+// Command hostile does what a container can do against its profiler: it places symbolic links and
+// files that block readers, maps broken and enormous files, uses names with markup and escape
+// sequences, forks all the time, and tries to reach the profiler's socket and memory. It prints
+// what it could reach, which must be nothing.
 package main
 
 import (
@@ -47,11 +48,11 @@ func main() {
 	for {
 		call(generated)
 		call(sparse)
-		runtime.Gosched() // what is not Go's code cannot be preempted, and the garbage collector would wait for ever
+		runtime.Gosched() // Go cannot preempt foreign code, so without this the garbage collector would wait for ever
 	}
 }
 
-// code counts down from a hundred million and returns.
+// code returns machine code that counts down from a hundred million and returns.
 func code() []byte {
 	if runtime.GOARCH == "arm64" {
 		return words(0xd29c2000, 0xf2a0bea0, 0xf1000400, 0x54ffffe1, 0xd65f03c0) // mov, movk x0; subs; b.ne; ret
@@ -66,14 +67,14 @@ func words(all ...uint32) (b []byte) {
 	return b
 }
 
-// call calls code in memory, as Go calls a function value: a pointer to a pointer to the code.
+// call calls code in memory. A Go function value is a pointer to a pointer to the code.
 func call(at uintptr) {
 	entry := &at
 	f := *(*func())(unsafe.Pointer(&entry))
 	f()
 }
 
-// anonymous maps code that is in no file, as a JIT compiler does.
+// anonymous maps code that no file contains, as a JIT compiler does.
 func anonymous() (uintptr, error) {
 	page, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE|syscall.PROT_EXEC, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
@@ -83,8 +84,8 @@ func anonymous() (uintptr, error) {
 	return uintptr(unsafe.Pointer(&page[0])), nil
 }
 
-// sparseELF makes a file of 10 GB, of which next to nothing is there, and maps code from it. Its symbol table takes
-// 9 GB and says that its strings are itself.
+// sparseELF creates a sparse file of 10 GB and maps code from it. Its symbol table has 9 GB and
+// names itself as its string table.
 func sparseELF(path string) (uintptr, error) {
 	const sections, size = 2 << 20, 10 << 30
 	header := make([]byte, 64)
@@ -130,11 +131,11 @@ func sparseELF(path string) (uintptr, error) {
 	return uintptr(unsafe.Pointer(&page[0])), nil
 }
 
-// perfMap lays out the list of names of generated code.
+// perfMap creates the file with names of generated code, in one of several hostile ways.
 func perfMap(kind string, generated uintptr) error {
 	const path = "/tmp/perf-1.map"
 	switch kind {
-	case "link": // to the profiler's own list, or the node's files
+	case "link": // to the profiler's own file, or to the node's files
 		return os.Symlink("../../../../../../../../../proc/self/root/etc/passwd", path)
 	case "fifo":
 		return syscall.Mkfifo(path, 0o666)
@@ -151,7 +152,7 @@ func forks() {
 	}
 }
 
-// attack tries every process but its own and its children.
+// attack tries to read every process except its own and its children.
 func attack() {
 	own, _ := os.Readlink("/proc/self/exe")
 	for ; ; time.Sleep(20 * time.Millisecond) {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command initd is a small PID 1: it starts the program given as its arguments, passes signals on
-// and reaps what is left behind.
+// Command initd is a small init process: it starts the program given as its arguments, forwards signals
+// and reaps orphans.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command ledger is a service whose memory, goroutines and waiting are known, and which imports no package of
-// runtime/pprof: the linker has turned its memory profile off, as in most programs.
+// Command ledger is a service with known memory, goroutines and waits. It does not import
+// runtime/pprof, so the linker disables its memory profile, as in most programs.
 package main
 
 import (

@@ -1,12 +1,12 @@
-// Command maze walks through eight functions at random, sixty calls deep: no two of its stacks are alike, so its profile
-// is as large as a profile can get in a few seconds.
+// Command maze walks through eight functions at random, sixty calls deep. No two of its stacks are
+// equal, so its profile is as large as a profile of a few seconds can be.
 package main
 
 import "math/rand/v2"
 
 const depth = 60
 
-// rooms are the functions of the maze; set by main, for they refer to each other.
+// rooms are the functions of the maze. main sets them, because they refer to each other.
 var rooms [8]func(path uint64, left int) uint64
 
 func main() {
@@ -16,7 +16,8 @@ func main() {
 	}
 }
 
-// walk goes on into the room that the path's lowest bits name; at the end of the way it looks around for a while.
+// walk calls the function that the path's lowest bits select. At the end of the path it stays busy
+// for a while.
 func walk(path uint64, left int) uint64 {
 	if left == 0 {
 		for range 1_000_000 {

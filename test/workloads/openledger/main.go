@@ -1,4 +1,5 @@
-// Command openledger is ledger with net/http/pprof, so that what is seen from outside can be compared with what it says.
+// Command openledger is ledger with net/http/pprof, so that profiles from outside can be compared
+// with its own.
 package main
 
 import (

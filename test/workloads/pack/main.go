@@ -1,6 +1,6 @@
 // Command pack puts static programs into one FROM-scratch image, written as a tar that
-// `ctr image import` reads: pack -tag NAME -o FILE PROGRAM... Each program lands at /<base name>.
-// With -root DIR the image has all that is in the directory too.
+// `ctr image import` reads: pack -tag NAME -o FILE PROGRAM... Each program is stored as /<base name>.
+// With -root DIR the image also contains all files of the directory.
 package main
 
 import (
@@ -63,10 +63,10 @@ func pack(tag, out, root string, programs []string) error {
 	return tarball.WriteToFile(out, ref, img)
 }
 
-// configOf names the platform and an unprivileged user: the pods under test are non-root.
+// configOf returns an image configuration with the platform and an unprivileged user.
 func configOf(img v1.Image) *v1.ConfigFile {
 	config, err := img.ConfigFile()
-	if err != nil { // a config of our own making always parses
+	if err != nil { // our own config always parses
 		config = &v1.ConfigFile{}
 	}
 	config.OS, config.Architecture = "linux", runtime.GOARCH
@@ -75,7 +75,7 @@ func configOf(img v1.Image) *v1.ConfigFile {
 	return config
 }
 
-// writeTar writes what is in root, a /tmp for everybody, and the programs.
+// writeTar writes the files of root, a world-writable /tmp, and the programs.
 func writeTar(to io.Writer, root string, programs []string) error {
 	w := tar.NewWriter(to)
 	if root != "" {

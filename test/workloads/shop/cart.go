@@ -21,7 +21,7 @@ func fillCart(session int) []item {
 	return cart
 }
 
-// priceCart is the hottest function on purpose: rebates that depend on each other.
+// priceCart is meant to be the hottest function: it computes rebates that depend on each other.
 //
 //go:noinline
 func priceCart(cart []item) float64 {
@@ -37,7 +37,7 @@ func priceCart(cart []item) float64 {
 	return total
 }
 
-// signSession hashes in a loop (FNV-1a), as a home-made token scheme would.
+// signSession hashes in a loop (FNV-1a), like a simple token scheme.
 //
 //go:noinline
 func signSession(session int) uint32 {

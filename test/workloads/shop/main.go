@@ -1,6 +1,6 @@
 // Command shop is a small web shop with its own customers: an HTTP service that the demo and the
-// cluster tests profile. It spends its CPU in functions of known names and can measure itself by
-// runtime/pprof, so that a profile taken from outside has something to be compared with.
+// cluster tests profile. It spends its CPU time in functions with known names and can profile itself
+// with runtime/pprof, so that a profile taken from outside can be compared with its own.
 package main
 
 import (
@@ -46,7 +46,8 @@ func checkout(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, page)
 }
 
-// customer checks out until the process ends; errors are expected before the server listens.
+// customer sends requests until the process ends. It ignores errors, which occur until the server
+// listens.
 func customer(addr string, id int, pause time.Duration) {
 	url := fmt.Sprintf("http://127.0.0.1%s/checkout?session=", addr)
 	for n := 0; ; n++ {
@@ -61,7 +62,7 @@ func customer(addr string, id int, pause time.Duration) {
 	}
 }
 
-// selfProfile answers with the program's own CPU profile of the next ?seconds=.
+// selfProfile responds with the program's own CPU profile of the next ?seconds=.
 func selfProfile(w http.ResponseWriter, r *http.Request) {
 	seconds, err := strconv.Atoi(r.URL.Query().Get("seconds"))
 	if err != nil || seconds < 1 || seconds > 60 {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command spin keeps threads busy in one function and tells how much work it got done for the CPU
-// time it was given: the target for cost measurements, and the neighbour that must not appear in
+// Command spin keeps threads busy in one function and reports how much work it did in the CPU time
+// that it used. It is the target for measurements of cost, and a neighbour that must not appear in
 // another container's profile.
 package main
 
@@ -44,7 +44,7 @@ func main() {
 	log.Fatal(http.ListenAndServe(*addr, nil))
 }
 
-// warmUp is what a program does in its first second, when nobody looks.
+// warmUp stands for what a program does right after its start, before a profiler can find it.
 //
 //go:noinline
 func warmUp(end time.Time) {
@@ -73,13 +73,13 @@ func turnWheel() int {
 			x ^= x >> 7
 			x ^= x << 17
 		}
-		last.Store(x) // keeps the loop from being optimized away
+		last.Store(x) // keeps the compiler from removing the loop
 		rounds.Add(1)
 	}
 }
 
-// counters prints the rounds done and the CPU time used in ns, so that throughput can be stated
-// per CPU second, which a busy neighbour on the same machine does not change.
+// counters prints the rounds done and the CPU time used in ns. Throughput per CPU second hardly
+// depends on other programs on the machine.
 func counters(w http.ResponseWriter, _ *http.Request) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -1,5 +1,5 @@
-// Command cgo spends its time in C that Go called, and in Go that this C called, and profiles itself
-// with runtime/pprof meanwhile. It starts at a line on stdin.
+// Command cgo spends its time in C called by Go, and in Go called by that C, and profiles itself with
+// runtime/pprof meanwhile. It starts when it reads a line from stdin.
 package main
 
 /*
@@ -8,7 +8,7 @@ extern long goCallback(long);
 
 __attribute__((noinline)) static long c_burn(long n)
 {
-	volatile unsigned long sum = 0; // of this thread alone: see labels in ../golang
+	volatile unsigned long sum = 0; // local to the thread: see labels in ../golang
 
 	for (long i = 0; i < 20000; i++)
 		sum += i ^ n;
@@ -79,7 +79,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// pprof.StartCPUProfile sets 100 Hz; a rate that is set already stays, with a warning on stderr.
+	// pprof.StartCPUProfile sets 100 Hz. It keeps a rate that is already set, and prints a
+	// warning to stderr.
 	runtime.SetCPUProfileRate(500)
 	if err := pprof.StartCPUProfile(f); err != nil {
 		log.Fatal(err)

@@ -5,9 +5,10 @@ import (
 	"runtime/pprof"
 )
 
-// labels does work for several tenants, whose labels differ, and some without any. It writes to sink but once:
-// how long a thread takes for memory that another one writes to depends on whether that one was interrupted too,
-// as it is by the kernel's tick, at which runtime/pprof samples, but not by our timer.
+// labels works for several tenants with different labels, and without labels. It writes to sink
+// only once: access to memory that another thread writes to is faster while that thread is
+// interrupted, which the kernel's tick, at which runtime/pprof samples, does and our timer does
+// not. That would distort the comparison.
 func labels() {
 	sum := 0
 	for i, tenant := range []string{"small", "middle", "large"} {

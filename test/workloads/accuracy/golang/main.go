@@ -1,5 +1,6 @@
-// Command golang keeps two threads busy with work of one kind and profiles itself with runtime/pprof
-// meanwhile: the reference for the profile that is taken from outside. It starts at a line on stdin.
+// Command golang keeps two threads busy with work of one kind and profiles itself with
+// runtime/pprof meanwhile, as the reference for a profile taken from outside. It starts when it
+// reads a line from stdin.
 package main
 
 import (
@@ -14,13 +15,13 @@ import (
 	"time"
 )
 
-// kinds are the works; each is a round of some milliseconds that is repeated.
+// kinds are the kinds of work. Each function is one round, of some milliseconds, which is repeated.
 var kinds = map[string]func(){
 	"plain": plain, "recursion": recursion, "generics": generics, "inlining": inlining, "crypto": cryptography,
 	"labels": labels,
 }
 
-// sink keeps results from being optimized away.
+// sink keeps the compiler from removing the work.
 var sink atomic.Int64
 
 func main() {
@@ -46,7 +47,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// pprof.StartCPUProfile sets 100 Hz; a rate that is set already stays, with a warning on stderr.
+	// pprof.StartCPUProfile sets 100 Hz. It keeps a rate that is already set, and prints a
+	// warning to stderr.
 	runtime.SetCPUProfileRate(500)
 	if err := pprof.StartCPUProfile(f); err != nil {
 		log.Fatal(err)

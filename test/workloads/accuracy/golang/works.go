@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// plain is everyday code of the standard library.
+// plain uses common packages of the standard library.
 func plain() {
 	text := strings.Repeat("the quick brown fox jumps over the lazy dog ", 50)
 	words := strings.Fields(text)
@@ -47,7 +47,7 @@ func matrix(n int) (trace float64) {
 	return trace
 }
 
-// recursion has stacks of 600 frames.
+// recursion has stacks with 600 frames.
 func recursion() { sink.Add(int64(descend(600))) }
 
 //go:noinline
@@ -86,7 +86,7 @@ func leafOdd(n int) int {
 	return n
 }
 
-// number is what the generic functions work on; each type with a shape of its own gets its own code.
+// number is the constraint of the generic functions. Go compiles them once for each shape of type.
 type number interface{ ~int | ~int32 | ~float64 }
 
 type pair[A, B any] struct {
@@ -158,7 +158,8 @@ func inner(n int) int {
 
 func mix(a, b int) int { return (a<<3 ^ b) + a>>5 }
 
-// cryptography spends its time in assembly, some of which uses the frame pointer's register for itself.
+// cryptography spends its time in assembly, some of which uses the frame pointer's register for
+// other values.
 func cryptography() {
 	data := make([]byte, 16<<10)
 	a, b, c := sha256.Sum256(data), sha512.Sum512(data), sha1.Sum(data)

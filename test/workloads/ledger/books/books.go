@@ -1,5 +1,5 @@
-// Package books is what the programs ledger and openledger do: they hold memory, allocate at a known rate, park
-// goroutines and quarrel about a lock, each in functions of known names.
+// Package books is the work of the programs ledger and openledger: they hold memory, allocate at a
+// known rate, park goroutines and contend for a lock, each in a function with a known name.
 package books
 
 import (
@@ -64,7 +64,7 @@ func Run(o *Options) error {
 
 const block = 64 << 10
 
-// Remember holds so many MiB.
+// Remember holds the given number of MiB.
 //
 //go:noinline
 func Remember(mib int) {
@@ -73,12 +73,12 @@ func Remember(mib int) {
 	}
 }
 
-// AwaitOrder waits for what never comes.
+// AwaitOrder blocks for ever.
 //
 //go:noinline
 func AwaitOrder(orders <-chan int) { <-orders }
 
-// Spend allocates and forgets so many MiB in each second.
+// Spend allocates the given number of MiB in each second, and drops them.
 //
 //go:noinline
 func Spend(mib int) {
@@ -94,7 +94,7 @@ func Spend(mib int) {
 	}
 }
 
-// Quarrel holds the lock for 10 ms and gives it to another.
+// Quarrel repeatedly holds the lock for 10 ms and releases it to another goroutine.
 //
 //go:noinline
 func Quarrel(lock *sync.Mutex) {
