@@ -140,7 +140,7 @@ func TestDamagedInTheBrowser(t *testing.T) {
 			file := string(write(t, build(shop), f))
 			at := strings.LastIndex(file, `data-role="profile">`) + 150
 			p := Open(t, chromium, Serve(t, contentTypes[f], "", []byte(file[:at]+"AAAAAAAA"+file[at+8:])))
-			p.Await("document.documentElement.textContent.includes('cannot be read here: it was changed')")
+			p.Await("document.documentElement.textContent.includes('cannot be read: it was changed')")
 			drawn(t, p, white)
 		})
 	}

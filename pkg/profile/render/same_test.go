@@ -28,7 +28,7 @@ process.stdin.on('end', async () => {
 	const all = [];
 	for (const { payload, state } of JSON.parse(input)) {
 		const p = await load({ querySelector: () => ({ textContent: payload }) });
-		const app = new App(p, { draw() {}, say(text) { all.push(text); } }, false), lines = {};
+		const app = new App(p, { draw() {}, showStatus(text) { all.push(text); } }, false), lines = {};
 		app.set(state);
 		for (let i = 0; i < app.tree.size; i++) {
 			const line = app.path(i).join(';');

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	payload "github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render/embed"
 )
 
@@ -81,7 +82,10 @@ func configured(form string) string {
 		words[k] = look.word
 	}
 	config, err := json.Marshal(map[string]any{
-		"version": payload.Version, "palette": palette, "words": words, "smaller": smallerColor, "width": svgWidth, "margin": margin,
+		"version":  payload.Version,
+		"comments": map[string]string{"byThread": meta.By.Comment(meta.ByThread), "asShares": meta.Compared.Comment(meta.AsShares), "quanta": meta.SampleQuanta.Name() + ": "},
+		"labels":   map[string]string{"process": meta.ProcessLabel.Name(), "pid": meta.PIDLabel.Name(), "thread": meta.ThreadLabel.Name()},
+		"palette":  palette, "words": words, "smaller": smallerColor, "width": svgWidth, "margin": margin,
 		"row": frameHeight, "foot": footHeight, "char": charWidth,
 		"change": map[string]any{"more": MoreColor, "less": LessColor, "fresh": NewColor, "same": SameColor},
 		"native": kindNative, "process": kindProcess, "thread": kindThread,

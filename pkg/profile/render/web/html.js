@@ -1,4 +1,4 @@
-// The flame graph in a page: a canvas of the viewport's size, whatever the depth; tables and controls in the DOM.
+// Draws the flame graph in a page, on a canvas of the size of the viewport, which scrolls. Tables and controls are DOM elements.
 
 const make = (name, attributes, ...children) => {
   const e = document.createElement(name);
@@ -54,17 +54,17 @@ class Page {
     if (p.pids.size > 1) this.choice('process', 'Process', [['', 'all']].concat([...p.pids].map(([pid, name]) => [String(pid), name])));
     if (p.labels.length > 0 && p.labels.length <= 500) this.choice('label', 'Label', [['', 'all']].concat(p.labels.map((l) => [l, l.length > 60 ? l.slice(0, 60) + '…' : l])));
     const frames = this.scroller;
-    frames.addEventListener('click', (e) => { const b = this.at(e); if (b) app.open(b); });
+    frames.addEventListener('click', (e) => { const b = this.boxAt(e); if (b) app.openBox(b); });
     frames.addEventListener('mousemove', (e) => {
-      const b = this.at(e);
+      const b = this.boxAt(e);
       this.canvas.style.cursor = b ? 'pointer' : 'default';
-      if (b) this.tell(app.describe(b.tree, b.node, b.smaller, b.value));
+      if (b) this.showDetail(app.describe(b.tree, b.node, b.smaller, b.value));
     });
-    frames.addEventListener('mouseleave', () => this.say(app.summary()));
+    frames.addEventListener('mouseleave', () => this.showStatus(app.summary()));
     frames.addEventListener('scroll', () => this.paint(app));
     window.addEventListener('resize', () => this.draw(app));
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.draw(app));
-    window.addEventListener('keydown', (e) => { if (!this.dialog.open) press(app, e, false); });
+    window.addEventListener('keydown', (e) => { if (!this.dialog.open) handleKey(app, e, false); });
   }
 
   choice(key, label, options) {
@@ -74,7 +74,7 @@ class Page {
     this[key] = select;
   }
 
-  at(event) {
+  boxAt(event) {
     const box = this.canvas.getBoundingClientRect(), x = event.clientX - box.left, line = Math.floor((event.clientY - box.top + this.scroller.scrollTop) / CONFIG.row);
     return this.layout && (this.lines[line] || []).find((b) => x >= b.x && x < b.x + b.width);
   }
@@ -88,12 +88,12 @@ class Page {
     if (this.type) this.type.value = app.profile.types[app.type].type;
     for (const key of ['process', 'label']) if (this[key]) this[key].value = app.state[key];
     this.notes.textContent = app.notes();
-    this.say(app.summary());
+    this.showStatus(app.summary());
     this.table(app);
     if (this.strip) this.drawStrip(app);
   }
 
-  // fitWindow lays out for the window's size, which takes the browser a while: only where something has changed.
+  // fitWindow lays out the boxes for the size of the window. It is slow in browsers, so it is called only after a change.
   fitWindow(app) {
     const room = window.innerHeight - this.scroller.getBoundingClientRect().top - window.scrollY - 40;
     this.spacer.style.height = '0';
@@ -106,7 +106,7 @@ class Page {
     this.scroller.style.height = Math.min(Math.max(200, room), layout.lines * CONFIG.row) + 'px';
   }
 
-  // reveal scrolls to the selected frame, or to a sandwich's middle.
+  // reveal scrolls to the selected frame, or to the middle of a sandwich.
   reveal(app) {
     const chosen = app.selected ? this.layout.boxes.find((b) => b.tree === app.selected.tree && b.node === app.selected.node) : null;
     const line = chosen ? chosen.line : app.callers ? this.layout.boxes.find((b) => b.tree === app.tree).line : -1;
@@ -114,7 +114,7 @@ class Page {
     if (line >= 0 && (top < s.scrollTop || top + CONFIG.row > s.scrollTop + s.clientHeight)) s.scrollTop = Math.max(0, top - s.clientHeight / 2);
   }
 
-  // paint draws the lines that are in view.
+  // paint draws the visible lines.
   paint(app) {
     const s = this.scroller, scale = window.devicePixelRatio || 1, width = Math.max(200, s.clientWidth), height = Math.max(CONFIG.row, s.clientHeight);
     if (this.canvas.width !== Math.round(width * scale) || this.canvas.height !== Math.round(height * scale)) {
@@ -124,7 +124,7 @@ class Page {
       this.canvas.style.height = height + 'px';
     }
     const g = this.canvas.getContext('2d'), first = Math.floor(s.scrollTop / CONFIG.row), last = Math.ceil((s.scrollTop + height) / CONFIG.row);
-    this.used = {}; // what the canvas draws with; unknown after a change of its size
+    this.used = {}; // current styles of the canvas; unknown after a change of its size
     g.setTransform(scale, 0, 0, scale, 0, 0);
     g.clearRect(0, 0, width, height);
     for (let line = first; line <= last; line++) {
@@ -132,17 +132,17 @@ class Page {
     }
   }
 
-  // paintBox sets what the canvas draws with only where that changes: it is slow, and boxes are many.
+  // paintBox draws a box. It sets only styles that differ from the current ones, because setting them is slow.
   paintBox(app, g, b, y) {
     const frame = b.tree.frame[b.node], hit = app.matches && app.matches[frame] && !b.smaller;
-    this.use(g, 'globalAlpha', b.above ? 0.6 : 1);
-    this.use(g, 'fillStyle', b.smaller ? CONFIG.smaller : hit ? '#7b2fd6' : app.fill(b.tree, b.node));
+    this.setStyle(g, 'globalAlpha', b.above ? 0.6 : 1);
+    this.setStyle(g, 'fillStyle', b.smaller ? CONFIG.smaller : hit ? '#7b2fd6' : app.fill(b.tree, b.node));
     g.fillRect(b.x, y, b.width > 0.8 ? b.width - 0.5 : 0.3, CONFIG.row - 1);
     const label = b.width < 26 ? '' : b.smaller ? fitSmaller(b.smaller, b.width) : fit(app.profile.frames[frame].name, b.width);
     if (label) {
-      this.use(g, 'globalAlpha', 1);
-      this.use(g, 'font', (b.tree.inlined[b.node] && !b.smaller ? 'italic ' : '') + '12px monospace');
-      this.use(g, 'fillStyle', hit ? '#ffffff' : '#000000');
+      this.setStyle(g, 'globalAlpha', 1);
+      this.setStyle(g, 'font', (b.tree.inlined[b.node] && !b.smaller ? 'italic ' : '') + '12px monospace');
+      this.setStyle(g, 'fillStyle', hit ? '#ffffff' : '#000000');
       g.fillText(label, b.x + 3, y + 12);
     }
     if (app.selected && app.selected.tree === b.tree && app.selected.node === b.node && !b.smaller) {
@@ -152,20 +152,20 @@ class Page {
     }
   }
 
-  use(g, what, value) { if (this.used[what] !== value) g[what] = this.used[what] = value; }
+  setStyle(g, what, value) { if (this.used[what] !== value) g[what] = this.used[what] = value; }
 
-  tell(text) { this.detail.textContent = text; }
-  say(text) { this.tell(text || this.hint); }
+  showDetail(text) { this.detail.textContent = text; }
+  showStatus(text) { this.showDetail(text || this.hint); }
 
-  // table lists functions of all frames in the tree, the matching ones alone while something is searched for. Of a
-  // difference it lists changes, those that are certain, by their size.
+  // table lists the functions in the tree, or during a search those that match. For a difference it lists the significant changes
+  // by size.
   table(app) {
     if (!this.functions.open) return;
     const t = app.tree, n = app.profile.frames.length, f = app.profile.frames, d = app.profile.diff;
-    let { flat, cum } = functions(t, n), text = (v) => share(v, app.whole), size = (v) => v, shown = (i) => cum[i] > 0;
+    let { flat, cum } = functionValues(t, n), text = (v) => share(v, app.whole), size = (v) => v, shown = (i) => cum[i] > 0;
     if (d) {
-      const other = functions(t, n, t.otherSelf, t.other), both = (mine, theirs) => Array.from(mine, (v, i) => app.change(v, theirs[i])), delta = ([a, b]) => b - a * d.scale;
-      [flat, cum, text, size] = [both(flat, other.flat), both(cum, other.cum), (c) => app.changeText(c), (c) => (certain(d, c) ? Math.abs(delta(c)) : 0)];
+      const other = functionValues(t, n, t.otherSelf, t.other), both = (mine, theirs) => Array.from(mine, (v, i) => app.change(v, theirs[i])), delta = ([a, b]) => b - a * d.scale;
+      [flat, cum, text, size] = [both(flat, other.flat), both(cum, other.cum), (c) => app.changeText(c), (c) => (isSignificant(d, c) ? Math.abs(delta(c)) : 0)];
       shown = (i) => size(flat[i]) > 0 || size(cum[i]) > 0;
     }
     const all = f.map((_, i) => i).filter((i) => shown(i) && i !== app.profile.all && (!app.matches || app.matches[i]));
@@ -179,7 +179,7 @@ class Page {
     if (all.length > ROWS) this.rows.append(make('tr', {}, make('td', { colspan: 3 }, all.length - ROWS + ' more: search to see them')));
   }
 
-  // The strip shows how much was sampled when; a range of it is chosen with the mouse or in the fields.
+  // makeStrip makes the strip that shows the samples over time. A range is selected with the mouse or in the fields.
   makeStrip() {
     this.strip = make('canvas', { 'data-role': 'strip', height: STRIP, role: 'img', 'aria-label': 'Samples over time; drag to choose a range' });
     this.from = make('input', { type: 'number', 'data-role': 'from', min: 0, step: 10 });
@@ -215,7 +215,7 @@ class Page {
     this.to.value = s.to;
   }
 
-  ask(key, label, value) {
+  prompt(key, label, value) {
     const field = make('input', { 'aria-label': label, placeholder: label }), form = make('form', { method: 'dialog' }, make('label', {}, label + ' ', field));
     field.value = value;
     this.dialog.replaceChildren(form);
@@ -239,6 +239,6 @@ async function run() {
   window.addEventListener('hashchange', () => app.restore());
   document.documentElement.setAttribute('data-ready', Math.round(performance.now()));
 }
-const failed = (e) => document.querySelector('[data-role=still]').prepend('The picture is as drawn; the profile in it cannot be read here: ' + e.message);
+const failed = (e) => document.querySelector('[data-role=still]').prepend('This is a static picture: the embedded profile cannot be read: ' + e.message);
 if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', () => run().catch(failed));
 else run().catch(failed);

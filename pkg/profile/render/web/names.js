@@ -1,26 +1,26 @@
-// Names and numbers as pkg/profile/render writes them: label.go, frame.go, color.go, text.go.
+// Names, numbers and colours, the same as in pkg/profile/render: label.go, frame.go, color.go, text.go.
 
-// printable replaces control characters and those that change the direction of what follows.
+// printable replaces control characters and characters that change the direction of text.
 function printable(s) {
   return s.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]/g, '\ufffd');
 }
 
 function base(path) { return path.slice(path.lastIndexOf('/') + 1); }
 
-// shortName leaves out the type arguments of Go's generic functions.
+// shortName removes the type arguments of generic Go functions.
 function shortName(name, file) {
   const open = name.indexOf('['), end = name.lastIndexOf(']');
   return open <= 0 || end < open || !file.endsWith('.go') ? name : name.slice(0, open) + '[...]' + name.slice(end + 1);
 }
 
-// moduleOf is a Go function's package, and of any other the file that its code is in.
+// moduleOf returns the package of a Go function, or the object file of any other.
 function moduleOf(name, file, object) {
   if (!file.endsWith('.go')) return object;
   const head = name.split(/[[(]/, 1)[0], slash = head.lastIndexOf('/') + 1, dot = head.indexOf('.', slash);
   return dot < 0 ? head : head.slice(0, dot);
 }
 
-// fit shortens a name to the characters that a width has room for: template arguments first, then from the left.
+// fit shortens a name to a width in pixels: it drops template arguments first, then characters on the left.
 function fit(name, width) {
   const room = Math.floor((width - 6) / CONFIG.char);
   if (room < 3) return '';
@@ -29,7 +29,7 @@ function fit(name, width) {
   return runes.length <= room ? runes.join('') : '…' + runes.slice(runes.length - room + 1).join('');
 }
 
-// fitSmaller is the label of frames that are drawn together: whole, the number alone, or none.
+// fitSmaller returns the label of n frames that are drawn as one: in full, the number alone, or ''.
 function fitSmaller(n, width) { return ['(' + n + ' smaller)', '(' + n + ')'].find((label) => fit(label, width) === label) || ''; }
 
 function withoutTemplateArguments(name) {
@@ -46,14 +46,14 @@ function withoutTemplateArguments(name) {
 
 const encoder = new TextEncoder();
 
-// hash is FNV-1a.
+// hash returns the 32-bit FNV-1a hash.
 function hash(text) {
   let h = 0x811c9dc5;
   for (const byte of encoder.encode(text)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
   return h;
 }
 
-// colorOf is a frame's colour: its name chooses one of its kind's; of a dependency's, its module chooses the tint.
+// colorOf returns the colour of a frame. Its kind and name select it, and for dependencies its module.
 function colorOf(frame) {
   if (!frame.color) {
     const all = CONFIG.palette[frame.kind] || CONFIG.palette[0], shades = CONFIG.palette[0].length;
@@ -82,16 +82,17 @@ function quantity(value, unit) {
 
 function share(part, whole) { return (whole ? 100 * part / whole : 0).toFixed(2) + '%'; }
 
-// certain tells whether a change is more than two samplings would differ by, as pkg/profile/diff does.
-function certain(d, [before, after]) {
+// isSignificant reports whether a change is larger than two profiles of the same program would differ by chance, as in
+// pkg/profile/diff.
+function isSignificant(d, [before, after]) {
   const delta = after - before * d.scale, variance = Math.abs(after) * d.quantum[1] + Math.abs(before) * d.quantum[0] * d.scale * d.scale;
   return delta !== 0 && delta * delta > 9 * variance;
 }
 
-// changeFill is the colour of a change.
+// changeFill returns the colour of a change.
 function changeFill(d, [before, after]) {
   const c = CONFIG.change, delta = after - before * d.scale;
-  if (!certain(d, [before, after])) return c.same;
+  if (!isSignificant(d, [before, after])) return c.same;
   if (before === 0) return c.fresh;
   const strength = 0.2 + 0.8 * Math.min(1, 2 * Math.abs(delta) / Math.max(after, before * d.scale));
   return '#' + (delta > 0 ? c.more : c.less).map((v) => Math.round(255 + (v - 255) * strength).toString(16).padStart(2, '0')).join('');

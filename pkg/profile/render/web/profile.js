@@ -1,6 +1,6 @@
-// The profile in the file: its columns as pkg/profile/render/embed describes them.
+// Decodes the embedded profile. pkg/profile/render/embed describes its columns.
 
-// Reader reads varints. Numbers above 2^53 lose digits; only addresses are that large, and they are skipped.
+// Reader reads varints. Numbers above 2^53 lose precision. Only addresses are that large, and they are skipped.
 class Reader {
   constructor(bytes) { this.bytes = bytes; this.at = 0; }
   uint() {
@@ -17,7 +17,7 @@ class Reader {
     return v % 2 ? -(v + 1) / 2 : v / 2;
   }
   skip(n) { while (n-- > 0) this.uint(); }
-  // Most numbers are one byte, and columns are long: the loop keeps that short, and always fills the same kind of array.
+  // uints has a fast path for numbers of one byte, which are the most common, and always returns the same type of array.
   uints(n) {
     const bytes = this.bytes, into = new Float64Array(n);
     let at = this.at;
@@ -52,7 +52,7 @@ class Reader {
 
 const HEADER = 56;
 
-// load finds the profile under an element and inflates it.
+// load finds the embedded profile under an element and decodes it.
 async function load(root) {
   const text = root.querySelector('[data-role=profile]').textContent;
   const raw = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -61,13 +61,13 @@ async function load(root) {
   return decode(new Uint8Array(await new Response(stream).arrayBuffer()));
 }
 
-// check compares version, length and, where the page may compute one, digest.
+// check verifies version, length and, where the browser provides crypto, digest.
 async function check(raw) {
   const header = new TextDecoder().decode(raw.subarray(0, 8)), version = /^kpprof([1-9])\n$/.exec(header);
   if (!version) throw new Error('it has no header');
   if (version[1] > CONFIG.version) throw new Error('it was made by a newer version of kubectl pprof');
   const view = new DataView(raw.buffer), length = raw.length < HEADER ? -1 : Number(view.getBigUint64(8, true));
-  if (length !== raw.length - HEADER) throw new Error('it is not complete');
+  if (length !== raw.length - HEADER) throw new Error('it was cut off');
   if (!globalThis.crypto || !crypto.subtle) return;
   const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', raw.subarray(HEADER)));
   if (sum.some((byte, i) => byte !== raw[24 + i])) throw new Error('it was changed');
@@ -98,13 +98,13 @@ function decode(bytes) {
   return p;
 }
 
-// decodeLocations gives each location its frames, outermost call first. Equal frames have one number, in the order of names.
+// decodeLocations decodes the frames of each location, outermost call first. Equal frames have the same number.
 function decodeLocations(r, p, name, file, starts, mappings) {
   const n = r.uint();
   const mapping = r.deltas(n, 0);
   r.skip(2 * n);
   const counts = r.uints(n), lines = counts.reduce((a, b) => a + b, 0);
-  const fns = r.deltas(lines, 0), numbers = r.ints(lines), last = new Map();
+  const fns = r.deltas(lines, 0), numbers = r.ints(lines), last = new Map(); // last line of each function
   for (let i = 0; i < lines; i++) {
     const fn = fns[i], before = last.has(fn) ? last.get(fn) : fn ? starts[fn - 1] : 0;
     last.set(fn, numbers[i] += before);
@@ -140,9 +140,9 @@ function decodeLocations(r, p, name, file, starts, mappings) {
     first[l + 1] = all.length;
   }
   p.frames = frames;
-  // A location's frames are those from first to the next one's.
+  // The frames of location l are those from first[l] to first[l + 1], exclusive.
   p.locations = { n, first, frames: Int32Array.from(all), inlined: Uint8Array.from(inlined) };
-  // One frame for each location and no two the same: then the tree of locations is that of frames.
+  // If each location has one frame and all are different, the tree of locations is also that of frames.
   p.plain = first.every((at, l) => at === l) && frames.length === n + 1;
 }
 
@@ -172,11 +172,12 @@ function decodeSamples(r, p, text) {
       if (r.uint()) {
         const values = Array.from({ length: r.uint() }, () => r.int());
         r.skip(r.uint());
-        if (key === 'pid') set.pid = values[0];
+        if (key === CONFIG.labels.pid) set.pid = values[0];
       } else {
         const values = Array.from({ length: r.uint() }, text);
-        if (key === 'process' || key === 'thread') set[key] = values[0];
-        if (key !== 'process') for (const v of values) set.labels.push(printable(key) + '=' + printable(v));
+        if (key === CONFIG.labels.process) set.process = values[0];
+        if (key === CONFIG.labels.thread) set.thread = values[0];
+        if (key !== CONFIG.labels.process) for (const v of values) set.labels.push(printable(key) + '=' + printable(v));
       }
     }
     return set;
@@ -196,18 +197,19 @@ function decodeSamples(r, p, text) {
   }
   p.pids = new Map();
   for (const s of sets) p.pids.set(s.pid, printable(s.process) + ' (' + s.pid + ')');
-  p.threads = p.comments.includes('by: thread');
+  p.threads = p.comments.includes(CONFIG.comments.byThread);
   p.labels = [...new Set(sets.flatMap((s) => s.labels))].sort();
   p.diff = difference(p);
 }
 
-// difference tells whether a profile holds two to be compared, as pkg/profile/diff writes it: what one sample of each stands for, and
-// by what values before are multiplied to be compared with those after.
+// difference returns how to compare the two sides of a profile that pkg/profile/diff has written, else null: the indices of their
+// values, what one sample of each stands for, and the factor by which values before are multiplied for the comparison.
 function difference(p) {
-  const said = p.comments.map((c) => /^one sample stands for: before ([\d.e+]+), after ([\d.e+]+)$/.exec(c)).find((m) => m);
-  if (!said) return null;
+  const comment = p.comments.find((c) => c.startsWith(CONFIG.comments.quanta));
+  const quanta = comment && /^before (\S+), after (\S+)$/.exec(comment.slice(CONFIG.comments.quanta.length));
+  if (!quanta) return null;
   const [before, after] = ['before', 'after'].map((name) => p.types.findIndex((t) => t.type === name)), sum = (i) => p.values[i].reduce((a, b) => a + b, 0);
   if (before < 0 || after < 0) return null;
-  const shares = p.comments.includes('compared: as shares'), totals = [sum(before), sum(after)];
-  return { before, after, shares, quantum: [+said[1], +said[2]], scale: shares && totals[0] && totals[1] ? totals[1] / totals[0] : 1 };
+  const shares = p.comments.includes(CONFIG.comments.asShares), totals = [sum(before), sum(after)];
+  return { before, after, shares, quantum: [+quanta[1], +quanta[2]], scale: shares && totals[0] && totals[1] ? totals[1] / totals[0] : 1 };
 }

@@ -1,9 +1,9 @@
-// App holds what is shown and how: the tree of the moment, zoom, search, filters. A view draws it.
+// App holds the state: filters, search, zoom, and the tree that results. A view draws it.
 
 const LINK_LIMIT = 8000;
 const EMPTY = { type: '', from: '', to: '', process: '', label: '', find: '', sandwich: '', focus: '', module: '', hide: '', 'hide-module': '', recursion: '', wrappers: '', inverted: '', weight: '', zoom: [] };
 
-// What expressions are tested against: a function's name; the object file that its code is in, and a Go function's package.
+// Texts of a frame that expressions are matched against: the function's name; the path of the object file and the Go package.
 const byFunction = (f) => (f.kind < CONFIG.process ? [f.name] : []);
 const byModule = (f) => (f.kind < CONFIG.process ? [f.object].concat(f.file.endsWith('.go') ? [f.module] : []).filter((text) => text) : []);
 
@@ -17,11 +17,11 @@ class App {
     this.hit = -1;
     this.cache = {};
     this.selected = null;
-    this.laid = null; // the layout of the moment: a search does not change it
+    this.currentLayout = null;
   }
 
-  // set changes the state, makes the trees anew that depend on it, and draws. An expression that is none changes nothing.
-  // A node is given where it is known which one the zoom's path means; it is selected.
+  // set changes the state, rebuilds the trees that depend on it and draws. After an error, such as an invalid expression, the state
+  // is as before, and it returns false. The node that the path of the zoom stands for is given if known, and is selected.
   set(changes, node = -1) {
     const before = this.state;
     this.state = { ...before, ...changes };
@@ -30,15 +30,15 @@ class App {
     } catch (e) {
       this.state = before;
       this.rebuild(-1);
-      this.view.say(e.message);
+      this.view.showStatus(e.message);
       return false;
     }
     this.selected = node < 0 ? null : { tree: this.tree, node: this.zoom };
     this.save();
     this.view.draw(this);
-    if (this.selected) this.view.say(this.describe(this.tree, this.zoom));
+    if (this.selected) this.view.showStatus(this.describe(this.tree, this.zoom));
     const tree = this.tree;
-    setTimeout(() => prepare(tree, this.profile.frames.length), 50);
+    setTimeout(() => indexNodes(tree, this.profile.frames.length), 50);
     return true;
   }
 
@@ -49,44 +49,44 @@ class App {
     this.unit = p.types[this.type].unit;
     const key = JSON.stringify({ ...s, zoom: '', find: '' }), same = this.cache.shape === key;
     if (!same) {
-      this.shape();
+      this.buildTree();
       this.cache.shape = key;
     }
     this.zoom = same && node >= 0 ? node : this.resolve(s.zoom);
-    this.find(key);
+    this.updateSearch(key);
   }
 
-  // once tells whether a step has to be taken anew, for what it depends on has changed.
-  once(step, on) {
+  // changed reports whether the inputs of a step differ from those of the last call.
+  changed(step, on) {
     const key = JSON.stringify(on);
     if (this.cache[step] === key) return false;
     this.cache[step] = key;
     return true;
   }
 
-  shape() {
+  buildTree() {
     const s = this.state, p = this.profile, weight = !!s.weight;
     this.cache.shape = '';
-    if (this.once('base', [this.type, s.from, s.to, s.process, s.label, weight])) {
+    if (this.changed('base', [this.type, s.from, s.to, s.process, s.label, weight])) {
       const from = s.from === '' ? -Infinity : +s.from, to = s.to === '' ? Infinity : +s.to, timed = s.from !== '' || s.to !== '';
       this.base = baseTree(p, this.type, (i) =>
         (!timed || (p.time[i] > 0 && p.time[i] - 1 >= from && p.time[i] - 1 < to)) && (s.process === '' || String(p.sets[p.set[i]].pid) === s.process) && (s.label === '' || p.sets[p.set[i]].labels.includes(s.label)), weight);
     }
     let t = this.base;
     const finish = (b) => b.finish(ranks(p), weight);
-    // In this order pkg/profile/filter does the same.
-    if (s.focus) t = finish(focused(t, this.matching(s.focus, byFunction)));
-    if (s.module) t = finish(focused(t, this.matching(s.module, byModule)));
+    // The order is the same as in pkg/profile/filter.
+    if (s.focus) t = finish(focus(t, this.matching(s.focus, byFunction)));
+    if (s.module) t = finish(focus(t, this.matching(s.module, byModule)));
     const drop = s.hide && this.matching(s.hide, byFunction), module = s['hide-module'] && this.matching(s['hide-module'], byModule);
-    if (drop || module || s.recursion) t = finish(without(t, (_, f) => (drop && drop[f]) || (module && module[f]), !!s.recursion));
-    if (s.wrappers) { const of = t; t = finish(without(t, (i) => wrapper(of, i), false)); }
-    if (s.inverted && !s.sandwich) t = finish(inverted(t));
+    if (drop || module || s.recursion) t = finish(removeFrames(t, (_, f) => (drop && drop[f]) || (module && module[f]), !!s.recursion));
+    if (s.wrappers) { const source = t; t = finish(removeFrames(t, (i) => isWrapper(source, i), false)); }
+    if (s.inverted && !s.sandwich) t = finish(invert(t));
     this.whole = t.total[0];
     this.wholeOther = t.other ? t.other[0] : 0;
     this.callers = null;
     if (s.sandwich) {
-      const frame = this.frameCalled(t, s.sandwich);
-      if (frame < 0) throw new Error('no function here is called ' + s.sandwich);
+      const frame = this.frameNamed(t, s.sandwich);
+      if (frame < 0) throw new Error('no function is named ' + s.sandwich);
       const both = sandwich(t, frame);
       t = finish(both.callees);
       this.callers = finish(both.callers);
@@ -94,7 +94,7 @@ class App {
     this.tree = t;
   }
 
-  // matching tests an expression once per frame, not per node. Small letters match capitals too.
+  // matching returns a flag for each frame: whether a text of it matches. Expressions in lower case ignore case.
   matching(expression, texts = (f) => [f.name]) {
     let re;
     try {
@@ -105,8 +105,8 @@ class App {
     return Uint8Array.from(this.profile.frames, (f, i) => (i !== this.profile.all && texts(f).some((text) => re.test(text)) ? 1 : 0));
   }
 
-  frameCalled(t, name) {
-    const { cum } = functions(t, this.profile.frames.length);
+  frameNamed(t, name) {
+    const { cum } = functionValues(t, this.profile.frames.length);
     let best = -1;
     this.profile.frames.forEach((f, i) => { if (f.name === name && cum[i] > 0 && (best < 0 || cum[i] > cum[best])) best = i; });
     return best;
@@ -126,7 +126,7 @@ class App {
     return names.reverse();
   }
 
-  // resolve finds the node whose callers' names end like the path; the one at the path's depth, else the widest.
+  // resolve returns the node whose callers' names end with the path: the one at the depth of the path, else the widest.
   resolve(path) {
     const t = this.tree;
     let best = 0, exact = false;
@@ -144,9 +144,9 @@ class App {
     return best;
   }
 
-  find(shape) {
+  updateSearch(shape) {
     const s = this.state;
-    if (!this.once('find', [shape, s.find])) return;
+    if (!this.changed('find', [shape, s.find])) return;
     this.matches = null;
     this.hits = [];
     this.hit = -1;
@@ -155,10 +155,10 @@ class App {
     this.matches = this.matching(s.find);
     this.found = search(this.tree, this.matches);
     this.hits = this.found.hits;
-    this.once('find', [shape, s.find]);
+    this.changed('find', [shape, s.find]);
   }
 
-  // summary says what was found: how many places, with what they call, and alone.
+  // summary returns the result of the search: the number of places and their shares.
   summary() {
     const f = this.found, all = this.tree.total[0];
     if (!this.matches) return '';
@@ -166,16 +166,16 @@ class App {
       (this.hit >= 0 ? ' · ' + (this.hit + 1) + ' of ' + f.hits.length + ': ' + this.describe(this.tree, f.hits[this.hit]) : '');
   }
 
-  // step goes to the next match or the previous, and zooms where it would be too narrow to see.
+  // step selects the next or previous match, and zooms in if it would be too narrow.
   step(by) {
-    if (!this.hits.length) return this.view.say(this.state.find ? this.summary() : 'Nothing is searched for: press /');
+    if (!this.hits.length) return this.view.showStatus(this.state.find ? this.summary() : 'No search: press / to start one');
     this.hit = (this.hit + by + this.hits.length + (this.hit < 0 && by < 0 ? 1 : 0)) % this.hits.length;
     const node = this.hits[this.hit], t = this.tree, inside = node >= this.zoom && node < t.end[this.zoom];
     if (!inside || t.total[node] / t.total[this.zoom] < 0.01) {
       if (t.total[node] > 0) this.set({ zoom: this.path(node) }, node);
     }
     this.select(t, node);
-    this.view.say(this.summary());
+    this.view.showStatus(this.summary());
   }
 
   describe(t, node, smaller, value) {
@@ -193,33 +193,33 @@ class App {
 
   changeOf(t, node) { return this.change(t.total[node], t.other[node]); }
 
-  // change is a value before and after, of that of the type shown and the other.
+  // change returns [before, after] for the value that is shown and the other one.
   change(shown, other) { return this.type === this.profile.diff.after ? [other, shown] : [shown, other]; }
 
   changeText([before, after]) {
     const d = this.profile.diff, sum = this.change(this.whole, this.wholeOther), delta = after - before * d.scale;
     const amount = (v, of) => quantity(v, this.unit) + ' (' + share(v, of) + ')', sign = delta > 0 ? '+' : '';
-    const by = !certain(d, [before, after]) ? 'within the noise of sampling' : before === 0 ? 'new' : after === 0 ? 'removed' : sign + (d.shares ? share(delta, sum[1]) : quantity(Math.round(delta), this.unit));
+    const by = !isSignificant(d, [before, after]) ? 'within the noise of sampling' : before === 0 ? 'new' : after === 0 ? 'removed' : sign + (d.shares ? share(delta, sum[1]) : quantity(Math.round(delta), this.unit));
     return 'before ' + amount(before, sum[0]) + ', after ' + amount(after, sum[1]) + ': ' + by;
   }
 
   select(t, node) {
     this.selected = { tree: t, node };
     this.view.draw(this);
-    this.view.say(this.describe(t, node));
+    this.view.showStatus(this.describe(t, node));
   }
 
-  // layout places what is shown, each box on a line counted from the top. Frames narrower than least pixels are drawn
-  // together with their neighbours.
+  // layout returns the boxes to draw, each with its line, counted from the top. Frames narrower than least pixels are joined with
+  // their neighbours. The layout is kept until tree, zoom or width change.
   layout(width, rootBelow, least) {
     const key = [this.tree, this.zoom, this.callers, width];
-    if (!this.laid || key.some((part, i) => part !== this.laid.key[i])) this.laid = { key, ...this.place(width, rootBelow, least) };
-    return this.laid;
+    if (!this.currentLayout || key.some((part, i) => part !== this.currentLayout.key[i])) this.currentLayout = { key, ...this.place(width, rootBelow, least) };
+    return this.currentLayout;
   }
 
   place(width, rootBelow, least) {
-    const t = this.tree, down = boxes(t, this.zoom, width, least);
-    const up = this.callers ? boxes(this.callers, 0, width, least).slice(1) : [];
+    const t = this.tree, down = layoutBoxes(t, this.zoom, width, least);
+    const up = this.callers ? layoutBoxes(this.callers, 0, width, least).slice(1) : [];
     const highest = (all) => all.reduce((rows, b) => Math.max(rows, b.row), 0);
     const above = highest(up), below = highest(down);
     for (const b of up) [b.tree, b.line] = [this.callers, above - b.row];
@@ -227,7 +227,7 @@ class App {
     return { boxes: up.concat(down), lines: above + below + 1 };
   }
 
-  // notes say what is shown if it is not simply all.
+  // notes describes the filters and the zoom, or returns ''.
   notes() {
     const s = this.state, parts = [];
     for (const key of ['label', 'sandwich', 'focus', 'module', 'hide', 'hide-module', 'find']) if (s[key]) parts.push(key + ' ' + s[key]);
@@ -238,21 +238,21 @@ class App {
     return parts.length ? parts.join(' · ') + ' · 0 zooms out, Escape resets' : '';
   }
 
-  // open zooms to a box that was clicked; a run of small ones opens what they are called by.
-  open(b) {
-    if (!b.tree.total[b.node]) return this.view.say(this.describe(b.tree, b.node) + ' · t shows the other side');
+  // openBox zooms to a box that was clicked, or to the caller of a run of narrow frames.
+  openBox(b) {
+    if (!b.tree.total[b.node]) return this.view.showStatus(this.describe(b.tree, b.node) + ' · t shows the other side');
     if (b.tree !== this.tree) return this.set({ sandwich: this.name(b.tree, b.node), zoom: [] });
     const above = b.tree.parent[b.node], node = b.smaller && above !== this.zoom ? above : b.node;
     return this.set({ zoom: this.path(node) }, node);
   }
 
-  // The link follows when the picture is drawn: browsers take their time for it.
+  // save updates the link after drawing, because that is slow in browsers.
   save() {
     clearTimeout(this.saving);
     this.saving = setTimeout(() => this.saveLink());
   }
 
-  // The link names the state; of a deep stack the end alone, if the whole is too long.
+  // saveLink puts the state into the fragment of the URL. If that gets too long, only the end of the zoom's path.
   saveLink() {
     const link = () => {
       const q = new URLSearchParams();
@@ -272,7 +272,7 @@ class App {
     try {
       history.replaceState(null, '', text ? '#' + text : location.pathname + location.search);
     } catch (e) {
-      // A page in a sandbox has no history of its own.
+      // Sandboxed pages have no history.
     }
   }
 

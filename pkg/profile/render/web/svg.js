@@ -1,5 +1,5 @@
-// The flame graph in an SVG: frames drawn anew as paths, one for each colour, for elements are what is slow. Their
-// coordinates are tenths of a pixel: whole numbers are quicker to write.
+// Draws the flame graph in an SVG file: one path for each colour, because many elements are slow. Coordinates are in tenths of a
+// pixel, because integers are faster to format.
 
 const root = document.currentScript ? document.currentScript.ownerSVGElement : document.documentElement;
 const alone = root === document.documentElement;
@@ -32,10 +32,10 @@ class Picture {
     this.frames.setAttribute('tabindex', '0');
     this.frames.setAttribute('aria-label', 'Flame graph; arrow keys move, Enter zooms, ? lists the keys');
     this.frames.setAttribute('cursor', 'pointer');
-    this.frames.addEventListener('click', (e) => { const b = this.at(e); if (b) app.open(b); });
-    this.frames.addEventListener('mousemove', (e) => { const b = this.at(e); if (b) this.tell(app.describe(b.tree, b.node, b.smaller, b.value)); });
-    this.frames.addEventListener('mouseleave', () => this.say(app.summary()));
-    (alone ? window : root).addEventListener('keydown', (e) => press(app, e, true));
+    this.frames.addEventListener('click', (e) => { const b = this.boxAt(e); if (b) app.openBox(b); });
+    this.frames.addEventListener('mousemove', (e) => { const b = this.boxAt(e); if (b) this.showDetail(app.describe(b.tree, b.node, b.smaller, b.value)); });
+    this.frames.addEventListener('mouseleave', () => this.showStatus(app.summary()));
+    (alone ? window : root).addEventListener('keydown', (e) => handleKey(app, e, true));
     let x = CONFIG.width - CONFIG.margin;
     for (const [key, label, act, what] of ACTIONS.filter((a) => a[1]).reverse()) {
       const b = element('text', { x, y: 24, 'text-anchor': 'end', fill: '#0b57d0', role: 'button', tabindex: 0, cursor: 'pointer', 'aria-label': what + ', key ' + key }, label);
@@ -46,7 +46,7 @@ class Picture {
     }
   }
 
-  at(event) {
+  boxAt(event) {
     const m = this.frames.getScreenCTM().inverse(), p = new DOMPoint(event.clientX, event.clientY).matrixTransform(m);
     const line = Math.floor(p.y / CONFIG.row);
     return this.layout && this.layout.boxes.find((b) => b.line === line && p.x >= b.x && p.x < b.x + b.width);
@@ -70,7 +70,7 @@ class Picture {
     this.frames.replaceChildren(all);
     this.resize(layout.lines);
     this.note.textContent = app.notes() || 'Every frame is in the file: click to zoom, / to search, ? for more.';
-    this.say(app.summary());
+    this.showStatus(app.summary());
   }
 
   resize(lines) {
@@ -81,11 +81,11 @@ class Picture {
     this.foot.setAttribute('transform', 'translate(' + CONFIG.margin + ' ' + (this.head + rows) + ')');
   }
 
-  tell(text) { this.detail.textContent = fit(text, this.width * 2).length > this.width / CONFIG.char ? text.slice(0, Math.floor(this.width / CONFIG.char)) : text; }
-  say(text) { this.tell(text || this.hint); }
+  showDetail(text) { this.detail.textContent = fit(text, this.width * 2).length > this.width / CONFIG.char ? text.slice(0, Math.floor(this.width / CONFIG.char)) : text; }
+  showStatus(text) { this.showDetail(text || this.hint); }
 
   // ask shows a field; Enter sets the value, Escape leaves it.
-  ask(key, label, value) {
+  prompt(key, label, value) {
     const box = element('foreignObject', { x: CONFIG.margin, y: 4, width: 520, height: 30 }), input = document.createElementNS('http://www.w3.org/1999/xhtml', 'input');
     input.setAttribute('aria-label', label);
     input.setAttribute('placeholder', label);
@@ -127,6 +127,6 @@ async function run() {
   if (alone) window.addEventListener('hashchange', () => app.restore());
   root.setAttribute('data-ready', Math.round(performance.now()));
 }
-const failed = (e) => { part('detail').textContent = 'The picture is as drawn; the profile in it cannot be read here: ' + e.message; };
+const failed = (e) => { part('detail').textContent = 'This is a static picture: the embedded profile cannot be read: ' + e.message; };
 if (document.readyState === 'complete') run().catch(failed);
 else window.addEventListener('load', () => run().catch(failed));

@@ -1,8 +1,8 @@
-// Trees of frames, and those that are made of them: focused, inverted, with frames left out.
+// Trees of frames, and operations that make new trees: focus, invert, remove frames.
 
-// Builder merges paths from the root to a tree. Node 0 is the root; a parent's number is below its children's.
+// Builder merges paths from the root into a tree. Node 0 is the root; parents have lower numbers than their children.
 class Builder {
-  // other tells whether nodes have a second value: that of the other profile in a difference.
+  // With other, nodes have a second value: of the other profile in a difference.
   constructor(rootFrame, other) {
     this.size = 1;
     this.parent = new Int32Array(1024);
@@ -13,6 +13,7 @@ class Builder {
     this.frame[0] = rootFrame;
     this.table = new Int32Array(4096);
   }
+  // slot returns the place of a node in the hash table, or the free place for it.
   slot(parent, frame) {
     const mask = this.table.length - 1;
     let at = (Math.imul(parent, 0x9e3779b1) ^ Math.imul(frame, 0x85ebca6b)) >>> 0;
@@ -22,6 +23,7 @@ class Builder {
     }
     return at;
   }
+  // child returns the child of a node for a frame. It adds new ones.
   child(parent, frame, inlined) {
     const at = this.slot(parent, frame), known = this.table[at];
     if (known) {
@@ -48,7 +50,7 @@ class Builder {
       this[column] = larger;
     }
   }
-  // finish numbers the nodes depth first, siblings by rank or by weight, and leaves out what has no value.
+  // finish returns the tree. Nodes are in depth-first order, siblings by rank or by weight; nodes without a value are left out.
   finish(rank, byWeight) {
     const n = this.size, total = this.self.slice(0, n), other = this.other && this.other.slice(0, n), first = new Int32Array(n), next = new Int32Array(n);
     for (let i = n - 1; i > 0; i--) {
@@ -115,7 +117,7 @@ function sortSiblings(first, next, total) {
   }
 }
 
-// Tree has a column for each property of its nodes, which stand in depth-first order; a subtree ends before end.
+// Tree stores the properties of its nodes as columns. Nodes are in depth-first order; the subtree of node i ends before end[i].
 class Tree {
   constructor(n, other) {
     this.frame = new Int32Array(n);
@@ -144,8 +146,8 @@ class Tree {
   }
 }
 
-// baseTree merges the samples that pick takes, of one type; processes and threads stand below where there are several. In a
-// difference each node also has the value of the type that is not shown.
+// baseTree merges the samples that pick selects, with the values of one type. Processes and threads are levels above the root if
+// there are several. In a difference each node also has the value of the type that is not shown.
 function baseTree(p, type, pick, byWeight) {
   const other = p.diff && p.values[p.diff.before + p.diff.after - type];
   const b = new Builder(p.all, other), { parent, location } = p.stacks, { first, frames, inlined } = p.locations, value = p.values[type];
@@ -185,7 +187,8 @@ function baseTree(p, type, pick, byWeight) {
   return b.finish(ranks(p), byWeight);
 }
 
-// plainTree takes the tree of locations as it is: null if its siblings are not in the order of names, or some have no value.
+// plainTree returns the embedded tree of locations as it is, or null if its siblings are not in the order of names or some nodes
+// have no value.
 function plainTree(p, value, pick) {
   const { parent, location } = p.stacks, n = parent.length, t = new Tree(n), last = new Int32Array(n).fill(-1), rank = ranks(p);
   t.frame[0] = p.all;
@@ -212,7 +215,7 @@ function plainTree(p, value, pick) {
   return t;
 }
 
-// ranks numbers frames in the order of their names.
+// ranks returns the rank of each frame in the order of names.
 function ranks(p) {
   if (!p.ranks || p.ranks.length !== p.frames.length) {
     const order = p.frames.map((_, i) => i), f = p.frames;
@@ -223,43 +226,44 @@ function ranks(p) {
   return p.ranks;
 }
 
-// give adds a node's own values to one of another tree.
-function give(b, at, t, i) {
+// addOwn adds the own values of node i to a node of the builder.
+function addOwn(b, at, t, i) {
   b.self[at] += t.self[i];
   if (b.other) b.other[at] += t.otherSelf[i];
 }
 
-// without leaves out frames, whose callees become their callers', and calls of a function by itself.
-function without(t, drop, recursion) {
+// removeFrames removes the nodes that drop selects and, with recursion, direct recursive calls. Callees of a removed node become
+// children of its parent.
+function removeFrames(t, drop, recursion) {
   const b = new Builder(t.frame[0], t.other), made = new Int32Array(t.size);
-  give(b, 0, t, 0);
+  addOwn(b, 0, t, 0);
   for (let i = 1; i < t.size; i++) {
     const above = made[t.parent[i]], f = t.frame[i];
     made[i] = (drop && drop(i, f)) || (recursion && above && b.frame[above] === f) ? above : b.child(above, f, t.inlined[i]);
-    give(b, made[i], t, i);
+    addOwn(b, made[i], t, i);
   }
   return b;
 }
 
-// wrapper tells a node that does nothing but call one other.
-function wrapper(t, i) {
+// isWrapper reports whether a node only calls one other.
+function isWrapper(t, i) {
   return i > 0 && t.self[i] === 0 && !(t.other && t.otherSelf[i]) && i + 1 < t.end[i] && t.end[i + 1] === t.end[i];
 }
 
-// focused keeps the stacks that go through a matching frame.
-function focused(t, match) {
+// focus keeps the stacks with a matching frame.
+function focus(t, match) {
   const b = new Builder(t.frame[0], t.other), made = new Int32Array(t.size), inside = new Uint8Array(t.size);
   for (let i = 1; i < t.size; i++) {
     const q = t.parent[i];
     inside[i] = inside[q] || match[t.frame[i]];
     made[i] = b.child(made[q], t.frame[i], t.inlined[i]);
-    if (inside[i]) give(b, made[i], t, i);
+    if (inside[i]) addOwn(b, made[i], t, i);
   }
   return b;
 }
 
-// inverted has the functions on top of the stacks at its root, and above each its callers.
-function inverted(t) {
+// invert returns the tree of reversed stacks: the functions on top of the stacks at the root, above each its callers.
+function invert(t) {
   const b = new Builder(t.frame[0], t.other);
   for (let i = 0; i < t.size; i++) {
     const other = t.other ? t.otherSelf[i] : 0;
@@ -268,32 +272,33 @@ function inverted(t) {
   return b;
 }
 
+// addCallers adds the path from a node to the root, below node at of the builder, with the given values.
 function addCallers(b, t, node, at, value, other) {
   for (; node > 0; node = t.parent[node]) at = b.child(at, t.frame[node], t.inlined[node]);
   b.self[at] += value;
   if (b.other) b.other[at] += other;
 }
 
-// sandwich merges all places of a function, those within itself not counted twice: what it calls, and who calls it.
+// sandwich merges all calls of a function and returns the trees of its callees and callers. Recursive calls count once.
 function sandwich(t, frame) {
   const callees = new Builder(frame, t.other), callers = new Builder(frame, t.other), made = new Int32Array(t.size);
   for (let i = 1; i < t.size; i++) {
     if (t.frame[i] !== frame) continue;
     addCallers(callers, t, t.parent[i], 0, t.total[i], t.other ? t.other[i] : 0);
     made[i] = 0;
-    give(callees, 0, t, i);
+    addOwn(callees, 0, t, i);
     const end = t.end[i];
     for (let j = i + 1; j < end; j++) {
       made[j] = callees.child(made[t.parent[j]], t.frame[j], t.inlined[j]);
-      give(callees, made[j], t, j);
+      addOwn(callees, made[j], t, j);
     }
     i = end - 1;
   }
   return { callees, callers };
 }
 
-// functions gives each frame's own value and that with what it calls, recursion counted once.
-function functions(t, count, self = t.self, total = t.total) {
+// functionValues returns the values of each frame alone and with callees. A recursion counts once.
+function functionValues(t, count, self = t.self, total = t.total) {
   const flat = new Float64Array(count), cum = new Float64Array(count), inside = new Int32Array(count);
   for (let i = 0; i < t.size; i++) {
     const f = t.frame[i];
@@ -306,8 +311,8 @@ function functions(t, count, self = t.self, total = t.total) {
   return { flat, cum };
 }
 
-// placesOf lists the nodes of each frame in their order: those of frame f from first[f] to first[f + 1].
-function placesOf(t, count) {
+// nodesByFrame returns the nodes sorted by frame: those of frame f are from first[f] to first[f + 1], exclusive.
+function nodesByFrame(t, count) {
   const first = new Int32Array(count + 2), nodes = new Int32Array(t.size);
   for (let i = 0; i < t.size; i++) first[t.frame[i] + 2]++;
   for (let f = 2; f < first.length; f++) first[f] += first[f - 1];
@@ -315,13 +320,13 @@ function placesOf(t, count) {
   return { first, nodes };
 }
 
-// prepare does what the first search would else wait for.
-function prepare(t, count) { if (!t.places) t.places = placesOf(t, count); }
+// indexNodes builds the index for search. It is called ahead, so that the first search is fast.
+function indexNodes(t, count) { if (!t.places) t.places = nodesByFrame(t, count); }
 
-// search gives the outermost nodes whose frames match, and their values without double counting. It looks at matching
-// nodes only: few, where a profile is large.
+// search returns the outermost nodes whose frames match, and the sums of their values, without counting nested ones twice. It visits
+// only matching nodes.
 function search(t, match) {
-  prepare(t, match.length);
+  indexNodes(t, match.length);
   const { first, nodes } = t.places, hits = [];
   let n = 0, inclusive = 0, self = 0, end = 0;
   for (let f = 0; f < match.length; f++) if (match[f]) n += first[f + 1] - first[f];
@@ -342,9 +347,9 @@ function search(t, match) {
   return { hits, inclusive, self };
 }
 
-// boxes places what is seen of a tree when a node has the whole width, in pixels: its callers as wide as it, and of
-// what it calls that which is wide enough; runs of narrower siblings are one box.
-function boxes(t, zoom, width, least) {
+// layoutBoxes lays out a tree with the node zoom at the full width, in pixels: its callers at the same width, and those of its
+// callees that are at least as wide as least. Runs of narrower siblings are one box.
+function layoutBoxes(t, zoom, width, least) {
   const all = [], scale = width / (t.total[zoom] || 1), left = t.start[zoom], limit = least / scale;
   for (let i = t.parent[zoom]; i >= 0; i = t.parent[i]) all.push({ node: i, smaller: 0, row: t.depth[i], x: 0, width, value: t.total[i], above: true });
   all.reverse();
