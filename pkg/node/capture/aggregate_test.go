@@ -26,12 +26,14 @@ func BenchmarkAggregate(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if !addOne(table, g, s.kernel, s.user, complete, "", nil, 0) {
+				e := table.find(g, s.kernel, s.user, complete, "", nil)
+				if e == nil {
 					b.Fatal("the table is full")
 				}
+				table.add(e, amount{1, 1}, 0)
 			}
-			if len(table.entries) > distinct {
-				b.Fatalf("%d stacks, there are %d", len(table.entries), distinct)
+			if len(table.sorted()) > distinct {
+				b.Fatalf("%d stacks, there are %d", len(table.sorted()), distinct)
 			}
 		})
 	}

@@ -12,8 +12,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-type pprofMapping = profile.Mapping
-
 // profileBuilder makes an unsymbolized profile of stacks.
 type profileBuilder struct {
 	profile   *profile.Profile
@@ -207,7 +205,7 @@ func (b *profileBuilder) result() (*Result, error) {
 	}
 	return &Result{
 		Profile: b.profile,
-		File:    func(m *pprofMapping) *proc.File { return b.files[m] },
-		PerfMap: func(m *pprofMapping) *proc.File { return b.perfMaps[m].open() },
+		File:    func(m *profile.Mapping) *proc.File { return b.files[m] },
+		PerfMap: func(m *profile.Mapping) *proc.File { return b.perfMaps[m].open() },
 	}, nil
 }

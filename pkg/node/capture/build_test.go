@@ -41,7 +41,10 @@ func TestProfileOfStacks(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			b := newProfileBuilder(time.Unix(1_700_000_000, 0), time.Second, cpuKind(100))
+			b := newProfileBuilder(time.Unix(1_700_000_000, 0), time.Second, kind{
+				types:  []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+				period: 10_000_000, each: 10_000_000,
+			})
 			b.add(&c.entry, amount{3, 3 * b.profile.Period}, nil, 0)
 			if err := b.profile.CheckValid(); err != nil {
 				t.Fatal(err)

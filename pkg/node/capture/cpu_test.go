@@ -53,8 +53,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// record samples until ctx ends.
-func record(t *testing.T, ctx context.Context, o Options) *Result {
+// recordCPU samples until ctx ends.
+func recordCPU(t *testing.T, ctx context.Context, o Options) *Result {
 	t.Helper()
 	c, err := NewCPU(o)
 	if err != nil {
@@ -111,7 +111,7 @@ func TestSampleCount(t *testing.T) {
 func TestProfileOfAProcess(t *testing.T) {
 	need.Root(t)
 	id, pid := startTarget(t, "spin")
-	r := record(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 499})
+	r := recordCPU(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 499})
 	p := r.Profile
 	if len(p.Sample) == 0 {
 		t.Fatal("no samples")
@@ -149,7 +149,7 @@ func TestProfileOfAProcess(t *testing.T) {
 func TestDeepStackIsMarkedTruncated(t *testing.T) {
 	need.Root(t)
 	id, pid := startTarget(t, "deep")
-	p := record(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99}).Profile
+	p := recordCPU(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99}).Profile
 	deep := 0
 	for _, s := range p.Sample {
 		last := s.Location[len(s.Location)-1]
@@ -167,7 +167,7 @@ func TestShortProcesses(t *testing.T) {
 	need.Root(t)
 	id, pid := startTarget(t, "fork")
 	// The process itself takes about as much CPU time as those that it starts.
-	p := record(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 999}).Profile
+	p := recordCPU(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 999}).Profile
 	processes := map[int64]bool{}
 	for _, s := range p.Sample {
 		processes[s.NumLabel["pid"][0]] = true
@@ -181,7 +181,7 @@ func TestShortProcesses(t *testing.T) {
 func TestPIDs(t *testing.T) {
 	need.Root(t)
 	id, pid := startTarget(t, "spin")
-	if n := count(record(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99, PIDs: []int{1}}).Profile); n != 0 {
+	if n := count(recordCPU(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99, PIDs: []int{1}}).Profile); n != 0 {
 		t.Errorf("%d samples of a process that was not asked for", n)
 	}
 }

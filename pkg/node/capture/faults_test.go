@@ -18,16 +18,16 @@ import (
 func TestFaults(t *testing.T) {
 	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/faults.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-fno-optimize-sibling-calls"))
-	run := func(pages int) {
+	touch := func(pages int) {
 		fmt.Fprintln(s.stdin, pages)
 		if _, err := s.stdout.ReadString('\n'); err != nil {
 			t.Error(err)
 		}
 	}
-	run(1000) // its threads' stacks are there, its code is in memory
+	touch(1000) // its threads' stacks are there, its code is in memory
 	for _, pages := range []int{100, 20000} {
 		t.Run(fmt.Sprint(pages), func(t *testing.T) {
-			p := take(t, s, capture.NewFaults, capture.Options{Frequency: 99}, time.Second, func() { run(pages) })
+			p := take(t, s, capture.NewFaults, capture.Options{Frequency: 99}, time.Second, func() { touch(pages) })
 			var all, bytes, one, three, main, thread float64
 			for _, s := range p.Sample {
 				n, stack := float64(s.Value[0]), names(s)

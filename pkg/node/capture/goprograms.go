@@ -133,7 +133,7 @@ func (a *goPrograms) drop(p *goProgram, why error) {
 		a.left = append(a.left, err)
 	}
 	p.Close()
-	delete(a.table.current, uint32(p.generation.process.PID)) // it may have executed another program, at addresses that may be the same
+	a.table.forget(p.generation.process.PID) // it may have executed another program, at addresses that may be the same
 }
 
 func (a *goPrograms) close() error {

@@ -128,7 +128,7 @@ func (c waitsOf) AddWaits(e *stackEntry, a amount) {
 func (c *Sampler) useMaps(spec *ebpf.CollectionSpec) {
 	c.tables = newUnwindTables(&c.maps, spec.Maps[bpf.CPUMapUnwindChunks].InnerMap)
 	c.ranges = newProcessRanges(&c.maps, c.tables)
-	c.checker = &stackChecker{callers: &leafCallers{}, tables: c.tables, astray: map[string]int64{}}
+	c.checker = newStackChecker(c.tables)
 }
 
 // ringBytes sizes the ring buffer: 100 ms of samples at 999 Hz with stacks of 100 frames are 80 KiB

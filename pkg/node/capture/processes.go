@@ -4,6 +4,7 @@ package capture
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -105,6 +106,11 @@ func (t *processTable) isForeign(pid int) bool {
 	}
 	slot, err := proc.Slot(pid)
 	return err != nil || slot != t.slot
+}
+
+// forget has a process be read anew with its next sample. pid is in our namespace.
+func (t *processTable) forget(pid int) {
+	maps.DeleteFunc(t.current, func(_ uint32, g *generation) bool { return g.process.PID == pid })
 }
 
 // outside tells whether the stack leads to code in none of the known mappings: the process has mapped a

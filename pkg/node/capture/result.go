@@ -26,12 +26,6 @@ type Result struct {
 	Instant bool
 }
 
-// Names of mappings that have no file, as perf and google/pprof know them.
-const (
-	KernelMapping    = "[kernel.kallsyms]"
-	AnonymousMapping = "[anon]" // code made at run time
-)
-
 // Names of the functions that stand for what is not known.
 const (
 	// Truncated is the root of a stack that is deeper than what is recorded.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
+	"github.com/google/pprof/profile"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
@@ -114,7 +114,7 @@ func (c *Sampler) Run(ctx context.Context) (*Result, error) {
 func (c *Sampler) forget(pid int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.table.current, func(_ uint32, g *generation) bool { return g.process.PID == pid })
+	c.table.forget(pid)
 }
 
 // enable starts or stops the sampling.
@@ -275,7 +275,7 @@ func (c *Sampler) Slice() (*Result, error) {
 // guardPerfMaps lets a result's PerfMap be called while Run runs: a process may get another list meanwhile.
 func (c *Sampler) guardPerfMaps(r *Result) {
 	open := r.PerfMap
-	r.PerfMap = func(m *pprofMapping) *proc.File {
+	r.PerfMap = func(m *profile.Mapping) *proc.File {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return open(m)

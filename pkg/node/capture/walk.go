@@ -16,6 +16,10 @@ type stackChecker struct {
 	astray  map[string]int64 // broken stacks, by the mapping in which the walk lost its way
 }
 
+func newStackChecker(tables *unwindTables) *stackChecker {
+	return &stackChecker{callers: &leafCallers{}, tables: tables, astray: map[string]int64{}}
+}
+
 // check gives a sample's user stack as the addresses of its instructions, leaf first: of callers one
 // within the call. It says how the stack ends.
 func (c *stackChecker) check(g *generation, s *sample) ([]uint64, stackEnd) {
@@ -25,21 +29,21 @@ func (c *stackChecker) check(g *generation, s *sample) ([]uint64, stackEnd) {
 	if g.mappings == nil {
 		return nil, complete // the process has ended: that is all that is known
 	}
-	stack := s.user
+	walked := s.user
 	end := c.end(g, s)
-	for i := 1; i < len(stack); i++ {
-		if stack[i]&uint64(bpf.CPUAddressMarkBY_FRAME_POINTER) != 0 && !c.follows(g, s, i) {
-			stack, end = stack[:i], broken
+	for i := 1; i < len(walked); i++ {
+		if walked[i]&uint64(bpf.CPUAddressMarkBY_FRAME_POINTER) != 0 && !c.follows(g, s, i) {
+			walked, end = walked[:i], broken
 			break
 		}
 	}
-	if end == broken && len(stack) > 0 {
-		c.note(s, g.find(instruction(stack, len(stack)-1)))
+	if end == broken && len(walked) > 0 {
+		c.note(s, g.find(instruction(walked, len(walked)-1)))
 	}
 	caller, hidden := c.callers.hidden(g, s)
-	addresses := make([]uint64, 0, len(stack)+1)
-	for i := range stack {
-		addresses = append(addresses, instruction(stack, i))
+	addresses := make([]uint64, 0, len(walked)+1)
+	for i := range walked {
+		addresses = append(addresses, instruction(walked, i))
 		if i == 0 && hidden {
 			addresses = append(addresses, caller-1)
 		}

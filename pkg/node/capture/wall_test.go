@@ -19,8 +19,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// wall profiles for some time, and requests slices meanwhile.
-func wall(t *testing.T, o capture.Options, d time.Duration) (whole *profile.Profile, slices []*profile.Profile) {
+// recordWall profiles for some time, and requests slices meanwhile.
+func recordWall(t *testing.T, o capture.Options, d time.Duration) (whole *profile.Profile, slices []*profile.Profile) {
 	t.Helper()
 	return wallUntil(t, o, d, func(*profile.Profile) bool { return false })
 }
@@ -92,7 +92,7 @@ func TestWallOfGo(t *testing.T) {
 		t.Run(flags, func(t *testing.T) {
 			p := start(t, buildGo(t, "local", flags, "blocks"))
 			const d = 4 * time.Second
-			got, slices := wall(t, capture.Options{ContainerID: p.id}, d)
+			got, slices := recordWall(t, capture.Options{ContainerID: p.id}, d)
 			t.Logf("%q", got.Comments)
 			all := time.Duration(got.DurationNanos)
 			for _, c := range []struct {
@@ -133,7 +133,7 @@ func TestWallOfGoAndOthers(t *testing.T) {
 	defer sleep.Wait()
 	defer sleep.Process.Kill()
 	time.Sleep(200 * time.Millisecond)
-	got, _ := wall(t, capture.Options{ContainerID: p.id}, 3*time.Second)
+	got, _ := recordWall(t, capture.Options{ContainerID: p.id}, 3*time.Second)
 	var slept time.Duration
 	for _, s := range got.Sample {
 		if s.Label["process"][0] == "sleep" {
@@ -218,7 +218,7 @@ func TestWallOfProcessesThatComeAndGo(t *testing.T) {
 	defer late.Wait()
 	defer late.Process.Kill()
 	time.AfterFunc(2*time.Second, func() { syscall.Kill(p.pid, syscall.SIGKILL) })
-	got, _ := wall(t, capture.Options{ContainerID: p.id}, 6*time.Second)
+	got, _ := recordWall(t, capture.Options{ContainerID: p.id}, 6*time.Second)
 	byPID := map[int64]time.Duration{}
 	for _, s := range got.Sample {
 		if strings.Contains(names(s), "main.sleeper,") {
