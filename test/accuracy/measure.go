@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
 	"github.com/kubectl-pprof/kubectl-pprof/test/accuracy/compare"
 )
 
@@ -103,7 +103,7 @@ func completeness(p *profile.Profile) (complete, named float64) {
 		n := s.Value[0]
 		stacks += n
 		switch root := s.Location[len(s.Location)-1].Line[0].Function.Name; root {
-		case capture.BrokenStack, capture.Truncated:
+		case builder.BrokenStack, builder.Truncated:
 		default:
 			whole += n
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/test/accuracy/compare"
 )
 
@@ -117,7 +118,7 @@ func start(cmd *exec.Cmd) (*target, error) {
 
 // profile starts the reference with begin and then samples for the given duration.
 func (t *target) profile(ctx context.Context, hz int, d time.Duration, begin func() error) (*profile.Profile, error) {
-	c, err := capture.NewCPU(capture.Options{ContainerID: t.id, Frequency: hz})
+	c, err := capture.New(api.CPU, capture.Options{ContainerID: t.id, Frequency: hz})
 	if err != nil {
 		return nil, err
 	}

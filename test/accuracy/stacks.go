@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 	"github.com/kubectl-pprof/kubectl-pprof/test/accuracy/compare"
 )
 
@@ -33,7 +33,7 @@ func goStacks(p *profile.Profile) []compare.Stack {
 	for _, s := range p.Sample {
 		stack := compare.Stack{Count: s.Value[0]}
 		for _, l := range s.Location {
-			if l.Mapping != nil && l.Mapping.File == capture.KernelMapping {
+			if l.Mapping != nil && l.Mapping.File == process.KernelMapping {
 				continue
 			}
 			for _, line := range l.Line {
@@ -77,7 +77,7 @@ func nativeStacks(p *profile.Profile, program string) []compare.Stack {
 	for _, s := range p.Sample {
 		stack := compare.Stack{Count: s.Value[0]}
 		for _, l := range s.Location {
-			if l.Mapping == nil || l.Mapping.File == capture.KernelMapping {
+			if l.Mapping == nil || l.Mapping.File == process.KernelMapping {
 				continue
 			}
 			stack.Frames = append(stack.Frames, nativeFrame(l.Line[len(l.Line)-1].Function.SystemName, l.Mapping.File, program))

@@ -17,6 +17,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
@@ -149,7 +150,7 @@ func startWithPipes(t *testing.T, program string, args ...string) *target {
 // sample profiles a target while meanwhile runs, and returns the symbolized profile.
 func sample(t *testing.T, s *target, hz int, meanwhile func()) *profile.Profile {
 	t.Helper()
-	c, err := capture.NewCPU(capture.Options{ContainerID: s.id, Frequency: hz})
+	c, err := sampling.NewCPU(capture.Options{ContainerID: s.id, Frequency: hz})
 	if err != nil {
 		t.Fatal(err)
 	}

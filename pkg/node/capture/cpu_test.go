@@ -15,8 +15,12 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/capturetest"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang/profiles"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -27,12 +31,12 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if runAsTarget() {
+	if capturetest.RunWorkload() {
 		return
 	}
-	switch os.Getenv(targetVariable) {
+	switch os.Getenv(capturetest.TargetVariable) {
 	case "enable": // a capture that is going to be killed
-		c, err := NewHeap(Options{ContainerID: os.Args[1], EnableMemProfile: true, MemProfileRate: 4096})
+		c, err := profiles.NewHeap(Options{ContainerID: os.Args[1], EnableMemProfile: true, MemProfileRate: 4096})
 		if err == nil {
 			ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 			_, err = c.Run(ctx)
@@ -40,7 +44,7 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Fprintln(os.Stderr, err)
 	case "heap":
-		c, err := NewHeap(Options{ContainerID: os.Args[1]})
+		c, err := profiles.NewHeap(Options{ContainerID: os.Args[1]})
 		if err == nil {
 			_, err = c.Run(context.Background())
 		}
@@ -56,7 +60,7 @@ func TestMain(m *testing.M) {
 // recordCPU samples until ctx ends.
 func recordCPU(t *testing.T, ctx context.Context, o Options) *Result {
 	t.Helper()
-	c, err := NewCPU(o)
+	c, err := sampling.NewCPU(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,17 +86,17 @@ func count(p *profile.Profile) (n int64) {
 // One busy thread gives a sample in each period of the CPU time that it got.
 func TestSampleCount(t *testing.T) {
 	need.Root(t)
-	id, pid := startTarget(t, "spin")
+	id, pid := capturetest.StartWorkload(t, "spin")
 	for _, hz := range []int{99, 997} {
-		c, err := NewCPU(Options{ContainerID: id, Frequency: hz})
+		c, err := sampling.NewCPU(Options{ContainerID: id, Frequency: hz})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		before := cpuTime(t, pid)
+		before := capturetest.CpuTime(t, pid)
 		begin := time.Now()
 		r, err := c.Run(ctx)
-		used, elapsed := cpuTime(t, pid)-before, time.Since(begin)
+		used, elapsed := capturetest.CpuTime(t, pid)-before, time.Since(begin)
 		cancel()
 		if err := errors.Join(err, c.Close()); err != nil {
 			t.Fatal(err)
@@ -110,8 +114,8 @@ func TestSampleCount(t *testing.T) {
 // The samples' addresses are in the busy function, through a file that is still open.
 func TestProfileOfAProcess(t *testing.T) {
 	need.Root(t)
-	id, pid := startTarget(t, "spin")
-	r := recordCPU(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 499})
+	id, pid := capturetest.StartWorkload(t, "spin")
+	r := recordCPU(t, capturetest.UntilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 499})
 	p := r.Profile
 	if len(p.Sample) == 0 {
 		t.Fatal("no samples")
@@ -148,12 +152,12 @@ func TestProfileOfAProcess(t *testing.T) {
 // Stacks deeper than what is recorded are cut at the root, and say so.
 func TestDeepStackIsMarkedTruncated(t *testing.T) {
 	need.Root(t)
-	id, pid := startTarget(t, "deep")
-	p := recordCPU(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99}).Profile
+	id, pid := capturetest.StartWorkload(t, "deep")
+	p := recordCPU(t, capturetest.UntilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99}).Profile
 	deep := 0
 	for _, s := range p.Sample {
 		last := s.Location[len(s.Location)-1]
-		if len(last.Line) == 1 && last.Line[0].Function.Name == Truncated {
+		if len(last.Line) == 1 && last.Line[0].Function.Name == builder.Truncated {
 			deep = max(deep, len(s.Location))
 		}
 	}
@@ -165,9 +169,9 @@ func TestDeepStackIsMarkedTruncated(t *testing.T) {
 // Processes that come and go are found, or counted as gone.
 func TestShortProcesses(t *testing.T) {
 	need.Root(t)
-	id, pid := startTarget(t, "fork")
+	id, pid := capturetest.StartWorkload(t, "fork")
 	// The process itself takes about as much CPU time as those that it starts.
-	p := recordCPU(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 999}).Profile
+	p := recordCPU(t, capturetest.UntilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 999}).Profile
 	processes := map[int64]bool{}
 	for _, s := range p.Sample {
 		processes[s.NumLabel["pid"][0]] = true
@@ -180,15 +184,15 @@ func TestShortProcesses(t *testing.T) {
 // Only the processes asked for are kept.
 func TestPIDs(t *testing.T) {
 	need.Root(t)
-	id, pid := startTarget(t, "spin")
-	if n := count(recordCPU(t, untilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99, PIDs: []int{1}}).Profile); n != 0 {
+	id, pid := capturetest.StartWorkload(t, "spin")
+	if n := count(recordCPU(t, capturetest.UntilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99, PIDs: []int{1}}).Profile); n != 0 {
 		t.Errorf("%d samples of a process that was not asked for", n)
 	}
 }
 
 func TestContainerThatIsNotThere(t *testing.T) {
 	need.Root(t)
-	_, err := NewCPU(Options{ContainerID: strings.Repeat("f", 64), Frequency: 99})
+	_, err := sampling.NewCPU(Options{ContainerID: strings.Repeat("f", 64), Frequency: 99})
 	if !errors.Is(err, proc.ErrNoContainer) {
 		t.Errorf("want ErrNoContainer, got %v", err)
 	}
@@ -196,7 +200,7 @@ func TestContainerThatIsNotThere(t *testing.T) {
 
 func TestFrequencyOutOfRange(t *testing.T) {
 	for _, hz := range []int{0, -1, 1001} {
-		if _, err := NewCPU(Options{Frequency: hz}); err == nil || !strings.Contains(err.Error(), "1000") {
+		if _, err := sampling.NewCPU(Options{Frequency: hz}); err == nil || !strings.Contains(err.Error(), "1000") {
 			t.Errorf("%d Hz: got %v", hz, err)
 		}
 	}
@@ -205,7 +209,7 @@ func TestFrequencyOutOfRange(t *testing.T) {
 // The capture leaves nothing loaded: programs and maps go with their last descriptor.
 func TestCloseFreesDescriptors(t *testing.T) {
 	need.Root(t)
-	id, _ := startTarget(t, "spin")
+	id, _ := capturetest.StartWorkload(t, "spin")
 	open := func() int {
 		entries, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -214,7 +218,7 @@ func TestCloseFreesDescriptors(t *testing.T) {
 		return len(entries)
 	}
 	cycle := func() {
-		c, err := NewCPU(Options{ContainerID: id, Frequency: 99})
+		c, err := sampling.NewCPU(Options{ContainerID: id, Frequency: 99})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,9 +238,9 @@ func TestCloseFreesDescriptors(t *testing.T) {
 // BenchmarkNewCPU is the time from the wish to sample to being ready: loading, verifying, attaching.
 func BenchmarkNewCPU(b *testing.B) {
 	need.Root(b)
-	id, _ := startTarget(b, "spin")
+	id, _ := capturetest.StartWorkload(b, "spin")
 	for b.Loop() {
-		c, err := NewCPU(Options{ContainerID: id, Frequency: 99})
+		c, err := sampling.NewCPU(Options{ContainerID: id, Frequency: 99})
 		if err != nil {
 			b.Fatal(err)
 		}

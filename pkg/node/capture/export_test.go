@@ -2,12 +2,17 @@
 
 package capture
 
-// For the tests of package capture_test.
-var (
-	NewCgroup     = newCgroup
-	NewThreadWall = newThreadWall
-	UntilUsed     = untilUsed
-	WaitFor       = waitFor
+import (
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/capturetest"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 )
 
-const WaitLimit = waitLimit
+// For the tests of package capture_test.
+var (
+	NewCgroup     = capturetest.NewCgroup
+	NewThreadWall = sampling.NewThreadWall
+	UntilUsed     = capturetest.UntilUsed
+	WaitFor       = capturetest.WaitFor
+)
+
+const WaitLimit = capturetest.WaitLimit

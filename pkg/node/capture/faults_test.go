@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -27,7 +28,7 @@ func TestFaults(t *testing.T) {
 	touch(1000) // its threads' stacks are there, its code is in memory
 	for _, pages := range []int{100, 20000} {
 		t.Run(fmt.Sprint(pages), func(t *testing.T) {
-			p := take(t, s, capture.NewFaults, capture.Options{Frequency: 99}, time.Second, func() { touch(pages) })
+			p := take(t, s, sampling.NewFaults, capture.Options{Frequency: 99}, time.Second, func() { touch(pages) })
 			var all, bytes, one, three, main, thread float64
 			for _, s := range p.Sample {
 				n, stack := float64(s.Value[0]), names(s)

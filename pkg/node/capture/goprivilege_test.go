@@ -14,6 +14,8 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/wall"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang/profiles"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -35,11 +37,11 @@ func init() {
 	o := capture.Options{ContainerID: id, Frequency: 99}
 	frozen := o
 	frozen.Freeze = true
-	goroutines, err := capture.NewGoroutines(o)
+	goroutines, err := profiles.NewGoroutines(o)
 	all["goroutine"] = summarize(goroutines, err)
-	goroutines, err = capture.NewGoroutines(frozen)
+	goroutines, err = profiles.NewGoroutines(frozen)
 	all["frozen"] = summarize(goroutines, err)
-	wall, err := capture.NewWall(o)
+	wall, err := wall.New(o)
 	all["wall"] = summarize(wall, err)
 	json.NewEncoder(os.Stdout).Encode(all)
 	os.Exit(0)

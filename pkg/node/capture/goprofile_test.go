@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang/profiles"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
@@ -180,7 +181,7 @@ func TestGoProfiles(t *testing.T) {
 			for _, workload := range []string{"quiet", "nogc"} {
 				t.Run("heap/"+workload, func(t *testing.T) {
 					s := startGo(t, program, workload)
-					got, err := runProfile(t, capture.NewHeap, capture.Options{ContainerID: s.id}, time.Minute)
+					got, err := runProfile(t, profiles.NewHeap, capture.Options{ContainerID: s.id}, time.Minute)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -197,7 +198,7 @@ func TestGoProfiles(t *testing.T) {
 			}
 			t.Run("waits", func(t *testing.T) {
 				s := startGo(t, program, "waits")
-				for name, make := range map[string]func(capture.Options) (*capture.GoBlock, error){"mutex": capture.NewMutex, "block": capture.NewBlock} {
+				for name, make := range map[string]func(capture.Options) (*profiles.Contention, error){"mutex": profiles.NewMutex, "block": profiles.NewBlock} {
 					got, err := runProfile(t, make, capture.Options{ContainerID: s.id}, time.Minute)
 					if err != nil {
 						t.Fatal(err)
@@ -228,7 +229,7 @@ func TestHeapOfABusyProgram(t *testing.T) {
 	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "busy")
 	before := valuesByStack(s.ask(t, "heap"))
-	p, err := runProfile(t, capture.NewHeap, capture.Options{ContainerID: s.id}, time.Minute)
+	p, err := runProfile(t, profiles.NewHeap, capture.Options{ContainerID: s.id}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +256,7 @@ func TestHeapOfABusyProgram(t *testing.T) {
 func TestAllocsOfAProgramThatEnds(t *testing.T) {
 	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "busy")
-	c, err := capture.NewAllocs(capture.Options{ContainerID: s.id})
+	c, err := profiles.NewAllocs(capture.Options{ContainerID: s.id})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,24 +311,24 @@ func TestGoProfilesThatAreOff(t *testing.T) {
 	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
 	o := capture.Options{ContainerID: s.id}
-	if _, err := runProfile(t, capture.NewHeap, o, time.Minute); !errors.Is(err, golang.ErrMemProfileOff) || !strings.Contains(err.Error(), "--enable-memprofile") {
+	if _, err := runProfile(t, profiles.NewHeap, o, time.Minute); !errors.Is(err, golang.ErrMemProfileOff) || !strings.Contains(err.Error(), "--enable-memprofile") {
 		t.Errorf("heap: %v", err)
 	}
-	if _, err := runProfile(t, capture.NewAllocs, o, time.Minute); !errors.Is(err, golang.ErrMemProfileOff) {
+	if _, err := runProfile(t, profiles.NewAllocs, o, time.Minute); !errors.Is(err, golang.ErrMemProfileOff) {
 		t.Errorf("allocs: %v", err)
 	}
-	if _, err := runProfile(t, capture.NewMutex, o, time.Minute); !errors.Is(err, golang.ErrNotCollected) || !strings.Contains(err.Error(), "runtime.SetMutexProfileFraction") {
+	if _, err := runProfile(t, profiles.NewMutex, o, time.Minute); !errors.Is(err, golang.ErrNotCollected) || !strings.Contains(err.Error(), "runtime.SetMutexProfileFraction") {
 		t.Errorf("mutex: %v", err)
 	}
-	if _, err := runProfile(t, capture.NewBlock, o, time.Minute); !errors.Is(err, golang.ErrNotCollected) || !strings.Contains(err.Error(), "runtime.SetBlockProfileRate") {
+	if _, err := runProfile(t, profiles.NewBlock, o, time.Minute); !errors.Is(err, golang.ErrNotCollected) || !strings.Contains(err.Error(), "runtime.SetBlockProfileRate") {
 		t.Errorf("block: %v", err)
 	}
 	o.PIDs = []int{1 << 30}
-	if _, err := runProfile(t, capture.NewHeap, o, time.Minute); !errors.Is(err, capture.ErrNoGo) {
+	if _, err := runProfile(t, profiles.NewHeap, o, time.Minute); !errors.Is(err, profiles.ErrNoGo) {
 		t.Errorf("no such process: %v", err)
 	}
 	native := startWithPipes(t, "/bin/cat")
-	if _, err := runProfile(t, capture.NewHeap, capture.Options{ContainerID: native.id}, time.Minute); !errors.Is(err, capture.ErrNoGo) {
+	if _, err := runProfile(t, profiles.NewHeap, capture.Options{ContainerID: native.id}, time.Minute); !errors.Is(err, profiles.ErrNoGo) {
 		t.Errorf("a program that is not Go: %v", err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang/profiles"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
@@ -97,7 +98,7 @@ func goroutines(t testing.TB, o capture.Options) *profile.Profile {
 }
 
 func goroutinesError(o capture.Options) (*profile.Profile, error) {
-	c, err := capture.NewGoroutines(o)
+	c, err := profiles.NewGoroutines(o)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +189,7 @@ func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
 func TestGoroutinesOfAProgramThatExecutesAnother(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "parks"), "10")
-	c, err := capture.NewGoroutines(capture.Options{ContainerID: p.id})
+	c, err := profiles.NewGoroutines(capture.Options{ContainerID: p.id})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang/profiles"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
@@ -85,7 +86,7 @@ func TestEnableMemProfile(t *testing.T) {
 			s := startGo(t, program)
 			o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}
 			t.Run("allocs", func(t *testing.T) {
-				p := s.profileWhile(t, capture.NewAllocs, o, "churn")
+				p := s.profileWhile(t, profiles.NewAllocs, o, "churn")
 				expectNear(t, "bytes of one", sumOf(p, "alloc_space", "main.one"), 1_024_000_000, 0.05)
 				expectNear(t, "bytes of two", sumOf(p, "alloc_space", "main.two"), 64_000_000, 0.05)
 				expectNear(t, "objects of two", sumOf(p, "alloc_objects", "main.two"), 1_000_000, 0.05)
@@ -94,7 +95,7 @@ func TestEnableMemProfile(t *testing.T) {
 				}
 			})
 			t.Run("heap", func(t *testing.T) {
-				p := s.profileWhile(t, capture.NewHeap, o, "hold")
+				p := s.profileWhile(t, profiles.NewHeap, o, "hold")
 				expectNear(t, "bytes held", sumOf(p, "inuse_space", "main.hold"), 1000<<16, 0.01)
 			})
 		})
@@ -102,7 +103,7 @@ func TestEnableMemProfile(t *testing.T) {
 }
 
 // profileWhile takes a profile in which a program does something.
-func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*capture.GoMemory, error), o capture.Options, what string) *profile.Profile {
+func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*profiles.Memory, error), o capture.Options, what string) *profile.Profile {
 	t.Helper()
 	c, err := prepare(o)
 	if err != nil {
@@ -137,7 +138,7 @@ func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
 	o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}
 	t.Run("stopped", func(t *testing.T) {
-		c, err := capture.NewAllocs(o)
+		c, err := profiles.NewAllocs(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +164,7 @@ func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 	t.Run("the last of two", func(t *testing.T) {
 		var stops []context.CancelFunc
 		var ended []chan error
-		for _, prepare := range []func(capture.Options) (*capture.GoMemory, error){capture.NewHeap, capture.NewAllocs} {
+		for _, prepare := range []func(capture.Options) (*profiles.Memory, error){profiles.NewHeap, profiles.NewAllocs} {
 			c, err := prepare(o)
 			if err != nil {
 				t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
@@ -123,7 +124,7 @@ func profileOf(t *testing.T, cmd *exec.Cmd, hz int, cpu time.Duration) *profile.
 		return filepath.Base(path) == filepath.Base(cmd.Path)
 	})
 	<-capture.UntilUsed(t, pid, 50*time.Millisecond).Done() // past its own initialization
-	c, err := capture.NewCPU(capture.Options{ContainerID: id, Frequency: hz})
+	c, err := sampling.NewCPU(capture.Options{ContainerID: id, Frequency: hz})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,12 +15,14 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // take makes a profile of a target that ends after the given time, and not before meanwhile, which runs when it has begun.
-func take(t *testing.T, s *target, sampler func(capture.Options) (*capture.Sampler, error), o capture.Options, d time.Duration, meanwhile func()) *profile.Profile {
+func take(t *testing.T, s *target, sampler func(capture.Options) (*sampling.Sampler, error), o capture.Options, d time.Duration, meanwhile func()) *profile.Profile {
 	t.Helper()
 	o.ContainerID = s.id
 	c, err := sampler(o)
@@ -103,7 +105,7 @@ func TestOffCPU(t *testing.T) {
 	need.Root(t)
 	s, ask := startWaits(t)
 	var w waited
-	p := take(t, s, capture.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { w = during(ask, 4*time.Second) })
+	p := take(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { w = during(ask, 4*time.Second) })
 	whole := time.Duration(p.DurationNanos).Seconds()
 	logSamples(t, p)
 	for _, c := range []struct {
@@ -135,7 +137,7 @@ func TestOffCPU(t *testing.T) {
 		t.Errorf("%.0f naps, want %.0f", naps, w.naps*whole)
 	}
 	for _, s := range p.Sample {
-		if end := names(s); !strings.HasSuffix(end, ",clone3,") && !strings.HasSuffix(end, ",_start,") && end != capture.StackNotTaken+"," {
+		if end := names(s); !strings.HasSuffix(end, ",clone3,") && !strings.HasSuffix(end, ",_start,") && end != builder.StackNotTaken+"," {
 			t.Errorf("a stack does not reach its root: %s", end)
 		}
 	}
@@ -149,7 +151,7 @@ func TestOffCPUStates(t *testing.T) {
 	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/blocked.c", "-O2", "-fomit-frame-pointer", "-g"))
 	var blocked, stopped float64
-	p := take(t, s, capture.NewOffCPU, capture.Options{PIDs: []int{s.pid}}, 0, func() {
+	p := take(t, s, sampling.NewOffCPU, capture.Options{PIDs: []int{s.pid}}, 0, func() {
 		fmt.Fprintln(s.stdin)
 		if _, err := fmt.Fscanln(s.stdout, &blocked); err != nil {
 			t.Error(err)
@@ -193,8 +195,8 @@ func logSamples(t *testing.T, p *profile.Profile) {
 func TestThreadWall(t *testing.T) {
 	need.Root(t)
 	s, ask := startWaits(t)
-	wall := func(leaveOut func(int) bool) func(o capture.Options) (*capture.Sampler, error) {
-		return func(o capture.Options) (*capture.Sampler, error) { return capture.NewThreadWall(o, leaveOut) }
+	wall := func(leaveOut func(int) bool) func(o capture.Options) (*sampling.Sampler, error) {
+		return func(o capture.Options) (*sampling.Sampler, error) { return capture.NewThreadWall(o, leaveOut) }
 	}
 	var w waited
 	p := take(t, s, wall(nil), capture.Options{ByThread: true, Frequency: 499}, time.Second, func() { w = during(ask, 4*time.Second) })
@@ -228,7 +230,7 @@ func TestManySwitches(t *testing.T) {
 		return n
 	}
 	var before, after float64
-	p := take(t, s, capture.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() {
+	p := take(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() {
 		before = rounds()
 		time.Sleep(time.Second)
 		after = rounds()
@@ -240,7 +242,7 @@ func TestManySwitches(t *testing.T) {
 			t.Errorf("%s waits %.3f s of %.3f", thread, got, whole)
 		}
 		// They wait where they read, and where another task takes the CPU.
-		if unknown := sum(p, thread, "", capture.StackNotTaken); unknown > 0.1*whole {
+		if unknown := sum(p, thread, "", builder.StackNotTaken); unknown > 0.1*whole {
 			t.Errorf("%s waits %.3f s of %.3f with a stack that was not taken", thread, unknown, whole)
 		}
 	}
@@ -270,9 +272,9 @@ func TestNothingStaysLoaded(t *testing.T) {
 		return n
 	}
 	before := loaded()
-	for _, sampler := range []func(capture.Options) (*capture.Sampler, error){
-		capture.NewOffCPU, capture.NewFaults,
-		func(o capture.Options) (*capture.Sampler, error) { return capture.NewThreadWall(o, nil) },
+	for _, sampler := range []func(capture.Options) (*sampling.Sampler, error){
+		sampling.NewOffCPU, sampling.NewFaults,
+		func(o capture.Options) (*sampling.Sampler, error) { return capture.NewThreadWall(o, nil) },
 	} {
 		take(t, s, sampler, capture.Options{Frequency: 99}, 200*time.Millisecond, nil)
 		if after := loaded(); after != before {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
@@ -35,7 +37,7 @@ func TestForkStorm(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := startWithPipes(t, program, fmt.Sprint(c.seconds*rate), fmt.Sprint(rate), fmt.Sprint(c.work.Nanoseconds()))
 			time.Sleep(100 * time.Millisecond) // past its own start: its children have what it has mapped when it is read
-			capturer, err := capture.NewCPU(capture.Options{ContainerID: s.id, Frequency: c.hz})
+			capturer, err := sampling.NewCPU(capture.Options{ContainerID: s.id, Frequency: c.hz})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +60,7 @@ func TestForkStorm(t *testing.T) {
 				n, stack := sample.Value[0], names(sample)
 				all += n
 				switch {
-				case strings.Contains(stack, capture.ProcessExited):
+				case strings.Contains(stack, builder.ProcessExited):
 					exited += n
 				case strings.Contains(stack, "burn,burn_forked,main,"):
 					forked += n

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -17,7 +18,7 @@ func TestOffCPUOfForkStorm(t *testing.T) {
 	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/storm.c", "-O2", "-g", "-fno-optimize-sibling-calls"), "600", "200", "500000")
 	time.Sleep(100 * time.Millisecond)
-	p := take(t, s, capture.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { runStorm(t, s) })
+	p := take(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { runStorm(t, s) })
 	whole := time.Duration(p.DurationNanos).Seconds()
 	var parent, children float64
 	pids := map[int64]bool{}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/wall"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
@@ -29,7 +30,7 @@ func recordWall(t *testing.T, o capture.Options, d time.Duration) (whole *profil
 func wallUntil(t *testing.T, o capture.Options, limit time.Duration, done func(slice *profile.Profile) bool) (whole *profile.Profile, slices []*profile.Profile) {
 	t.Helper()
 	o.Frequency = 99
-	w, err := capture.NewWall(o)
+	w, err := wall.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

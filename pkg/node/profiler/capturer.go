@@ -29,7 +29,7 @@ func (c capturer) Start(r api.Request) (server.Capture, error) {
 			"the profiler exits at %s, before a profile of %v is complete: take a shorter profile or start another profiler",
 			c.deadline.UTC().Format(time.RFC3339), r.Duration)}
 	}
-	s, err := samplers[r.Type](samplerOptions(c.containerID, r))
+	s, err := capture.New(r.Type, samplerOptions(c.containerID, r))
 	if err != nil {
 		return nil, refusal(err)
 	}

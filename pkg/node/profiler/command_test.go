@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
@@ -43,7 +44,7 @@ func TestHelp(t *testing.T) {
 
 func TestEveryProfileTypeHasASampler(t *testing.T) {
 	for _, p := range api.ProfileTypes() {
-		if samplers[p] == nil {
+		if !capture.Supports(p) {
 			t.Errorf("there is no sampler for %s", p)
 		}
 	}

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/kernel"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang/profiles"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
@@ -31,14 +32,14 @@ func refusal(err error) error {
 		status int
 		reason string
 	}{
-		{capture.ErrNoBTF, http.StatusNotImplemented, reasonNoBTF},
-		{capture.ErrKernelTooOld, http.StatusNotImplemented, reasonKernelTooOld},
-		{capture.ErrNotPermitted, http.StatusForbidden, reasonNotPermitted},
+		{kernel.ErrNoBTF, http.StatusNotImplemented, reasonNoBTF},
+		{kernel.ErrKernelTooOld, http.StatusNotImplemented, reasonKernelTooOld},
+		{kernel.ErrNotPermitted, http.StatusForbidden, reasonNotPermitted},
 		{proc.ErrNoContainer, http.StatusNotFound, reasonNoContainer},
 		{golang.ErrMemProfileOff, http.StatusConflict, reasonMemProfileOff},
 		{golang.ErrNotCollected, http.StatusConflict, reasonNotCollected},
-		{capture.ErrMemoryRefused, http.StatusForbidden, reasonNotPermitted},
-		{capture.ErrNoGo, http.StatusNotFound, reasonNoGo},
+		{profiles.ErrMemoryRefused, http.StatusForbidden, reasonNotPermitted},
+		{profiles.ErrNoGo, http.StatusNotFound, reasonNoGo},
 	} {
 		if errors.Is(err, known.err) {
 			return &api.Error{Status: known.status, Reason: known.reason, Message: err.Error()}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
@@ -20,7 +21,7 @@ import (
 
 // running is a capture from its first sample to the finished profile. It implements server.Capture.
 type running struct {
-	sampler     sampler
+	sampler     capture.Sampler
 	request     api.Request
 	symbolizing atomic.Bool
 

@@ -27,6 +27,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // Result is printed as JSON after Marker.
@@ -133,7 +134,7 @@ func sample(result *Result) error {
 			return err
 		}
 	}
-	p, lost, err := take(capture.NewCPU, 4*time.Second, nil)
+	p, lost, err := take(api.CPU, 4*time.Second, nil)
 	if err != nil {
 		return err
 	}
@@ -160,7 +161,7 @@ func sample(result *Result) error {
 		return err
 	}
 	time.Sleep(500 * time.Millisecond) // until their threads have started
-	if p, lost, err = take(capture.NewOffCPU, 3*time.Second, nil); err != nil {
+	if p, lost, err = take(api.OffCPU, 3*time.Second, nil); err != nil {
 		return fmt.Errorf("offcpu: %w", err)
 	}
 	result.Lost += lost
@@ -168,7 +169,7 @@ func sample(result *Result) error {
 	for _, s := range p.Sample {
 		result.Waits[s.Label["thread"][0]+" "+s.Label["state"][0]+" "+names(s)] += float64(s.Value[1]) / 1e9
 	}
-	if p, lost, err = take(capture.NewFaults, 5*time.Second, func() { fmt.Fprintln(faulty, 400) }); err != nil {
+	if p, lost, err = take(api.Faults, 5*time.Second, func() { fmt.Fprintln(faulty, 400) }); err != nil {
 		return fmt.Errorf("faults: %w", err)
 	}
 	result.Lost += lost
@@ -179,8 +180,8 @@ func sample(result *Result) error {
 }
 
 // take takes a symbolized profile and returns it with the number of lost samples.
-func take(sampler func(capture.Options) (*capture.Sampler, error), d time.Duration, meanwhile func()) (*profile.Profile, uint64, error) {
-	c, err := sampler(capture.Options{ContainerID: containerID, Frequency: 99, ByThread: true})
+func take(profileType api.ProfileType, d time.Duration, meanwhile func()) (*profile.Profile, uint64, error) {
+	c, err := capture.New(profileType, capture.Options{ContainerID: containerID, Frequency: 99, ByThread: true})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -210,7 +211,7 @@ func names(s *profile.Sample) string {
 
 // readHeap reads the memory profile of the Go program in the cgroup.
 func readHeap(result *Result) error {
-	c, err := capture.NewHeap(capture.Options{ContainerID: containerID})
+	c, err := capture.New(api.Heap, capture.Options{ContainerID: containerID})
 	if err != nil {
 		return err
 	}
@@ -236,16 +237,11 @@ func readGoroutines(result *Result) error {
 	for _, name := range []string{"free", "frozen", "wall"} {
 		for range 5 {
 			o := capture.Options{ContainerID: containerID, Freeze: name == "frozen", Frequency: 99}
-			var c interface {
-				Run(context.Context) (*capture.Result, error)
-				Close() error
-			}
-			var err error
+			profileType := api.Goroutine
 			if name == "wall" {
-				c, err = capture.NewWall(o)
-			} else {
-				c, err = capture.NewGoroutines(o)
+				profileType = api.Wall
 			}
+			c, err := capture.New(profileType, o)
 			if err != nil {
 				return err
 			}

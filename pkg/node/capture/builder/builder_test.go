@@ -1,0 +1,79 @@
+//go:build linux
+
+package builder
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+)
+
+// The conventions that symbolizer and renderers rely on: leaf first, the kernel's frames before the
+// program's, callers by the address of their call.
+func TestProfileOfStacks(t *testing.T) {
+	g := &process.Generation{ID: 1, Process: &proc.Process{PID: 70, NSPID: 7, Name: "web"}, Mappings: []process.Mapping{
+		{Mapping: proc.Mapping{Start: 0x1000, End: 0x2000, Offset: 0x200, Path: "/web"}},
+		{Mapping: proc.Mapping{Start: 0x8000, End: 0x9000}},
+	}}
+	gone := &process.Generation{ID: 2, Process: &proc.Process{PID: 71, NSPID: 71, Name: "sh"}}
+	const kernel = 0xffffffff81000000
+	type frame struct {
+		file    string // of the mapping, or the function's name where there is none
+		address uint64
+	}
+	cases := []struct {
+		name  string
+		entry stack.Entry
+		want  []frame
+	}{
+		{"user", stack.Entry{Generation: g, User: []uint64{0x1010, 0x1020}}, []frame{{"/web", 0x1010}, {"/web", 0x1020}}},
+		{"in a system call", stack.Entry{Generation: g, Kernel: []uint64{kernel}, User: []uint64{0x1010}},
+			[]frame{{process.KernelMapping, kernel}, {"/web", 0x1010}}},
+		{"anonymous code", stack.Entry{Generation: g, User: []uint64{0x8000}}, []frame{{process.AnonymousMapping, 0x8000}}},
+		{"broken", stack.Entry{Generation: g, User: []uint64{0x1010}, End: stack.Broken}, []frame{{"/web", 0x1010}, {BrokenStack, 0}}},
+		{"no mapping", stack.Entry{Generation: g, User: []uint64{0x3000}}, []frame{{"[unmapped]", 0x3000}}},
+		{"truncated", stack.Entry{Generation: g, User: []uint64{0x1010}, End: stack.Truncated}, []frame{{"/web", 0x1010}, {Truncated, 0}}},
+		{"ended before it was read", stack.Entry{Generation: gone, User: []uint64{0x1010}}, []frame{{ProcessExited, 0}}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			b := New(time.Unix(1_700_000_000, 0), time.Second, Kind{
+				Types:  []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+				Period: 10_000_000, ValuePerCount: 10_000_000,
+			})
+			b.addStack(&c.entry, stack.Amount{Count: 3, Value: 3 * b.Profile.Period}, nil, 0)
+			if err := b.Profile.CheckValid(); err != nil {
+				t.Fatal(err)
+			}
+			s := b.Profile.Sample[0]
+			if got := s.Location; !slices.EqualFunc(got, c.want, func(l *profile.Location, f frame) bool {
+				return l.Address == f.address && nameOf(l) == f.file
+			}) {
+				for _, l := range got {
+					t.Logf("%s %#x", nameOf(l), l.Address)
+				}
+				t.Errorf("want %v", c.want)
+			}
+			if !slices.Equal(s.Value, []int64{3, 30_000_000}) {
+				t.Errorf("values %v, want 3 samples of 10 ms each", s.Value)
+			}
+			p := c.entry.Generation.Process
+			if s.Label["process"][0] != p.Name || s.NumLabel["pid"][0] != int64(p.NSPID) {
+				t.Errorf("labels %v %v, want those of %+v", s.Label, s.NumLabel, p)
+			}
+		})
+	}
+}
+
+func nameOf(l *profile.Location) string {
+	if l.Mapping != nil {
+		return l.Mapping.File
+	}
+	return l.Line[0].Function.Name
+}

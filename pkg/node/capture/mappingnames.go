@@ -1,9 +1,0 @@
-//go:build linux
-
-package capture
-
-// Names of mappings that have no file, as perf and google/pprof know them.
-const (
-	KernelMapping    = "[kernel.kallsyms]"
-	AnonymousMapping = "[anon]" // code made at run time
-)

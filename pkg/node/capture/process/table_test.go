@@ -1,0 +1,96 @@
+//go:build linux
+
+package process
+
+import (
+	"os"
+	"os/exec"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
+)
+
+// Stacks of one PID belong to one reading of its mappings until it runs another program.
+func TestGenerations(t *testing.T) {
+	pid := uint32(os.Getpid())
+	of := func(execs uint32, started uint64) record.Sample {
+		return record.Sample{Process: record.ProcessIdentity{TGID: pid, Execs: execs, Started: started}, PID: pid}
+	}
+	first := of(5, 100)
+	elsewhere := first
+	elsewhere.User = []uint64{8}
+	cases := []struct {
+		name string
+		s    record.Sample
+		same bool // generation as the first
+	}{
+		{"same program", first, true},
+		{"code in no mapping, which have not changed", elsewhere, true},
+		{"execve", of(6, 100), false},
+		{"another process got the PID", of(5, 200), false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			table := NewTable(nil, func(record.ProcessIdentity, int, []Mapping) {})
+			defer table.Close()
+			before, _ := table.Lookup(&first)
+			before.read = time.Now().Add(-time.Hour)
+			if after, _ := table.Lookup(&c.s); (after == before) != c.same {
+				t.Errorf("generation %d after %d, want the same: %v", after.ID, before.ID, c.same)
+			}
+		})
+	}
+}
+
+// A target that changes its mappings all the time does not fill our memory.
+func TestKeptMappingsAreBounded(t *testing.T) {
+	table := NewTable(nil, func(record.ProcessIdentity, int, []Mapping) {})
+	defer table.Close()
+	table.kept = maxKeptMappings
+	pid := uint32(os.Getpid())
+	g, _ := table.Lookup(&record.Sample{Process: record.ProcessIdentity{TGID: pid}, PID: pid})
+	if len(g.Mappings) != 0 || table.Unread != 1 {
+		t.Errorf("%d mappings were kept beyond the limit, %d processes are unread", len(g.Mappings), table.Unread)
+	}
+}
+
+// A forked process that is gone, or runs another program by now, had what its parent has mapped; one that
+// had executed another program is unread.
+func TestForkedProcesses(t *testing.T) {
+	other := exec.Command("sleep", "60")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		other.Process.Kill()
+		other.Wait()
+	}()
+	self := record.ProcessIdentity{TGID: uint32(os.Getpid()), Execs: 5, Started: 100}
+	here := uint64(reflect.ValueOf(TestForkedProcesses).Pointer())
+	const gone = 1 << 30 // above the largest PID
+	cases := []struct {
+		name      string
+		s         record.Sample
+		inherited bool
+		unread    int
+	}{
+		{"gone", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 5, Started: 200}, Parent: self, PID: gone, User: []uint64{here}}, true, 0},
+		{"gone after execve", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 6, Started: 200}, PID: gone, User: []uint64{here}}, false, 1},
+		{"of a parent that has run another program since", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 4, Started: 200}, Parent: record.ProcessIdentity{TGID: self.TGID, Execs: 4, Started: 100}, PID: gone}, false, 1},
+		{"execve since the sample", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 5, Started: 200}, Parent: self, PID: uint32(other.Process.Pid), User: []uint64{here}}, true, 0},
+		{"still there", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 5, Started: 200}, Parent: self, PID: uint32(other.Process.Pid), User: []uint64{8}}, false, 0},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			table := NewTable(nil, func(record.ProcessIdentity, int, []Mapping) {})
+			defer table.Close()
+			parent, _ := table.Lookup(&record.Sample{Process: self, PID: self.TGID})
+			g, _ := table.Lookup(&c.s)
+			if got := g.Mappings != nil && parent.FindMapping(here) != nil && g.FindMapping(here) == parent.FindMapping(here); got != c.inherited || table.Unread != c.unread {
+				t.Errorf("inherited %v, %d unread; want %v, %d", got, table.Unread, c.inherited, c.unread)
+			}
+		})
+	}
+}

@@ -1,0 +1,118 @@
+//go:build linux
+
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record/recordtest"
+)
+
+func TestLabels(t *testing.T) {
+	long := strings.Repeat("ä", 100)
+	cases := []struct {
+		name  string
+		pairs []string
+		want  []Label
+	}{
+		{"none", nil, nil},
+		{"one", []string{"request", "slow"}, []Label{{Key: "request", Value: "slow"}}},
+		{"two", []string{"a", "1", "b", ""}, []Label{{Key: "a", Value: "1"}, {Key: "b"}}},
+		{"no key", []string{"", "1"}, nil},
+		{"longer than its room", []string{"k", long}, []Label{{Key: "k", Value: long[:80] + "…"}}},
+		{"cut within a character", []string{"k", "x" + long}, []Label{{Key: "k", Value: "x" + long[:78] + "…"}}},
+		{"no text", []string{"k", "\xff\x00"}, []Label{{Key: "k", Value: "\uFFFD\x00"}}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var sets LabelSets
+			if err := sets.Add(recordtest.Labels(7, c.pairs...)); err != nil {
+				t.Fatal(err)
+			}
+			if _, all := sets.Match(&Sample{TID: 8, HasLabels: true}); len(all) != 0 {
+				t.Errorf("another thread got %v", all)
+			}
+			if _, all := sets.Match(&Sample{TID: 7}); len(all) != 0 {
+				t.Errorf("a sample without labels got %v", all)
+			}
+			if _, all := sets.Match(&Sample{TID: 7, HasLabels: true}); !slices.Equal(all, c.want) {
+				t.Errorf("got %+v, want %+v", all, c.want)
+			}
+		})
+	}
+}
+
+// What does not move in memory.
+var coldKey, coldValue = [...]byte{'r', 'e', 'q', 'u', 'e', 's', 't'}, [...]byte{'s', 'l', 'o', 'w'}
+
+// A string that was not in memory when the sample was taken, which its address tells, is read afterwards.
+func TestLabelsAreFetched(t *testing.T) {
+	var layout bpf.CPULabelRecord
+	record := func() []byte {
+		raw := recordtest.Labels(7, strings.Repeat("-", len(coldKey)), strings.Repeat("-", len(coldValue)))
+		binary.NativeEndian.PutUint32(raw[unsafe.Offsetof(layout.Pid):], uint32(os.Getpid()))
+		return raw
+	}
+	address := func(raw []byte, field uintptr, at uintptr) {
+		binary.NativeEndian.PutUint64(raw[unsafe.Offsetof(layout.Label)+field:], uint64(at))
+	}
+	keyAt, valueAt := unsafe.Offsetof(layout.Label[0].KeyAddress), unsafe.Offsetof(layout.Label[0].ValueAddress)
+	const unmapped = 8
+	key, value := uintptr(unsafe.Pointer(&coldKey)), uintptr(unsafe.Pointer(&coldValue))
+
+	both, lostValue, lostKey := record(), record(), record()
+	address(both, keyAt, key)
+	address(both, valueAt, value)
+	address(lostValue, keyAt, key)
+	address(lostValue, valueAt, unmapped)
+	address(lostKey, keyAt, unmapped)
+	for _, c := range []struct {
+		raw  []byte
+		want []Label
+		cut  uint64
+	}{
+		{both, []Label{{Key: "request", Value: "slow"}}, 0},
+		{lostValue, []Label{{Key: "request", Value: "…"}}, 0},
+		{lostKey, nil, 1},
+	} {
+		var sets LabelSets
+		if err := sets.Add(c.raw); err != nil {
+			t.Fatal(err)
+		}
+		if _, all := sets.Match(&Sample{TID: 7, HasLabels: true}); !slices.Equal(all, c.want) || sets.Incomplete != c.cut {
+			t.Errorf("got %+v and %d cut, want %+v and %d", all, sets.Incomplete, c.want, c.cut)
+		}
+	}
+}
+
+// A target with ever new labels does not fill our memory, and what is left out is counted.
+func TestLabelsAreBounded(t *testing.T) {
+	var sets LabelSets
+	for i := range 100_000 {
+		if err := sets.Add(recordtest.Labels(uint32(i), "request", fmt.Sprint(i, strings.Repeat("x", 60)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sets.bytes > maxLabelBytes || len(sets.pending) > maxPending || len(sets.known)+int(sets.Incomplete) != 100_000 {
+		t.Errorf("%d bytes, %d pending, %d known and %d left out", sets.bytes, len(sets.pending), len(sets.known), sets.Incomplete)
+	}
+}
+
+func FuzzRecords(f *testing.F) {
+	f.Add(recordtest.Labels(7, "request", "slow"))
+	f.Add(recordtest.Sample([]uint64{1}, []uint64{2, 3}, 0))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var sets LabelSets
+		_ = sets.Add(raw)
+		if s, err := ParseSample(raw); err == nil {
+			sets.Match(&s)
+		}
+	})
+}

@@ -1,0 +1,4 @@
+//go:build linux
+
+// Package recordtest writes records as the BPF programs do, for tests.
+package recordtest

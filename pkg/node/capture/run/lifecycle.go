@@ -1,0 +1,42 @@
+//go:build linux
+
+package run
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// Lifecycle is what all samplers share: each runs once, and says at any time how far it is. Its counters may be changed
+// and read while Run runs.
+type Lifecycle struct {
+	started   atomic.Int64 // Unix time in ns, 0 before Run
+	Kept      atomic.Uint64
+	Lost      atomic.Uint64
+	Processes atomic.Int64
+}
+
+// Start marks the beginning of Run and returns its time. It fails when it is called again.
+func (l *Lifecycle) Start() (time.Time, error) {
+	begin := time.Now()
+	if !l.started.CompareAndSwap(0, begin.UnixNano()) {
+		return begin, errors.New("a capture runs only once")
+	}
+	return begin, nil
+}
+
+// StartTime returns when Run began, and false before that.
+func (l *Lifecycle) StartTime() (time.Time, bool) {
+	ns := l.started.Load()
+	return time.Unix(0, ns), ns != 0
+}
+
+// Progress returns what has been captured so far. It may be called while Run runs.
+func (l *Lifecycle) Progress() Progress {
+	p := Progress{Samples: l.Kept.Load(), Lost: l.Lost.Load(), Processes: int(l.Processes.Load())}
+	if began, ok := l.StartTime(); ok {
+		p.Elapsed = time.Since(began)
+	}
+	return p
+}

@@ -1,0 +1,159 @@
+//go:build linux
+
+package sampling
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/container"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/kernel"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/unwindmaps"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/verify"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/waits"
+)
+
+// mapped tells the BPF program how to unwind a process. Where that cannot be done its stacks are walked by
+// frame pointers, and those are cut that code without them would spoil.
+func (c *Sampler) mapped(p record.ProcessIdentity, pid int, mappings []process.Mapping) {
+	if c.ranges.Set(p, pid, mappings) != nil {
+		c.unranged++
+	}
+}
+
+func (c *Sampler) load(t *container.Target) error {
+	if !t.MayReadKernel {
+		kernel.KeepProbeReadUser()
+	}
+	cpus, err := kernel.OnlineCPUs()
+	if err != nil {
+		return err
+	}
+	size := ringBytes(len(cpus))
+	dev, ino, err := pidNamespace()
+	if err != nil {
+		return err
+	}
+	// The same in all of the programs.
+	variables := map[string]any{
+		bpf.CPUVarCgroupV2: kernel.Bool(t.Unified), bpf.CPUVarMayReadKernel: kernel.Bool(t.MayReadKernel),
+		bpf.CPUVarTargetCgroup: t.CgroupID, bpf.CPUVarPidnsLevel: t.OwnLevel,
+		bpf.CPUVarPidnsDev: dev, bpf.CPUVarPidnsIno: ino, bpf.CPUVarWakeupBytes: size / 4,
+	}
+	prepare := func(spec *ebpf.CollectionSpec, err error) (*ebpf.CollectionSpec, error) {
+		if err != nil {
+			return nil, kernel.Explain("load the BPF program", err)
+		}
+		spec.Maps[bpf.CPUMapSamples].MaxEntries = size
+		return spec, kernel.SetVariables(spec, variables)
+	}
+	if c.plan.event != nil {
+		spec, err := prepare(bpf.LoadCPU())
+		if err != nil {
+			return err
+		}
+		if err := kernel.SetVariables(spec, map[string]any{bpf.CPUVarStepSamples: c.plan.stepSamples}); err != nil {
+			return err
+		}
+		if err := c.loadEvents(spec); err != nil {
+			return kernel.Explain("load the BPF program", kernel.DescribeVerifierError(err))
+		}
+	}
+	if c.plan.waits {
+		spec, err := prepare(bpf.LoadWaits())
+		if err != nil {
+			return err
+		}
+		if err := c.loadWaits(spec); err != nil {
+			return kernel.Explain("load the BPF program for switches of threads", kernel.DescribeVerifierError(err))
+		}
+	}
+	if c.reader, err = ringbuf.NewReader(c.maps.Samples); err != nil {
+		return kernel.Explain("open the ring buffer", err)
+	}
+	if c.plan.event != nil {
+		if c.events, err = openEvents(c.programs[0], *c.plan.event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadEvents loads both halves of the program that perf events run, with their maps.
+func (c *Sampler) loadEvents(spec *ebpf.CollectionSpec) error {
+	var o struct {
+		bpf.CPUMaps
+		TakeSample *ebpf.Program `ebpf:"take_sample"`
+		Unwind     *ebpf.Program `ebpf:"unwind"`
+	}
+	if err := spec.LoadAndAssign(&o, nil); err != nil {
+		return err
+	}
+	c.maps, c.programs = o.CPUMaps, []*ebpf.Program{o.TakeSample, o.Unwind}
+	c.useMaps(spec)
+	return o.ProgramsByIndex.Put(uint32(0), o.Unwind)
+}
+
+// loadWaits loads the program at switches of threads. Where events are sampled too it shares their maps.
+func (c *Sampler) loadWaits(spec *ebpf.CollectionSpec) error {
+	shared := &c.maps
+	if c.maps.Samples == nil {
+		shared = nil
+	}
+	w, err := waits.Load(spec, c.options.ContainerID, shared, waitsHost{c})
+	if err != nil {
+		return err
+	}
+	c.waits = w
+	if shared == nil {
+		c.maps = w.ReleaseMaps()
+		c.useMaps(spec)
+	}
+	return w.Attach()
+}
+
+// waitsHost is a sampler as its waits see it.
+type waitsHost struct{ *Sampler }
+
+func (c waitsHost) Lock()   { c.mu.Lock() }
+func (c waitsHost) Unlock() { c.mu.Unlock() }
+
+func (c waitsHost) KeepSample(s *record.Sample) { c.keepSample(s) }
+
+func (c waitsHost) AddWaits(e *stack.Entry, a stack.Amount) {
+	c.stacks.Add(e, a, 0)
+	c.Kept.Add(uint64(a.Count))
+}
+
+// useMaps says where unwind tables go.
+func (c *Sampler) useMaps(spec *ebpf.CollectionSpec) {
+	c.tables = unwindmaps.NewTables(&c.maps, spec.Maps[bpf.CPUMapUnwindChunks].InnerMap)
+	c.ranges = unwindmaps.NewRanges(&c.maps, c.tables)
+	c.checker = verify.NewChecker(c.tables)
+}
+
+// ringBytes sizes the ring buffer: 100 ms of samples at 999 Hz with stacks of 100 frames are 80 KiB
+// a CPU. It counts against the target's memory limit, so it ends at 4 MiB.
+func ringBytes(cpus int) uint32 {
+	size := uint32(1 << 20)
+	for size < 4<<20 && int(size) < cpus*(80<<10) {
+		size *= 2
+	}
+	return size
+}
+
+// pidNamespace identifies our own, as bpf_get_ns_current_pid_tgid wants it.
+func pidNamespace() (dev, ino uint64, err error) {
+	var s unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &s); err != nil {
+		return 0, 0, fmt.Errorf("own PID namespace: %w", err)
+	}
+	return s.Dev, s.Ino, nil
+}

@@ -1,0 +1,21 @@
+//go:build linux
+
+package sampling
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
+)
+
+// addThread puts a sample's thread before the labels that its goroutine has, and makes the text that is equal
+// for equal labels differ for different threads. A thread may change its name: then it has both.
+func addThread(s *record.Sample, group string, labels []record.Label) (string, []record.Label) {
+	thread := []record.Label{{Key: "thread", Value: strings.ToValidUTF8(s.Comm, "\uFFFD")}}
+	if s.OwnTID != 0 {
+		thread = append(thread, record.Label{Key: "tid", Number: int64(s.OwnTID)})
+	}
+	return group + strconv.Quote(s.Comm) + strconv.FormatUint(uint64(s.OwnTID), 10), slices.Concat(thread, labels)
+}

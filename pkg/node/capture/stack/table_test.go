@@ -1,0 +1,80 @@
+//go:build linux
+
+package stack
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
+)
+
+func TestStacksAreCountedByIdentity(t *testing.T) {
+	one, two := &process.Generation{ID: 1}, &process.Generation{ID: 2}
+	samples := []struct {
+		name  string
+		of    *process.Generation
+		s     record.Sample
+		count int64 // of its stack in the end
+	}{
+		{"first", one, record.Sample{User: []uint64{1, 2}}, 2},
+		{"same again", one, record.Sample{User: []uint64{1, 2}}, 2},
+		{"same addresses in another process", two, record.Sample{User: []uint64{1, 2}}, 1},
+		{"deeper", one, record.Sample{User: []uint64{1, 2, 3}}, 1},
+		{"one frame in the kernel", one, record.Sample{Kernel: []uint64{1}, User: []uint64{2}}, 1},
+		{"all frames in the kernel", one, record.Sample{Kernel: []uint64{1, 2}}, 1},
+		{"no frames", one, record.Sample{}, 1},
+	}
+	table := NewTable()
+	for _, c := range samples {
+		if !addOne(table, c.of, c.s.Kernel, c.s.User, Complete, "", nil, 0) {
+			t.Fatalf("%s: not kept", c.name)
+		}
+	}
+	entries := table.Sorted()
+	for _, c := range samples {
+		i := slices.IndexFunc(entries, func(e *Entry) bool {
+			return e.Generation == c.of && slices.Equal(e.Kernel, c.s.Kernel) && slices.Equal(e.User, c.s.User)
+		})
+		if i < 0 || entries[i].Total.Count != c.count {
+			t.Errorf("%s: entry %d of %d, want a count of %d", c.name, i, len(entries), c.count)
+		}
+	}
+	if want := len(samples) - 1; len(entries) != want {
+		t.Errorf("%d distinct stacks, want %d", len(entries), want)
+	}
+}
+
+// A target that makes ever new stacks does not make us use ever more memory, and nothing of it is
+// lost without being counted.
+func TestStackTableIsBounded(t *testing.T) {
+	table, g := NewTable(), &process.Generation{ID: 1}
+	const samples = 10_000
+	kept := uint64(0)
+	for i := range samples {
+		user := make([]uint64, 1024)
+		user[0] = uint64(i)
+		if addOne(table, g, nil, user, Complete, "", nil, 0) {
+			kept++
+		}
+	}
+	if kept == 0 || kept == samples || kept+table.Dropped != samples {
+		t.Errorf("%d of %d stacks were kept and %d dropped", kept, samples, table.Dropped)
+	}
+	if table.bytes > maxStackBytes {
+		t.Errorf("%d bytes are used, the limit is %d", table.bytes, maxStackBytes)
+	}
+	if !addOne(table, g, nil, make([]uint64, 1024), Complete, "", nil, 0) {
+		t.Error("a stack that is known was refused when the table was full")
+	}
+}
+
+// addOne adds a sample; it gives false if the table is full.
+func addOne(t *Table, g *process.Generation, kernel, user []uint64, end End, group string, labels []record.Label, at uint64) bool {
+	e := t.FindOrAdd(g, kernel, user, end, group, labels)
+	if e != nil {
+		t.Add(e, Amount{1, 1}, at)
+	}
+	return e != nil
+}

@@ -1,0 +1,195 @@
+//go:build linux
+
+package unwindmaps
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/unwind"
+)
+
+// Ranges tells the BPF program which unwind table describes which of a process's addresses.
+type Ranges struct {
+	maps      *bpf.CPUMaps
+	tables    *Tables
+	processes map[uint32]*ranged // by the PID in the kernel's first PID namespace
+	spans     map[string]*span   // by content: forked processes share one
+}
+
+// ranged is a process that has ranges.
+type ranged struct {
+	pid  int // in our PID namespace
+	span *span
+}
+
+// span is a run of entries in the map of ranges.
+type span struct {
+	first, count int
+	users        int // processes
+	content      string
+}
+
+var errRangesFull = errors.New("the target has more executable mappings than are kept")
+
+func NewRanges(maps *bpf.CPUMaps, tables *Tables) *Ranges {
+	return &Ranges{maps: maps, tables: tables, processes: map[uint32]*ranged{}, spans: map[string]*span{}}
+}
+
+// Set loads the tables of a process's mappings and says where they are. Without room for it the process
+// stays unknown to the BPF program, which then follows frame pointers.
+func (r *Ranges) Set(p record.ProcessIdentity, pid int, mappings []process.Mapping) error {
+	var all []bpf.CPUUnwindRange
+	var golang bpf.CPUGoLayout
+	for i := range mappings {
+		if mappings[i].Start >= kernelHalf { // the page [vsyscall], where no program's code runs any more
+			continue
+		}
+		o := r.tables.Lookup(&mappings[i])
+		all = appendRanges(all, &mappings[i].Mapping, o)
+		if golang.M_curg == 0 {
+			golang = o.golang
+		}
+	}
+	s, err := r.span(all)
+	if err != nil {
+		return err
+	}
+	if err := r.maps.UnwindProcesses.Put(p.TGID, bpf.CPUUnwindProcess{
+		Started: p.Started, Execs: p.Execs, FirstRange: uint32(s.first), RangeCount: uint32(s.count), Go: golang,
+	}); err != nil {
+		return fmt.Errorf("unwind tables of process %d: %w", pid, err)
+	}
+	s.users++
+	if before := r.processes[p.TGID]; before != nil {
+		r.release(before.span)
+	}
+	r.processes[p.TGID] = &ranged{pid: pid, span: s}
+	return nil
+}
+
+// appendRanges cuts a mapping into ranges with a table and ranges without.
+func appendRanges(all []bpf.CPUUnwindRange, m *proc.Mapping, o *Object) []bpf.CPUUnwindRange {
+	at := m.Start
+	add := func(end uint64, bias uint64, index uint32) {
+		if end > at {
+			all = append(all, bpf.CPUUnwindRange{Start: at, End: end, Bias: bias, Index: index})
+			at = end
+		}
+	}
+	if load, ok := o.bias(m); ok {
+		for _, p := range o.Parts {
+			start, end := p.start+load, p.end+load
+			if end <= at || start >= m.End || end < start {
+				continue
+			}
+			add(min(start, m.End), 0, 0)
+			add(min(end, m.End), p.base+load, p.index)
+		}
+	}
+	add(m.End, 0, 0)
+	return all
+}
+
+// bias is what is added to the object's own addresses to give those of the process.
+func (o *Object) bias(m *proc.Mapping) (uint64, bool) {
+	return o.segments.Bias(m.Start, m.Offset)
+}
+
+const (
+	pageSize   = 4096
+	kernelHalf = 1 << 63 // the BPF program compares addresses below it
+)
+
+// span gives entries with these ranges.
+func (r *Ranges) span(all []bpf.CPUUnwindRange) (*span, error) {
+	var content bytes.Buffer
+	if err := binary.Write(&content, binary.NativeEndian, all); err != nil {
+		return nil, err
+	}
+	if s := r.spans[content.String()]; s != nil {
+		return s, nil
+	}
+	first, err := r.room(len(all))
+	if err != nil {
+		r.removeEnded()
+		if first, err = r.room(len(all)); err != nil {
+			return nil, err
+		}
+	}
+	s := &span{first: first, count: len(all), content: content.String()}
+	if len(all) > 0 {
+		keys := make([]uint32, len(all))
+		for i := range keys {
+			keys[i] = uint32(first + i)
+		}
+		if _, err := r.maps.UnwindRanges.BatchUpdate(keys, all, nil); err != nil {
+			return nil, fmt.Errorf("load ranges of mappings: %w", err)
+		}
+	}
+	r.spans[s.content] = s
+	return s, nil
+}
+
+// room finds as many free entries in a row.
+func (r *Ranges) room(count int) (int, error) {
+	used := make([]*span, 0, len(r.spans))
+	for _, s := range r.spans {
+		used = append(used, s)
+	}
+	slices.SortFunc(used, func(a, b *span) int { return a.first - b.first })
+	at := 0
+	for _, s := range used {
+		if s.first-at >= count {
+			return at, nil
+		}
+		at = max(at, s.first+s.count) // one without entries begins where another does
+	}
+	if int(r.maps.UnwindRanges.MaxEntries())-at < count || len(r.processes) >= int(r.maps.UnwindProcesses.MaxEntries()) {
+		return 0, errRangesFull
+	}
+	return at, nil
+}
+
+// release frees entries that no process uses any more. The BPF program may just be reading them; it then
+// takes a wrong table for one stack, and the checks on stacks are there for such.
+func (r *Ranges) release(s *span) {
+	if s.users--; s.users <= 0 {
+		delete(r.spans, s.content)
+	}
+}
+
+// removeEnded forgets processes that are no more.
+func (r *Ranges) removeEnded() {
+	for tgid, p := range r.processes {
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", p.pid)); err == nil {
+			continue
+		}
+		if err := r.maps.UnwindProcesses.Delete(tgid); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			continue
+		}
+		r.release(p.span)
+		delete(r.processes, tgid)
+	}
+}
+
+// vdsoTable compiles the table of the code that the kernel puts into every process.
+func vdsoTable(rules *unwind.RuleSet) (*object.File, *unwind.Table, error) {
+	f, err := object.Open(bytes.NewReader(proc.VDSO()))
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := unwind.CompileVDSO(f, rules)
+	return f, t, err
+}

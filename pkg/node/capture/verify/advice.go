@@ -1,0 +1,38 @@
+//go:build linux
+
+package verify
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
+)
+
+// maxAdvice bounds the mappings that a profile's comments speak of.
+const maxAdvice = 5
+
+// Advice says where stacks broke and what helps, the worst first.
+func Advice(astray map[string]int64) []string {
+	paths := slices.SortedFunc(maps.Keys(astray), func(a, b string) int {
+		return cmp.Or(cmp.Compare(astray[b], astray[a]), cmp.Compare(a, b))
+	})
+	var all []string
+	for _, p := range paths[:min(len(paths), maxAdvice)] {
+		all = append(all, fmt.Sprintf("%d stacks break in %s: %s", astray[p], p, remedy(p)))
+	}
+	return all
+}
+
+func remedy(file string) string {
+	switch {
+	case file == process.AnonymousMapping:
+		return "code made at run time that keeps no frame pointers; Java: -XX:+PreserveFramePointer, .NET and Node keep them"
+	case strings.Contains(file, "musl"):
+		return "musl is built without unwind tables and frame pointers; use an image with glibc, or musl built with -fasynchronous-unwind-tables"
+	}
+	return "it has neither unwind tables nor frame pointers there; build it with -fasynchronous-unwind-tables or -fno-omit-frame-pointer"
+}

@@ -1,0 +1,111 @@
+//go:build linux
+
+package verify
+
+import (
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/unwindmaps"
+)
+
+// Checker looks at the stacks that the BPF program walked. Frame pointers lead astray in code that
+// keeps none, and what was found there looks like a stack: such a stack is cut where it stops being true.
+type Checker struct {
+	callers *leafCallers
+	tables  *unwindmaps.Tables
+	calls   callSites
+	Early   int64            // broken stacks for which there was a table, but not yet in the kernel
+	Astray  map[string]int64 // broken stacks, by the mapping in which the walk lost its way
+}
+
+func NewChecker(tables *unwindmaps.Tables) *Checker {
+	return &Checker{callers: &leafCallers{}, tables: tables, Astray: map[string]int64{}}
+}
+
+// Check gives a sample's user stack as the addresses of its instructions, leaf first: of callers one
+// within the call. It says how the stack ends.
+func (c *Checker) Check(g *process.Generation, s *record.Sample) ([]uint64, stack.End) {
+	if s.End == bpf.CPUWalkEndEND_NOT_WALKED {
+		return nil, stack.NotWalked
+	}
+	if g.Mappings == nil {
+		return nil, stack.Complete // the process has ended: that is all that is known
+	}
+	walked := s.User
+	end := c.end(g, s)
+	for i := 1; i < len(walked); i++ {
+		if walked[i]&uint64(bpf.CPUAddressMarkBY_FRAME_POINTER) != 0 && !c.follows(g, s, i) {
+			walked, end = walked[:i], stack.Broken
+			break
+		}
+	}
+	if end == stack.Broken && len(walked) > 0 {
+		c.note(s, g.FindMapping(record.Instruction(walked, len(walked)-1)))
+	}
+	caller, hidden := c.callers.hidden(g, s)
+	addresses := make([]uint64, 0, len(walked)+1)
+	for i := range walked {
+		addresses = append(addresses, record.Instruction(walked, i))
+		if i == 0 && hidden {
+			addresses = append(addresses, caller-1)
+		}
+	}
+	return addresses, end
+}
+
+// end judges why the walk ended.
+func (c *Checker) end(g *process.Generation, s *record.Sample) stack.End {
+	last := len(s.User) - 1
+	switch s.End {
+	case bpf.CPUWalkEndEND_ROOT:
+		return stack.Complete
+	case bpf.CPUWalkEndEND_TRUNCATED:
+		return stack.Truncated
+	case bpf.CPUWalkEndEND_NO_CALLER:
+		if last < 0 {
+			return stack.Complete
+		}
+		// A chain of frame pointers ends with a zero. A zero at its very beginning says nothing, but for
+		// Go, which always keeps them.
+		if last > 0 && s.User[last]&uint64(bpf.CPUAddressMarkBY_FRAME_POINTER) != 0 {
+			return stack.Complete
+		}
+		if m := g.FindMapping(record.Instruction(s.User, last)); m != nil && c.callers.isGo(m) {
+			return stack.Complete
+		}
+	}
+	return stack.Broken
+}
+
+// follows tells whether frame i, found by a frame pointer, can be the caller of the one before it.
+func (c *Checker) follows(g *process.Generation, s *record.Sample, i int) bool {
+	callee := g.FindMapping(record.Instruction(s.User, i-1))
+	if callee != nil && c.callers.isGo(callee) {
+		return true
+	}
+	if callee != nil && !s.HasTables && len(c.tables.Lookup(callee).Parts) > 0 {
+		return false // the table was not there yet, and without it nothing is known
+	}
+	caller := g.FindMapping(record.Instruction(s.User, i))
+	return caller != nil && c.calls.follows(caller, s.User[i]&^record.Marks)
+}
+
+// note counts a broken stack, by its reason.
+func (c *Checker) note(s *record.Sample, m *process.Mapping) {
+	if (!s.HasTables || s.End == bpf.CPUWalkEndEND_UNMAPPED) && m != nil && len(c.tables.Lookup(m).Parts) > 0 {
+		c.Early++
+		return
+	}
+	path := process.AnonymousMapping
+	if m != nil && m.Path != "" {
+		path = m.Path
+	}
+	if _, known := c.Astray[path]; known || len(c.Astray) < maxAstray {
+		c.Astray[path]++
+	}
+}
+
+// maxAstray bounds the mappings that are told apart.
+const maxAstray = 1000

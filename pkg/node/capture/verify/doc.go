@@ -1,0 +1,5 @@
+//go:build linux
+
+// Package verify checks the user stacks that the BPF program has walked, cuts them where they stop being true, and restores
+// callers that the walk has missed. Its entry point is Checker.Check.
+package verify

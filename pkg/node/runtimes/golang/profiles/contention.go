@@ -1,0 +1,96 @@
+//go:build linux
+
+package profiles
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+)
+
+// Contention reads the profiles of waiting that Go programs keep of themselves if they were told to. Nothing is loaded,
+// attached or stopped.
+type Contention struct {
+	run.Lifecycle
+	programs *programs
+	read     func(*golang.Runtime) (*golang.BlockProfile, error)
+	setting  string
+}
+
+// NewMutex prepares a profile of where mutexes are held that others wait for, as runtime/pprof's "mutex". Its errors wrap
+// ErrNoGo, proc.ErrNoContainer or golang.ErrNotCollected where one of these is the cause.
+func NewMutex(o run.Options) (*Contention, error) {
+	return newContention(o, (*golang.Runtime).MutexProfile, "mutex profile fraction")
+}
+
+// NewBlock prepares a profile of where goroutines wait for each other, as runtime/pprof's "block". Its errors are as those
+// of NewMutex.
+func NewBlock(o run.Options) (*Contention, error) {
+	return newContention(o, (*golang.Runtime).BlockProfile, "block profile rate")
+}
+
+func newContention(o run.Options, read func(*golang.Runtime) (*golang.BlockProfile, error), setting string) (*Contention, error) {
+	programs, err := openPrograms(o)
+	if err != nil {
+		return nil, err
+	}
+	k := &Contention{programs: programs, read: read, setting: setting}
+	k.Processes.Store(int64(len(programs.all)))
+	return k, nil
+}
+
+// Run reads the profiles, at once. It may be called once.
+func (k *Contention) Run(context.Context) (*builder.Result, error) {
+	begin, err := k.Start()
+	if err != nil {
+		return nil, err
+	}
+	contentions := &profile.ValueType{Type: "contentions", Unit: "count"}
+	b := builder.New(begin, 0, builder.Kind{
+		Types:       []*profile.ValueType{contentions, {Type: "delay", Unit: "nanoseconds"}},
+		DefaultType: "delay", PeriodType: contentions, Period: 1,
+	})
+	ticksPerNano := golang.TicksPerSecond() / 1e9
+	for _, p := range append([]*program(nil), k.programs.all...) {
+		reading, err := k.read(p.Runtime)
+		if err = p.checked(err); err != nil {
+			k.programs.drop(p, err)
+			continue
+		}
+		b.Comment("%s: %s", k.setting, rateText(reading.Rate))
+		for _, record := range reading.Records {
+			s := b.NewSample(&stack.Entry{Generation: p.generation, User: p.Stack(record.PCs)})
+			s.Value = []int64{record.Count, int64(float64(record.Ticks) / ticksPerNano)}
+			b.Profile.Sample = append(b.Profile.Sample, s)
+			k.Kept.Add(1)
+		}
+	}
+	if err := k.programs.none(); err != nil {
+		return nil, err
+	}
+	k.programs.describe(b)
+	result, err := b.Result()
+	if err == nil {
+		result.Instant = true
+	}
+	return result, err
+}
+
+func rateText(rate int64) string {
+	if rate == 0 {
+		return "0, so what is here is of an earlier time"
+	}
+	return fmt.Sprint(rate)
+}
+
+// Slice gives nothing: the whole profile comes at once.
+func (k *Contention) Slice() (*builder.Result, error) { return nil, nil }
+
+// Close closes all files; the result's File must not be used after it.
+func (k *Contention) Close() error { return k.programs.close() }

@@ -1,0 +1,217 @@
+//go:build linux
+
+package profiles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/kernel"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+)
+
+// Goroutines reads the stacks of all goroutines of a container's Go programs once.
+type Goroutines struct {
+	run.Lifecycle
+	options  run.Options
+	programs *readers
+	stacks   stacks
+	each     map[*stack.Entry][]goroutineNumbers // with Options.ByGoroutine
+	apart    int                                 // of each
+	notApart int
+	running  runningStacks
+	stops    []string // for the comments
+
+	dropped uint64
+}
+
+// maxApart bounds the goroutines that are told from each other, for each is a sample of the profile, of some 700 bytes.
+const maxApart = 1 << 16
+
+// NewGoroutines finds the Go programs of a container. Its errors wrap ErrNoGo or proc.ErrNoContainer where
+// one of these is the cause. Neither BPF nor perf events are needed, but for the stacks of goroutines that run.
+func NewGoroutines(o run.Options) (*Goroutines, error) {
+	processes, err := openReaders(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Goroutines{
+		options: o, programs: processes, stacks: stacks{stacks: stack.NewTable()}, each: map[*stack.Entry][]goroutineNumbers{},
+	}, nil
+}
+
+func goroutineKind() builder.Kind {
+	goroutine := &profile.ValueType{Type: "goroutine", Unit: "count"} // as runtime/pprof has it
+	return builder.Kind{Types: []*profile.ValueType{goroutine}, DefaultType: goroutine.Type, PeriodType: goroutine, Period: 1}
+}
+
+// Run reads the goroutines and returns at once; when ctx is done no further process is read. It may be called once.
+func (c *Goroutines) Run(ctx context.Context) (*builder.Result, error) {
+	begin, err := c.Start()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range slices.Clone(c.programs.all) {
+		err := ctx.Err()
+		if err == nil {
+			err = c.readProcess(p)
+		}
+		if err != nil {
+			c.programs.remove(p, err) // what was read of it stays
+		}
+	}
+	if c.Kept.Load() == 0 {
+		if err := c.programs.none(); err != nil {
+			return nil, err
+		}
+	}
+	b := builder.New(begin, time.Since(begin), goroutineKind())
+	b.AddAll(c.stacks.stacks)
+	for _, e := range c.stacks.stacks.Sorted() {
+		addEach(b, e, c.each[e])
+	}
+	if err := c.describe(b); err != nil {
+		return nil, err
+	}
+	result, err := b.Result()
+	if err != nil {
+		return nil, err
+	}
+	result.Instant = true
+	return result, nil
+}
+
+// readProcess reads the goroutines of one process, stopped if that is asked for.
+func (c *Goroutines) readProcess(p *reader) error {
+	gs := p.goroutines
+	var running []*golang.Goroutine
+	each := func() error {
+		return gs.Each(nil, func(g *golang.Goroutine) {
+			if g.End == golang.NoStack && gs.Stopped == nil {
+				running = append(running, clone(g))
+				return
+			}
+			c.add(p, g)
+		})
+	}
+	err := error(nil)
+	if c.options.Freeze {
+		err = c.whileStopped(p, each)
+	} else {
+		err = each()
+	}
+	c.running.missing += len(c.running.find(p, running, runningPatience))
+	for _, g := range running {
+		c.add(p, g)
+	}
+	return p.checked(err)
+}
+
+// whileStopped reads all once before that, so that what the executable says of the code need not be read while the
+// process stands still.
+func (c *Goroutines) whileStopped(p *reader, each func() error) error {
+	gs := p.goroutines
+	if err := gs.Each(nil, func(*golang.Goroutine) {}); err != nil {
+		return err
+	}
+	gs.Counts = golang.Counts{}
+	stop, err := p.generation.Process.WhileStopped(func(threads map[int]proc.Registers) error {
+		gs.Stopped = make(map[int]golang.Registers, len(threads))
+		for thread, r := range threads {
+			gs.Stopped[thread] = golang.Registers{PC: r.PC, SP: r.SP, LR: r.LR, Exact: true}
+		}
+		defer func() { gs.Stopped = nil }()
+		return each()
+	})
+	if stop.Threads > 0 {
+		c.stops = append(c.stops, fmt.Sprintf("process %d (%s), %d threads for %.1f ms", p.generation.Process.NSPID, p.generation.Process.Name, stop.Threads, stop.For.Seconds()*1e3))
+	}
+	if stop.Moving > 0 {
+		c.stops = append(c.stops, fmt.Sprintf("of these %d did not stop, for they wait in the kernel", stop.Moving))
+	}
+	return err
+}
+
+func (c *Goroutines) add(p *reader, g *golang.Goroutine) {
+	e := c.stacks.entry(p, g)
+	if e == nil {
+		c.dropped++
+		return
+	}
+	c.Kept.Add(1)
+	if c.options.ByGoroutine && c.apart < maxApart {
+		c.apart++
+		c.each[e] = append(c.each[e], numbersOf(g, kernel.Monotonic()))
+		return
+	}
+	if c.options.ByGoroutine {
+		c.notApart++
+	}
+	c.stacks.stacks.Add(e, stack.Amount{Count: 1}, 0)
+}
+
+func (c *Goroutines) describe(b *builder.Builder) error {
+	release, err := kernel.Release()
+	if err != nil {
+		return err
+	}
+	b.Comment("samples: %d", c.Kept.Load())
+	b.Comment("lost samples: %d", c.dropped)
+	b.Comment("kernel: %s", release)
+	if c.options.ByGoroutine {
+		b.Comment("by: goroutine")
+	}
+	if c.notApart > 0 {
+		b.Comment("goroutines that are not told apart, for there are more than %d: %d", maxApart, c.notApart)
+	}
+	for _, s := range c.stops {
+		b.Comment("stopped: %s", s)
+	}
+	c.programs.describe(b)
+	describeGoroutines(b, c.programs, c.stacks.stacks)
+	if !c.options.Freeze {
+		c.running.describe(b)
+	} else if n := c.stacks.stacks.EndCounts[stack.Running]; n > 0 {
+		b.Comment("running goroutines without their stacks: %d", n)
+	}
+	return nil
+}
+
+// describeGoroutines says how the readings went.
+func describeGoroutines(b *builder.Builder, processes *readers, stacks *stack.Table) {
+	all := processes.counts()
+	b.Comment("readings repeated, for the goroutine had changed: %d", all.Tries)
+	b.Comment("goroutines that changed with every reading: %d", all.Torn)
+	b.Comment("truncated stacks: %d", stacks.EndCounts[stack.Truncated])
+	b.Comment("broken stacks: %d", stacks.EndCounts[stack.Broken])
+	if all.Bad > 0 {
+		b.Comment("entries of the runtime's list that are no goroutines: %d", all.Bad)
+	}
+	if all.CutLabels > 0 {
+		b.Comment("goroutines with more labels than are read: %d", all.CutLabels)
+	}
+}
+
+// Slice gives nothing: a reading takes less than a slice.
+func (c *Goroutines) Slice() (*builder.Result, error) { return nil, nil }
+
+// Progress may be called while Run runs.
+func (c *Goroutines) Progress() run.Progress {
+	p := c.Lifecycle.Progress()
+	p.Processes = c.programs.Len()
+	return p
+}
+
+// Close closes all files; the result's File must not be used after it.
+func (c *Goroutines) Close() error {
+	return errors.Join(c.running.sampler.close(), c.programs.close())
+}

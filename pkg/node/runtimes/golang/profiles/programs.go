@@ -1,0 +1,166 @@
+//go:build linux
+
+package profiles
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+)
+
+// ErrNoGo is given where a profile of Go's runtime is wanted and no process has one that can be read.
+var ErrNoGo = errors.New("no Go program can be read")
+
+// ErrMemoryRefused is given where the kernel does not let us read the memory of the container's processes.
+var ErrMemoryRefused = errors.New("the node's kernel refuses reading the memory of processes")
+
+// programs are the processes of a container that are Go programs. They are read without BPF.
+type programs struct {
+	table   *process.Table
+	all     []*program
+	others  int                 // processes that are no Go programs
+	refused []error             // why the others that are could not be read
+	left    []error             // what was changed in them and could not be put back
+	seen    map[processKey]bool // all that there were at first
+}
+
+type program struct {
+	*golang.Runtime
+	generation *process.Generation
+
+	switched *golang.Switch              // nil if its memory profile was on, or is left off
+	before   map[uint64]golang.MemCounts // by record, when the capture began
+	sliced   map[uint64]golang.MemCounts // as of the last slice
+	last     *golang.MemProfile          // the last slice's reading
+}
+
+// openPrograms finds them. The error wraps ErrNoGo if there is none.
+func openPrograms(o run.Options) (*programs, error) {
+	processes, err := proc.InContainer(o.ContainerID)
+	if err != nil {
+		return nil, err
+	}
+	all := &programs{table: process.NewTable(o.PIDs, func(record.ProcessIdentity, int, []process.Mapping) {}), seen: map[processKey]bool{}}
+	for i := range processes {
+		p := &processes[i]
+		all.seen[keyOf(p)] = true
+		switch {
+		case !process.Selects(o.PIDs, p.NSPID):
+		case len(all.all) >= maxPrograms:
+			all.refused = append(all.refused, fmt.Errorf("process %d (%s): more than %d Go programs at once are not read", p.NSPID, p.Name, maxPrograms))
+		default:
+			all.open(p)
+		}
+	}
+	if err := all.none(); err != nil {
+		return nil, errors.Join(err, all.close())
+	}
+	return all, nil
+}
+
+// open takes a process in if it is a Go program that can be read; else it gives nil.
+func (a *programs) open(p *proc.Process) *program {
+	r, err := golang.Open(p)
+	switch {
+	case errors.Is(err, golang.ErrNotGo):
+		a.others++
+	case err != nil:
+		a.refused = append(a.refused, privileged(err))
+	default:
+		// The time tells processes with the same PID apart.
+		g, _ := a.table.Lookup(&record.Sample{Process: record.ProcessIdentity{TGID: uint32(p.PID), Started: p.StartTime}, PID: uint32(p.PID)})
+		program := &program{Runtime: r, generation: g}
+		a.all = append(a.all, program)
+		return program
+	}
+	return nil
+}
+
+// privileged says what is missing where a process must not be read.
+func privileged(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; reading a process needs CAP_SYS_PTRACE", err)
+	}
+	return err
+}
+
+// none says why there is no program to read; nil if there is one.
+func (a *programs) none() error {
+	switch {
+	case len(a.all) > 0:
+		return nil
+	case len(a.refused) > 0 && errors.Is(a.refused[0], fs.ErrPermission):
+		return fmt.Errorf("%w: the profiler's container lacks CAP_SYS_PTRACE, or a security module (seccomp, AppArmor, SELinux, Yama) forbids it: %w",
+			ErrMemoryRefused, a.refused[0])
+	case len(a.refused) > 0:
+		return fmt.Errorf("%w: %w", ErrNoGo, a.refused[0])
+	case a.others > 0:
+		return fmt.Errorf("%w: none of the container's %d processes is one, and this type of profile is for Go only", ErrNoGo, a.others)
+	}
+	return fmt.Errorf("%w: none of the container's processes has a PID that was asked for", ErrNoGo)
+}
+
+func (p *program) close() error { return errors.Join(p.switchOff(), p.Close()) }
+
+// switchOff turns the memory profile off if we have turned it on. It may be called again.
+func (p *program) switchOff() error {
+	if err := p.switched.Off(); err != nil {
+		return fmt.Errorf("the memory profile of process %d (%s) stays on until it ends: %w", p.generation.Process.NSPID, p.generation.Process.Name, err)
+	}
+	return nil
+}
+
+// checked makes sure that what was read is the program's, and prefers the end of that to what reading it then gave.
+func (p *program) checked(err error) error {
+	if gone := p.Check(); gone != nil {
+		return gone
+	}
+	return err
+}
+
+// drop leaves a program out.
+func (a *programs) drop(p *program, why error) {
+	a.refused = append(a.refused, fmt.Errorf("process %d (%s): %w", p.generation.Process.NSPID, p.generation.Process.Name, why))
+	for i, q := range a.all {
+		if p == q {
+			a.all = append(a.all[:i:i], a.all[i+1:]...)
+		}
+	}
+	if err := p.switchOff(); err != nil {
+		a.left = append(a.left, err)
+	}
+	p.Close()
+	a.table.Forget(p.generation.Process.PID) // it may have executed another program, at addresses that may be the same
+}
+
+func (a *programs) close() error {
+	var errs []error
+	for _, p := range a.all {
+		errs = append(errs, p.close())
+	}
+	a.all = nil
+	return errors.Join(append(errs, a.table.Close())...)
+}
+
+// describe says in comments whose numbers the profile has.
+func (a *programs) describe(b *builder.Builder) {
+	for _, p := range a.all {
+		b.Comment("go program: process %d (%s), %s", p.generation.Process.NSPID, p.generation.Process.Name, p.Version)
+	}
+	for _, err := range a.refused {
+		b.Comment("left out: %v", err)
+	}
+	for _, err := range a.left {
+		b.Comment("left changed: %v", err)
+	}
+	if a.others > 0 {
+		b.Comment("processes that are no Go programs: %d", a.others)
+	}
+}

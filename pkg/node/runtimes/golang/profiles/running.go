@@ -1,0 +1,88 @@
+//go:build linux
+
+package profiles
+
+import (
+	"slices"
+	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+)
+
+// runningStacks finds the stacks of goroutines that run, by samples of their threads.
+type runningStacks struct {
+	sampler threadSampler
+	found   int
+	missing int
+}
+
+// Bounds on how long a goroutine's stack is looked for.
+const (
+	// runningPatience is for threads that have no CPU: a container may have used up what it has in 100 ms.
+	runningPatience = 120 * time.Millisecond
+	// maxSamples is how many are taken of a thread that is on another stack, for it runs the runtime's own code or C.
+	maxSamples = 5
+)
+
+// runningGoroutine is one whose thread is sampled.
+type runningGoroutine struct {
+	*golang.Goroutine
+	process *reader
+	thread  int
+	samples int
+}
+
+// find fills in the stacks of those goroutines of a process that run while their threads are sampled. It gives those
+// whose threads had no sample in time; the sample may still come.
+func (r *runningStacks) find(p *reader, running []*golang.Goroutine, patience time.Duration) (left []*runningGoroutine) {
+	for _, g := range running {
+		tid, ok := p.thread(g.Thread)
+		if ok && g.Thread != 0 && r.sampler.arm(tid) {
+			left = append(left, &runningGoroutine{Goroutine: g, process: p, thread: tid})
+		} else {
+			r.missing++
+		}
+	}
+	until := time.Now().Add(patience)
+	for pause := 2 * samplingPeriod; len(left) > 0 && time.Now().Before(until); pause = min(2*pause, 4*time.Millisecond) {
+		time.Sleep(pause)
+		left = r.look(left, true)
+	}
+	return left
+}
+
+// look takes what samples have come, and gives those goroutines of which there is none yet. If again is set, one that
+// was on another stack is sampled again.
+func (r *runningStacks) look(left []*runningGoroutine, again bool) []*runningGoroutine {
+	return slices.DeleteFunc(left, func(g *runningGoroutine) bool {
+		s, ok := r.sampler.taken(g.thread)
+		if !ok {
+			return false
+		}
+		if gs := g.process.goroutines; gs.Unwind(g.Goroutine, s.registers, s.stack) && gs.Still(g.Goroutine) {
+			r.found++
+			return true
+		}
+		g.Stack, g.End = nil, golang.NoStack
+		if g.samples++; again && g.samples < maxSamples && r.sampler.arm(g.thread) {
+			return false
+		}
+		r.missing++
+		return true
+	})
+}
+
+func (r *runningStacks) describe(b *builder.Builder) {
+	b.Comment("running goroutines: %d with their stacks, %d without", r.found, r.missing)
+	if r.sampler.err != nil {
+		b.Comment("stacks of running goroutines: none, for their threads cannot be sampled: %v", r.sampler.err)
+	}
+}
+
+// clone copies a goroutine that is to be kept.
+func clone(g *golang.Goroutine) *golang.Goroutine {
+	one := *g
+	one.Stack = slices.Clone(g.Stack)
+	return &one
+}

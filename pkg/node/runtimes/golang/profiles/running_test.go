@@ -1,0 +1,45 @@
+//go:build linux
+
+package profiles
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/capturetest"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
+)
+
+// Where threads cannot be sampled, goroutines that run are counted all the same, and the profile says why they have no
+// stacks.
+func TestRunningGoroutinesWithoutSamples(t *testing.T) {
+	need.Root(t)
+	id, pid := capturetest.StartWorkload(t, "spin")
+	w, err := NewWall(run.Options{ContainerID: id, Frequency: 99})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	w.running.sampler.err = errors.New("refused by a test")
+	w.Run(capturetest.UntilUsed(t, pid, time.Second))
+	b := builder.New(time.Now(), time.Second, goroutineKind())
+	w.AddStacks(b.AddAll)
+	w.Describe(b)
+	r, err := b.Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := int64(0)
+	for _, s := range r.Profile.Sample {
+		if l := s.Location[0]; len(l.Line) > 0 && l.Line[0].Function.Name == builder.RunningGoroutine {
+			without += s.Value[0]
+		}
+	}
+	if why := strings.Join(r.Profile.Comments, "\n"); without < 10 || !strings.Contains(why, "cannot be sampled: refused by a test") {
+		t.Errorf("%d samples of running goroutines: %s", without, why)
+	}
+}

@@ -1,0 +1,22 @@
+//go:build linux
+
+package profiles
+
+import (
+	"testing"
+)
+
+// Records in the ring that are none are no samples.
+func TestParseThreadSample(t *testing.T) {
+	for n := range 200 {
+		for _, fill := range []byte{0, 1, 0xff} {
+			b := make([]byte, n)
+			for i := range b {
+				b[i] = fill
+			}
+			if s, ok := parseThreadSample(b); ok && len(s.stack) > n {
+				t.Errorf("%d bytes have a stack of %d", n, len(s.stack))
+			}
+		}
+	}
+}
