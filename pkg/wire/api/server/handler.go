@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
@@ -12,9 +13,9 @@ import (
 
 const (
 	progressInterval = 500 * time.Millisecond
-	// progressWait is how long a request for progress waits for the one that starts the capture:
-	// the two may be sent in any order.
-	progressWait = 5 * time.Second
+	// captureTimeout is how long a request for progress or slices waits for the request that starts the capture. The two may
+	// arrive in any order.
+	captureTimeout = 5 * time.Second
 )
 
 // Handler serves the API.
@@ -25,8 +26,8 @@ type Handler struct {
 	exit     func(force bool) bool
 }
 
-// NewHandler serves profiles made by the capturer. It calls exit when a client says that the
-// profiler is needed no longer; exit reports whether the profiler ends, and returns at once.
+// NewHandler returns a handler that serves the capturer's profiles. It calls exit when a client no longer needs the profiler.
+// exit must return at once; it reports whether the profiler exits.
 func NewHandler(c Capturer, v api.Version, exit func(force bool) bool) *Handler {
 	h := &Handler{version: v, captures: newCaptures(c), exit: exit}
 	h.mux.HandleFunc("GET "+api.PathVersion, h.serveVersion)
@@ -43,13 +44,14 @@ func NewHandler(c Capturer, v api.Version, exit func(force bool) bool) *Handler 
 	return h
 }
 
-// Unfetched reports whether there are captures, running or finished, whose result nobody has received yet.
+// Unfetched reports whether there are captures, running or finished, whose result no client has received.
 func (h *Handler) Unfetched() (running, finished bool) { return h.captures.unfetched() }
 
-// Abandon stops all captures and forgets their results, for nobody is there to fetch them.
+// Abandon stops all captures and drops their results.
 func (h *Handler) Abandon() { h.captures.abandon() }
 
-// Shutdown stops all captures and waits for them until ctx is done. None must be asked for afterwards.
+// Shutdown stops all captures and waits for their end until ctx is done. Afterwards the handler must not receive requests for
+// profiles.
 func (h *Handler) Shutdown(ctx context.Context) { h.captures.shutdown(ctx) }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) { h.mux.ServeHTTP(w, req) }
@@ -62,15 +64,15 @@ func (h *Handler) serveProfile(w http.ResponseWriter, req *http.Request, t api.P
 		writeError(w, err)
 		return
 	}
-	// Who resumes a transfer wants the rest of that result and never a new capture.
+	// A client that resumes a transfer needs the rest of that result, not a new capture.
 	if req.Header.Get("If-Match") != "" {
 		if j, _ := h.captures.find(r.Capture); j == nil {
 			writeError(w, &api.Error{Status: http.StatusGone, Reason: api.ReasonExpired,
-				Message: "the profile's result is no longer kept; take a new profile"})
+				Message: "the profiler no longer has the rest of the profile; take a new profile"})
 			return
 		}
 	}
-	j, err := h.captures.join(r)
+	j, err := h.captures.findOrStart(r)
 	if err != nil {
 		writeError(w, err)
 		return
@@ -89,7 +91,7 @@ func (h *Handler) serveProfile(w http.ResponseWriter, req *http.Request, t api.P
 }
 
 func (h *Handler) serveProgress(w http.ResponseWriter, req *http.Request) {
-	j, err := h.await(req)
+	j, err := h.waitForCapture(req)
 	if err != nil {
 		writeError(w, err)
 		return
@@ -101,7 +103,7 @@ func (h *Handler) serveProgress(w http.ResponseWriter, req *http.Request) {
 	for {
 		p := j.progress()
 		if out.Encode(p) != nil || flush.Flush() != nil || p.Final() {
-			return // an error means that the client is gone
+			return // on an error, the client is gone
 		}
 		select {
 		case <-req.Context().Done():
@@ -112,26 +114,25 @@ func (h *Handler) serveProgress(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// await finds the request's capture, and waits a while for one that is not there yet.
-func (h *Handler) await(req *http.Request) (*job, error) {
-	id := req.URL.Query().Get("capture")
-	if err := api.CheckCaptureID(id); err != nil {
-		return nil, err
+func (h *Handler) serveSlice(w http.ResponseWriter, req *http.Request) {
+	number, err := strconv.Atoi(req.URL.Query().Get("number"))
+	if err != nil || number < 1 {
+		writeError(w, api.BadRequest("number=%.20q must be a positive number", req.URL.Query().Get("number")))
+		return
 	}
-	timeout := time.NewTimer(progressWait)
-	defer timeout.Stop()
-	for {
-		j, added := h.captures.find(id)
-		if j != nil {
-			return j, nil
-		}
-		select {
-		case <-added:
-		case <-timeout.C:
-			return nil, unknownCapture(id)
-		case <-req.Context().Done():
-			return nil, req.Context().Err()
-		}
+	j, err := h.waitForCapture(req)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	r, err := j.slice(req.Context(), number)
+	switch {
+	case err != nil:
+		writeError(w, err)
+	case r == nil:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		r.serve(w, req)
 	}
 }
 
@@ -150,26 +151,59 @@ func (h *Handler) serveStop(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// serveExit hears that a client has all it wants. That a result was sent does not tell that: what a broken stream was
-// given last is lost.
+// serveExit handles the message of a client that it has received all it needs. A result that was sent does not prove that: the
+// last bytes written to a stream that breaks are lost.
 func (h *Handler) serveExit(w http.ResponseWriter, req *http.Request) {
-	h.captures.allReceived()
+	h.captures.markReceived()
 	exiting := h.exit(req.URL.Query().Get("force") == "1")
 	writeJSON(w, http.StatusAccepted, map[string]bool{"exiting": exiting})
 }
 
-func unknownCapture(id string) *api.Error {
-	return &api.Error{Status: http.StatusNotFound, Reason: api.ReasonUnknownCapture, Message: "there is no capture " + id}
+func serveCmdline(w http.ResponseWriter, c Commander) {
+	text, err := c.Cmdline()
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write(text) // on an error, the client is gone
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) // an error means that the client is gone
+// waitForCapture returns the request's capture. If it does not exist yet, it waits for it for captureTimeout.
+func (h *Handler) waitForCapture(req *http.Request) (*job, error) {
+	id := req.URL.Query().Get("capture")
+	if err := api.CheckCaptureID(id); err != nil {
+		return nil, err
+	}
+	timeout := time.NewTimer(captureTimeout)
+	defer timeout.Stop()
+	for {
+		j, added := h.captures.find(id)
+		if j != nil {
+			return j, nil
+		}
+		select {
+		case <-added:
+		case <-timeout.C:
+			return nil, unknownCapture(id)
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		}
+	}
+}
+
+func unknownCapture(id string) *api.Error {
+	return &api.Error{Status: http.StatusNotFound, Reason: api.ReasonUnknownCapture, Message: "the profiler has no capture " + id}
 }
 
 func writeError(w http.ResponseWriter, err error) {
 	e := &api.Error{Status: http.StatusInternalServerError, Reason: api.ReasonInternal, Message: err.Error()}
 	errors.As(err, &e)
 	writeJSON(w, e.Status, e)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v) // on an error, the client is gone
 }

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// result is a finished profile as it goes over the wire.
+// result is an encoded profile.
 type result struct {
 	data   []byte // gzipped pprof
 	digest [sha256.Size]byte
@@ -25,19 +26,19 @@ func encode(p *profile.Profile) (*result, error) {
 	return &result{data: buf.Bytes(), digest: sha256.Sum256(buf.Bytes())}, nil
 }
 
-// serve answers with the result or the range of it that was asked for.
+// serve writes the result, or the range of it that the request names.
 func (r *result) serve(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
-	h.Set("Content-Type", "application/octet-stream") // as net/http/pprof says
+	h.Set("Content-Type", "application/octet-stream") // as net/http/pprof sets it
 	h.Set("ETag", `"`+hex.EncodeToString(r.digest[:])+`"`)
 	h.Set("Repr-Digest", api.FormatDigest(r.digest))
 	http.ServeContent(pieces{w}, req, "", time.Time{}, bytes.NewReader(r.data))
 }
 
-// pieceSize is how many bytes go into a frame of HTTP/2: of one that a broken stream cut, nothing arrives.
+// pieceSize is the payload of an HTTP/2 frame, in bytes. Of a frame that a broken stream cuts, nothing arrives.
 const pieceSize = 1 << 10
 
-// pieces writes a body in frames of pieceSize.
+// pieces writes a body in frames of pieceSize bytes.
 type pieces struct{ http.ResponseWriter }
 
 func (w pieces) Write(p []byte) (n int, err error) {

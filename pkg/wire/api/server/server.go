@@ -1,3 +1,5 @@
+// Package server is the profiler's side of the API: New and NewHandler serve profiles that a Capturer takes. It must not depend
+// on how they are taken or how a connection is made.
 package server
 
 import (
@@ -19,7 +21,7 @@ func New(h http.Handler) *http.Server {
 		Handler:   h,
 		Protocols: api.Protocols(),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          64,       // a few for each capture
+			MaxConcurrentStreams:          64,       // a few per capture
 			MaxReceiveBufferPerConnection: 64 << 10, // requests are small
 			MaxReceiveBufferPerStream:     64 << 10,
 			SendPingTimeout:               api.PingInterval,
@@ -28,6 +30,6 @@ func New(h http.Handler) *http.Server {
 		},
 		ReadHeaderTimeout: 10 * time.Second,
 		MaxHeaderBytes:    8 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0), // clients that vanish are no news
+		ErrorLog:          log.New(io.Discard, "", 0), // clients that vanish are expected
 	}
 }

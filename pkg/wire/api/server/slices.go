@@ -2,34 +2,29 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/google/pprof/profile"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// A capture in the making is sent in slices, so that what was sampled is not lost with a profiler that is killed
-// with its target. A client asks for the first slice, then for the second and so on; asking for the next says that
-// the one before has arrived.
+// A running capture is also sent in slices, so that its samples are not lost if the profiler is killed together with its target.
+// A client requests the slices 1, 2, … in this order. The request for a slice confirms that the one before has arrived.
 const (
 	sliceInterval = time.Second
-	// sliceShare bounds what slices cost: making them takes at most one part in so many of the time.
+	// sliceShare bounds the cost of slices: making them takes at most 1/sliceShare of the time.
 	sliceShare = 4
 )
 
-// sliceMaker makes the slices of one capture and keeps the newest until the next one is asked for.
+// sliceMaker makes the slices of one capture. It keeps the newest until the next one is requested.
 type sliceMaker struct {
 	mu     sync.Mutex
-	number int // of the newest
+	number int // of the newest slice
 	newest *result
-	next   time.Time // not before that
+	next   time.Time // when the next slice may be made
 }
 
-// slice waits for a capture's slice of that number: nil if sampling has ended before it.
+// slice waits for the capture's slice with the number and returns it, or nil if sampling has ended.
 func (j *job) slice(ctx context.Context, number int) (r *result, err error) {
 	s := &j.slices
 	s.mu.Lock()
@@ -38,12 +33,12 @@ func (j *job) slice(ctx context.Context, number int) (r *result, err error) {
 		return s.newest, nil
 	}
 	if number != s.number+1 {
-		return nil, api.BadRequest("slice %d was asked for after slice %d", number, s.number)
+		return nil, api.BadRequest("slice %d cannot follow slice %d", number, s.number)
 	}
 	s.newest = nil
 	for {
 		wait := max(time.Until(s.next), 0)
-		if j.started() == nil {
+		if j.startedCapture() == nil {
 			wait = sliceInterval / 10
 		} else if wait == 0 {
 			break
@@ -57,7 +52,7 @@ func (j *job) slice(ctx context.Context, number int) (r *result, err error) {
 		}
 	}
 	began := time.Now()
-	p, err := recovered(j.started().Slice)
+	p, err := recoverPanics(j.startedCapture().Slice)
 	if p == nil || err != nil {
 		return nil, err
 	}
@@ -67,44 +62,4 @@ func (j *job) slice(ctx context.Context, number int) (r *result, err error) {
 	s.number, s.newest = number, r
 	s.next = began.Add(max(sliceInterval, sliceShare*time.Since(began)))
 	return r, nil
-}
-
-// started is the capture, nil before it has started.
-func (j *job) started() Capture {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.capture
-}
-
-// recovered calls what reads the target's files: a fault in that must not take the profiler, and with it
-// the captures of others, down.
-func recovered(call func() (*profile.Profile, error)) (p *profile.Profile, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			p, err = nil, fmt.Errorf("the profiler has a bug: %v", v)
-		}
-	}()
-	return call()
-}
-
-func (h *Handler) serveSlice(w http.ResponseWriter, req *http.Request) {
-	number, err := strconv.Atoi(req.URL.Query().Get("number"))
-	if err != nil || number < 1 {
-		writeError(w, api.BadRequest("number=%.20q must be a positive number", req.URL.Query().Get("number")))
-		return
-	}
-	j, err := h.await(req)
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	r, err := j.slice(req.Context(), number)
-	switch {
-	case err != nil:
-		writeError(w, err)
-	case r == nil:
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		r.serve(w, req)
-	}
 }
