@@ -100,7 +100,7 @@ func TestGoldenFiles(t *testing.T) {
 					}
 				}
 				if want, err := os.ReadFile(golden); err != nil || !bytes.Equal(got.Bytes(), want) {
-					t.Errorf("%v; differs from %s (run with -update if that is meant):\n%.3000s", err, golden, &got)
+					t.Errorf("%v; differs from %s (run with -update if this is intended):\n%.3000s", err, golden, &got)
 				}
 				if ending == ".svg" {
 					for decoder := xml.NewDecoder(whole); ; {
@@ -176,7 +176,7 @@ func checkChildren(t *testing.T, n *Node) {
 }
 
 // Two profiles of the same program have almost no significant changes.
-func TestNoiseIsNoChange(t *testing.T) {
+func TestNoiseIsNotSignificant(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	sampled := func() *profile.Profile {
 		counts := make([]int, 200)

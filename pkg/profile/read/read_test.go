@@ -34,7 +34,7 @@ func TestGoldenFiles(t *testing.T) {
 				}
 			}
 			if want, err := os.ReadFile(golden); err != nil || p.String() != string(want) {
-				t.Errorf("%v; differs from %s (run with -update if that is meant):\n%s", err, golden, p)
+				t.Errorf("%v; differs from %s (run with -update if this is intended):\n%s", err, golden, p)
 			}
 		})
 	}

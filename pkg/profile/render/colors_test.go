@@ -18,8 +18,7 @@ func TestContrast(t *testing.T) {
 	}
 }
 
-// Any two kinds of code can be told apart by everybody: all shades of the one from all of the other, by several times what
-// is just noticeable.
+// All shades of any two kinds differ by several times the just noticeable difference, for all kinds of colour vision.
 func TestColorsForTheColorBlind(t *testing.T) {
 	const least = 9
 	for name, vision := range colors.Visions {

@@ -2,13 +2,13 @@ package render
 
 import "strings"
 
-// RandomStacks makes a small profile; equal seeds make equal ones.
+// RandomStacks returns a small profile, the same for equal seeds.
 var RandomStacks = randomStacks
 
-// EncodedKind is what Write gives to embed.Encode.
+// EncodedKind is the KindFunc that Write passes to embed.Encode.
 var EncodedKind = encodedKind
 
-// ScriptParts are source files of the script behind what is configured for both forms.
+// ScriptParts returns source files of the script, with the constants before them.
 func ScriptParts(files ...string) (string, error) {
 	config, _, _ := strings.Cut(strings.TrimPrefix(configured("html"), "(function () {\n"), "\n")
 	for _, f := range files {

@@ -13,7 +13,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/stacks"
 )
 
-// randomStacks has few names, so that stacks share much, recur, end within each other, and have the same name at several addresses.
+// randomStacks uses few names, so that stacks share frames, recur, are prefixes of each other, and have the same name at several
+// addresses.
 func randomStacks(seed uint64) *profile.Profile {
 	r, b := rand.New(rand.NewPCG(seed, 3)), newBuilder()
 	for range 1 + r.IntN(60) {
@@ -26,7 +27,7 @@ func randomStacks(seed uint64) *profile.Profile {
 	return b.Profile
 }
 
-// plainTree merges stacks in the plainest way: a node at a time.
+// plainTree merges stacks one node at a time, as a reference.
 func plainTree(p *profile.Profile) *node {
 	index, above := valueIndex(p), levelsOf(p)
 	root := &node{frame: frame{"all", kindProcess}, inlined: false}
@@ -58,8 +59,8 @@ func plainTree(p *profile.Profile) *node {
 	return root
 }
 
-// The columns hold the same tree as linked nodes do.
-func TestFlameIsTheTree(t *testing.T) {
+// The columns hold the same tree as linked nodes.
+func TestFlameEqualsLinkedTree(t *testing.T) {
 	for seed := range uint64(200) {
 		p := randomStacks(seed)
 		f, at := newFlame(p), int32(0)
@@ -78,7 +79,7 @@ func TestFlameIsTheTree(t *testing.T) {
 	}
 }
 
-// What is drawn of a node's callees, those drawn together included, is never more than the node, and nothing overlaps.
+// Boxes do not overlap, and the callees of a node, runs of narrow ones included, do not exceed it.
 func TestBoxesFit(t *testing.T) {
 	f := newFlame(stacks.New(3000))
 	for _, threshold := range thresholds {
@@ -95,7 +96,7 @@ func TestBoxesFit(t *testing.T) {
 	}
 }
 
-// A run of narrow siblings says how many frames it stands for, and what they sum up to.
+// A run of narrow siblings has the number of its frames and the sum of their values.
 func TestSmallerIsExact(t *testing.T) {
 	b := newBuilder()
 	b.add(1, 10_000, "main.main;main.large")
@@ -112,7 +113,7 @@ func TestSmallerIsExact(t *testing.T) {
 	t.Error("the narrow frames are not drawn at all")
 }
 
-func TestRankingIsTheSummarys(t *testing.T) {
+func TestRankingEqualsSummary(t *testing.T) {
 	for seed := range uint64(50) {
 		p := randomStacks(seed)
 		want := Summarize(p, ranked).Functions
@@ -144,7 +145,7 @@ func TestPicturesStayInTheirBudgets(t *testing.T) {
 	}
 }
 
-func TestTypeArgumentsGoFirst(t *testing.T) {
+func TestFitDropsTypeArgumentsFirst(t *testing.T) {
 	if got := fit("slices.insertionSortCmpFunc[...]", 6.5+14*charWidth); got != "…onSortCmpFunc" {
 		t.Errorf("got %q", got)
 	}

@@ -29,7 +29,7 @@ func pixels(t *testing.T, data []byte) *image.RGBA {
 	return rgba
 }
 
-// The pixels are compared, for how well they are compressed changes with Go's versions.
+// Pixels are compared, not files, because compression changes with versions of Go.
 func TestPNGGoldenFiles(t *testing.T) {
 	for name, make := range profiles {
 		var got bytes.Buffer
@@ -48,7 +48,7 @@ func TestPNGGoldenFiles(t *testing.T) {
 		}
 		a, b := pixels(t, got.Bytes()), pixels(t, want)
 		if a.Rect != b.Rect || !bytes.Equal(a.Pix, b.Pix) {
-			t.Errorf("%s differs from its golden file (run with -update if that is meant)", name)
+			t.Errorf("%s differs from its golden file (run with -update if this is intended)", name)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func TestPNGSizes(t *testing.T) {
 	}
 }
 
-// A stack of thousands of frames gives a picture that can still be opened.
+// The picture of a stack of thousands of frames can be opened.
 func TestPNGHeightIsBounded(t *testing.T) {
 	b := newBuilder()
 	b.add(1, 1, strings.TrimSuffix(strings.Repeat("main.down;", 5000), ";"))
@@ -123,7 +123,7 @@ func TestTreeFitsTheTerminal(t *testing.T) {
 	}
 }
 
-// Every block of a row lies beside the one before it, and what a row stands for is never more than its parents.
+// The blocks of a row do not overlap, and a row does not exceed its parents.
 func TestBlocksAreExact(t *testing.T) {
 	root := newTree(large(2000))
 	rows, _ := layoutBlocks(root, 1000, 1, 1000)
@@ -185,8 +185,8 @@ func TestSpeedscopeAndJSONAgreeWithTheProfile(t *testing.T) {
 	}
 }
 
-// A function whose code is from two files, as the compiler sometimes leaves it, is where most of it is, in whatever order
-// the profile lists the two.
+// A function with code from two files, as compilers sometimes produce, is shown with the file of the larger part, independent of
+// the order in the profile.
 func TestAFunctionHasOneFile(t *testing.T) {
 	p := shop()
 	whole := p.Sample[0].Location[0].Line[0].Function
@@ -213,7 +213,7 @@ func TestAFunctionHasOneFile(t *testing.T) {
 	}
 }
 
-func TestNamesThatTerminalsObey(t *testing.T) {
+func TestControlCharactersInNames(t *testing.T) {
 	for _, o := range []TreeOptions{{Columns: 900}, {Columns: 900, Color: true}} {
 		var b bytes.Buffer
 		if err := WriteTree(&b, hostile(), o); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// Whatever can be read can be written in every form, and compared, without a crash.
+// Every file that can be read can be written in all formats, and compared, without a crash.
 func FuzzForms(f *testing.F) {
 	files, err := filepath.Glob("../read/testdata/*.txt")
 	if err != nil || len(files) == 0 {

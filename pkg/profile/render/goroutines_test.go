@@ -11,7 +11,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// goroutine adds one stack, root first, with what a profile of goroutines knows of it.
+// goroutine adds a stack, root first, with the labels of a goroutine profile.
 func (b *builder) goroutine(pid, count int64, stack, state, reason, creator string) *profile.Sample {
 	b.add(pid, count, stack)
 	s := b.Sample[len(b.Sample)-1]
@@ -69,7 +69,7 @@ func TestTracebacks(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(got.Bytes(), want) {
-				t.Errorf("differs from %s (run with -update if that is meant):\n%s", golden, got.Bytes())
+				t.Errorf("differs from %s (run with -update if this is intended):\n%s", golden, got.Bytes())
 			}
 		})
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// large has distinct stacks, about 27 frames deep in the mean, of 20,000 functions with names of about 48 bytes: each stack leaves
-// the one before it a few frames above its leaf.
+// large has distinct stacks with a mean depth of 27 frames, from 20,000 functions with names of about 48 bytes. Each stack differs
+// from the one before in the last few frames.
 func large(stacks int) *profile.Profile {
 	random := rand.New(rand.NewPCG(11, 27))
 	b := newBuilder()

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// build makes a profile of stacks given root first as in the folded format, each with its process.
+// builder builds a profile from stacks, root first as in the folded format, each with its process.
 type builder struct {
 	*profile.Profile
 	functions map[string]*profile.Location
@@ -57,7 +57,7 @@ func (b *builder) add(pid int64, count int64, stack string) {
 	b.Sample = append(b.Sample, s)
 }
 
-// location makes a Go function of a name with a dot, a kernel function of one with the prefix k:.
+// location returns a Go function for a name with a dot, a kernel function for a name with the prefix "k:".
 func (b *builder) location(name string) *profile.Location {
 	if l := b.functions[name]; l != nil {
 		return l
@@ -107,7 +107,7 @@ func several() *profile.Profile {
 	return b.Profile
 }
 
-// threaded has a pool of threads of one name in one of two processes, and goroutine labels that are no threads.
+// threaded has two processes, one with a pool of threads of the same name, and goroutine labels named like thread labels.
 func threaded() *profile.Profile {
 	b := newBuilder()
 	b.Comments = append(b.Comments, "by: thread")
@@ -119,8 +119,7 @@ func threaded() *profile.Profile {
 	return b.Profile
 }
 
-// heap is a profile of Go's heap, as runtime/pprof and we make it: four types, bytes shown by default, a site of which
-// nothing is alive.
+// heap is a profile of Go's heap as in runtime/pprof: four types, bytes shown by default, and a site without live objects.
 func heap() *profile.Profile {
 	b := newBuilder()
 	b.SampleType = []*profile.ValueType{{Type: "alloc_objects", Unit: "count"}, {Type: "alloc_space", Unit: "bytes"}, {Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}
@@ -143,7 +142,7 @@ func heap() *profile.Profile {
 	return b.Profile
 }
 
-// parked is a profile of Go's goroutines, with their states.
+// parked is a profile of goroutines with their states.
 func parked() *profile.Profile {
 	b := newBuilder()
 	b.SampleType = []*profile.ValueType{{Type: "goroutine", Unit: "count"}}
@@ -167,7 +166,7 @@ func parked() *profile.Profile {
 	return b.Profile
 }
 
-// noFaults is empty, and not of CPU.
+// noFaults is an empty profile of page faults.
 func noFaults() *profile.Profile {
 	b := newBuilder()
 	b.SampleType, b.DefaultSampleType, b.Comments[0] = []*profile.ValueType{{Type: "faults", Unit: "count"}}, "faults", "type: faults"
@@ -204,14 +203,14 @@ func TestGoldenFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(got.Bytes(), want) {
-					t.Errorf("differs from %s (run with -update if that is meant):\n%.3000s", golden, got.Bytes())
+					t.Errorf("differs from %s (run with -update if this is intended):\n%.3000s", golden, got.Bytes())
 				}
 			})
 		}
 	}
 }
 
-// drawing is a picture without its script and profile, which other tests look at.
+// drawing returns a picture without its script and embedded profile, which other tests check.
 func drawing(file []byte) []byte {
 	if at := bytes.LastIndex(file, []byte("\n<script>")); at >= 0 {
 		return append(file[:at:at], "\n…\n"...)
@@ -310,7 +309,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// Functions of one module have one tint, of others mostly another.
+// Functions of the same module have the same tint, functions of different modules mostly different ones.
 func TestDependenciesHaveTheirModulesTint(t *testing.T) {
 	of := func(name string) int {
 		return slices.Index(palette[kindDependency], color(frame{name, kindDependency})) / shades
@@ -346,7 +345,7 @@ func TestShortNames(t *testing.T) {
 	}
 }
 
-// A stack of a few thousand frames must not exhaust anything.
+// A stack of a few thousand frames can be written in all formats.
 func TestDeepStack(t *testing.T) {
 	b := newBuilder()
 	b.add(1, 1, strings.TrimSuffix(strings.Repeat("main.down;", 5000), ";"))

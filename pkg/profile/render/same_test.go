@@ -20,7 +20,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render/embed"
 )
 
-// shows runs the script on profiles, each as a state of the page shows it, and prints the stacks that it draws.
+// shows runs the script on profiles, each with a state of the page, and prints the stacks that it draws.
 const shows = `
 let input = '';
 process.stdin.on('data', (d) => { input += d; });
@@ -45,9 +45,9 @@ type show struct {
 	State   map[string]string `json:"state"`
 }
 
-// A page that is told to focus, hide or cut draws what the same words on the command line leave: the script's decoder and trees are
-// compared with ours.
-func TestThePageShowsWhatTheFlagsLeave(t *testing.T) {
+// The filters of the page select the same stacks as the flags of the command line. This also compares the decoder and the trees of
+// the script with those in Go.
+func TestPageFiltersEqualFlags(t *testing.T) {
 	script, err := render.ScriptParts("profile.js", "tree.js", "names.js", "state.js")
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestThePageShowsWhatTheFlagsLeave(t *testing.T) {
 	}
 }
 
-// vary gives samples a time, some locations no function, and some an inlined call; each sample has a value.
+// vary adds times to samples, removes the functions of some locations, and adds inlined calls to others. All samples have a value.
 func vary(p *profile.Profile, seed uint64) *profile.Profile {
 	r := rand.New(rand.NewPCG(seed, 8))
 	p.Mapping[0].File = "/usr/lib/libshop.so"
@@ -126,7 +126,7 @@ func vary(p *profile.Profile, seed uint64) *profile.Profile {
 	return p
 }
 
-// folded gives the stacks of what is left of a profile, below the process if there were several.
+// folded returns the stacks of a filtered profile, below the process if the whole profile has several.
 func folded(t *testing.T, left, whole *profile.Profile) map[string]int64 {
 	t.Helper()
 	pids := map[int64]bool{}

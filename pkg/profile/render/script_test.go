@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// strip works by lines: the sources must have no string and no comment of several, and no end of a script in them.
+// strip works by lines, so the sources must not have strings or comments of several lines, or the end of a script.
 func TestScriptsCanBeStripped(t *testing.T) {
 	for form, files := range scripts {
 		for _, f := range files {
@@ -27,8 +27,8 @@ func TestScriptsCanBeStripped(t *testing.T) {
 	}
 }
 
-// The script writes names as Go does: both are asked about the same ones.
-func TestScriptsNamesAreOurs(t *testing.T) {
+// The script shortens and colours names like Go.
+func TestScriptNamesEqualGo(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Fatalf("node is missing (test/deps installs it): %v", err)
 	}
@@ -54,8 +54,8 @@ func TestScriptsNamesAreOurs(t *testing.T) {
 	}
 }
 
-// The script writes amounts as Go does, of every unit that a profile of ours has.
-func TestScriptsQuantitiesAreOurs(t *testing.T) {
+// The script formats quantities like Go, for all units that our profiles have.
+func TestScriptQuantitiesEqualGo(t *testing.T) {
 	names, err := web.ReadFile("web/names.js")
 	if err != nil {
 		t.Fatal(err)

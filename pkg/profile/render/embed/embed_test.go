@@ -20,7 +20,7 @@ import (
 
 func noKind(*profile.Function, *profile.Mapping) uint8 { return 0 }
 
-// random makes a valid profile that uses every field of the format, with values of all sizes.
+// random returns a valid profile that uses every field of the format, with values of all sizes.
 func random(seed uint64) *profile.Profile {
 	r := rand.New(rand.NewPCG(seed, 2))
 	text := func() string {
@@ -91,8 +91,8 @@ func random(seed uint64) *profile.Profile {
 	return p
 }
 
-// content is all that a profile says, with nothing of what has no meaning: order and numbers of samples,
-// locations and functions.
+// content returns the content of a profile without the order and the IDs of samples, locations and functions, which have no
+// meaning.
 func content(p *profile.Profile) []string {
 	mapping := map[*profile.Mapping]int{}
 	for i, m := range p.Mapping {
@@ -134,7 +134,7 @@ func content(p *profile.Profile) []string {
 	return all
 }
 
-func TestReadBackEqualsWhatWentIn(t *testing.T) {
+func TestRoundTrip(t *testing.T) {
 	for seed := range uint64(400) {
 		p := random(seed)
 		b, err := Encode(p, noKind)
@@ -171,7 +171,7 @@ func TestOrderHasNoMeaning(t *testing.T) {
 	}
 }
 
-func TestDamageIsAnError(t *testing.T) {
+func TestDamagedFiles(t *testing.T) {
 	payload, err := Encode(stacks.New(300), noKind)
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func TestDamageIsAnError(t *testing.T) {
 	}
 }
 
-// seal makes a payload of columns that never were a profile, with a digest that is right.
+// seal returns a payload with a correct digest for arbitrary columns.
 func seal(columns []byte, claimed uint64) []byte {
 	out := bytes.NewBuffer(make([]byte, headerSize))
 	w, _ := flate.NewWriter(out, 6)
@@ -240,7 +240,7 @@ func TestBombs(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// One deep stack that many samples share is small to write and large to read.
+	// A deep stack that many samples share is small in the file and large in memory.
 	p := stacks.New(1)
 	for range 100_000 {
 		p.Sample[0].Location = append(p.Sample[0].Location, p.Location[0])
