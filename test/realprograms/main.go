@@ -1,8 +1,7 @@
-// Command realprograms profiles programs that nobody here wrote in the test cluster, prints for
-// each what share of the stacks is whole and which functions are hot, for etcd, kube-apiserver and
-// kubelet also how all types of profile compare with what these say themselves, and writes it to
-// out/realprograms.json. `make realprograms` runs it, with names of programs as arguments for a few
-// only.
+// Command realprograms profiles third-party programs in the test cluster. For each it prints the share
+// of complete stacks and the hottest functions; for etcd, kube-apiserver and kubelet also how all types
+// of profile compare with the programs' own. It writes the result to out/realprograms.json. `make
+// realprograms` runs it. Arguments select programs by name.
 package main
 
 import (
@@ -89,7 +88,7 @@ func run(ctx context.Context, names []string) error {
 	return errors.Join(failed, show(reports))
 }
 
-// newNamespace gives a namespace in which pods can be created.
+// newNamespace creates a namespace and waits until pods can be created in it.
 func newNamespace(ctx context.Context, client kubernetes.Interface) (string, error) {
 	ns, err := client.CoreV1().Namespaces().Create(ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "realprograms-"}}, metav1.CreateOptions{})
@@ -107,7 +106,7 @@ func newNamespace(ctx context.Context, client kubernetes.Interface) (string, err
 	}
 }
 
-// sizes writes those of pictures on a line.
+// sizes returns the sizes of pictures on one line.
 func sizes(pictures []programs.Picture) string {
 	var all []string
 	for _, p := range pictures {
@@ -116,7 +115,7 @@ func sizes(pictures []programs.Picture) string {
 	return strings.Join(all, ", ")
 }
 
-// show prints the table, and below it in what the programs fall short, which then is the error.
+// show prints the table and below it the programs' shortcomings. It returns an error if there are any.
 func show(reports []*programs.Report) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "program\tsamples\tcomplete\tfrom root\tframes named\tpictures\thottest functions by themselves")

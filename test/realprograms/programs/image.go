@@ -22,17 +22,18 @@ import (
 //go:embed files
 var files embed.FS
 
-// passwd names the user that pack gives an image: PostgreSQL wants a name, and not root.
+// passwd names the user that pack sets in an image. PostgreSQL requires a user with a name, other
+// than root.
 const passwd = "root:x:0:0:root:/root:/bin/sh\nprograms:x:65532:65532::/tmp:/bin/sh\n"
 
-// Image is the programs' image in the test cluster, and the directory that it was packed from.
+// Image is the programs' image in the test cluster, with the directory that it was packed from.
 type Image struct {
 	Name string
 	Root string
 }
 
-// Load makes the image if the user's cache has none that is current, and imports it into the test
-// cluster of this machine if its node has it not yet.
+// Load builds the image unless the user's cache has a current one, and imports it into the test
+// cluster of this machine unless its node has it.
 func Load(ctx context.Context, client kubernetes.Interface) (Image, error) {
 	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
@@ -62,13 +63,14 @@ func Load(ctx context.Context, client kubernetes.Interface) (Image, error) {
 	return image, command(ctx, filepath.Join(checkout, "test", "cluster"), "go", "run", ".", "load", tar)
 }
 
-// cacheKey names everything that goes into the image but the versions of Debian's packages.
+// cacheKey returns a hash of everything that goes into the image except the versions of Debian's
+// packages.
 func cacheKey(controlplane string) string {
 	h := sha256.New()
-	somePprof().Write(h) // a hash takes everything
+	somePprof().Write(h) // writing to a hash never fails
 	fmt.Fprintln(h, pprofModule, runtime.GOARCH, packages, unused, suites, passwd, filepath.Base(filepath.Dir(controlplane)))
 	for _, name := range fileNames() {
-		content, _ := files.ReadFile(name) // embedded, so it is there
+		content, _ := files.ReadFile(name) // the files are embedded, so reading cannot fail
 		fmt.Fprintf(h, "%s %d\n%s", name, len(content), content)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
@@ -79,7 +81,8 @@ func fileNames() []string {
 	return names
 }
 
-// build makes the directory of a key, which then is complete or not there, and removes those of others.
+// build creates the directory of a key, which afterwards is complete or does not exist, and removes
+// other keys' directories.
 func build(ctx context.Context, checkout, cache, key, tag, controlplane string) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err
@@ -115,7 +118,7 @@ func build(ctx context.Context, checkout, cache, key, tag, controlplane string) 
 	return errors.Join(err, os.Rename(partial, filepath.Join(cache, key)))
 }
 
-// pprofModule is of the version that this repository needs, and so has been downloaded.
+// pprofModule is installed in the version of this module's go.mod, which has been downloaded already.
 const pprofModule = "github.com/google/pprof"
 
 // addPprof adds google/pprof, a server in Go that imports neither runtime/pprof nor net/http/pprof,
@@ -135,7 +138,7 @@ func addPprof(ctx context.Context, checkout, root string) error {
 	return errors.Join(somePprof().Write(out), out.Close())
 }
 
-// somePprof makes a profile of a thousand stacks.
+// somePprof returns a profile of a thousand stacks.
 func somePprof() *profile.Profile {
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "cpu", Unit: "nanoseconds"}}}
 	for id := range uint64(300) {
@@ -171,8 +174,8 @@ func addFiles(root string) error {
 	return os.WriteFile(filepath.Join(root, "etc", "passwd"), []byte(passwd), 0o644)
 }
 
-// onNode says whether a node of the cluster reports the image as present. A node reports with a
-// delay, and only some of its images; then the image is imported again, which does no harm.
+// onNode reports whether a node of the cluster lists the image as present. A node lists its images
+// with a delay, and not all of them. Importing an image again does no harm.
 func onNode(ctx context.Context, client kubernetes.Interface, name string) (bool, error) {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {

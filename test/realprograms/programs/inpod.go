@@ -26,7 +26,7 @@ func (r *Runner) compareOwn(ctx context.Context, p Program) ([]Comparison, error
 	}
 	defer remove()
 	s := r.inPod(p)
-	for deadline := time.Now().Add(time.Minute); ; { // its container is ready before it is itself
+	for deadline := time.Now().Add(time.Minute); ; { // its container is ready before the pod is
 		_, err := s.ask(ctx, "goroutine")
 		if err == nil {
 			break
@@ -40,7 +40,8 @@ func (r *Runner) compareOwn(ctx context.Context, p Program) ([]Comparison, error
 	return append(all, resting...), err
 }
 
-// inPod is a program that runs in its pod, asked through the API server and profiled by the plugin.
+// inPod is a program in a pod. Its own profiles come through the API server's proxy, ours from the
+// plugin.
 func (r *Runner) inPod(p Program) *subject {
 	scheme, port, _ := strings.Cut(p.Own, ":")
 	return &subject{
@@ -67,7 +68,7 @@ func (r *Runner) inPod(p Program) *subject {
 	}
 }
 
-// take has the plugin take profiles of several types.
+// take takes profiles of several types with the plugin.
 func (r *Runner) take(ctx context.Context, p Program, d time.Duration, types []string, flags ...string) (map[string]*profile.Profile, error) {
 	dir, err := os.MkdirTemp("", "realprograms-")
 	if err != nil {

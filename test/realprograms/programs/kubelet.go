@@ -22,12 +22,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// KubeletName is what the report of the kubelet is called.
+// KubeletName is the kubelet's name in the report.
 const KubeletName = "kubelet"
 
-// Kubelet profiles the kubelet of the test cluster, which is a process of this machine and in no
-// container: for this time it is moved into a cgroup that has a name as if it were. The profiler
-// runs beside it, on the machine.
+// Kubelet profiles the kubelet of the test cluster. It is a process of this machine and not in a
+// container, so it is moved meanwhile to a cgroup that is named like a container's. The profiler runs
+// on the machine too.
 func (r *Runner) Kubelet(ctx context.Context) (*Report, error) {
 	report, err := r.kubelet(ctx)
 	if err != nil {
@@ -92,7 +92,7 @@ func (r *Runner) kubelet(ctx context.Context) (*Report, error) {
 	return report, err
 }
 
-// record runs the profiler once for each type, at the same time.
+// record runs one profiler for each type, all at the same time.
 func record(ctx context.Context, program, container string, d time.Duration, types []string) (map[string]*profile.Profile, error) {
 	all := map[string]*profile.Profile{}
 	var failed error
@@ -119,8 +119,8 @@ func record(ctx context.Context, program, container string, d time.Duration, typ
 	return all, failed
 }
 
-// kubelet is how the kubelet of the test cluster is asked: the API server passes nothing on to an
-// address of loopback, which is where that is, and answers everybody.
+// kubelet is a client of the test cluster's kubelet. The API server does not proxy to loopback, on
+// which the kubelet listens, so requests go to it directly. It accepts anonymous requests.
 type kubelet struct {
 	client *http.Client
 	url    string
@@ -132,7 +132,7 @@ func (r *Runner) findKubelet(ctx context.Context) (*kubelet, error) {
 		return nil, err
 	}
 	return &kubelet{
-		client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}, // it made its certificate itself
+		client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}, // its certificate is self-signed
 		url:    fmt.Sprintf("https://127.0.0.1:%d/", node.Status.DaemonEndpoints.KubeletEndpoint.Port),
 	}, nil
 }
@@ -154,7 +154,7 @@ func (k *kubelet) ask(ctx context.Context, path string) ([]byte, error) {
 	return answer, err
 }
 
-// load asks it for its metrics and pods all the time, until rest is called.
+// load requests metrics and pods all the time, until rest is called.
 func (k *kubelet) load(ctx context.Context) (rest func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -172,7 +172,7 @@ func (k *kubelet) load(ctx context.Context) (rest func()) {
 	}
 }
 
-// kubeletPID finds the process of the test cluster.
+// kubeletPID returns the PID of the test cluster's kubelet.
 func kubeletPID() (int, error) {
 	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -180,7 +180,7 @@ func kubeletPID() (int, error) {
 	}
 	var found []int
 	for _, path := range paths {
-		line, _ := os.ReadFile(path) // it may have ended meanwhile
+		line, _ := os.ReadFile(path) // the process may have ended
 		args := strings.Split(string(line), "\x00")
 		if len(args) > 1 && filepath.Base(args[0]) == "controlplane" && args[1] == "kubelet" {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -193,8 +193,8 @@ func kubeletPID() (int, error) {
 	return found[0], nil
 }
 
-// moveToCgroup moves a process to a new cgroup of that name, of one controller where they have
-// cgroups of their own. leave moves it back.
+// moveToCgroup moves a process to a new cgroup of the given name, on cgroup v1 of one controller only.
+// leave moves it back.
 func moveToCgroup(pid int, name string) (leave func(), err error) {
 	lines, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// memProfileOf turns on the memory profile of a program that the linker left it out of, and sees
-// that it is off before and after.
+// memProfileOf takes a memory profile of a program whose memory profile the linker has disabled, and
+// checks that it is off before and after.
 func (r *Runner) memProfileOf(ctx context.Context, p Program) ([]Comparison, error) {
 	off := func(when string) error {
 		if _, err := r.take(ctx, p, time.Second, []string{"heap"}); err == nil || !strings.Contains(err.Error(), "--enable-memprofile turns it on") {
@@ -28,7 +28,7 @@ func (r *Runner) memProfileOf(ctx context.Context, p Program) ([]Comparison, err
 	for _, t := range types {
 		total, below := int64(0), int64(0)
 		for _, s := range profiles[t].Sample {
-			const bytes = 1 // the second value of both
+			const bytes = 1 // index of the bytes in the values of heap and allocs
 			total += s.Value[bytes]
 			if functionsOf(namesOf(s))[p.Allocates] {
 				below += s.Value[bytes]

@@ -11,24 +11,24 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// Comparison is an amount that was read from outside, and the least and the most that the program
-// itself said around that time.
+// Comparison is an amount that was read from outside, with the smallest and the largest amount that the
+// program itself reported around that time.
 type Comparison struct {
 	What  string `json:"what"`
 	Least int64  `json:"least"`
 	Ours  int64  `json:"ours"`
 	Most  int64  `json:"most"`
-	Off   string `json:"off,omitempty"` // what is wrong with it
+	Off   string `json:"off,omitempty"` // why the comparison fails, empty if it does not
 }
 
 func (c Comparison) String() string {
 	return fmt.Sprintf("%s: %d from outside, %d to %d by itself", c.What, c.Ours, c.Least, c.Most)
 }
 
-// tolerance is how far an amount that goes up and down may lie beyond what the program said.
+// tolerance is how far an amount that fluctuates may lie outside the program's own range.
 const tolerance = 0.05
 
-// near compares an amount that goes up and down.
+// near compares an amount that fluctuates.
 func near(what string, ours int64, own ...int64) Comparison {
 	c := Comparison{What: what, Least: slices.Min(own), Ours: ours, Most: slices.Max(own)}
 	if got := float64(ours); got < math.Floor(float64(c.Least)*(1-tolerance)) || got > math.Ceil(float64(c.Most)*(1+tolerance)) {
@@ -37,8 +37,8 @@ func near(what string, ours int64, own ...int64) Comparison {
 	return c
 }
 
-// between compares amounts that only grow, so that those of each stack must lie between the
-// program's own.
+// between compares amounts that only grow, so that each stack's amount must lie between the program's
+// own before and after.
 func between(what string, low, ours, high map[string]int64) Comparison {
 	c := Comparison{What: what + ", by stack", Least: sum(low), Ours: sum(ours), Most: sum(high)}
 	stacks, outside := map[string]bool{}, 0
@@ -48,7 +48,8 @@ func between(what string, low, ours, high map[string]int64) Comparison {
 		}
 	}
 	for stack := range stacks {
-		// Estimates are rounded to whole bytes: one for each reading of a difference.
+		// Estimates are rounded to whole bytes, once for each of the two readings of a
+		// difference.
 		if n := ours[stack]; n < low[stack]-2 || n > high[stack]+2 {
 			outside++
 		}
@@ -59,9 +60,9 @@ func between(what string, low, ours, high map[string]int64) Comparison {
 	return c
 }
 
-// steady compares amounts by stack of a program that rests: where it says the same before and
-// after, so must we, but for what runs a moment now and then. It gives false if too little stays as
-// it is.
+// steady compares amounts by stack of a program at rest. Where the program reports the same amount
+// before and after, ours must be equal, except for what runs briefly now and then. It returns false if
+// too many amounts change.
 func steady(what string, before, ours, after map[string]int64) (Comparison, bool) {
 	c := Comparison{What: what + " of stacks that stay as they are"}
 	wrong := int64(0)
@@ -80,19 +81,19 @@ func steady(what string, before, ours, after map[string]int64) (Comparison, bool
 	return c, 10*c.Least > 8*sum(before)
 }
 
-// answers tells whether a stack is of a goroutine that the program has because it is asked.
+// answers reports whether a stack is of a goroutine that serves our own requests.
 func answers(stack string) bool {
 	return strings.Contains(stack, "net/http/pprof.") || strings.Contains(stack, "net/http.(*connReader)")
 }
 
-// amongHottest is the place, counted from 1, that the hottest function of the program's own CPU
-// profile has in ours at worst. More cannot be asked: the kernel sends SIGPROF at its ticks only,
-// so that a program's own profile has too much of what likes to run then. Of kube-apiserver's time
-// it had 43 % in crypto/internal/fips140/bigmod.addMulVVW1024 where we had 22 % and perf's
-// cpu-clock 20 %. make accuracy compares more closely.
+// amongHottest is the worst rank, counted from 1, that the hottest function of the program's own CPU
+// profile may have in ours. A stricter test is not possible: the kernel sends SIGPROF at its ticks only,
+// so a program's own profile over-represents what tends to run then. For kube-apiserver it had 43 % in
+// crypto/internal/fips140/bigmod.addMulVVW1024, where we had 22 % and perf's cpu-clock 20 %. make
+// accuracy compares more closely.
 const amongHottest = 5
 
-// compareHottest compares two CPU profiles of the same time.
+// compareHottest compares two CPU profiles of the same period.
 func compareHottest(own, ours *profile.Profile) Comparison {
 	hottest := hottestFirst(own)
 	if len(hottest) == 0 {
@@ -106,8 +107,8 @@ func compareHottest(own, ours *profile.Profile) Comparison {
 	return c
 }
 
-// hottestFirst lists the functions that have the most time by themselves, with the kernel's on
-// their behalf, but for those of the runtime, which does not always show itself.
+// hottestFirst lists functions by their own time, the hottest first, with the kernel's time counted for
+// its caller. It leaves out the runtime's functions, which runtime/pprof does not always report.
 func hottestFirst(p *profile.Profile) []string {
 	flat := map[string]int64{}
 	for _, s := range p.Sample {
@@ -124,8 +125,8 @@ func hottestFirst(p *profile.Profile) []string {
 	return slices.SortedFunc(maps.Keys(flat), func(a, b string) int { return cmp.Or(cmp.Compare(flat[b], flat[a]), cmp.Compare(a, b)) })
 }
 
-// byStack adds up values of a type by stack, with lines, and by object size. Of the frames those
-// alone count that known has, all if it is nil.
+// byStack adds up values of a type by stack, with lines, and by object size. It ignores frames that are
+// not in known, unless known is nil.
 func byStack(p *profile.Profile, values string, known map[string]bool) map[string]int64 {
 	index := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == values })
 	all := map[string]int64{}
@@ -146,7 +147,7 @@ func byStack(p *profile.Profile, values string, known map[string]bool) map[strin
 
 func place(line profile.Line) string { return fmt.Sprintf("%s:%d\n", line.Function.Name, line.Line) }
 
-// placesOf gives all that are in the stacks of a profile.
+// placesOf returns all places in the stacks of a profile.
 func placesOf(p *profile.Profile) map[string]bool {
 	all := map[string]bool{}
 	for _, s := range p.Sample {
@@ -159,7 +160,7 @@ func placesOf(p *profile.Profile) map[string]bool {
 	return all
 }
 
-// withoutAnswers leaves out goroutines that the program has because it is asked, in a profile by stack.
+// withoutAnswers returns the amounts without those of goroutines that serve our own requests.
 func withoutAnswers(values map[string]int64) map[string]int64 {
 	maps.DeleteFunc(values, func(stack string, _ int64) bool { return answers(stack) })
 	return values
@@ -172,7 +173,7 @@ func sum(values map[string]int64) (total int64) {
 	return total
 }
 
-// minus gives by how much amounts have grown.
+// minus returns by how much each amount has grown.
 func minus(after, before map[string]int64) map[string]int64 {
 	all := map[string]int64{}
 	for stack, n := range after {

@@ -11,16 +11,17 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// Picture is what became of a profile as a picture that carries it.
+// Picture describes a picture in which a profile is embedded.
 type Picture struct {
 	Format render.Format `json:"format"`
 	Bytes  int           `json:"bytes"`
 }
 
-// wantPicture is the most that a picture may have, in bytes.
+// wantPicture is the largest acceptable size of a picture, in bytes.
 const wantPicture = 2_000_000
 
-// pictures draws a profile into out/realprograms and reads it back, which must be what was drawn.
+// pictures renders a profile into out/realprograms and checks that reading it back returns the same
+// profile.
 func pictures(program string, p *profile.Profile) ([]Picture, error) {
 	dir := filepath.Join("out", "realprograms")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

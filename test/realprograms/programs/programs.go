@@ -1,38 +1,40 @@
-// Package programs runs programs that nobody here wrote, as they are shipped, and judges profiles of
-// them. Load makes their image of Debian's packages, Run starts one under load in a pod, profiles it
-// with the plugin and gives a Report; `make realprograms` and the cluster tests both call these. It
-// knows nothing of how the profiler works: it reads the pprof file as a user would.
+// Package programs runs third-party programs as they are shipped and judges profiles of them. Load
+// builds their image from Debian's packages; Run starts one under load in a pod, profiles it with the
+// plugin and returns a Report. It does not depend on how the profiler works: it reads the pprof file as
+// a user would.
 package programs
 
-// Program is a server and the load it is put under, each a container of one pod. Commands are for sh.
+// Program is a server and its load, each a container of one pod. Commands are shell commands.
 type Program struct {
 	Name   string
-	Server string // runs in the container that is profiled
-	Beside string // runs in a container of its own if not empty: another server that this one needs
-	Ready  string // succeeds when the server can be put under load; runs in the load's container
-	Load   string // repeated for as long as the pod lives; without it the server works by itself
+	Server string // runs in the profiled container
+	Beside string // another server that this one needs, in a container of its own; may be empty
+	Ready  string // runs in the load's container and succeeds when the load can start
+	Load   string // repeated until the pod ends; empty for a server that works without requests
 
-	// Hot are functions that this load is known to run: each must be in 1 % of the samples.
+	// Hot are functions that this load runs. Each must be in at least 1 % of the samples.
 	Hot []string
-	// Go says that the program is written in it: any goroutine's function may be the root of a stack.
+	// Go is set for programs in Go, in which the function of any goroutine can be the root of a
+	// stack.
 	Go bool
 	// Own is the protocol and the port at which the program serves net/http/pprof, as
 	// http:6060; empty if it does not.
 	Own string
-	// Waits are those of mutex and block that it collects by itself.
+	// Waits lists which of the types mutex and block the program collects by itself.
 	Waits []string
-	// Allocates is a function that allocates much in a program whose memory profile the linker
-	// left out; empty if it has one.
+	// Allocates is a function that allocates much, in a program whose memory profile the linker has
+	// disabled; else it is empty.
 	Allocates string
 }
 
 // ServerContainer is the name of the container to profile.
 const ServerContainer = "server"
 
-// pgbin has the programs themselves; those of the same names in /usr/bin are scripts that need perl.
+// pgbin is the directory of PostgreSQL's programs. Their namesakes in /usr/bin are scripts that
+// need perl.
 const pgbin = "/usr/lib/postgresql/15/bin/"
 
-// All are the programs, with and without frame pointers, interpreted, compiled at run time, and Go.
+// All are the programs: with and without frame pointers, interpreted, compiled just in time, and in Go.
 var All = []Program{
 	{
 		Name:   "redis",
@@ -81,8 +83,8 @@ var All = []Program{
 	},
 	{
 		Name: "kube-apiserver",
-		// The policy lets everybody do everything; this server's pod is all that it can be
-		// reached from.
+		// The policy allows everything to everybody. The server can be reached from its own
+		// pod only.
 		Server: "cd /tmp && openssl genrsa -out key 2048 && " +
 			"exec /controlplane kube-apiserver --etcd-servers http://127.0.0.1:2379 --cert-dir /tmp/pki " +
 			"--authorization-mode RBAC,ABAC --authorization-policy-file /etc/realprograms/abac.jsonl " +

@@ -15,38 +15,38 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// Report says what a profile of a program holds. Shares are of all samples, or of all frames, from 0
-// to 1; a frame counts as often as it was sampled.
+// Report summarizes a profile of a program. Shares are of all samples or of all frames, from 0 to 1. A
+// frame counts as often as it was sampled.
 type Report struct {
 	Program  string   `json:"program"`
 	Samples  int64    `json:"samples"`
 	Complete float64  `json:"complete"` // stacks not marked as truncated or broken
-	Rooted   float64  `json:"rooted"`   // stacks whose root is where a thread begins
+	Rooted   float64  `json:"rooted"`   // stacks whose root is a function at which threads start
 	Named    float64  `json:"named"`    // frames with a name
-	Hot      []Share  `json:"hot"`      // the functions that must be hot, with what they and their callees took
-	Top      []Share  `json:"top"`      // the functions that took the most by themselves
-	Roots    []Share  `json:"roots"`    // the commonest roots of stacks
+	Hot      []Share  `json:"hot"`      // the functions that must be hot, by cumulative share
+	Top      []Share  `json:"top"`      // the hottest functions, by their own share
+	Roots    []Share  `json:"roots"`    // the most frequent roots of stacks
 	Notes    []string `json:"notes,omitempty"`
 
 	Pictures []Picture    `json:"pictures"`
-	Own      []Comparison `json:"own,omitempty"` // with the program's own profiles, if it has them
+	Own      []Comparison `json:"own,omitempty"` // comparisons with the program's own profiles, if it has any
 }
 
-// Share is what of a whole belongs to a function.
+// Share is a function's share of a whole.
 type Share struct {
 	Name  string  `json:"name"`
 	Share float64 `json:"share"`
 }
 
-// What is asked of each program, as shares.
+// Requirements for each program, as shares.
 const (
 	wantComplete = 0.98
 	wantRooted   = 0.98
 	wantHot      = 0.01
-	wantSamples  = 200 // fewer, and the program was not under load
+	wantSamples  = 200 // with fewer the program was not under load
 )
 
-// Shortcomings says in what a program's profile falls short; nil if in nothing.
+// Shortcomings lists the requirements that a program's profile does not meet.
 func (r *Report) Shortcomings() []string {
 	var all []string
 	if r.Samples < wantSamples {
@@ -77,7 +77,7 @@ func (r *Report) Shortcomings() []string {
 	return all
 }
 
-// List writes shares on a line.
+// List returns shares on one line.
 func List(shares []Share) string {
 	var all []string
 	for _, s := range shares {
@@ -86,11 +86,11 @@ func List(shares []Share) string {
 	return strings.Join(all, ", ")
 }
 
-// kernelMapping is how profiles name the kernel's code.
+// kernelMapping is the name of the kernel's mapping in profiles.
 const kernelMapping = "[kernel.kallsyms]"
 
-// threadStarts are where threads of C programs begin: the entry of the program or of the dynamic
-// linker, and libc's clone. Debian's libc has no name for clone3, see startsThread.
+// threadStarts are functions at which threads of C programs start: the entry of the program or of the
+// dynamic linker, and libc's clone. Debian's libc has no symbol for clone3; see afterClone.
 var threadStarts = []string{"_start", "_dl_start", "__libc_start_main", "__libc_start_call_main", "clone", "__clone", "clone3", "__clone3"}
 
 func judge(p Program, prof *profile.Profile, root string) *Report {
@@ -116,12 +116,12 @@ func judge(p Program, prof *profile.Profile, root string) *Report {
 			}
 		}
 		outermost := s.Location[len(s.Location)-1]
-		if outermost.Mapping == nil { // a marker in the place of code
+		if outermost.Mapping == nil { // a marker such as [truncated]
 			roots[last] += n
 			continue
 		}
 		complete += n
-		if outermost.Mapping.File == kernelMapping { // the kernel's own work, in which no user code is
+		if outermost.Mapping.File == kernelMapping { // the kernel's own work without user code
 			rooted += n
 			continue
 		}
@@ -152,7 +152,7 @@ func judge(p Program, prof *profile.Profile, root string) *Report {
 	return r
 }
 
-// namesOf gives a stack's functions, leaf first.
+// namesOf returns a stack's functions, leaf first.
 func namesOf(s *profile.Sample) []string {
 	var names []string
 	for _, l := range s.Location {
@@ -163,11 +163,11 @@ func namesOf(s *profile.Sample) []string {
 	return names
 }
 
-// v8Name is how V8 writes a function of JavaScript into a perf map: with its compiler's sign before it
-// and its place after it (Logger's ComputeMarker in V8's src/logging/log.cc).
+// v8Name matches a JavaScript function in V8's perf map: a mark of the compiler, the name, and the place
+// in the source (ComputeMarker in V8's src/logging/log.cc).
 var v8Name = regexp.MustCompile(`^(?:JS|LazyCompile|Function):[*^~+]?(\w+) `)
 
-// functionsOf gives each function of a stack once. JavaScript's are named as in the source.
+// functionsOf returns each function of a stack once. JavaScript functions are named as in the source.
 func functionsOf(stack []string) map[string]bool {
 	all := map[string]bool{}
 	for _, name := range stack {
@@ -179,15 +179,15 @@ func functionsOf(stack []string) map[string]bool {
 	return all
 }
 
-// exitCall is the instructions by which libc's clone and clone3 end a thread whose function returned:
-// mov $SYS_exit,%eax; syscall, and mov x8,#SYS_exit; svc #0.
+// exitCall holds the instructions with which libc's clone and clone3 end a thread whose function
+// returned: mov $SYS_exit,%eax; syscall, and mov x8,#SYS_exit; svc #0.
 var exitCall = map[string][]byte{
 	"amd64": {0xb8, 60, 0, 0, 0, 0x0f, 0x05},
 	"arm64": {0xa8, 0x0b, 0x80, 0xd2, 0x01, 0, 0, 0xd4},
 }
 
-// afterClone says whether a stack's outermost call returns to the end of a thread: Debian's libc has
-// no name for clone3, in which glibc's threads begin, so its code tells.
+// afterClone reports whether a stack's outermost call returns to the end of a thread. Debian's libc has
+// no symbol for clone3, in which glibc's threads start, so this compares machine code.
 func afterClone(root string, l *profile.Location) bool {
 	if filepath.Base(l.Mapping.File) != "libc.so.6" {
 		return false
@@ -198,8 +198,8 @@ func afterClone(root string, l *profile.Location) bool {
 	}
 	defer libc.Close()
 	end := exitCall[runtime.GOARCH]
-	code := make([]byte, len(end)+3)                                     // the result may be moved, in 3 bytes on amd64, before
-	returns := int64(l.Address - l.Mapping.Start + l.Mapping.Offset + 1) // an address in the call, one before its end
+	code := make([]byte, len(end)+3)                                     // on amd64 an instruction of 3 bytes may move the result before
+	returns := int64(l.Address - l.Mapping.Start + l.Mapping.Offset + 1) // the address is the last byte of the call
 	if _, err := libc.ReadAt(code, returns); err != nil {
 		return false
 	}

@@ -22,13 +22,13 @@ type Runner struct {
 	Image     Image
 }
 
-// frequency of the samples, in Hz, and duration of a profile: a thousand samples of a busy thread.
+// frequency of the samples, in Hz, and duration of a profile, for a thousand samples of a busy thread.
 const (
 	frequency = 199
 	seconds   = 5
 )
 
-// Run starts a program, profiles it once its load has begun, and removes its pod.
+// Run starts a program, profiles it after its load has begun, and removes its pod.
 func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
 	remove, err := r.start(ctx, p)
 	if err != nil {
@@ -56,7 +56,7 @@ func (r *Runner) Run(ctx context.Context, p Program) (*Report, error) {
 	return report, nil
 }
 
-// start starts a program's pod and waits for it.
+// start creates a program's pod and waits until it is ready.
 func (r *Runner) start(ctx context.Context, p Program) (remove func(), err error) {
 	pods := r.Client.CoreV1().Pods(r.Namespace)
 	if _, err := pods.Create(ctx, p.pod(r.Image.Name), metav1.CreateOptions{}); err != nil {
@@ -91,9 +91,10 @@ func (r *Runner) profile(ctx context.Context, p Program) (*profile.Profile, erro
 	return profile.ParseData(data)
 }
 
-// pod has the server, what it needs beside it, and its load.
+// pod returns the pod of a server, of the server that it needs, and of its load.
 func (p Program) pod(image string) *corev1.Pod {
-	// Nothing shows at first whether a load runs; so its container is ready after the script says so.
+	// A running load is not visible from outside, so the script creates a file that makes its
+	// container ready.
 	load := fmt.Sprintf("until %s; do sleep 0.2; done; touch /tmp/ready; while :; do %s || sleep 1; done", p.Ready, p.Load)
 	spec := corev1.PodSpec{
 		RestartPolicy:                 corev1.RestartPolicyNever,
@@ -119,7 +120,8 @@ func (p Program) pod(image string) *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: p.Name}, Spec: spec}
 }
 
-// ready waits for the pod. On failure it says what was last seen, and the end of each container's log.
+// ready waits until the pod is ready. Its error has the pod's last status and the end of each
+// container's log.
 func (r *Runner) ready(ctx context.Context, name string) error {
 	pods := r.Client.CoreV1().Pods(r.Namespace)
 	for deadline := time.Now().Add(time.Minute); ; {

@@ -11,22 +11,23 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// subject is a Go program that serves net/http/pprof, and how it is profiled from outside.
+// subject is a Go program that serves net/http/pprof, with functions that profile it from inside
+// and from outside.
 type subject struct {
-	own  func(ctx context.Context, query string) (*profile.Profile, error)                                // what it says itself
+	own  func(ctx context.Context, query string) (*profile.Profile, error)                                // the program's own profile
 	take func(ctx context.Context, d time.Duration, types ...string) (map[string]*profile.Profile, error) // by type
-	// waits are those of mutex and block that the program collects.
+	// waits lists which of the types mutex and block the program collects.
 	waits []string
 }
 
-// How long the profiles of a busy program are taken, and when meanwhile it is asked itself.
+// Duration of the profiles of a busy program, and when its own profiles are taken meanwhile.
 const (
 	busyTime    = 10 * time.Second
 	firstAsked  = 5 * time.Second
 	secondAsked = firstAsked + 2*time.Second
 )
 
-// own is what a program says of itself at one time.
+// own holds a program's own profiles at one time.
 type own map[string]*profile.Profile
 
 func (s *subject) ask(ctx context.Context, types ...string) (own, error) {
@@ -34,7 +35,7 @@ func (s *subject) ask(ctx context.Context, types ...string) (own, error) {
 	for _, t := range types {
 		query := t
 		if t == "heap" {
-			query += "?gc=1" // so that all allocations until now are in it
+			query += "?gc=1" // so that it includes all allocations up to now
 		}
 		p, err := s.own(ctx, query)
 		if err != nil {
@@ -113,7 +114,7 @@ func (s *subject) compareBusy(ctx context.Context) ([]Comparison, error) {
 			between(t+" contentions", waits(before[t]), waits(ours[t]), waits(after[t])),
 			near(t+" delay in ns", delay(ours[t]), delay(before[t]), delay(after[t])))
 	}
-	for _, t := range []string{"offcpu", "faults"} { // of which no Go program has its own
+	for _, t := range []string{"offcpu", "faults"} { // Go has no profiles of these types
 		if len(ours[t].Sample) == 0 {
 			return nil, fmt.Errorf("the profile %s is empty", t)
 		}
@@ -121,7 +122,7 @@ func (s *subject) compareBusy(ctx context.Context) ([]Comparison, error) {
 	return all, nil
 }
 
-// compareTime takes CPU profiles from both sides at the same time.
+// compareTime takes CPU profiles from inside and outside at the same time.
 func (s *subject) compareTime(ctx context.Context) ([]Comparison, error) {
 	type result struct {
 		profile *profile.Profile
@@ -140,7 +141,7 @@ func (s *subject) compareTime(ctx context.Context) ([]Comparison, error) {
 	return []Comparison{compareHottest(r.profile, ours["cpu"])}, nil
 }
 
-// compareResting compares what a program that comes to rest has: its goroutines and its live objects.
+// compareResting compares the goroutines and live objects of a program at rest.
 func (s *subject) compareResting(ctx context.Context) ([]Comparison, error) {
 	values := map[string]string{"goroutine": "goroutine", "heap": "inuse_space"}
 	types := slices.Sorted(maps.Keys(values))
