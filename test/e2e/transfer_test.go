@@ -127,7 +127,7 @@ func TestBadConnections(t *testing.T) {
 			"WebSockets that break after the handshake": {fault: func(r *http.Request) *fault { return on(isWebSocket(r), fault{after: 100}) }},
 			"no exec":                                   {refuse: isFor("exec")},
 			"exec brings nothing":                       {fault: func(r *http.Request) *fault { return on(isFor("exec")(r), fault{}) }},
-			"no streams":                                {refuse: sum(isFor("exec"), isFor("attach")), texts: []string{"nothing comes through exec or attach", "its log"}},
+			"no streams":                                {refuse: sum(isFor("exec"), isFor("attach")), texts: []string{"no data arrives by exec or attach", "its log"}},
 			"no SPDY, and WebSockets break": {
 				refuse: func(r *http.Request) bool { return !isWebSocket(r) },
 				fault:  func(*http.Request) *fault { return on(three.Add(1)%3 != 0, fault{after: 1000}) },

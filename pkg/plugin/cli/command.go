@@ -1,6 +1,5 @@
-// Package cli is the kubectl plugin at the terminal: flags, the order of the steps, progress,
-// results and errors as people see them. Its entry point is Main. It must not know how a profile
-// is made; it only strings together the packages that do the steps.
+// Package cli is the kubectl plugin's command line: it turns flags and arguments into plans, carries them out with other
+// packages, and prints progress, results and errors. Its entry point is Main. It must not depend on how a profile is taken.
 package cli
 
 import (
@@ -18,43 +17,44 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
 
-const long = `Profile a running container: where it spends its CPU, memory or waiting time, as a flame graph.
+const long = `Profile a running container, and write a flame graph of where it spends CPU time, memory or waiting time.
 
-Nothing is needed in the image or the program. A profiler is started beside the container, as an
-ephemeral container of its pod; where the cluster does not allow that, as a Job on its node. All
-processes of the container are sampled, and the profiler ends when the profile is taken.
+The image and the program need no changes. The profiler runs as an ephemeral container in the container's
+pod or, if the cluster does not allow that, as a Job on its node. It samples all processes of the container
+and exits when the profile is complete.
 
-Ctrl-C ends the profile early and still writes it; a second Ctrl-C quits at once.
+Ctrl-C stops sampling and writes the profile so far; a second Ctrl-C quits at once.
 
-Several types of profile are taken at once, each into a file of its own. Those of Go programs are read
-from the runtime's own data in their memory; nothing is written there without --enable-memprofile.
+Several types of profile can be taken at the same time, each written to a file of its own. The types heap,
+allocs, goroutine, mutex and block are for Go programs: they are read from the program's memory, which
+changes only with --enable-memprofile.
 
-Other commands, each with a --help of its own: serve is an endpoint like that of net/http/pprof, convert,
-top, diff and view read profiles from files, doctor says what the cluster allows, rbac prints the
-permissions that are needed. A pod with such a name is pod/NAME.
+Other commands, each with its own --help: serve exposes net/http/pprof endpoints for a container; convert,
+top, diff and view work with profiles in files; doctor checks what the cluster allows; rbac prints the
+permissions that profiling needs. For a pod with the name of a command write pod/NAME.
 
-Exit codes: 0 the profile is written, 1 error, 2 wrong usage, 3 what is written is partial or not of all
-types, 130 interrupted, nothing written.`
+Exit codes: 0 the profile is written; 1 error; 2 wrong usage; 3 the profile is partial, or some types are
+missing; 130 interrupted, and nothing is written.`
 
-const examples = `  # Profile the default container of a pod for 30 seconds; the flame graph is an SVG file
+const examples = `  # Profile the default container of a pod for 30 seconds and write the flame graph as SVG
   kubectl pprof web-5d9c7b4f6-x2x8v
 
-  # Profile a container of a ready pod of a deployment for 10 seconds and open the flame graph
+  # Profile a container in a ready pod of a deployment for 10 seconds and open the flame graph
   kubectl pprof deploy/web -c app -d 10s --open
 
-  # Name the namespace, the pod and the container, and the file to write
+  # Name the namespace, the pod, the container and the file to write
   kubectl pprof shop web-0 app -o out/web.svg
 
-  # Take three types of profile in one go; of a program that imports no pprof package memory as well
+  # Take three types of profile at once; turn the heap profile on if the program has it turned off
   kubectl pprof deploy/web --type heap,goroutine,cpu --enable-memprofile
 
-  # Write the profile in two formats, and look at it in the browser
+  # Write the profile in two formats and look at it in the browser
   kubectl pprof sts/web -o web.svg -o web.pb.gz && kubectl pprof view web.pb.gz --open
 
-  # See what a Job would look like that profiles from a namespace that admits privileged pods
+  # Print the Job that would be created in a namespace that admits privileged pods
   kubectl pprof svc/web --job --job-namespace profiling --dry-run`
 
-// NewCommand makes the command. Its RunE returns the errors that Main prints.
+// NewCommand returns the plugin's command with its subcommands. RunE returns the errors that Main prints.
 func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
 	p := newProfileFlags(streams.Out)
 	cmd := &cobra.Command{
@@ -67,7 +67,7 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 		Version:               version.Version,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
-		Args:                  cobra.ArbitraryArgs, // judged by plan, with a better message
+		Args:                  cobra.ArbitraryArgs, // plan checks them, with better messages
 		ValidArgsFunction:     completer{p.connection}.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan, err := p.plan(args, streams.Out)
@@ -84,18 +84,24 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
 	p.addTo(cmd)
-	// A pod with a command's name is pod/NAME.
-	cmd.AddCommand(newConvertCommand(streams), newTopCommand(streams), newDiffCommand(streams, signals), newViewCommand(streams, signals), newServeCommand(streams, signals), newDoctorCommand(streams), newRBACCommand(streams))
+	cmd.AddCommand(
+		newServeCommand(streams, signals),
+		newDiffCommand(streams, signals),
+		newConvertCommand(streams),
+		newTopCommand(streams),
+		newViewCommand(streams, signals),
+		newDoctorCommand(streams),
+		newRBACCommand(streams),
+	)
 	cmd.CompletionOptions.DisableDefaultCmd = true // kubectl has its own
 	return cmd
 }
 
-// completionCommand is the name under which kubectl looks for a plugin's shell completion; a link of that
-// name to the plugin will do.
+// completionCommand is the name of the program that kubectl calls for this plugin's shell completion. A link with that name
+// to the plugin suffices.
 const completionCommand = "kubectl_complete-pprof"
 
-// Main runs the plugin with the arguments of its process, its name being the first, and returns
-// the exit code.
+// Main runs the plugin and returns its exit code. args are the arguments of the process, starting with its name.
 func Main(args []string, streams genericiooptions.IOStreams, signals <-chan os.Signal) int {
 	klog.SetLogger(logr.Discard()) // client-go logs what it also returns as an error
 	cmd := NewCommand(streams, signals)

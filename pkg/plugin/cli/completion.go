@@ -15,17 +15,17 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// completionTime bounds a completion: a shell that hangs is worse than one that knows nothing.
+// completionTime bounds a completion: a shell without suggestions is better than one that hangs.
 const completionTime = 3 * time.Second
 
-// noFiles is what a completion without file names returns.
+// noFiles is the directive of completions without file names.
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 // completer answers a shell's requests for completion.
 type completer struct{ connection connectionFlags }
 
-// completeTarget offers TYPE/ and pods or workloads of that type, then for the longer form the pods
-// of the namespace and the containers of the pod.
+// completeTarget offers pods, TYPE/ and workloads of that type. After a namespace it offers the namespace's pods, and after a
+// pod its containers.
 func (c completer) completeTarget(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
 	defer cancel()
@@ -85,15 +85,15 @@ func addFlagCompletion(cmd *cobra.Command, connection connectionFlags) {
 		"context":           c.completeContext,
 	} {
 		if cmd.Flags().Lookup(flag) == nil {
-			continue // doctor has fewer
+			continue // not every command has all flags
 		}
 		if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
-			panic(err) // no such flag: a mistake that every start would show
+			panic(err) // the flag was just looked up
 		}
 	}
 }
 
-// completeTypes offers the types that are not in the list yet.
+// completeTypes offers the types that are not yet in the comma-separated list.
 func completeTypes(_ *cobra.Command, _ []string, word string) (words []string, directive cobra.ShellCompDirective) {
 	before := word[:strings.LastIndexByte(word, ',')+1]
 	for _, name := range api.TypeNames() {

@@ -11,29 +11,32 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-const convertExamples = `  # Draw what another tool recorded
+const convertExamples = `  # Draw a flame graph of what perf recorded
   perf script | kubectl pprof convert - flames.svg
 
-  # Several formats at once, each told by its ending
+  # Write several formats at once, each chosen by its ending
   kubectl pprof convert web.pb.gz web.svg web.folded
 
-  # One handler only, without what the runtime does
+  # Show one handler only, without the Go runtime
   kubectl pprof convert web.pb.gz checkout.svg --focus 'main\.checkout' --hide '^runtime\.'
 
-  # The two seconds in which it was slow
-  kubectl pprof convert web.pb.gz slow.svg --from 12s --to 14s`
+  # Show two seconds of the profile
+  kubectl pprof convert web.pb.gz slow.svg --from 12s --to 14s
+
+  # Print folded stacks for another tool
+  kubectl pprof convert web.svg - -f folded | grep checkout`
 
 func newConvertCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	var l loading
-	d := drawing{stdout: streams.Out}
+	var parts filterFlags
 	var format string
+	d := drawing{stdout: streams.Out}
 	cmd := &cobra.Command{
 		Use:                   "convert IN OUT... [flags]",
 		DisableFlagsInUseLine: true,
-		Short:                 "Write a profile from a file in another format",
-		Long: `Write a profile from a file in other formats, or a part of it. IN is an SVG or HTML file of
-kubectl pprof, any pprof file, the output of perf script or folded stacks, gzipped or not, and is told
-by its content; - is stdin.`,
+		Short:                 "Write a profile from a file in other formats",
+		Long: `Write a profile from a file, or a part of it, in other formats. IN is an SVG or HTML file of
+kubectl pprof, a pprof file, the output of perf script or folded stacks, with or without gzip; - is stdin.
+The format of IN is recognized by its content, that of each OUT by its ending.`,
 		Example: convertExamples,
 		Args:    arguments(2, -1, "name a file to read and one or more to write"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -47,7 +50,7 @@ by its content; - is stdin.`,
 			if err != nil {
 				return usageError{err}
 			}
-			p, err := l.load(args[0], streams.In)
+			p, err := parts.readFile(args[0], streams.In)
 			if err != nil {
 				return err
 			}
@@ -62,14 +65,14 @@ by its content; - is stdin.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&format, "format", "f", "", "`format` of the output: "+joinedFormats()+"; default: by its ending, else svg")
-	l.addFlags(cmd)
+	cmd.Flags().StringVarP(&format, "format", "f", "", "`format` of the output: "+joinedFormats()+"; default: chosen by the ending, else svg")
+	parts.addTo(cmd)
 	d.addFlags(cmd)
-	setPlainUsage(cmd)
+	setUsage(cmd)
 	return cmd
 }
 
-// baseName is a file's name without its ending, for the output in a directory.
+// baseName returns a file's name without its endings, for an output in a directory.
 func baseName(path string) string {
 	name := filepath.Base(path)
 	if name == "-" {

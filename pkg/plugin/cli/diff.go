@@ -17,25 +17,27 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/diff"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/filter"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/read"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-const diffExamples = `  # What a release changed, as a table
+const diffExamples = `  # Print what a release changed, as a table
   kubectl pprof diff old.pb.gz new.pb.gz
 
-  # The same as shares, for captures under different load, and as a flame graph
+  # Draw the change as a flame graph, in shares because the load was different
   kubectl pprof diff old.pb.gz new.pb.gz --normalize -o change.svg
 
-  # Two pods, profiled at the same time: the old version and the canary
+  # Profile two workloads at the same time and compare them
   kubectl pprof diff deploy/web deploy/web-canary -d 60s --normalize -o canary.svg
 
-  # What has changed since yesterday
-  kubectl pprof diff yesterday.svg deploy/web --normalize`
+  # Compare a pod with a profile of yesterday
+  kubectl pprof diff yesterday.svg deploy/web --normalize
 
-// diffWriters are the forms of a difference.
+  # Compare memory in use before and after
+  kubectl pprof diff before.pb.gz after.pb.gz --sample inuse_space`
+
+// diffWriters lists the formats of a difference.
 var diffWriters = map[render.Format]func(*diff.Diff, io.Writer) error{
 	render.Text:  (*diff.Diff).WriteTable,
 	render.SVG:   (*diff.Diff).WriteSVG,
@@ -46,7 +48,7 @@ var diffWriters = map[render.Format]func(*diff.Diff, io.Writer) error{
 // diffFlags are the flags of the diff command: those for profiling pods, and its own.
 type diffFlags struct {
 	profilingFlags
-	loading   loading
+	parts     filterFlags
 	normalize bool
 	outputs   []string // of the difference
 	format    string
@@ -59,12 +61,13 @@ func newDiffCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal
 		Use:                   "diff BEFORE AFTER [flags]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Compare two profiles, from files or of pods",
-		Long: `Compare two profiles: print the functions that changed most, or draw the change. In the flame graph red is more,
-blue is less, yellow is new; what is gone is drawn by itself. Changes that two samplings of the same
-program could show as well are left out of the table and without colour.
+		Long: `Compare two profiles: print the functions that changed most, or draw the change as a flame graph. In the
+flame graph red frames have grown, blue ones have shrunk, and yellow ones are new; removed frames are drawn
+separately. Changes within the noise of sampling are left out of the table and have no colour.
 
-BEFORE and AFTER are files that kubectl pprof convert reads, or [TYPE/]NAME of pods, which are profiled, two
-at the same time. A file goes before a pod of the same name; pod/NAME is always a pod.`,
+BEFORE and AFTER are files, as for kubectl pprof convert, or [TYPE/]NAME of pods and workloads. Those are
+profiled first, both at the same time; all profiling flags apply. If there are a file and a pod of the same
+name, the file is used; pod/NAME is always a pod.`,
 		Example:           diffExamples,
 		Args:              arguments(2, 2, "name two files or pods to compare"),
 		ValidArgsFunction: completer{d.connection}.completeFileOrTarget,
@@ -80,10 +83,10 @@ at the same time. A file goes before a pod of the same name; pod/NAME is always 
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.BoolVar(&d.normalize, "normalize", false, "compare shares of the whole, for profiles of different length or load")
-	f.StringArrayVarP(&d.outputs, "output", "o", nil, "`file` to write to, - for stdout; several give several formats (default -)")
-	f.StringVarP(&d.format, "format", "f", "", "`format` of the output: text, svg, html, pprof; default: by its ending, else text")
-	d.loading.addFlags(cmd)
+	f.BoolVar(&d.normalize, "normalize", false, "compare shares of the total, for profiles of different duration or load")
+	f.StringArrayVarP(&d.outputs, "output", "o", nil, "`file` to write to, or - for stdout; may be repeated for several formats (default -)")
+	f.StringVarP(&d.format, "format", "f", "", "`format` of the output: text, svg, html, pprof; default: chosen by the ending, else text")
+	d.parts.addTo(cmd)
 	profiling := pflag.NewFlagSet("profiling", pflag.ContinueOnError)
 	profiling.SortFlags = false
 	d.addTarget(profiling)
@@ -99,8 +102,7 @@ at the same time. A file goes before a pod of the same name; pod/NAME is always 
 type diffPlan struct {
 	sides     []side // before and after
 	files     []outputFile
-	filter    filter.Options
-	loading   loading
+	filter    profileFilter
 	normalize bool
 	verbosity verbosity
 }
@@ -122,12 +124,12 @@ func (d *diffFlags) plan(args []string, stdout io.Writer) (*diffPlan, error) {
 		return nil, err
 	}
 	if i := slices.IndexFunc(files, func(f outputFile) bool { return diffWriters[f.format] == nil }); i >= 0 {
-		return nil, fmt.Errorf("a difference has no form %q; choose one of: text, svg, html, pprof", files[i].format)
+		return nil, fmt.Errorf("a difference cannot be written as %q; choose one of: text, svg, html, pprof", files[i].format)
 	}
 	if args[0] == "-" && args[1] == "-" {
 		return nil, fmt.Errorf("stdin holds one profile, not both")
 	}
-	plan := &diffPlan{files: files, loading: d.loading, normalize: d.normalize, verbosity: d.verbosity}
+	plan := &diffPlan{files: files, normalize: d.normalize, verbosity: d.verbosity}
 	for _, arg := range args {
 		s, err := d.side(arg)
 		if err != nil {
@@ -136,9 +138,9 @@ func (d *diffFlags) plan(args []string, stdout io.Writer) (*diffPlan, error) {
 		plan.sides = append(plan.sides, s)
 	}
 	if plan.sides[0].pod != nil && plan.sides[1].pod != nil && args[0] == args[1] {
-		return nil, fmt.Errorf("%s is given twice: at the same time a pod does not differ from itself", args[0])
+		return nil, fmt.Errorf("%s is given twice: name two different pods, or a file and a pod", args[0])
 	}
-	if plan.filter, err = d.loading.options(); err != nil {
+	if plan.filter, err = d.parts.filter(); err != nil {
 		return nil, err
 	}
 	return plan, validateFiles(files, stdout)
@@ -165,7 +167,7 @@ func (d *diffFlags) side(arg string) (side, error) {
 		return s, err
 	}
 	if n := len(capture.session.Requests); n != 1 {
-		return s, fmt.Errorf("--type names %d types; a comparison is of one", n)
+		return s, fmt.Errorf("--type names %d types: a comparison is of one", n)
 	}
 	capture.target.hint = "; there is no file of this name either"
 	s.pod = &capture
@@ -180,7 +182,7 @@ func (d *diffPlan) run(ctx, early context.Context, connection connectionFlags, s
 		return err
 	}
 	for i, s := range d.sides {
-		if profiles[i], err = d.loading.apply(s.name, profiles[i], d.filter); err != nil {
+		if profiles[i], err = d.filter.apply(s.name, profiles[i]); err != nil {
 			return err
 		}
 	}
@@ -267,10 +269,10 @@ func (d *diffPlan) profiles(ctx, early context.Context, connection connectionFla
 	return profiles, files, finish, interrupted(ctx, err)
 }
 
-// warnOfDurations says when absolute values cannot be compared.
+// warnOfDurations prints a warning if the durations are too different to compare absolute values.
 func warnOfDurations(w io.Writer, before, after *profile.Profile) {
 	a, b := before.DurationNanos, after.DurationNanos
 	if a > 0 && b > 0 && max(a, b) > min(a, b)/10*11 {
-		fmt.Fprintf(w, "the profiles last %.1fs and %.1fs: --normalize compares shares\n", float64(a)/1e9, float64(b)/1e9)
+		fmt.Fprintf(w, "the profiles are of %.1fs and %.1fs: use --normalize to compare shares\n", float64(a)/1e9, float64(b)/1e9)
 	}
 }

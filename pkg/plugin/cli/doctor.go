@@ -13,25 +13,28 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 )
 
-const doctorExamples = `  # See what stands in the way of profiling a pod
+const doctorExamples = `  # Check whether a pod can be profiled
   kubectl pprof doctor web-5d9c7b4f6-x2x8v
 
-  # See what a namespace allows, before there is something to profile
+  # Check a namespace without naming a pod
   kubectl pprof doctor -n shop
 
-  # See whether Jobs in another namespace would do
+  # Check whether Jobs in another namespace work
   kubectl pprof doctor deploy/web --job-namespace profiling
 
-  # For a script: the worst verdict
+  # Check whether types that only read memory need fewer privileges
+  kubectl pprof doctor deploy/web --type heap,goroutine --capabilities
+
+  # Print the worst verdict, for a script
   kubectl pprof doctor deploy/web -o json | jq -r .verdict`
 
-const doctorLong = `Check what the cluster allows, without creating anything: the API server, permissions, ways back,
-admission by dry runs, PodSecurity, the pod, its node, the image and the pod's memory.
+const doctorLong = `Check whether containers can be profiled, without creating anything: the API server, permissions,
+transfers, admission (by dry runs), PodSecurity, the pod, its node, the image and the pod's memory.
 
-Each line has a verdict: ok, unknown (it could not be checked), warning (one way of profiling is
-closed, or something may go wrong) or failed (no profile can be taken), and the remedy.
+Each check has a verdict: ok, unknown (it could not be checked), warning (one way of profiling does not
+work, or something may go wrong) or failed (no profile can be taken). Problems come with a remedy.
 
-Exit codes: 0 all is ok, 1 something failed, 2 wrong usage, 3 something is unknown or a warning.`
+Exit codes: 0 all checks are ok; 1 a check failed; 2 wrong usage; 3 there is a warning or an unknown verdict.`
 
 // doctorFlags are the flags of the doctor command.
 type doctorFlags struct {
@@ -47,10 +50,10 @@ func newDoctorCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "doctor [[TYPE/]NAME | NAMESPACE POD [CONTAINER]] [flags]",
 		DisableFlagsInUseLine: true,
-		Short:                 "Check what the cluster allows, without creating anything",
+		Short:                 "Check whether containers can be profiled, without creating anything",
 		Long:                  doctorLong,
 		Example:               doctorExamples,
-		Args:                  cobra.ArbitraryArgs, // judged by plan, with a better message
+		Args:                  cobra.ArbitraryArgs, // plan checks them, with better messages
 		ValidArgsFunction:     completer{d.connection}.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan, err := d.plan(args, cmd.Flags().Changed)
@@ -73,7 +76,7 @@ func newDoctorCommand(streams genericiooptions.IOStreams) *cobra.Command {
 
 // doctorPlan is what the doctor command does. Nothing changes it.
 type doctorPlan struct {
-	target named // empty for a namespace
+	target named // empty to check a namespace
 	launch launch.Options
 	print  func(io.Writer, []doctor.Check) error
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// drawing is how a profile is drawn where that can be chosen. Zero values mean the defaults.
+// drawing holds the options of picture formats. Zero values mean the defaults.
 type drawing struct {
 	width  int     // pixels of a PNG, columns of a tree
 	scale  float64 // of a PNG
@@ -23,10 +23,10 @@ type drawing struct {
 
 func (d *drawing) addFlags(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&d.width, "width", 0, fmt.Sprintf("width of a png in pixels, of a tree in columns (default %d; the terminal's)", render.DefaultPNGWidth))
-	cmd.Flags().Float64Var(&d.scale, "scale", 0, fmt.Sprintf("pixels of a png's file for each of its width, text included (default %g)", render.DefaultPNGScale))
+	cmd.Flags().Float64Var(&d.scale, "scale", 0, fmt.Sprintf("pixels in the png file per pixel of its width, which enlarges text too (default %g)", render.DefaultPNGScale))
 }
 
-// validate refuses sizes that no picture can have, and those that nothing asks for.
+// validate checks that sizes are in range and that a file uses them.
 func (d drawing) validate(files []outputFile) error {
 	has := func(f render.Format) bool {
 		return slices.ContainsFunc(files, func(one outputFile) bool { return one.format == f })
@@ -42,11 +42,11 @@ func (d drawing) validate(files []outputFile) error {
 	return nil
 }
 
-// write gives what writes a profile in each file's form.
+// write returns a function that writes a profile in the format of a file.
 func (d drawing) write(p *profile.Profile) func(io.Writer, outputFile) error {
 	return func(w io.Writer, f outputFile) error {
 		if !slices.Contains(tables, f.format) {
-			if err := drawable(p); err != nil {
+			if err := checkDrawable(p); err != nil {
 				return err
 			}
 		}
@@ -60,7 +60,7 @@ func (d drawing) write(p *profile.Profile) func(io.Writer, outputFile) error {
 	}
 }
 
-// tree is as wide as the terminal, and has colours if that has them (no-color.org).
+// tree returns the options of a tree: on a terminal, its width and, unless NO_COLOR is set (no-color.org), its colours.
 func (d drawing) tree(f outputFile) render.TreeOptions {
 	o := render.TreeOptions{Columns: d.width}
 	if f.path != "-" || !isTerminal(d.stdout) {
@@ -73,12 +73,13 @@ func (d drawing) tree(f outputFile) render.TreeOptions {
 	return o
 }
 
-// tables lists the formats that can hold negative values; what is drawn has a width.
+// tables lists the formats that can hold negative values. Pictures cannot: a frame has a width.
 var tables = []render.Format{render.Pprof, render.JSON, render.Text}
 
-var errDifference = errors.New("it is a difference of profiles and has negative values: draw the two by kubectl pprof diff BEFORE AFTER")
+var errDifference = errors.New("it is a difference of profiles and has negative values: draw it from both profiles with kubectl pprof diff BEFORE AFTER")
 
-func drawable(p *profile.Profile) error {
+// checkDrawable returns an error if the profile has negative values.
+func checkDrawable(p *profile.Profile) error {
 	for _, s := range p.Sample {
 		if s.Value[render.ValueIndex(p)] < 0 {
 			return errDifference

@@ -7,7 +7,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// A tree has colours on a terminal that has them, unless the user wants none.
+// A tree is coloured on a terminal that supports colours, unless NO_COLOR is set.
 func TestTreeColors(t *testing.T) {
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {

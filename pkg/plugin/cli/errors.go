@@ -13,21 +13,21 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 )
 
-// Exit codes; the help text names them.
+// Exit codes. The help text lists them.
 const (
 	exitOK          = 0
 	exitError       = 1
 	exitUsage       = 2
 	exitPartial     = 3
-	exitWarning     = 3   // of doctor
-	exitInterrupted = 130 // 128 + SIGINT, as shells have it
+	exitWarning     = 3   // only doctor
+	exitInterrupted = 130 // 128 + SIGINT, as in shells
 )
 
 var (
 	errInterrupted = errors.New("interrupted: nothing was written")
 	errPartial     = errors.New("the profile is partial")
-	errWarnings    = errors.New("there are warnings: profiling works in part, or perhaps")
-	errFailed      = errors.New("no profile can be taken: see what failed")
+	errWarnings    = errors.New("there are warnings: some ways of profiling may not work")
+	errFailed      = errors.New("no profile can be taken: see the failed checks")
 )
 
 // usageError is a mistake in the arguments.
@@ -59,8 +59,8 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// explain words an error for the person at the terminal. What failed and on which object the
-// error says already; this adds what client-go leaves out.
+// explain returns the text of an error for the terminal. Errors already say what failed, and on which object; this adds what
+// client-go leaves out.
 func explain(err error) string {
 	var address *url.Error
 	var network net.Error

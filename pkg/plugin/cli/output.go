@@ -11,17 +11,16 @@ import (
 	"path/filepath"
 )
 
-// output is where a result goes: a file, written under another name and renamed when complete, so
-// that under its own name there is never half a file; or stdout, or a device.
+// output is the destination of a result: stdout, a device or a file. A file is written under a temporary name and renamed
+// when it is complete, so that there is never half a file under its own name.
 type output struct {
 	stream io.Writer // stdout or a device; nil for a file
 	dir    string
-	name   string // empty: chosen at commit
+	name   string // "" if it is chosen at commit
 }
 
-// openOutput checks that path can be written, before anything is created in the cluster: "-" is
-// stdout, a directory takes a file with a name chosen later, and so does the working directory for
-// an empty path. Missing directories are made.
+// openOutput checks that path can be written, before anything is created in the cluster. "-" is stdout, "" the working
+// directory. A file in a directory gets its name at commit. Missing directories are created.
 func openOutput(path string, stdout io.Writer) (*output, error) {
 	o := &output{dir: "."}
 	info, err := os.Stat(path)
@@ -54,11 +53,11 @@ func openOutput(path string, stdout io.Writer) (*output, error) {
 		return nil, unwritable(cmp.Or(path, o.dir), err)
 	}
 	f.Close()
-	return o, os.Remove(f.Name()) // made again at commit: nothing is left if we are killed
+	return o, os.Remove(f.Name()) // commit creates it again, so that nothing is left if the process is killed
 }
 
-// temporary creates the file beside the output. os.CreateTemp would make it 0600; a result has the
-// permissions of any new file.
+// temporary creates a file beside the output, with the permissions of any new file; those of os.CreateTemp are 0600.
+// github.com/google/renameio does not support Windows.
 func (o *output) temporary() (*os.File, error) {
 	name := fmt.Sprintf(".kubectl-pprof-%d.tmp", os.Getpid())
 	return os.OpenFile(filepath.Join(o.dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
@@ -72,8 +71,7 @@ func unwritable(path string, err error) error {
 	return fmt.Errorf("cannot write %s: %w", path, err)
 }
 
-// commit writes the result and gives the path under which it can be found, "" for stdout or a
-// device. The name is used if the user gave none.
+// commit writes the result and returns its path, or "" for stdout and devices. The name is for an output without one.
 func (o *output) commit(name string, write func(io.Writer) error) (path string, err error) {
 	if o.stream != nil {
 		return "", writeBuffered(o.stream, write)

@@ -19,7 +19,7 @@ type outputFile struct {
 }
 
 // chooseFiles returns the outputs with their formats: the one asked for, else by the path's ending, else otherwise.
-// Several paths differ by their endings; one format for all of them would be the same file twice.
+// Several paths are for several formats, so one format for all of them is an error.
 func chooseFiles(paths []string, format string, otherwise render.Format) ([]outputFile, error) {
 	if len(paths) == 0 {
 		paths = []string{""}
@@ -28,7 +28,7 @@ func chooseFiles(paths []string, format string, otherwise render.Format) ([]outp
 		return nil, fmt.Errorf("unknown format %q; choose one of: %s", format, joinedFormats())
 	}
 	if format != "" && len(paths) > 1 {
-		return nil, fmt.Errorf("--format %s is for one --output; of several each has the format of its ending", format)
+		return nil, fmt.Errorf("--format %s is for a single --output: with several, each has the format of its ending", format)
 	}
 	var files []outputFile
 	for _, path := range paths {
@@ -49,8 +49,7 @@ func chooseFiles(paths []string, format string, otherwise render.Format) ([]outp
 	return files, nil
 }
 
-// formatOf returns a path's format by its ending; otherwise is the format of stdout, of a directory, and of a name
-// without an ending.
+// formatOf returns the format for a path's ending. Stdout, directories and names without an ending have the format otherwise.
 func formatOf(path string, otherwise render.Format) (render.Format, error) {
 	if path == "-" || filepath.Ext(path) == "" {
 		return otherwise, nil
@@ -61,7 +60,7 @@ func formatOf(path string, otherwise render.Format) (render.Format, error) {
 	if isDirectory(path) {
 		return otherwise, nil
 	}
-	return "", fmt.Errorf("--output %s: no format has this ending; choose one by --format: %s", path, joinedFormats())
+	return "", fmt.Errorf("--output %s: no format has this ending; choose one with --format: %s", path, joinedFormats())
 }
 
 func formats() []string {
@@ -74,20 +73,20 @@ func formats() []string {
 
 func joinedFormats() string { return strings.Join(formats(), ", ") }
 
-// binary lists the formats that garble a terminal.
+// binary lists the formats that must not be printed on a terminal.
 var binary = []render.Format{render.Pprof, render.PNG}
 
 func validateFiles(files []outputFile, stdout io.Writer) error {
 	for _, f := range files {
 		if f.path == "-" && slices.Contains(binary, f.format) && isTerminal(stdout) {
-			return fmt.Errorf("--format %s is binary and stdout is a terminal: give a file by --output", f.format)
+			return fmt.Errorf("--format %s is binary and stdout is a terminal: name a file with --output", f.format)
 		}
 	}
 	return nil
 }
 
-// filesByType returns the files of each profile type. If there are several types, each file's name has the type before
-// its ending. In a directory the name is chosen later, and has the type in any case.
+// filesByType returns the files for each profile type. With several types, the type is inserted before the ending of each
+// file. Files in a directory get their names later, which contain the type in any case.
 func filesByType(files []outputFile, types []string) [][]outputFile {
 	if len(types) == 1 {
 		return [][]outputFile{files}
@@ -103,7 +102,7 @@ func filesByType(files []outputFile, types []string) [][]outputFile {
 	return all
 }
 
-// withType puts the type before the ending: web.pb.gz becomes web-heap.pb.gz.
+// withType inserts the type before the ending: web.pb.gz becomes web-heap.pb.gz.
 func withType(path, profileType string) string {
 	if path == "" || isDirectory(path) {
 		return path
@@ -120,13 +119,13 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir() || err != nil && os.IsPathSeparator(path[len(path)-1])
 }
 
-// isStream reports whether the path is stdout or a device, which can take one profile only.
+// isStream reports whether the path is stdout or a device. Those take one profile only.
 func isStream(path string) bool {
 	info, err := os.Stat(path)
 	return path == "-" || path != "" && err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
-// openFile is an output that can be written.
+// openFile is an output that was found to be writable.
 type openFile struct {
 	outputFile
 	out *output
@@ -144,8 +143,8 @@ func openFiles(files []outputFile, stdout io.Writer) ([]openFile, error) {
 	return open, nil
 }
 
-// writeFiles writes all files by calling write for each, and returns the paths of those that are not streams. The name,
-// without an ending, is for files without one. An error does not keep the other files from being written.
+// writeFiles calls write for each file and returns the paths of the files, without streams. Files without a name get the
+// given one, with the ending of their format. After an error the other files are still written.
 func writeFiles(files []openFile, name string, write func(io.Writer, outputFile) error) (paths []string, err error) {
 	for _, f := range files {
 		path, failed := f.out.commit(name+f.format.Ending(), func(w io.Writer) error { return write(w, f.outputFile) })

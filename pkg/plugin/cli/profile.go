@@ -19,7 +19,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// profileFlags are the flags of the plain command.
+// profileFlags are the flags of the root command, which takes profiles.
 type profileFlags struct {
 	profilingFlags
 	outputs []string
@@ -39,26 +39,26 @@ func (p *profileFlags) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	p.addTarget(f)
-	f.StringArrayVarP(&p.outputs, "output", "o", nil, "`file` or directory to write to, - for stdout; several give the profile in several formats; default: <pod>-<container>-<type>-<time> in the working directory")
-	f.StringVarP(&p.format, "format", "f", "", "`format` of the output: "+joinedFormats()+"; default: by the output's ending, else svg")
-	f.BoolVar(&p.json, "json", false, "short for --format json")
+	f.StringArrayVarP(&p.outputs, "output", "o", nil, "`file` or directory to write to, or - for stdout; may be repeated for several formats; default: <pod>-<container>-<type>-<time> in the working directory")
+	f.StringVarP(&p.format, "format", "f", "", "`format` of the output: "+joinedFormats()+"; default: chosen by the output's ending, else svg")
+	f.BoolVar(&p.json, "json", false, "same as --format json")
 	p.drawing.addFlags(cmd)
 	p.addProfiling(f)
-	f.BoolVar(&p.dryRun, "dry-run", false, "print as YAML what would be created, checked by the API server, and create nothing")
-	f.BoolVar(&p.open, "open", false, "open the output, the first of several, when it is written")
+	f.BoolVar(&p.dryRun, "dry-run", false, "print what would be created as YAML, checked by the API server, and create nothing")
+	f.BoolVar(&p.open, "open", false, "open the first output when it is written")
 	p.verbosity.addTo(f)
 	setUsage(cmd, p.connection.addTo(cmd))
 	addFlagCompletion(cmd, p.connection)
 }
 
-// profilePlan is what the plain command does. Nothing changes it.
+// profilePlan is what the root command does. Nothing changes it.
 type profilePlan struct {
 	capturePlan
 	files           [][]outputFile // of each type
 	drawing         drawing
 	dryRun          bool
 	open            bool
-	durationIgnored bool // --duration was given, and no type needs it
+	durationIgnored bool // --duration was given, but no type uses it
 	verbosity       verbosity
 }
 
@@ -75,7 +75,7 @@ func (p *profileFlags) plan(args []string, stdout io.Writer) (*profilePlan, erro
 	if err != nil {
 		return nil, err
 	}
-	// Text of goroutines is a traceback, with each of them.
+	// The text format of goroutines is a traceback of each of them.
 	capture, err := p.profilingFlags.plan(args, slices.ContainsFunc(files, func(f outputFile) bool { return f.format == render.Text }))
 	if err != nil {
 		return nil, err
@@ -83,9 +83,9 @@ func (p *profileFlags) plan(args []string, stdout io.Writer) (*profilePlan, erro
 	requests := capture.session.Requests
 	switch {
 	case len(requests) > 1 && slices.ContainsFunc(files, func(f outputFile) bool { return isStream(f.path) }):
-		return nil, fmt.Errorf("--output -, or a device, is for one profile: of %d types each needs a file", len(requests))
+		return nil, fmt.Errorf("--output - and devices take one profile: each of the %d types needs a file", len(requests))
 	case p.open && files[0].path == "-":
-		return nil, fmt.Errorf("--open needs a file, not --output -")
+		return nil, fmt.Errorf("--open needs a file: --output - cannot be opened")
 	}
 	if err := errors.Join(p.verbosity.validate(), validateFiles(files, stdout), p.drawing.validate(files)); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (p *profileFlags) plan(args []string, stdout io.Writer) (*profilePlan, erro
 func (p *profilePlan) run(ctx, early context.Context, connection connectionFlags, streams genericiooptions.IOStreams) error {
 	err := p.takeAndWrite(ctx, early, connection, streams)
 	if errors.Is(err, errPartial) || errors.Is(err, session.ErrMissing) {
-		return err // it was too late for an interruption
+		return err // the profiles were written before the interruption
 	}
 	return interrupted(ctx, err)
 }
@@ -131,7 +131,7 @@ func (p *profilePlan) takeAndWrite(ctx, early context.Context, connection connec
 		}
 	}
 	if p.durationIgnored {
-		ui.Note("--duration does not matter: what is asked for is read at once")
+		ui.Note("--duration is ignored: the requested types are read at once")
 	}
 	t, outcome, err := p.capture(ctx, early, c, ui)
 	defer func() { err = errors.Join(err, outcome.Finish()) }()
@@ -148,12 +148,12 @@ func (p *profilePlan) takeAndWrite(ctx, early context.Context, connection connec
 		return err
 	}
 	if p.open && len(paths) > 0 {
-		if err := openInBrowser(paths[0]); err != nil {
+		if err := openOnDesktop(paths[0]); err != nil {
 			return err
 		}
 	}
 	if left := outcome.LeftChanged(); left != "" {
-		return fmt.Errorf("the target is not as it was: %s", left)
+		return fmt.Errorf("the target was left changed: %s", left)
 	}
 	if err := outcome.Missing(); err != nil {
 		return err
@@ -176,7 +176,7 @@ func (p *profilePlan) printObject(ctx context.Context, c *cluster, ui *progress,
 	}
 	ui.clear()
 	if object == nil {
-		_, err := fmt.Fprintln(w, "# nothing: a kept profiler would be used")
+		_, err := fmt.Fprintln(w, "# nothing would be created: a kept profiler would be used")
 		return err
 	}
 	text, err := yaml.Marshal(object)
@@ -200,13 +200,13 @@ func (p *profilePlan) write(results []*session.Result, files [][]openFile, t *ta
 	return paths, err
 }
 
-// fileName returns the name of an output, without its ending, for a user who gives none.
+// fileName returns the default name of an output, without its ending.
 func fileName(t *target.Target, r *session.Result) string {
 	begin := time.Unix(0, r.Profile.TimeNanos).Format("20060102-150405")
 	return fmt.Sprintf("%s-%s-%s-%s", t.Pod.Name, t.Container, r.Request.Type, begin)
 }
 
-// verbosity says how much is printed beside the result.
+// verbosity is how much is printed besides the result.
 type verbosity struct {
 	quiet   bool
 	verbose bool
@@ -214,7 +214,7 @@ type verbosity struct {
 
 func (v *verbosity) addTo(f *pflag.FlagSet) {
 	f.BoolVarP(&v.quiet, "quiet", "q", false, "print nothing but errors")
-	f.BoolVarP(&v.verbose, "verbose", "v", false, "print every step and how long it took")
+	f.BoolVarP(&v.verbose, "verbose", "v", false, "print each step and how long it took")
 }
 
 func (v verbosity) validate() error {

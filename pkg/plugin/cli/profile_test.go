@@ -73,7 +73,7 @@ func TestFilesOfSeveralTypes(t *testing.T) {
 		t.Errorf("got %q, want %q", paths, want)
 	}
 	for _, args := range []string{"web --type cpu,heap -o -", "web --type cpu,heap -f pprof -o /dev/null"} {
-		if _, err := planOf(t, args); err == nil || !strings.Contains(err.Error(), "of 2 types each needs a file") {
+		if _, err := planOf(t, args); err == nil || !strings.Contains(err.Error(), "each of the 2 types needs a file") {
 			t.Errorf("%s: %v", args, err)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/endpoint"
 )
 
-// profilingFlags say what is profiled, and how. The plain command and diff have them.
+// profilingFlags choose what is profiled, and how. The root command and diff have them.
 type profilingFlags struct {
 	connection     connectionFlags
 	container      string
@@ -39,7 +39,7 @@ func newProfilingFlags() profilingFlags {
 // addTarget adds the flags for what is sampled, and for how long.
 func (p *profilingFlags) addTarget(f *pflag.FlagSet) {
 	addContainerFlag(f, &p.container)
-	f.DurationVarP(&p.duration, "duration", "d", p.duration, "how long to sample, as in 30s or 2m")
+	f.DurationVarP(&p.duration, "duration", "d", p.duration, "how long to sample, such as 30s or 2m")
 }
 
 // addProfiling adds the flags for how a profile is taken.
@@ -50,16 +50,16 @@ func (p *profilingFlags) addProfiling(f *pflag.FlagSet) {
 	p.requests.addDetail(f)
 	p.launch.addMode(f)
 	p.launch.addObject(f)
-	f.StringVar(&p.endpoint, "from-endpoint", "", "take the profile from the program's own net/http/pprof, by port-forward and with nothing created; =`PORT` names its port; default: 6060, then the container's ports")
+	f.StringVar(&p.endpoint, "from-endpoint", "", "take the profile from the program's own net/http/pprof by port-forward, and create nothing; without =`PORT`, try 6060 and the container's ports")
 	f.Lookup("from-endpoint").NoOptDefVal = anyPort
-	f.BoolVar(&p.waitForRestart, "wait-for-restart", false, "go on with the container's next start when it ends; a Job sees its first second")
+	f.BoolVar(&p.waitForRestart, "wait-for-restart", false, "continue after a restart if the container ends; with --job from its first second")
 	p.launch.addTransfer(f, "exec, attach or logs")
 	p.launch.addKeep(f)
 	p.launch.addTimeout(f)
 	p.set = f.Changed
 }
 
-// capturePlan is what is profiled, and how. Nothing changes it.
+// capturePlan is what is profiled and how. Nothing changes it.
 type capturePlan struct {
 	target   named
 	session  session.Plan
@@ -67,12 +67,12 @@ type capturePlan struct {
 	port     int  // of the endpoint; 0 to look for it
 }
 
-// plan checks the flags and arguments. traceback asks for single goroutines.
+// plan checks the flags and arguments. traceback requests each goroutine by itself.
 func (p *profilingFlags) plan(args []string, traceback bool) (capturePlan, error) {
 	var plan capturePlan
 	for _, arg := range args {
 		if n, err := strconv.Atoi(arg); p.endpoint == anyPort && err == nil && n > 0 && n <= 65535 {
-			return plan, fmt.Errorf("write --from-endpoint=%d: after a space it would be a name", n)
+			return plan, fmt.Errorf("write --from-endpoint=%d: with a space, the number is taken for a name", n)
 		}
 	}
 	var err error
@@ -101,14 +101,14 @@ func (p *profilingFlags) plan(args []string, traceback bool) (capturePlan, error
 // planEndpoint checks --from-endpoint, and refuses what a program's own endpoint cannot do.
 func (p *profilingFlags) planEndpoint(requests []api.Request) (wanted bool, port int, err error) {
 	if p.endpoint == "" && p.set("from-endpoint") {
-		return false, 0, fmt.Errorf("--from-endpoint= lacks its port; without = the usual ones are tried")
+		return false, 0, fmt.Errorf("--from-endpoint= has no port; without = the usual ports are tried")
 	}
 	if p.endpoint == "" {
 		return false, 0, nil
 	}
 	if p.endpoint != anyPort {
 		if port, err = strconv.Atoi(p.endpoint); err != nil || port < 1 || port > 65535 {
-			return false, 0, fmt.Errorf("--from-endpoint=%s: it is a port from 1 to 65535", p.endpoint)
+			return false, 0, fmt.Errorf("--from-endpoint=%s: must be a port from 1 to 65535", p.endpoint)
 		}
 	}
 	for _, flag := range []string{
@@ -116,7 +116,7 @@ func (p *profilingFlags) planEndpoint(requests []api.Request) (wanted bool, port
 		"image-pull-policy", "image-pull-secret", "service-account", "capabilities", "wait-for-restart", "transfer", "keep", "timeout", "dry-run",
 	} {
 		if p.set(flag) {
-			return false, 0, fmt.Errorf("--%s is for a profiler, not for --from-endpoint: that takes what the program gives", flag)
+			return false, 0, fmt.Errorf("--%s cannot be used with --from-endpoint, which takes the profile that the program makes", flag)
 		}
 	}
 	var unknown []string
@@ -126,7 +126,7 @@ func (p *profilingFlags) planEndpoint(requests []api.Request) (wanted bool, port
 		}
 	}
 	if len(unknown) > 0 {
-		return false, 0, fmt.Errorf("--from-endpoint: net/http/pprof has no %s", strings.Join(unknown, ", "))
+		return false, 0, fmt.Errorf("--from-endpoint: net/http/pprof has no profile of type %s", strings.Join(unknown, ", "))
 	}
 	return true, port, nil
 }
@@ -146,15 +146,15 @@ func (p capturePlan) capture(ctx, early context.Context, c *cluster, report sess
 	return t, outcome, advise(err, p.session.Requests)
 }
 
-// advise adds to errors of a session what flags can do about them.
+// advise adds to an error of a session which flags may help.
 func advise(err error, requests []api.Request) error {
 	if errors.Is(err, session.ErrNoEndpoint) {
-		return fmt.Errorf("%w\n  --from-endpoint=PORT names another port; without --from-endpoint none is needed", err)
+		return fmt.Errorf("%w\n  name another port by --from-endpoint=PORT, or leave the flag out: then no endpoint is needed", err)
 	}
 	if !errors.As(err, new(*launch.Refusal)) {
 		return err
 	}
-	var less []string // types that need less privilege than the others
+	var less []string // types that need fewer privileges
 	bpf := false
 	for _, r := range requests {
 		bpf = bpf || r.Type.NeedsBPF
@@ -165,5 +165,5 @@ func advise(err error, requests []api.Request) error {
 	if !bpf || len(less) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w\n  types that only read memory need less and may be admitted where others are not: try --type %s", err, strings.Join(less, ","))
+	return fmt.Errorf("%w\n  types that only read memory need fewer privileges and may be admitted: try --type %s", err, strings.Join(less, ","))
 }

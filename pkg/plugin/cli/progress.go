@@ -13,13 +13,13 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// progress tells what is going on: on a terminal by one line that changes, elsewhere by a line
-// per step and one every plainInterval of sampling.
+// progress prints what is going on. A terminal shows one line that changes; other writers get a line for each step and one
+// per plainInterval of sampling. It implements session.Reporter.
 type progress struct {
 	w    io.Writer
 	live bool
 	verbosity
-	prefix string // of each line, where several profiles are taken at once
+	prefix string // of each line, if several pods are profiled at the same time
 	width  func() int
 
 	mu    sync.Mutex
@@ -78,7 +78,7 @@ func (p *progress) Note(text string) {
 
 func (p *progress) note(format string, a ...any) { p.Note(fmt.Sprintf(format, a...)) }
 
-// Sampling shows how far sampling of the given duration is.
+// Sampling shows how much of the given duration of sampling has passed.
 func (p *progress) Sampling(now api.Progress, total time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +109,7 @@ func samplingText(now api.Progress, total time.Duration) string {
 		elapsed.Round(time.Second), total, count(int64(now.Samples), "sample"), now.Lost)
 }
 
-// show puts a line in place of the live one, or below the others. The caller holds the lock.
+// show replaces the live line, or prints a line below the others. The caller holds the lock.
 func (p *progress) show(text string) {
 	if p.quiet {
 		return
@@ -129,7 +129,7 @@ func (p *progress) show(text string) {
 	p.shown = text
 }
 
-// erase takes the live line away. The caller holds the lock.
+// erase removes the live line. The caller holds the lock.
 func (p *progress) erase() {
 	if p.live && p.shown != "" {
 		fmt.Fprint(p.w, "\r\x1b[K")
@@ -137,7 +137,7 @@ func (p *progress) erase() {
 	p.shown = ""
 }
 
-// clear takes the live line away.
+// clear removes the live line.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,21 +19,24 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
 )
 
-const rbacExamples = `  # Let a service account of the namespace profile its pods
+const rbacExamples = `  # Allow a service account of the namespace to profile its pods
   kubectl pprof rbac serviceaccount/ci -n shop | kubectl apply -f -
 
-  # Let a group profile with Jobs
+  # Allow a group to profile with Jobs
   kubectl pprof rbac group/oncall --mode job -n shop | kubectl apply -f -
 
-  # Let a group take profiles from programs that serve net/http/pprof, and nothing else
-  kubectl pprof rbac group/oncall --mode endpoint -n shop | kubectl apply -f -`
+  # Allow a group to take profiles from programs that serve net/http/pprof, and nothing else
+  kubectl pprof rbac group/oncall --mode endpoint -n shop | kubectl apply -f -
 
-// subjects are the kinds of those whom a RoleBinding can name.
+  # Print the permissions for a cluster that forbids exec
+  kubectl pprof rbac user/jane --transfer attach -n shop`
+
+// subjects maps the words for subjects of a RoleBinding to their kinds.
 var subjects = map[string]string{
 	"user": rbacv1.UserKind, "group": rbacv1.GroupKind, "serviceaccount": rbacv1.ServiceAccountKind, "sa": rbacv1.ServiceAccountKind,
 }
 
-// nobody stands in the RoleBinding if no subject is given.
+// nobody is the subject of the RoleBinding if none is given.
 const nobody = "user/NAME-HERE"
 
 func newRBACCommand(streams genericiooptions.IOStreams) *cobra.Command {
@@ -42,9 +45,9 @@ func newRBACCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "rbac [user/NAME | group/NAME | serviceaccount/NAME] [--mode ephemeral|job|endpoint] [--transfer exec|attach|logs] [-n NAMESPACE]",
 		DisableFlagsInUseLine: true,
-		Short:                 "Print the Role and RoleBinding that suffice for profiling",
-		Long: `Print as YAML the smallest Role, and a RoleBinding to it, with which pods of a namespace can be
-profiled by their names. Nothing is asked of the cluster.`,
+		Short:                 "Print a Role and RoleBinding with the permissions for profiling",
+		Long: `Print, as YAML, the smallest Role with which pods of a namespace can be profiled by name, and a
+RoleBinding to it. The cluster is not contacted.`,
 		Example: rbacExamples,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -60,11 +63,11 @@ profiled by their names. Nothing is asked of the cluster.`,
 		},
 	}
 	cmd.Flags().StringVar(&mode, "mode", mode, "`way` of profiling: ephemeral, job, or endpoint for --from-endpoint")
-	cmd.Flags().StringVar(&transfer, "transfer", transfer, "`way` back: exec, attach or logs")
-	cmd.Flags().StringVarP(config.Namespace, "namespace", "n", "", "`namespace` of the pods; default: that of the context")
+	cmd.Flags().StringVar(&transfer, "transfer", transfer, "`way` to transfer the profile: exec, attach or logs")
+	cmd.Flags().StringVarP(config.Namespace, "namespace", "n", "", "`namespace` of the pods; default: the namespace of the context")
 	cmd.Flags().StringVar(config.Context, "context", "", "`context` of the kubeconfig")
 	cmd.Flags().StringVar(config.KubeConfig, "kubeconfig", "", "`file` with the contexts")
-	setPlainUsage(cmd)
+	setUsage(cmd)
 	return cmd
 }
 

@@ -13,10 +13,10 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// defaultDuration is that of --duration. Commands without the flag check their requests with it.
+// defaultDuration is the default of --duration. Commands without that flag check their requests with it.
 const defaultDuration = 30 * time.Second
 
-// requestFlags say which profiles are taken.
+// requestFlags choose the profiles that are taken.
 type requestFlags struct {
 	types  []string
 	common api.Request // what the requests for several types have in common
@@ -27,28 +27,28 @@ func newRequestFlags(types ...string) requestFlags {
 }
 
 func (r *requestFlags) addType(f *pflag.FlagSet) {
-	f.StringSliceVar(&r.types, "type", r.types, "`types` of profile, taken at once: "+strings.Join(api.TypeNames(), ", ")+"; memory is heap")
+	f.StringSliceVar(&r.types, "type", r.types, "`types` of profile, taken at the same time: "+strings.Join(api.TypeNames(), ", ")+"; memory means heap")
 }
 
-// addSampling adds the flags for what is sampled, and how often.
+// addSampling adds the flags for what is sampled and how often.
 func (r *requestFlags) addSampling(f *pflag.FlagSet) {
 	f.IntVar(&r.common.Frequency, "frequency", r.common.Frequency, fmt.Sprintf("samples per second and CPU, 1 to %d", requirements.MaxFrequency))
-	f.IntSliceVar(&r.common.PIDs, "pid", nil, "profile only these `processes`, numbered as inside the container")
-	f.StringVar(&r.common.By, "by", "", "`level` to add below the process: "+api.ByThread+", for goroutine "+api.ByGoroutine)
+	f.IntSliceVar(&r.common.PIDs, "pid", nil, "profile only these `processes`, by their IDs inside the container")
+	f.StringVar(&r.common.By, "by", "", "`level` to separate samples by, below the process: "+api.ByThread+", or "+api.ByGoroutine+" for the type of that name")
 }
 
-// addMemProfile adds the flags for the memory profile of Go programs, which stays on for a time described by duration.
-func (r *requestFlags) addMemProfile(f *pflag.FlagSet, duration string) {
-	f.BoolVar(&r.common.EnableMemProfile, "enable-memprofile", false, "turn the memory profile of Go programs on that have none, "+duration+": writes runtime.MemProfileRate in their memory, and the old value back")
-	f.IntVar(&r.common.MemProfileRate, "memprofile-rate", r.common.MemProfileRate, "what --enable-memprofile writes: `bytes` allocated between two samples")
+// addMemProfile adds the flags that turn on the memory profile of Go programs. period describes for how long.
+func (r *requestFlags) addMemProfile(f *pflag.FlagSet, period string) {
+	f.BoolVar(&r.common.EnableMemProfile, "enable-memprofile", false, "turn on the memory profile of Go programs that have it off, "+period+": writes runtime.MemProfileRate in their memory, and restores it")
+	f.IntVar(&r.common.MemProfileRate, "memprofile-rate", r.common.MemProfileRate, "`bytes` allocated per sample with --enable-memprofile")
 }
 
 func (r *requestFlags) addDetail(f *pflag.FlagSet) {
 	f.BoolVar(&r.common.Freeze, "freeze", false, "stop the container's threads for the milliseconds in which goroutines are read")
-	f.BoolVar(&r.common.NoTimes, "no-times", false, "leave out when samples were taken: a smaller profile, without --from, --to and the strip of time")
+	f.BoolVar(&r.common.NoTimes, "no-times", false, "leave out the times of samples: the file is smaller, but has no timeline and cannot be cut with --from and --to")
 }
 
-// requests returns a request for each type. set reports whether a flag was given; traceback asks for single goroutines.
+// requests returns a request for each type. set reports whether a flag was given; traceback requests each goroutine by itself.
 func (r *requestFlags) requests(duration time.Duration, set func(flag string) bool, traceback bool) ([]api.Request, error) {
 	types, err := api.ParseTypes(r.types)
 	if err != nil {
@@ -60,7 +60,7 @@ func (r *requestFlags) requests(duration time.Duration, set func(flag string) bo
 		return nil, flagError(err)
 	}
 	if set("memprofile-rate") && !common.EnableMemProfile {
-		return nil, fmt.Errorf("--memprofile-rate is for --enable-memprofile")
+		return nil, fmt.Errorf("--memprofile-rate needs --enable-memprofile")
 	}
 	for _, flag := range []struct {
 		name  string
@@ -70,7 +70,7 @@ func (r *requestFlags) requests(duration time.Duration, set func(flag string) bo
 		{"no-times", func(t api.ProfileType) bool { return t.Times }},
 	} {
 		if set(flag.name) && !slices.ContainsFunc(types, flag.takes) {
-			return nil, fmt.Errorf("--%s is for other types than --type %s", flag.name, strings.Join(r.types, ","))
+			return nil, fmt.Errorf("--%s has no effect on --type %s", flag.name, strings.Join(r.types, ","))
 		}
 	}
 	var requests []api.Request

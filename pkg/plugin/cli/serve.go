@@ -24,21 +24,24 @@ import (
 const serveExamples = `  # Serve the profiles of a deployment's container at http://localhost:6060/debug/pprof/
   kubectl pprof serve deploy/web
 
-  # Ask it from another terminal
+  # Take a heap profile from another terminal
   go tool pprof http://localhost:6060/debug/pprof/heap
 
-  # What takes no BPF only, with the privilege that this takes only, for a working day
+  # Serve types that only read memory, with few privileges, for a working day
   kubectl pprof serve web-0 --type heap,allocs,goroutine --capabilities --for 8h
 
-  # For another machine, which asks by this one's address or name
+  # Serve heap profiles of a program that has its memory profile turned off
+  kubectl pprof serve web-0 --type heap,allocs --enable-memprofile
+
+  # Serve to other machines, which must use this machine's address or name
   kubectl pprof serve web-0 --address 0.0.0.0 --port 6061`
 
-const serveLong = `Serve the profiles of a container at a port of this machine by the paths of net/http/pprof, which the
-program itself need not have: for go tool pprof, Parca, Pyroscope or a browser. A profiler is
-started beside the container as for a profile, and takes a new profile for each request.
+const serveLong = `Expose net/http/pprof endpoints on a local port for a container that has none: for go tool pprof, Parca,
+Pyroscope or a browser. The profiler is started as for a single profile, and takes a new profile for each
+request.
 
-It ends with Ctrl-C, with the container, and after the time of --for at the latest. Only this machine
-can ask, unless --address says otherwise.`
+Serving ends with Ctrl-C, when the container ends, or after the time of --for. Only this machine can
+connect, unless --address names another address.`
 
 // maxServeTime bounds --for.
 const maxServeTime = 24 * time.Hour
@@ -63,10 +66,10 @@ func newServeCommand(streams genericiooptions.IOStreams, signals <-chan os.Signa
 	cmd := &cobra.Command{
 		Use:                   "serve ([TYPE/]NAME | NAMESPACE POD [CONTAINER]) [flags]",
 		DisableFlagsInUseLine: true,
-		Short:                 "Serve profiles of a container by the paths of net/http/pprof",
+		Short:                 "Expose net/http/pprof endpoints on a local port for a container",
 		Long:                  serveLong,
 		Example:               serveExamples,
-		Args:                  cobra.ArbitraryArgs, // judged by plan, with a better message
+		Args:                  cobra.ArbitraryArgs, // plan checks them, with better messages
 		ValidArgsFunction:     completer{s.connection}.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan, err := s.plan(args, cmd.Flags().Changed)
@@ -81,12 +84,12 @@ func newServeCommand(streams genericiooptions.IOStreams, signals <-chan os.Signa
 	f := cmd.Flags()
 	f.SortFlags = false
 	addContainerFlag(f, &s.container)
-	f.IntVar(&s.port, "port", s.port, "`port` of this machine to serve at; 0 is any free one")
-	f.StringVar(&s.address, "address", s.address, "`address` of this machine to serve at, or its name; who asks by another name is refused")
+	f.IntVar(&s.port, "port", s.port, "local `port` to serve on; 0 chooses a free one")
+	f.StringVar(&s.address, "address", s.address, "local `address` or host name to serve on; requests to other names are refused")
 	f.DurationVar(&s.duration, "for", s.duration, "how long to serve at most")
 	s.requests.addType(f)
 	f.Lookup("type").DefValue = "[all]"
-	s.requests.addMemProfile(f, "until it ends")
+	s.requests.addMemProfile(f, "until serving ends")
 	s.launch.addMode(f)
 	s.launch.addObject(f)
 	s.launch.addTransfer(f, "exec or attach")
@@ -102,7 +105,7 @@ type servePlan struct {
 	target    named
 	session   session.Plan
 	types     []api.ProfileType
-	holds     *api.Request // for which the memory profile is turned on; nil if it is not
+	held      *api.Request // turns on the memory profile while serving; nil if not wanted
 	address   string
 	port      int
 	verbosity verbosity
@@ -124,9 +127,9 @@ func (s *serveFlags) plan(args []string, set func(flag string) bool) (*servePlan
 	}
 	switch {
 	case s.duration <= 0 || s.duration > maxServeTime:
-		return nil, fmt.Errorf("--for %v: it must be above 0 and at most %v", s.duration, maxServeTime)
+		return nil, fmt.Errorf("--for %v: must be above 0 and at most %v", s.duration, maxServeTime)
 	case s.port < 0 || s.port > 65535:
-		return nil, fmt.Errorf("--port %d: it must be from 0 to 65535", s.port)
+		return nil, fmt.Errorf("--port %d: must be from 0 to 65535", s.port)
 	case s.launch.transfer == string(stream.Logs):
 		return nil, fmt.Errorf("--transfer logs: serve needs exec or attach: %w", session.ErrOnlyLogs)
 	}
@@ -140,7 +143,7 @@ func (s *serveFlags) plan(args []string, set func(flag string) bool) (*servePlan
 	}
 	if s.requests.common.EnableMemProfile {
 		held := s.requests.common
-		plan.holds = &held
+		plan.held = &held
 	}
 	return plan, nil
 }
@@ -151,7 +154,7 @@ func (s *servePlan) run(ctx, early context.Context, connection connectionFlags, 
 	defer ui.clear()
 	listener, err := net.Listen("tcp", net.JoinHostPort(s.address, strconv.Itoa(s.port)))
 	if err != nil {
-		return fmt.Errorf("cannot serve: %w; --port takes another port", err)
+		return fmt.Errorf("cannot serve: %w; choose another port with --port", err)
 	}
 	defer listener.Close()
 	c, err := connection.connect()
@@ -180,13 +183,13 @@ func (s *servePlan) run(ctx, early context.Context, connection connectionFlags, 
 	defer server.Close()
 	ui.clear()
 	if !s.verbosity.quiet {
-		fmt.Fprintf(stderr, "serving http://%s%s of %s until Ctrl-C, at most %v (--for)\n", listener.Addr(), endpoint.Root, t, s.session.Duration)
+		fmt.Fprintf(stderr, "serving http://%s%s for %s until Ctrl-C, at most %v (--for)\n", listener.Addr(), endpoint.Root, t, s.session.Duration)
 		reportLeftContainer(stderr, open.LeftContainer())
 	}
 	until, cancel := context.WithDeadline(early, end)
 	defer cancel()
-	if s.holds != nil {
-		release := open.HoldMemProfile(until, *s.holds, func(err error) { ui.note("--enable-memprofile: %v", err) })
+	if s.held != nil {
+		release := open.HoldMemProfile(until, *s.held, func(err error) { ui.note("--enable-memprofile: %v", err) })
 		defer release()
 	}
 	watch := make(chan error, 1)
@@ -195,7 +198,7 @@ func (s *servePlan) run(ctx, early context.Context, connection connectionFlags, 
 	case err = <-failed:
 		cancel()
 		<-watch
-		return fmt.Errorf("serving ended: %w", err)
+		return fmt.Errorf("serving failed: %w", err)
 	case err = <-watch:
 	}
 	if err == nil && early.Err() == nil && !s.verbosity.quiet {

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// handleSignals gives two contexts: the first Ctrl-C ends early, which ends what is being started,
-// or the sampling; a second one, or any other signal, ends ctx as well, and with it everything.
-// The cause of both is errInterrupted. done ends the handling.
+// handleSignals returns two contexts. The first Ctrl-C cancels early, which stops sampling or, before that, the launch. A
+// second Ctrl-C, or any other signal, also cancels ctx, which stops everything. The cause of both is errInterrupted. done
+// ends the handling of signals.
 func handleSignals(parent context.Context, signals <-chan os.Signal) (ctx, early context.Context, done func()) {
 	ctx, quit := context.WithCancelCause(parent)
 	early, stop := context.WithCancelCause(ctx)

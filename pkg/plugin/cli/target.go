@@ -10,14 +10,14 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 )
 
-// named is what the arguments name.
+// named is the target that the arguments name.
 type named struct {
-	query target.Query // its namespace is empty for that of the connection
-	hint  string       // what else the arguments could have meant, for errors
+	query target.Query // without a namespace for that of the connection
+	hint  string       // appended to errors: what else the arguments could mean
 }
 
 func addContainerFlag(f *pflag.FlagSet, container *string) {
-	f.StringVarP(container, "container", "c", "", "`container` to profile; default: that of the annotation kubectl.kubernetes.io/default-container, else the first")
+	f.StringVarP(container, "container", "c", "", "`container` to profile; default: from the annotation kubectl.kubernetes.io/default-container, else the first")
 }
 
 // parseTarget parses the arguments [TYPE/]NAME, or NAMESPACE POD [CONTAINER]. The namespace and the container are those
@@ -45,7 +45,7 @@ func parseTarget(args []string, namespace, container string) (named, error) {
 			container = args[2]
 		}
 	default:
-		return n, fmt.Errorf("%d arguments: there are at most three, NAMESPACE POD CONTAINER", len(args))
+		return n, fmt.Errorf("%d arguments: at most three are possible, NAMESPACE POD CONTAINER", len(args))
 	}
 	var err error
 	if n.query.Type, n.query.Name, err = target.ParseName(name); err != nil {
@@ -55,7 +55,7 @@ func parseTarget(args []string, namespace, container string) (named, error) {
 	return n, nil
 }
 
-// resolve finds the container.
+// resolve returns the running container.
 func (n named) resolve(ctx context.Context, c *cluster, report session.Reporter) (*target.Target, error) {
 	report.Step("looking for " + n.query.Name)
 	t, err := target.Resolve(ctx, c.clients, c.query(n.query))

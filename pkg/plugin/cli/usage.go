@@ -11,13 +11,13 @@ import (
 	"golang.org/x/term"
 )
 
-// flagGroup is flags that stand by themselves in a command's usage.
+// flagGroup is a set of flags with a heading of its own in a command's usage.
 type flagGroup struct {
 	title string
 	*pflag.FlagSet
 }
 
-// setUsage prints the command's own flags before groups that it shares with others.
+// setUsage sets the usage of a command: its own flags, then groups that it shares with others.
 func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 	cmd.SetUsageFunc(func(cmd *cobra.Command) error {
 		w := cmd.OutOrStderr()
@@ -25,7 +25,7 @@ func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 		own.SortFlags = false
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			if !slices.ContainsFunc(groups, func(g flagGroup) bool { return g.Lookup(f.Name) != nil }) {
-				own.AddFlag(withoutChoice(f))
+				own.AddFlag(withoutValues(f))
 			}
 		})
 		width := helpWidth(w)
@@ -34,7 +34,7 @@ func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 		for _, g := range groups {
 			shared := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
 			shared.SortFlags = g.SortFlags
-			g.VisitAll(func(f *pflag.Flag) { shared.AddFlag(withoutChoice(f)) })
+			g.VisitAll(func(f *pflag.Flag) { shared.AddFlag(withoutValues(f)) })
 			text += fmt.Sprintf("\n%s:\n%s", g.title, shared.FlagUsagesWrapped(width))
 		}
 		_, err := io.WriteString(w, text)
@@ -42,8 +42,9 @@ func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 	})
 }
 
-// withoutChoice returns a copy of a flag that is listed as --name, not as --name[=true|false], if it is a boolean.
-func withoutChoice(f *pflag.Flag) *pflag.Flag {
+// withoutValues returns a copy of a boolean flag that is listed as --name instead of --name[=true|false]. It returns
+// other flags themselves.
+func withoutValues(f *pflag.Flag) *pflag.Flag {
 	if f.Value.Type() != "bool" {
 		return f
 	}
@@ -57,7 +58,7 @@ type untyped struct{ pflag.Value }
 
 func (untyped) Type() string { return "" }
 
-// helpWidth is the terminal's width, 100 columns elsewhere.
+// helpWidth returns the terminal's width, or 100 columns for other writers and narrow terminals.
 func helpWidth(w io.Writer) int {
 	if f, ok := w.(interface{ Fd() uintptr }); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 60 {
@@ -65,4 +66,14 @@ func helpWidth(w io.Writer) int {
 		}
 	}
 	return 100
+}
+
+// arguments returns a check of the number of arguments. most is negative for any number.
+func arguments(least, most int, want string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return usageError{fmt.Errorf("%s; there are %d arguments", want, len(args))}
+		}
+		return nil
+	}
 }

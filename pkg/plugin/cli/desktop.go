@@ -6,8 +6,8 @@ import (
 	"runtime"
 )
 
-// openInBrowser shows a file with the program that the desktop has for it, a browser for an SVG.
-func openInBrowser(path string) error {
+// openOnDesktop opens a file or URL with the desktop's default program, which is a browser for an SVG.
+func openOnDesktop(path string) error {
 	var cmd *exec.Cmd
 	switch runtime.GOOS {
 	case "darwin":
