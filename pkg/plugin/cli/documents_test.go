@@ -42,7 +42,8 @@ func TestReadmesHaveTheSameCode(t *testing.T) {
 	}
 }
 
-// TestDocumentLinks checks that relative links in all documents lead to files and headings that exist.
+// TestDocumentLinks checks that relative links in all documents lead to files and headings that
+// exist.
 func TestDocumentLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for _, name := range documents(t) {
@@ -76,8 +77,8 @@ func TestDocumentPaths(t *testing.T) {
 	}
 }
 
-// TestTroubleshootingQuotesMessages checks that the messages in docs/troubleshooting.md, which stand in the first column in
-// code spans, occur in the source. An ellipsis stands for what varies.
+// TestTroubleshootingQuotesMessages checks that the messages in docs/troubleshooting.md occur in the
+// source. They are code spans in the first column of a table; an ellipsis stands for what varies.
 func TestTroubleshootingQuotesMessages(t *testing.T) {
 	source := messagesInSource(t)
 	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
@@ -90,7 +91,8 @@ func TestTroubleshootingQuotesMessages(t *testing.T) {
 	}
 }
 
-// messagesInSource returns the Go source of pkg/, with string literals that are joined by + across lines made one.
+// messagesInSource returns the Go source of pkg/ without tests. String literals that are joined by +
+// are made one.
 func messagesInSource(t *testing.T) string {
 	var source strings.Builder
 	walkRepository(t, "pkg", func(name string) {
@@ -111,7 +113,8 @@ func documents(t *testing.T) (names []string) {
 	return names
 }
 
-// walkRepository calls visit for each file below a directory, except for build results and hidden directories.
+// walkRepository calls visit for each file below a directory, except for build results and hidden
+// directories.
 func walkRepository(t *testing.T, directory string, visit func(name string)) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS(repository), directory, func(name string, entry fs.DirEntry, err error) error {
@@ -150,8 +153,8 @@ func withoutCode(text string) string {
 	return inlineCode.ReplaceAllString(fencedCode.ReplaceAllString(text, ""), "")
 }
 
-// headingAnchors returns the anchors that GitHub gives to a document's headings: lower case, spaces as hyphens, no
-// punctuation, and a number after those that occur again.
+// headingAnchors returns the anchors that GitHub gives to a document's headings: lower case, spaces
+// as hyphens, no punctuation, and a number after those that occur again.
 func headingAnchors(text string) (anchors []string) {
 	seen := map[string]int{}
 	for line := range strings.Lines(fencedCode.ReplaceAllString(text, "")) {

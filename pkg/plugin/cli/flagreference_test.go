@@ -15,7 +15,8 @@ const (
 	flagReferenceEnd = "<!-- end of flags -->\n"
 )
 
-// TestFlagReference checks that the lists of flags in docs/reference/flags.md equal those of --help; -update writes them.
+// TestFlagReference checks that the lists of flags in docs/reference/flags.md equal those of --help;
+// -update writes them.
 func TestFlagReference(t *testing.T) {
 	t.Setenv("KUBECTL_PPROF_IMAGE", "")
 	for _, command := range []string{"", "serve", "diff", "convert", "top", "view", "doctor", "rbac"} {
