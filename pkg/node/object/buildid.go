@@ -10,13 +10,15 @@ import (
 // maxNotes limits what is read of one segment of notes, in bytes.
 const maxNotes = 64 << 10
 
-// Types of notes with build IDs: NT_GNU_BUILD_ID of elf.h, and that of cmd/internal/buildid for the owner "Go".
+// Types of notes with build IDs: NT_GNU_BUILD_ID of elf.h, and that of cmd/internal/buildid for the
+// owner "Go".
 const (
 	noteGNUBuildID = 3
 	noteGoBuildID  = 4
 )
 
-// BuildID returns the GNU build ID in hex, else Go's build ID as it is in the file; empty if there is neither.
+// BuildID returns the GNU build ID in hex, else Go's build ID as it is in the file; empty if there
+// is neither.
 func (f *File) BuildID() string {
 	var goID string
 	for _, s := range f.Segments {
@@ -36,8 +38,8 @@ func (f *File) BuildID() string {
 	return goID
 }
 
-// parseBuildIDs walks notes: three words (name size, content size, type), name, content, both padded to four bytes
-// (System V gABI, "Note Section").
+// parseBuildIDs walks notes: three words (name size, content size, type), name, content, both
+// padded to four bytes (System V gABI, "Note Section").
 func parseBuildIDs(notes []byte) (gnu, goID string) {
 	order := binary.LittleEndian
 	for len(notes) >= 12 {

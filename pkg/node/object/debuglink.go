@@ -10,8 +10,9 @@ import (
 // maxDebugLink limits what is read of the section with the debug link, in bytes.
 const maxDebugLink = 4 << 10
 
-// DebugLink returns the base name and the CRC-32 of the file that the object's symbols were moved to. The section
-// .gnu_debuglink has the name, zeros up to four bytes, and the checksum (gdb's manual, "Separate Debug Files").
+// DebugLink returns the base name and the CRC-32 of the file that the object's symbols were moved
+// to. The section .gnu_debuglink has the name, zeros up to four bytes, and the checksum (gdb's
+// manual, "Separate Debug Files").
 func (f *File) DebugLink() (name string, checksum uint32, ok bool) {
 	s := f.Section(".gnu_debuglink")
 	if s == nil || s.Type == elf.SHT_NOBITS {

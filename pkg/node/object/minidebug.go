@@ -11,15 +11,17 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// Limits on a compressed symbol table, in bytes. Those of Fedora's largest libraries unpack to about 10 MiB.
+// Limits on a compressed symbol table, in bytes. Those of Fedora's largest libraries unpack to
+// about 10 MiB.
 const (
 	maxMiniDebug   = 32 << 20
 	maxDictionary  = 16 << 20
 	xzStreamHeader = 12
 )
 
-// MiniDebugInfo opens the small object with the symbols of local functions that Fedora and its derivatives leave in
-// stripped objects (gdb's manual, "MiniDebugInfo"). It returns nil if there is none.
+// MiniDebugInfo opens the small object with the symbols of local functions that Fedora and its
+// derivatives leave in stripped objects (gdb's manual, "MiniDebugInfo"). It returns nil if there is
+// none.
 func (f *File) MiniDebugInfo() *File {
 	s := f.Section(".gnu_debugdata")
 	if s == nil || s.Type == elf.SHT_NOBITS || s.Flags&elf.SHF_COMPRESSED != 0 {
@@ -36,9 +38,9 @@ func (f *File) MiniDebugInfo() *File {
 	return mini
 }
 
-// unpackXZ unpacks the first block of an xz stream; streams of less than 24 MiB have only one. It parses the headers
-// itself because package xz would allocate a dictionary of whatever size the file claims, up to 4 GiB (tukaani.org,
-// "The .xz File Format", sections 2.1.1 and 3.1).
+// unpackXZ unpacks the first block of an xz stream; streams of less than 24 MiB have only one. It
+// parses the headers itself because package xz would allocate a dictionary of whatever size the
+// file claims, up to 4 GiB (tukaani.org, "The .xz File Format", sections 2.1.1 and 3.1).
 func unpackXZ(r io.Reader) ([]byte, error) {
 	var start [xzStreamHeader + 1]byte
 	if _, err := io.ReadFull(r, start[:]); err != nil {
@@ -66,8 +68,8 @@ func unpackXZ(r io.Reader) ([]byte, error) {
 	return unpacked, err
 }
 
-// xzDictionary returns the size of the dictionary, in bytes, that a block header asks for. The header has flags, sizes
-// if the flags say so, and filters, of which only LZMA2 is supported.
+// xzDictionary returns the size of the dictionary, in bytes, that a block header asks for. The
+// header has flags, sizes if the flags say so, and filters, of which only LZMA2 is supported.
 func xzDictionary(header []byte) (int64, error) {
 	flags, rest := header[0], header[1:]
 	for _, bit := range []byte{0x40, 0x80} { // compressed and uncompressed size

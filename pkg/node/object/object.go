@@ -1,6 +1,7 @@
-// Package object reads ELF objects: sections, segments, symbols, relocations, build IDs and stubs. Its entry point
-// is Open. The objects belong to the target and are not trusted, so every size is bounded. The package must not
-// depend on processes or profiles, and it works on any operating system.
+// Package object reads ELF objects: sections, segments, symbols, relocations, build IDs and stubs.
+// Its entry point is Open. The objects belong to the target and are not trusted, so every size is
+// bounded. The package must not depend on processes or profiles, and it works on any operating
+// system.
 package object
 
 import (
@@ -21,8 +22,8 @@ type File struct {
 	reader io.ReaderAt
 }
 
-// Limits on the headers of an object, all of which debug/elf reads into memory. Programs have about 10 segments and
-// 40 sections.
+// Limits on the headers of an object, all of which debug/elf reads into memory. Programs have about
+// 10 segments and 40 sections.
 const (
 	maxSegments     = 1 << 10
 	maxSections     = 1 << 14
@@ -31,8 +32,8 @@ const (
 
 var errNotELF = errors.New("not an ELF object for a 64-bit little-endian machine")
 
-// Open reads the headers of an object. It refuses those that claim unreasonable sizes, because debug/elf would
-// allocate whatever a sparse file claims to contain.
+// Open reads the headers of an object. It refuses those that claim unreasonable sizes, because
+// debug/elf would allocate whatever a sparse file claims to contain.
 func Open(r io.ReaderAt) (*File, error) {
 	source := &reader{r}
 	if err := checkHeaders(source); err != nil {

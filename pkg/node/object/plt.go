@@ -20,9 +20,9 @@ func (f *File) PLT() []*elf.Section {
 	return all
 }
 
-// StubTargets returns, for those of the addresses that are in the linker's stubs, the names of the functions that
-// these call. A stub has no symbol of its own: it jumps to where a word of the global offset table (GOT) points, and
-// the relocation of that word has the name.
+// StubTargets returns, for those of the addresses that are in the linker's stubs, the names of the
+// functions that these call. A stub has no symbol of its own: it jumps to where a word of the
+// global offset table (GOT) points, and the relocation of that word has the name.
 func (f *File) StubTargets(addresses []uint64) map[uint64]string {
 	slots := map[uint64]uint64{} // by the address in the stub
 	for _, s := range f.PLT() {
@@ -59,8 +59,9 @@ func stubSlot(machine elf.Machine, s *elf.Section, address uint64) (uint64, bool
 	return 0, false
 }
 
-// stubSlotAMD64 decodes a stub of 16 bytes, or of 8 in .plt.got without endbr64. It has one jmp *offset(%rip), which is
-// ff 25 and four bytes (System V ABI, AMD64 supplement, "Procedure Linkage Table").
+// stubSlotAMD64 decodes a stub of 16 bytes, or of 8 in .plt.got without endbr64. It has one jmp
+// *offset(%rip), which is ff 25 and four bytes (System V ABI, AMD64 supplement, "Procedure Linkage
+// Table").
 func stubSlotAMD64(s *elf.Section, address uint64) (uint64, bool) {
 	size := uint64(16)
 	if s.Entsize == 8 || s.Entsize == 16 {
@@ -78,8 +79,9 @@ func stubSlotAMD64(s *elf.Section, address uint64) (uint64, bool) {
 	return 0, false
 }
 
-// stubSlotARM64 decodes adrp x16, page; ldr x17, [x16, offset]; add x16, x16, offset; br x17, which bti c precedes in
-// programs with branch protection (ELF for the Arm 64-bit Architecture, "Procedure Linkage Table").
+// stubSlotARM64 decodes adrp x16, page; ldr x17, [x16, offset]; add x16, x16, offset; br x17, which
+// bti c precedes in programs with branch protection (ELF for the Arm 64-bit Architecture,
+// "Procedure Linkage Table").
 func stubSlotARM64(s *elf.Section, address uint64) (uint64, bool) {
 	const (
 		adrpX16, adrpMask = 0x90000010, 0x9f00001f
@@ -100,7 +102,8 @@ func stubSlotARM64(s *elf.Section, address uint64) (uint64, bool) {
 	return 0, false
 }
 
-// slotNames returns the names of the symbols whose addresses the dynamic linker writes into words of the GOT.
+// slotNames returns the names of the symbols whose addresses the dynamic linker writes into words
+// of the GOT.
 func (f *File) slotNames(slots map[uint64]uint64) map[uint64]string {
 	names := map[uint64]string{}
 	for _, slot := range slots {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// There are two stubs at 0x10000, as binutils' linker writes them for arm64, the second with branch protection. Their words
-// are at 0x2f018 and, at a lower address, at 0xe020.
+// There are two stubs at 0x10000, as binutils' linker writes them for arm64, the second with branch
+// protection. Their words are at 0x2f018 and, at a lower address, at 0xe020.
 func TestStubsOfARM64(t *testing.T) {
 	code := binary.LittleEndian.AppendUint32(nil, 0xf00000f0) // adrp x16, 2f000
 	for _, instruction := range []uint32{

@@ -30,8 +30,8 @@ func (f *File) RelocationSections() []*elf.Section {
 	return all
 }
 
-// Relocations iterates over the relocations in the first size bytes of a section. If reading fails, the error comes
-// last.
+// Relocations iterates over the relocations in the first size bytes of a section. If reading fails,
+// the error comes last.
 func Relocations(s *elf.Section, size uint64) iter.Seq2[Relocation, error] {
 	return func(yield func(Relocation, error) bool) {
 		r := bufio.NewReaderSize(io.NewSectionReader(s, 0, int64(min(size, s.FileSize))), 48<<10)

@@ -6,8 +6,9 @@ import (
 	"io"
 )
 
-// ReadAddress reads what the file contains for an address, as io.ReaderAt does for an offset: it returns the number
-// of bytes and, if these are fewer than len(b), an error. A read ends with the segment.
+// ReadAddress reads what the file contains for an address, as io.ReaderAt does for an offset: it
+// returns the number of bytes and, if these are fewer than len(b), an error. A read ends with the
+// segment.
 func (f *File) ReadAddress(b []byte, address uint64) (int, error) {
 	for _, s := range f.Segments {
 		if s.Type == elf.PT_LOAD && address >= s.Vaddr && address-s.Vaddr < s.Filesz {
@@ -26,8 +27,8 @@ func (f *File) ReadAddress(b []byte, address uint64) (int, error) {
 	return 0, fmt.Errorf("address %#x is not in the file", address)
 }
 
-// Offset returns the offset in the file of what is loaded at an address, and how many bytes the file has from
-// there to the end of the segment.
+// Offset returns the offset in the file of what is loaded at an address, and how many bytes the
+// file has from there to the end of the segment.
 func (f *File) Offset(address uint64) (offset, size uint64, ok bool) {
 	for _, s := range f.Segments {
 		if s.Type == elf.PT_LOAD && address >= s.Vaddr && address-s.Vaddr < s.Filesz {
@@ -75,9 +76,10 @@ func (c CodeSegments) Address(offset uint64) (uint64, bool) {
 // maxPage is the largest page size of the supported machines, in bytes: arm64 can have 64 KiB.
 const maxPage = 64 << 10
 
-// Bias returns what must be added to the object's own addresses to get those of a process in which a part of the
-// code that begins at an offset in the file is mapped at start. A mapping begins at a page boundary, which may be
-// below the start of its segment, and need not contain the whole segment.
+// Bias returns what must be added to the object's own addresses to get those of a process in which
+// a part of the code that begins at an offset in the file is mapped at start. A mapping begins at a
+// page boundary, which may be below the start of its segment, and need not contain the whole
+// segment.
 func (c CodeSegments) Bias(start, offset uint64) (uint64, bool) {
 	for _, s := range c {
 		if offset+maxPage > s.Off && offset < s.Off+s.Filesz {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// testFile has a code segment at the offset 0x1000 of the file and a data segment with a zeroed rest after it.
+// testFile has a code segment at the offset 0x1000 of the file and a data segment with a zeroed
+// rest after it.
 func testFile() *File {
 	content := make([]byte, 0x3000)
 	for i := range content {

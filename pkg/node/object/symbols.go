@@ -89,7 +89,8 @@ func parseSymbol(raw [symbolSize]byte, names *elf.Section) Symbol {
 // Named reports whether the symbol has a name.
 func (s Symbol) Named() bool { return s.name != 0 }
 
-// Name reads the symbol's name from the file. It is empty if it cannot be read or has more than MaxName bytes.
+// Name reads the symbol's name from the file. It is empty if it cannot be read or has more than
+// MaxName bytes.
 func (s Symbol) Name() string {
 	if s.names == nil || s.names.Type != elf.SHT_STRTAB || s.names.Flags&elf.SHF_COMPRESSED != 0 || uint64(s.name) >= s.names.FileSize {
 		return ""

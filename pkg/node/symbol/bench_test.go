@@ -37,12 +37,14 @@ func bigProgram(b *testing.B) *proc.File {
 	return f
 }
 
-// BenchmarkFirstSymbolOfABigProgram measures the time from opening a program to the name of the first address.
+// BenchmarkFirstSymbolOfABigProgram measures the time from opening a program to the name of the
+// first address.
 func BenchmarkFirstSymbolOfABigProgram(b *testing.B) {
 	benchmarkBigProgram(b, 1)
 }
 
-// BenchmarkSymbolsOfABigProgram measures time and peak memory for 10,000 addresses all over the program.
+// BenchmarkSymbolsOfABigProgram measures time and peak memory for 10,000 addresses all over the
+// program.
 func BenchmarkSymbolsOfABigProgram(b *testing.B) {
 	benchmarkBigProgram(b, 10_000)
 }
@@ -78,8 +80,8 @@ func benchmarkBigProgram(b *testing.B, addresses int) {
 	b.ReportMetric(float64(peak)/1e6, "peak-MB")
 }
 
-// watchMemory returns a function that stops watching and returns the most memory, in bytes, that this process had from the
-// system.
+// watchMemory returns a function that stops watching and returns the most memory, in bytes, that
+// this process had from the system.
 func watchMemory() (stop func() uint64) {
 	end, result := make(chan struct{}), make(chan uint64)
 	go func() {

@@ -15,8 +15,9 @@ import (
 // maxChecksum is the limit on a debug file whose checksum is computed, in bytes.
 const maxChecksum = 512 << 20
 
-// openDebugFile opens the file that the symbols of a stripped object were moved to, where gdb would look for it, in the
-// target's root (gdb's manual, "Separate Debug Files"). It returns nil if there is none.
+// openDebugFile opens the file that the symbols of a stripped object were moved to, where gdb would
+// look for it, in the target's root (gdb's manual, "Separate Debug Files"). It returns nil if there
+// is none.
 func openDebugFile(stripped *proc.File, f *object.File) *proc.File {
 	if id := stripped.BuildID(); isHex(id) && len(id) > 2 {
 		debug, err := stripped.OpenInRoot("/usr/lib/debug/.build-id/" + id[:2] + "/" + id[2:] + ".debug")
@@ -52,8 +53,8 @@ func isHex(s string) bool {
 	return err == nil
 }
 
-// belongs reports whether a debug file belongs to a stripped object: by the build IDs if both have one, else by the
-// checksum, for which it reads the whole file.
+// belongs reports whether a debug file belongs to a stripped object: by the build IDs if both have
+// one, else by the checksum, for which it reads the whole file.
 func belongs(debug, stripped *proc.File, checksum uint32) bool {
 	if a, b := debug.BuildID(), stripped.BuildID(); a != "" && b != "" {
 		return a == b

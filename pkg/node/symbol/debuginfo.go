@@ -21,8 +21,9 @@ const (
 // errTooLong ends a search that reaches one of the limits.
 var errTooLong = errors.New("debugging information is too long")
 
-// debugInfoFrames returns, by address, the functions at the sorted addresses, inlined ones first, with files and lines.
-// Addresses that the debugging information does not cover are left out. After an error, it returns what was found before.
+// debugInfoFrames returns, by address, the functions at the sorted addresses, inlined ones first,
+// with files and lines. Addresses that the debugging information does not cover are left out. After
+// an error, it returns what was found before.
 func debugInfoFrames(f *object.File, addresses []uint64) (map[uint64][]frame, error) {
 	found := map[uint64][]frame{}
 	info, err := debuginfo.Open(f)
@@ -122,8 +123,8 @@ type call struct {
 	line     int
 }
 
-// joinFrames returns the frames of an address. calls has its functions from the outermost inwards. Without functions there
-// is one frame that has no name yet.
+// joinFrames returns the frames of an address. calls has its functions from the outermost inwards.
+// Without functions there is one frame that has no name yet.
 func joinFrames(line dwarf.LineEntry, calls []call) []frame {
 	file, number := "", line.Line
 	if line.File != nil {
@@ -142,7 +143,8 @@ func joinFrames(line dwarf.LineEntry, calls []call) []frame {
 	return frames
 }
 
-// findLines reads the unit's line table once. It returns the rows of the addresses, and the unit's files.
+// findLines reads the unit's line table once. It returns the rows of the addresses, and the unit's
+// files.
 func (s *dwarfSearch) findLines(unit *dwarf.Entry, addresses []uint64) (map[uint64]dwarf.LineEntry, []*dwarf.LineFile, error) {
 	rows := map[uint64]dwarf.LineEntry{}
 	r, err := s.info.Lines(unit)
@@ -172,10 +174,12 @@ func (s *dwarfSearch) findLines(unit *dwarf.Entry, addresses []uint64) (map[uint
 	}
 }
 
-// maxDepth limits the nesting of entries. Namespaces, classes, blocks and inlined calls make a few dozen levels.
+// maxDepth limits the nesting of entries. Namespaces, classes, blocks and inlined calls make a few
+// dozen levels.
 const maxDepth = 512
 
-// findFunctions walks the children of the entry that was read last and adds the functions at the addresses to calls.
+// findFunctions walks the children of the entry that was read last and adds the functions at the
+// addresses to calls.
 func (s *dwarfSearch) findFunctions(r *dwarf.Reader, addresses []uint64, calls map[uint64][]call, files []*dwarf.LineFile, depth int) error {
 	if depth > maxDepth {
 		return errTooLong
@@ -235,8 +239,8 @@ func callFile(e *dwarf.Entry, files []*dwarf.LineFile) string {
 // attrMIPSLinkageName is the attribute for the linker's name before DWARF 4 defined one.
 const attrMIPSLinkageName dwarf.Attr = 0x2007
 
-// function returns the name and the start line of an entry's function. These may be in the entry that it is an instance of,
-// or that declares it.
+// function returns the name and the start line of an entry's function. These may be in the entry
+// that it is an instance of, or that declares it.
 func (s *dwarfSearch) function(e *dwarf.Entry, depth int) frame {
 	if known, ok := s.names[e.Offset]; ok {
 		return known

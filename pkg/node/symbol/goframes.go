@@ -24,9 +24,10 @@ func (t goTable) covers(address uint64) bool {
 	return err == nil
 }
 
-// frames returns the frames that runtime/pprof would show for an address. Like that, it names generic functions with the
-// shapes of their type arguments (runtime_FrameSymbolName, runtime/symtab.go), and omits wrappers that the compiler
-// generated, unless nothing else would remain.
+// frames returns the frames that runtime/pprof would show for an address. Like that, it names
+// generic functions with the shapes of their type arguments (runtime_FrameSymbolName,
+// runtime/symtab.go), and omits wrappers that the compiler generated, unless nothing else would
+// remain.
 func (t goTable) frames(address uint64) []frame {
 	found, err := t.Lookup(address)
 	if err != nil || len(found) == 0 {
@@ -48,9 +49,10 @@ func goFrame(f gopclntab.Frame) frame {
 	return frame{name: f.Name, system: f.Name, file: f.File, line: f.Line, start: f.StartLine, wrapper: f.Wrapper}
 }
 
-// hideGoFrames removes from all stacks what runtime/pprof does not show: wrappers, unless they called a function of a panic
-// (runtime/traceback.go, elideWrapperCalling), and the root of every goroutine's stack, runtime.goexit, which has called
-// nothing but is where the goroutine's function will return to. The last location of a stack always remains.
+// hideGoFrames removes from all stacks what runtime/pprof does not show: wrappers, unless they
+// called a function of a panic (runtime/traceback.go, elideWrapperCalling), and the root of every
+// goroutine's stack, runtime.goexit, which has called nothing but is where the goroutine's function
+// will return to. The last location of a stack always remains.
 func hideGoFrames(p *profile.Profile, wrappers map[*profile.Location]bool) {
 	for _, s := range p.Sample {
 		kept := s.Location[:0:0]
@@ -77,7 +79,8 @@ func isPanic(l *profile.Location) bool {
 	return false
 }
 
-// outermostFunction returns the linker's name of the function that the others at a location are inlined into.
+// outermostFunction returns the linker's name of the function that the others at a location are
+// inlined into.
 func outermostFunction(l *profile.Location) string {
 	if len(l.Line) == 0 {
 		return ""

@@ -20,8 +20,8 @@ type sampledObject struct {
 	locations []*profile.Location
 }
 
-// group groups the locations without functions by what can name them. Nothing can name the other ones. The order is the
-// profile's, so that the same profile has the same result.
+// group groups the locations without functions by what can name them. Nothing can name the other
+// ones. The order is the profile's, so that the same profile has the same result.
 func group(p *profile.Profile, file func(*profile.Mapping) *proc.File) (kernel, other []*profile.Location, objects []*sampledObject) {
 	byMapping, byFile, none := map[*profile.Mapping]*sampledObject{}, map[*proc.File]*sampledObject{}, &sampledObject{}
 	add := func(m *profile.Mapping, key *proc.File, open func() *namer) {

@@ -12,8 +12,9 @@ import (
 // kernelSymbol is a kernel function and its module, which is empty for the kernel itself.
 type kernelSymbol struct{ name, module string }
 
-// parseKallsyms finds the functions of the sorted addresses in lines of "address type name [module]". The lines are not
-// sorted: modules and BPF programs come after the kernel. There are about 200,000, of which only what was sampled is kept.
+// parseKallsyms finds the functions of the sorted addresses in lines of "address type name
+// [module]". The lines are not sorted: modules and BPF programs come after the kernel. There are
+// about 200,000, of which only what was sampled is kept.
 func parseKallsyms(r io.Reader, addresses []uint64) (map[uint64]kernelSymbol, error) {
 	type candidate struct {
 		start uint64

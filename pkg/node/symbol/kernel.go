@@ -12,8 +12,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// nameKernel names kernel code. Without the kernel's symbols the code is named [kernel], and a comment on the profile says
-// why.
+// nameKernel names kernel code. Without the kernel's symbols the code is named [kernel], and a
+// comment on the profile says why.
 func (s *symbolizer) nameKernel(locations []*profile.Location) {
 	var addresses []uint64
 	for _, l := range locations {
@@ -38,8 +38,8 @@ func (s *symbolizer) nameKernel(locations []*profile.Location) {
 	s.writeFrames(locations, found)
 }
 
-// readKallsyms finds the kernel functions of the sorted addresses. The result is empty if the kernel hides addresses by the
-// sysctl kernel.kptr_restrict: they are all 0 then.
+// readKallsyms finds the kernel functions of the sorted addresses. The result is empty if the
+// kernel hides addresses by the sysctl kernel.kptr_restrict: they are all 0 then.
 func readKallsyms(addresses []uint64) (map[uint64]kernelSymbol, error) {
 	f, err := os.Open("/proc/kallsyms")
 	if err != nil {

@@ -33,7 +33,8 @@ func openFile(f *proc.File) *namer {
 	return n
 }
 
-// openVDSO opens the code that the kernel maps into every process. It returns nil if that cannot be read.
+// openVDSO opens the code that the kernel maps into every process. It returns nil if that cannot be
+// read.
 func openVDSO() *namer {
 	code := proc.VDSO()
 	if code == nil {
@@ -65,8 +66,8 @@ func (n *namer) address(m *profile.Mapping, address uint64) uint64 {
 	return offset
 }
 
-// frames returns the functions at an address, inlined ones first; none if it is unknown. Addresses that are not in the
-// runtime's table must have been passed to find.
+// frames returns the functions at an address, inlined ones first; none if it is unknown. Addresses
+// that are not in the runtime's table must have been passed to find.
 func (n *namer) frames(address uint64) []frame {
 	if n.table != nil {
 		if frames := n.table.frames(address); len(frames) > 0 {
@@ -76,8 +77,8 @@ func (n *namer) frames(address uint64) []frame {
 	return n.found[address]
 }
 
-// find looks up those of the addresses that the runtime's table does not have. It looks them up all at once, because
-// symbols and debugging information are read in one pass and not kept.
+// find looks up those of the addresses that the runtime's table does not have. It looks them up all
+// at once, because symbols and debugging information are read in one pass and not kept.
 func (n *namer) find(addresses []uint64) {
 	var rest []uint64
 	for _, a := range addresses {
@@ -124,8 +125,9 @@ func (n *namer) find(addresses []uint64) {
 	n.starts = ehframe.Starts(n.file, unknown)
 }
 
-// setSymbol names the outermost function at an address by its symbol: for static functions of C++, debugging information
-// has only the short name. It drops the frames of an address that has no name at all.
+// setSymbol names the outermost function at an address by its symbol: for static functions of C++,
+// debugging information has only the short name. It drops the frames of an address that has no name
+// at all.
 func (n *namer) setSymbol(address uint64, symbol string) {
 	found := n.found[address]
 	if len(found) == 0 {

@@ -15,16 +15,17 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Limits on a perf map. That of a Node program has 100 MB after a few days, because it gets a line whenever a function is
-// compiled again or moved. Of a longer one only the end is read, which has the latest lines.
+// Limits on a perf map. That of a Node program has 100 MB after a few days, because it gets a line
+// whenever a function is compiled again or moved. Of a longer one only the end is read, which has
+// the latest lines.
 const (
 	maxPerfMap     = 256 << 20 // bytes
 	maxPerfMapLine = 1 << 10   // bytes; longer names are cut
 	maxPerfMapText = 16 << 20  // bytes of all names that are kept
 )
 
-// perfMapFrames finds locations without names in the lists that processes wrote of the code they generated. It reads a list
-// once for all mappings of its process.
+// perfMapFrames finds locations without names in the lists that processes wrote of the code they
+// generated. It reads a list once for all mappings of its process.
 func perfMapFrames(unknown []*profile.Location, list func(*profile.Mapping) *proc.File) map[*profile.Location][]frame {
 	byFile := map[*proc.File][]*profile.Location{}
 	for _, l := range unknown {
@@ -52,9 +53,10 @@ func perfMapFrames(unknown []*profile.Location, list func(*profile.Mapping) *pro
 	return found
 }
 
-// perfMapNames returns, by address, the names of the functions that cover the sorted addresses. The file has lines of
-// "start size name", with hexadecimal numbers (tools/perf/Documentation/jit-interface.txt). If several lines cover an
-// address, the last one counts, because code moves and memory is reused. Malformed lines are skipped.
+// perfMapNames returns, by address, the names of the functions that cover the sorted addresses. The
+// file has lines of "start size name", with hexadecimal numbers
+// (tools/perf/Documentation/jit-interface.txt). If several lines cover an address, the last one
+// counts, because code moves and memory is reused. Malformed lines are skipped.
 func perfMapNames(f *proc.File, addresses []uint64) map[uint64]string {
 	if f.Size() <= maxPerfMap {
 		return parsePerfMap(io.NewSectionReader(f, 0, f.Size()), addresses)
@@ -103,8 +105,9 @@ func parseHex(b []byte) (uint64, error) {
 	return strconv.ParseUint(strings.TrimPrefix(string(b), "0x"), 16, 64)
 }
 
-// latestRanges has, for each of n sorted addresses, the name of the last range that was set among those that cover it. It
-// is a segment tree: setting a range takes about 2·log2(n) steps, however much it covers, and at most 2·n names are kept.
+// latestRanges has, for each of n sorted addresses, the name of the last range that was set among
+// those that cover it. It is a segment tree: setting a range takes about 2·log2(n) steps, however
+// much it covers, and at most 2·n names are kept.
 type latestRanges struct {
 	addresses []uint64
 	nodes     []namedRange // node 1 is the root, node n+i the leaf of address i

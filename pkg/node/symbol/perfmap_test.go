@@ -93,8 +93,8 @@ func TestPerfMapNamesAreLimited(t *testing.T) {
 	}
 }
 
-// Two processes have code at the same address. Code that is not in their lists remains unknown, and so does code of an object
-// that is in no list.
+// Two processes have code at the same address. Code that is not in their lists remains unknown, and
+// so does code of an object that is in no list.
 func TestSymbolizeWithPerfMaps(t *testing.T) {
 	list := func(text string) *proc.File {
 		path := filepath.Join(t.TempDir(), "perf.map")
@@ -138,7 +138,8 @@ func FuzzPerfMap(f *testing.F) {
 	})
 }
 
-// BenchmarkPerfMapOfHostileLines reads 64 MiB of which every line covers all of 10,000 sampled addresses.
+// BenchmarkPerfMapOfHostileLines reads 64 MiB of which every line covers all of 10,000 sampled
+// addresses.
 func BenchmarkPerfMapOfHostileLines(b *testing.B) {
 	benchmarkPerfMap(b, func(int) string { return "0 ffffffffffff a\n" })
 }

@@ -39,8 +39,8 @@ var goBuilds = []goBuild{
 	{"Go 1.25 stripped cgo PIE", "go1.25.7", true, []string{"-buildmode=pie", "-ldflags=-s -w"}},
 }
 
-// A program profiles itself with runtime/pprof. After removing the functions from that profile, Symbolize finds the same
-// functions, files and lines everywhere.
+// A program profiles itself with runtime/pprof. After removing the functions from that profile,
+// Symbolize finds the same functions, files and lines everywhere.
 func TestAgreesWithRuntimePprof(t *testing.T) {
 	for _, build := range goBuilds {
 		if testing.Short() && build.toolchain != "local" {
@@ -84,8 +84,9 @@ func TestAgreesWithRuntimePprof(t *testing.T) {
 	}
 }
 
-// divided returns our sample with locations divided as runtime/pprof sometimes divides them: it has a call inlined into a
-// leaf at the leaf's address, and the function around it at another one. Symbolize names all functions at an address.
+// divided returns our sample with locations divided as runtime/pprof sometimes divides them: it has
+// a call inlined into a leaf at the leaf's address, and the function around it at another one.
+// Symbolize names all functions at an address.
 func divided(ours, theirs *profile.Sample) *profile.Sample {
 	s := *ours
 	s.Location = slices.Clone(ours.Location)
@@ -105,8 +106,8 @@ func divided(ours, theirs *profile.Sample) *profile.Sample {
 	return &s
 }
 
-// stackOf returns the frames of a stack without their files. In runtime/pprof all locations of a function have the file of
-// the first one, even if they contain code of another file.
+// stackOf returns the frames of a stack without their files. In runtime/pprof all locations of a
+// function have the file of the first one, even if they contain code of another file.
 func stackOf(s *profile.Sample) []string {
 	var frames []string
 	for _, l := range s.Location {

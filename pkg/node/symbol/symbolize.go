@@ -1,8 +1,9 @@
 //go:build linux
 
-// Package symbol finds the functions, files and lines of the addresses in a profile: in the function table of Go programs,
-// symbol tables, debugging information, perf maps and the kernel's list of symbols. Its entry point is Symbolize. It must
-// not depend on BPF or Kubernetes; the files that it reads belong to the target and are not trusted.
+// Package symbol finds the functions, files and lines of the addresses in a profile: in the
+// function table of Go programs, symbol tables, debugging information, perf maps and the kernel's
+// list of symbols. Its entry point is Symbolize. It must not depend on BPF or Kubernetes; the files
+// that it reads belong to the target and are not trusted.
 package symbol
 
 import (
@@ -15,12 +16,12 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// maxTime limits the time for reading objects, of which a hostile target may have thousands. A container with 100 processes
-// and libraries takes a few seconds.
+// maxTime limits the time for reading objects, of which a hostile target may have thousands. A
+// container with 100 processes and libraries takes a few seconds.
 const maxTime = 60 * time.Second
 
-// Symbolizer symbolizes profiles that grow: Symbolize may be called again for the same profile when it has more locations
-// and other samples. The zero value is ready to use.
+// Symbolizer symbolizes profiles that grow: Symbolize may be called again for the same profile when
+// it has more locations and other samples. The zero value is ready to use.
 type Symbolizer struct {
 	wrappers map[*profile.Location]bool // locations that consist of wrappers only
 }
@@ -30,10 +31,11 @@ func Symbolize(p *profile.Profile, file, perfMap func(*profile.Mapping) *proc.Fi
 	return new(Symbolizer).Symbolize(p, file, perfMap)
 }
 
-// Symbolize adds functions to all locations that have none. file returns the object of a mapping, and perfMap the list of
-// generated code of the mapping's process; they return nil where there is none. Code whose function is not found is named
-// [object+0xoffset], with the offset of the function's start in the file, or of the location itself if the start is not
-// known. An object that cannot be read is not an error; its code remains unknown.
+// Symbolize adds functions to all locations that have none. file returns the object of a mapping,
+// and perfMap the list of generated code of the mapping's process; they return nil where there is
+// none. Code whose function is not found is named [object+0xoffset], with the offset of the
+// function's start in the file, or of the location itself if the start is not known. An object that
+// cannot be read is not an error; its code remains unknown.
 func (z *Symbolizer) Symbolize(p *profile.Profile, file, perfMap func(*profile.Mapping) *proc.File) error {
 	if z.wrappers == nil {
 		z.wrappers = map[*profile.Location]bool{}
@@ -74,8 +76,9 @@ type symbolizer struct {
 	starts    map[*profile.Location]uint64 // offsets in the file at which functions without a name begin
 }
 
-// findFrames finds the frames of an object's locations, and the starts of functions without a name. The standard library's
-// readers of ELF and DWARF are not made for hostile files: if one panics, locations not found so far remain unknown.
+// findFrames finds the frames of an object's locations, and the starts of functions without a name.
+// The standard library's readers of ELF and DWARF are not made for hostile files: if one panics,
+// locations not found so far remain unknown.
 func (s *symbolizer) findFrames(o *sampledObject) (found map[*profile.Location][]frame) {
 	found = map[*profile.Location][]frame{}
 	defer func() { _ = recover() }()

@@ -16,7 +16,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// profileAt returns a profile without functions that has one sample, with locations at the addresses of a mapping.
+// profileAt returns a profile without functions that has one sample, with locations at the
+// addresses of a mapping.
 func profileAt(m *profile.Mapping, addresses ...uint64) *profile.Profile {
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}}, Mapping: []*profile.Mapping{m}}
 	s := &profile.Sample{Value: []int64{1}}

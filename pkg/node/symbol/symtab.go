@@ -14,18 +14,20 @@ type coverage struct {
 	end uint64
 }
 
-// symbolSearch finds the symbols that cover the sorted addresses. It keeps at most two candidates for each address and no
-// tables. Its time does not depend on the sizes that symbols claim.
+// symbolSearch finds the symbols that cover the sorted addresses. It keeps at most two candidates
+// for each address and no tables. Its time does not depend on the sizes that symbols claim.
 type symbolSearch struct {
 	addresses []uint64
-	// The candidates of an address begin after the address before it. They are the nearest that cover the address.
+	// The candidates of an address begin after the address before it. They are the nearest that
+	// cover the address.
 	sized   []coverage // with a size
 	unsized []coverage // without a size
 	starts  []uint64   // where the nearest symbol of any kind begins
 }
 
-// nearestSymbols returns, by address, the names of the functions that cover the sorted addresses. It reads .symtab and
-// .dynsym of all files, which have the same addresses: an object and the files that its symbols were moved to.
+// nearestSymbols returns, by address, the names of the functions that cover the sorted addresses.
+// It reads .symtab and .dynsym of all files, which have the same addresses: an object and the files
+// that its symbols were moved to.
 func nearestSymbols(files []*object.File, addresses []uint64) map[uint64]string {
 	s := &symbolSearch{
 		addresses: addresses,
@@ -79,8 +81,8 @@ func (s *symbolSearch) add(symbol coverage) {
 	}
 }
 
-// better reports whether a symbol is a better name for a function than another: global rather than local, and "write"
-// rather than "__libc_write".
+// better reports whether a symbol is a better name for a function than another: global rather than
+// local, and "write" rather than "__libc_write".
 func (s coverage) better(than coverage) bool {
 	if local := s.Bind == elf.STB_LOCAL; local != (than.Bind == elf.STB_LOCAL) {
 		return !local
@@ -90,11 +92,12 @@ func (s coverage) better(than coverage) bool {
 
 func underscores(s string) int { return len(s) - len(strings.TrimLeft(s, "_")) }
 
-// maxNested limits how many symbols before an address are tried. One may cover it although others begin between.
+// maxNested limits how many symbols before an address are tried. One may cover it although others
+// begin between.
 const maxNested = 16
 
-// names returns the name of the nearest symbol that covers an address by its size, or else of the last symbol without a
-// size, unless another symbol begins between.
+// names returns the name of the nearest symbol that covers an address by its size, or else of the
+// last symbol without a size, unless another symbol begins between.
 func (s *symbolSearch) names() map[uint64]string {
 	names := map[uint64]string{}
 	var sized []coverage // of this address and those before it, nearest last

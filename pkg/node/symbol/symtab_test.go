@@ -68,7 +68,8 @@ func TestNearestSymbols(t *testing.T) {
 	}
 }
 
-// BenchmarkNearestSymbolsThatCoverEverything shows that the time does not depend on the sizes that symbols claim.
+// BenchmarkNearestSymbolsThatCoverEverything shows that the time does not depend on the sizes that
+// symbols claim.
 func BenchmarkNearestSymbolsThatCoverEverything(b *testing.B) {
 	var symbols []symbol
 	for i := range uint64(200_000) {

@@ -12,9 +12,10 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// unknownFrame returns a frame for code whose function is not known. It is named after the object and the offset in its
-// file at which the function begins, so that all places of the function have one frame; without a known start, the offset
-// is that of the location. Generated code, and code outside of any mapping, has no file and no offset.
+// unknownFrame returns a frame for code whose function is not known. It is named after the object
+// and the offset in its file at which the function begins, so that all places of the function have
+// one frame; without a known start, the offset is that of the location. Generated code, and code
+// outside of any mapping, has no file and no offset.
 func unknownFrame(l *profile.Location, starts map[*profile.Location]uint64) frame {
 	m := l.Mapping
 	if m == nil || m.File == "" {

@@ -13,7 +13,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// All locations in a function without a name have one function in the profile, and keep their own addresses.
+// All locations in a function without a name have one function in the profile, and keep their own
+// addresses.
 func TestUnknownFunctionsMerge(t *testing.T) {
 	program := compile(t, "-g")
 	code := functionRange(t, program, "hidden")

@@ -25,8 +25,8 @@ func archOf(m elf.Machine) *arch {
 	return nil
 }
 
-// frameless returns the rule of a function that has put nothing on the stack but, on amd64, its return address, and
-// whose stack pointer has moved down by delta bytes since its call.
+// frameless returns the rule of a function that has put nothing on the stack but, on amd64, its
+// return address, and whose stack pointer has moved down by delta bytes since its call.
 func (a *arch) frameless(delta int32) Rule {
 	if a == amd64 {
 		return Rule{CFA: Register, Reg: uint8(a.SP), Offset: delta + 8, RA: AtCFA, RAOffset: -8}

@@ -40,8 +40,8 @@ func functionsOf(data []byte, address uint64, a *arch) (all []function) {
 	return all
 }
 
-// section returns an .eh_frame for address 0, with one CIE as gcc writes it for amd64, and one FDE for the addresses 0x1000
-// to 0x1100.
+// section returns an .eh_frame for address 0, with one CIE as gcc writes it for amd64, and one FDE
+// for the addresses 0x1000 to 0x1100.
 func section(augmentation string, instructions ...byte) []byte {
 	body := append([]byte{0, 0, 0, 0, 1}, augmentation...) // the mark of a CIE, and its version
 	body = append(body, 0, 1, 0x78, 16, 1, 0x00)           // alignments 1 and -8, return address 16, absolute addresses

@@ -44,8 +44,8 @@ func FuzzObject(f *testing.F) {
 	})
 }
 
-// BenchmarkCompile compiles the tables of a C library and, if it is installed, of libLLVM, which has the most rows of all known
-// objects.
+// BenchmarkCompile compiles the tables of a C library and, if it is installed, of libLLVM, which
+// has the most rows of all known objects.
 func BenchmarkCompile(b *testing.B) {
 	large, _ := filepath.Glob("/usr/lib/llvm-*/lib/libLLVM*.so.*")
 	for _, path := range append([]string{"/lib/x86_64-linux-gnu/libc.so.6"}, large[:min(1, len(large))]...) {

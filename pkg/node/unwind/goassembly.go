@@ -7,8 +7,9 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 )
 
-// goAssembly describes the functions of a Go program that are written in assembly. Those that Go compiles keep frame
-// pointers and need no rows; assembly may use that register for something else, or have no frame at all.
+// goAssembly describes the functions of a Go program that are written in assembly. Those that Go
+// compiles keep frame pointers and need no rows; assembly may use that register for something else,
+// or have no frame at all.
 func goAssembly(f *object.File, a *arch) (all []function, _ error) {
 	t, err := gopclntab.Open(f)
 	if err != nil {
@@ -44,16 +45,16 @@ func goAssembly(f *object.File, a *arch) (all []function, _ error) {
 	return all, nil
 }
 
-// goRule returns the rule of an assembly function where it has moved the stack pointer down by delta bytes. landingPad is set
-// if the program has runtime.asmcgocall_landingpad.
+// goRule returns the rule of an assembly function where it has moved the stack pointer down by
+// delta bytes. landingPad is set if the program has runtime.asmcgocall_landingpad.
 func goRule(a *arch, f gopclntab.Assembly, delta int32, landingPad bool) Rule {
 	if isSigreturn(f.Name) {
 		return Rule{CFA: Signal}
 	}
 	switch strings.TrimSuffix(f.Name, ".abi0") {
 	case "runtime.asmcgocall":
-		// Where it saves the goroutine's stack pointer: runtime/asm_amd64.s of Go 1.18 and, with the landing pad, of
-		// Go 1.21; runtime/asm_arm64.s.
+		// Where it saves the goroutine's stack pointer: runtime/asm_amd64.s of Go 1.18 and, with
+		// the landing pad, of Go 1.21; runtime/asm_arm64.s.
 		if a == amd64 && !landingPad {
 			return Rule{CFA: GoCgocall, Offset: 40, Add: delta}
 		}
@@ -86,8 +87,9 @@ func goRule(a *arch, f gopclntab.Assembly, delta int32, landingPad bool) Rule {
 	if a == amd64 { // return address, frame pointer, locals (cmd/internal/obj/x86/obj6.go)
 		return Rule{CFA: Register, Reg: uint8(a.SP), Offset: delta + 8, RA: AtCFA, RAOffset: -8, FP: AtCFA, FPOffset: -16}
 	}
-	// The link register is saved at the stack pointer, and the caller's frame pointer below it, where the frame pointer points
-	// to (cmd/internal/obj/arm64/obj7.go). The stack pointer is not known there after a step by frame pointers.
+	// The link register is saved at the stack pointer, and the caller's frame pointer below it,
+	// where the frame pointer points to (cmd/internal/obj/arm64/obj7.go). The stack pointer is not
+	// known there after a step by frame pointers.
 	return Rule{CFA: Register, Reg: uint8(a.FP), Offset: delta + 8, RA: AtCFA, RAOffset: -delta, FP: AtCFA, FPOffset: -delta - 8}
 }
 

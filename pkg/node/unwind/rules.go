@@ -9,7 +9,8 @@ type Rule struct {
 	RAOffset, FPOffset int32
 }
 
-// Kind is how to compute a frame's CFA, the canonical frame address: the stack pointer before the call (DWARF 5, 6.4).
+// Kind is how to compute a frame's CFA, the canonical frame address: the stack pointer before the
+// call (DWARF 5, 6.4).
 type Kind uint8
 
 // The values are those of enum cfa_kind in pkg/node/capture/bpf/tables.h.
@@ -40,7 +41,8 @@ const (
 // MaxRules is the limit on the distinct rules of a RuleSet. Compilers make hundreds.
 const MaxRules = 8192
 
-// RuleSet numbers distinct rules, because many objects have the same. Number 0 is FramePointer, number 1 Unknown.
+// RuleSet numbers distinct rules, because many objects have the same. Number 0 is FramePointer,
+// number 1 Unknown.
 type RuleSet struct {
 	numbers map[Rule]uint16
 	all     []Rule

@@ -17,8 +17,8 @@ var (
 // maxSearched is the limit on a segment that is searched, in bytes. C libraries have 2 MB of code.
 const maxSearched = 16 << 20
 
-// signalTrampolines finds the code that signal handlers return to. It has no description in C libraries without unwind
-// information and in arm64's vDSO.
+// signalTrampolines finds the code that signal handlers return to. It has no description in C
+// libraries without unwind information and in arm64's vDSO.
 func signalTrampolines(f *object.File, a *arch) (all []function, _ error) {
 	pattern := sigreturnAMD64
 	if a == arm64 {
@@ -41,8 +41,9 @@ func signalTrampolines(f *object.File, a *arch) (all []function, _ error) {
 	return all, nil
 }
 
-// signalFunction describes code that a signal handler returns to. It begins a byte early: the handler returns to the first
-// instruction, and the address before a return address is what is looked up.
+// signalFunction describes code that a signal handler returns to. It begins a byte early: the
+// handler returns to the first instruction, and the address before a return address is what is
+// looked up.
 func signalFunction(start, end uint64) function {
 	return function{start - 1, end, func(emit func(uint64, Rule)) error {
 		emit(start-1, Rule{CFA: Signal})
@@ -50,8 +51,8 @@ func signalFunction(start, end uint64) function {
 	}}
 }
 
-// CompileVDSO returns the rows of the code that the kernel maps into every process. That of arm64 may have no unwind
-// information; its functions call no others and put nothing on the stack.
+// CompileVDSO returns the rows of the code that the kernel maps into every process. That of arm64
+// may have no unwind information; its functions call no others and put nothing on the stack.
 func CompileVDSO(f *object.File, rules *RuleSet) (*Table, error) {
 	t, err := Compile(f, rules)
 	if err != nil || f.Machine != elf.EM_AARCH64 || f.Section(".eh_frame") != nil {

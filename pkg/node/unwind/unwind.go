@@ -1,6 +1,7 @@
-// Package unwind compiles unwind tables: for each address of an object, the rule that finds the caller. Its entry points are
-// Compile, which uses .eh_frame and what Go's function table says of assembly, and CompileVDSO for the kernel's code. It
-// must not depend on BPF or processes; the objects belong to the target and are not trusted.
+// Package unwind compiles unwind tables: for each address of an object, the rule that finds the
+// caller. Its entry points are Compile, which uses .eh_frame and what Go's function table says of
+// assembly, and CompileVDSO for the kernel's code. It must not depend on BPF or processes; the
+// objects belong to the target and are not trusted.
 package unwind
 
 import (
@@ -13,8 +14,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// Row has the number, in a RuleSet, of the rule that holds from an address to that of the next row. Address is relative to
-// the table's base.
+// Row has the number, in a RuleSet, of the rule that holds from an address to that of the next row.
+// Address is relative to the table's base.
 type Row struct {
 	Address uint32
 	Rule    uint16
@@ -32,20 +33,21 @@ const maxRows = 2 << 20
 // ErrTooLarge is returned for an object with more unwind information than the limits allow.
 var ErrTooLarge = errors.New("too much unwind information")
 
-// function is a range of code with a description. rows emits, in the order of the addresses, rules and the addresses from
-// which they hold.
+// function is a range of code with a description. rows emits, in the order of the addresses, rules
+// and the addresses from which they hold.
 type function struct {
 	start, end uint64
 	rows       func(emit func(address uint64, rule Rule)) error
 }
 
-// sources find the functions that something describes. If a place has several descriptions, the first counts.
+// sources find the functions that something describes. If a place has several descriptions, the
+// first counts.
 var sources = []func(*object.File, *arch) ([]function, error){
 	frameFunctions, pltFunctions, signalTrampolines, goAssembly,
 }
 
-// Compile returns the rows of an object, and adds new rules to the set. An object without unwind information has no rows.
-// Code with a description that is not supported has the rule Unknown.
+// Compile returns the rows of an object, and adds new rules to the set. An object without unwind
+// information has no rows. Code with a description that is not supported has the rule Unknown.
 func Compile(f *object.File, rules *RuleSet) (*Table, error) {
 	a := archOf(f.Machine)
 	if a == nil {
@@ -62,7 +64,8 @@ func Compile(f *object.File, rules *RuleSet) (*Table, error) {
 	return compile(all, rules)
 }
 
-// compile sorts the functions and joins their rows, with a row at the end of a function unless the next one begins there.
+// compile sorts the functions and joins their rows, with a row at the end of a function unless the
+// next one begins there.
 func compile(all []function, rules *RuleSet) (*Table, error) {
 	slices.SortStableFunc(all, func(a, b function) int { return cmp.Compare(a.start, b.start) })
 	if len(all) == 0 {

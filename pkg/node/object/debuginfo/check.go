@@ -43,8 +43,9 @@ func checkUnits(info, abbrev []byte) error {
 	return nil
 }
 
-// abbrevSize returns the size of a table of abbreviations, in bytes. An entry has a code, a tag, a flag for children, then
-// pairs of attribute and form. The size of a table with too many attributes is above the limit.
+// abbrevSize returns the size of a table of abbreviations, in bytes. An entry has a code, a tag, a
+// flag for children, then pairs of attribute and form. The size of a table with too many attributes
+// is above the limit.
 func abbrevSize(table []byte) uint64 {
 	const formImplicitConst = 0x21
 	r := reader{data: table}
@@ -79,8 +80,8 @@ func checkStrings(section []byte) error {
 	return nil
 }
 
-// checkLines walks the header of a unit's line program (DWARF 5, 6.2.4). Every 6 bytes of the program can make a path that
-// begins with the longest directory.
+// checkLines walks the header of a unit's line program (DWARF 5, 6.2.4). Every 6 bytes of the
+// program can make a path that begins with the longest directory.
 func checkLines(lines []byte, offset int64, strings map[uint64][]byte) error {
 	if offset < 0 || offset >= int64(len(lines)) {
 		return errHostile
@@ -116,8 +117,9 @@ func checkLines(lines []byte, offset int64, strings map[uint64][]byte) error {
 	return nil
 }
 
-// list skips a list of directories or files, which has pairs of content and form, a count, and values of those forms. It
-// calls visit with the length of each value that is a string, and with 0 for others.
+// list skips a list of directories or files, which has pairs of content and form, a count, and
+// values of those forms. It calls visit with the length of each value that is a string, and with 0
+// for others.
 func (r *reader) list(long bool, strings map[uint64][]byte, visit func(length uint64)) {
 	forms := make([]uint64, r.uint8())
 	for i := range forms {
@@ -142,8 +144,8 @@ const (
 	formLineStrp = 0x1f
 )
 
-// value skips a value of a form that may occur in the header of a line program (DWARF 5, 7.5.6). It returns the length of
-// a string, 0 for other values.
+// value skips a value of a form that may occur in the header of a line program (DWARF 5, 7.5.6). It
+// returns the length of a string, 0 for other values.
 func (r *reader) value(form uint64, long bool, strings map[uint64][]byte) uint64 {
 	switch form {
 	case formString:

@@ -11,7 +11,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// unitHeader returns the header of a unit of DWARF 4 that n bytes follow, with the offset of its abbreviations.
+// unitHeader returns the header of a unit of DWARF 4 that n bytes follow, with the offset of its
+// abbreviations.
 func unitHeader(n, abbrev int) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, uint32(7+n))
 	b = binary.LittleEndian.AppendUint16(b, 4)

@@ -1,5 +1,6 @@
-// Package debuginfo opens the DWARF of an object, which is not trusted: it checks what the standard library's
-// debug/dwarf would allocate memory for. Its entry point is Open. It must not depend on what is looked up.
+// Package debuginfo opens the DWARF of an object, which is not trusted: it checks what the standard
+// library's debug/dwarf would allocate memory for. Its entry point is Open. It must not depend on
+// what is looked up.
 package debuginfo
 
 import (
@@ -13,8 +14,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// maxSize is the limit on debugging information, in bytes, decompressed. Package debug/dwarf needs all of it in memory,
-// and the profiler has 80 MB for everything.
+// maxSize is the limit on debugging information, in bytes, decompressed. Package debug/dwarf needs
+// all of it in memory, and the profiler has 80 MB for everything.
 const maxSize = 40 << 20
 
 // Info is the debugging information of an object.
@@ -82,7 +83,8 @@ func (i *Info) Reader() *dwarf.Reader { return i.data.Reader() }
 // Ranges returns the ranges of addresses that an entry covers.
 func (i *Info) Ranges(e *dwarf.Entry) ([][2]uint64, error) { return i.data.Ranges(e) }
 
-// Lines returns a reader of a compilation unit's line table. It is nil if the unit has no table or one that is refused.
+// Lines returns a reader of a compilation unit's line table. It is nil if the unit has no table or
+// one that is refused.
 func (i *Info) Lines(unit *dwarf.Entry) (*dwarf.LineReader, error) {
 	if offset, ok := unit.Val(dwarf.AttrStmtList).(int64); ok {
 		strings := map[uint64][]byte{formStrp: i.sections["str"], formLineStrp: i.sections["line_str"]}

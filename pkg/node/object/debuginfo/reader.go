@@ -29,7 +29,8 @@ func (r *reader) word(long bool) uint64 {
 	return uint64(binary.LittleEndian.Uint32(r.bytes(4)))
 }
 
-// length reads the length that every unit begins with (DWARF 5, 7.4). long is set for the 64-bit format.
+// length reads the length that every unit begins with (DWARF 5, 7.4). long is set for the 64-bit
+// format.
 func (r *reader) length() (n uint64, long bool) {
 	if n = r.word(false); n == 0xffffffff {
 		return r.word(true), true

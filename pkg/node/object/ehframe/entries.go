@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// cie is a Common Information Entry, which several functions share (DWARF 5, 6.4.1; for .eh_frame Linux Standard Base,
-// Core, 10.6.1).
+// cie is a Common Information Entry, which several functions share (DWARF 5, 6.4.1; for .eh_frame
+// Linux Standard Base, Core, 10.6.1).
 type cie struct {
 	registers    *Registers
 	codeAlign    uint64
@@ -18,8 +18,8 @@ type cie struct {
 	instructions []byte
 }
 
-// Parse iterates over the functions in the content of a section .eh_frame that is loaded at an address. It skips
-// Frame Description Entries (FDEs) that are malformed or unsupported.
+// Parse iterates over the functions in the content of a section .eh_frame that is loaded at an
+// address. It skips Frame Description Entries (FDEs) that are malformed or unsupported.
 func Parse(data []byte, address uint64, registers *Registers) iter.Seq[Function] {
 	return func(yield func(Function) bool) {
 		known := map[int]*cie{}
@@ -65,7 +65,8 @@ func parseFDE(r *reader, c *cie) (Function, bool) {
 	return Function{start, start + size, c, r.data[r.at:]}, true
 }
 
-// cieAt parses the CIE at an offset of the section. It returns nil for one that is not for these registers.
+// cieAt parses the CIE at an offset of the section. It returns nil for one that is not for these
+// registers.
 func cieAt(data []byte, offset int, registers *Registers) *cie {
 	r := &reader{data: data, at: offset}
 	c := parseCIE(r.bytes(r.length()))
@@ -76,7 +77,8 @@ func cieAt(data []byte, offset int, registers *Registers) *cie {
 	return c
 }
 
-// parseCIE parses an entry without its length. It returns nil for an entry that is not a CIE or is not supported.
+// parseCIE parses an entry without its length. It returns nil for an entry that is not a CIE or is
+// not supported.
 func parseCIE(data []byte) *cie {
 	r := &reader{data: data}
 	if id := r.fixed(4); id != 0 || r.err != nil {

@@ -13,8 +13,9 @@ const (
 	opBreg16     = 0x80
 )
 
-// parseCFA parses the expressions that compilers, linkers and hand-written assembly use for a CFA: a register and an
-// offset, the word found there (where a stack was realigned), that word and an offset, and the expression for a PLT.
+// parseCFA parses the expressions that compilers, linkers and hand-written assembly use for a CFA:
+// a register and an offset, the word found there (where a stack was realigned), that word and an
+// offset, and the expression for a PLT.
 func parseCFA(expression []byte) CFA {
 	if threshold, ok := pltThreshold(expression); ok {
 		return CFA{Kind: CFAPLT, Add: int32(threshold)}
@@ -53,8 +54,8 @@ func parseCFA(expression []byte) CFA {
 	return cfa
 }
 
-// pltThreshold recognizes sp + 8 + ((pc & 15) >= N) << 3, which GNU's linker writes for a PLT on amd64, and returns N.
-// The second instruction of a stub, which ends at byte N, pushes a word.
+// pltThreshold recognizes sp + 8 + ((pc & 15) >= N) << 3, which GNU's linker writes for a PLT on
+// amd64, and returns N. The second instruction of a stub, which ends at byte N, pushes a word.
 func pltThreshold(e []byte) (byte, bool) {
 	want := []byte{opBreg0 + 7, 8, opBreg16, 0, opLit0 + 15, opAnd, 0, opGe, opLit0 + 3, opShl, opPlus}
 	if len(e) != len(want) || e[6] < opLit0 || e[6] > opLit0+15 {
@@ -68,7 +69,8 @@ func pltThreshold(e []byte) (byte, bool) {
 	return e[6] - opLit0, true
 }
 
-// parseLocation parses the expression of where a register is saved: at an offset from the frame pointer.
+// parseLocation parses the expression of where a register is saved: at an offset from the frame
+// pointer.
 func (m *machine) parseLocation(expression []byte) (LocationKind, int64) {
 	r := &reader{data: expression}
 	op := r.u8()

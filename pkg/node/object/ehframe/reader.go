@@ -47,7 +47,8 @@ func (r *reader) length() uint64 {
 	return n
 }
 
-// text reads a string that ends with a zero byte. Augmentations have only a few letters; it stops after 16.
+// text reads a string that ends with a zero byte. Augmentations have only a few letters; it stops
+// after 16.
 func (r *reader) text() string {
 	var s []byte
 	for {
@@ -115,7 +116,8 @@ const (
 
 var errEncoding = errors.New("unwind information has an unknown pointer encoding")
 
-// pointer reads an address that is absolute or relative to where it is stored. Compilers use no other form in .eh_frame.
+// pointer reads an address that is absolute or relative to where it is stored. Compilers use no
+// other form in .eh_frame.
 func (r *reader) pointer(encoding byte) uint64 {
 	base := uint64(0)
 	switch encoding & peRelative {

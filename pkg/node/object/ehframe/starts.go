@@ -18,9 +18,9 @@ const (
 	tableEncoding = peDataRel | peSData4 // counted from the header's address
 )
 
-// Starts returns where the functions of addresses begin, by address. It uses the search table of .eh_frame_hdr, which
-// is also in stripped objects (Linux Standard Base, Core, 10.6.2), and reads only what it needs. Addresses that no
-// function covers are left out.
+// Starts returns where the functions of addresses begin, by address. It uses the search table of
+// .eh_frame_hdr, which is also in stripped objects (Linux Standard Base, Core, 10.6.2), and reads
+// only what it needs. Addresses that no function covers are left out.
 func Starts(f *object.File, addresses []uint64) map[uint64]uint64 {
 	starts := map[uint64]uint64{}
 	for _, p := range f.Segments {

@@ -38,7 +38,8 @@ func TestFunctionStartsAgreeWithSymbols(t *testing.T) {
 			wrong++
 		}
 	}
-	// Some functions of libc that are written in assembly have several entries, or names for parts of them.
+	// Some functions of libc that are written in assembly have several entries, or names for parts
+	// of them.
 	if len(want) < 3000 || wrong > len(want)/500 {
 		t.Errorf("%d of %d addresses differ", wrong, len(want))
 	}
@@ -64,7 +65,8 @@ func TestHostileSearchTables(t *testing.T) {
 		}
 		return b
 	}
-	// A CIE of the form zR with signed 4 bytes relative to their place, at 0x1100, and an FDE of 0x20 bytes of code.
+	// A CIE of the form zR with signed 4 bytes relative to their place, at 0x1100, and an FDE of
+	// 0x20 bytes of code.
 	cie := append([]byte{20, 0, 0, 0, 0, 0, 0, 0, 1}, "zR\x00\x01\x78\x10\x01\x1b"...)
 	cie = append(cie, make([]byte, 24-len(cie))...)
 	fde := []byte{16, 0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0}

@@ -11,13 +11,14 @@ const (
 type Assembly struct {
 	Name       string
 	Start, End uint64 // addresses in the object's own numbering
-	// Root is set for functions at which the runtime's tracebacks end: they have no caller, or they change the stack pointer
-	// to another stack.
+	// Root is set for functions at which the runtime's tracebacks end: they have no caller, or they
+	// change the stack pointer to another stack.
 	Root   bool
 	Deltas []Delta
 }
 
-// Delta is the distance of the stack pointer, from an address on, below its value at the function's entry.
+// Delta is the distance of the stack pointer, from an address on, below its value at the function's
+// entry.
 type Delta struct {
 	Address uint64
 	Bytes   int32
@@ -26,8 +27,8 @@ type Delta struct {
 // maxDeltas limits the deltas of one function. Assembly has only a few.
 const maxDeltas = 256
 
-// EachAssembly calls visit for each function that is written in assembly, in the order of the addresses. It skips functions
-// that cannot be read.
+// EachAssembly calls visit for each function that is written in assembly, in the order of the
+// addresses. It skips functions that cannot be read.
 func (t *Table) EachAssembly(visit func(Assembly)) error {
 	return t.eachFunction(func(code Range, record uint64) bool {
 		f, err := t.function(record)

@@ -5,8 +5,8 @@ import "encoding/binary"
 // Range is where a function's code is, in the object's own numbering.
 type Range struct{ Start, End uint64 }
 
-// Functions returns the code of functions by their linker's names. It does not contain functions that are inlined
-// everywhere, or that the linker removed.
+// Functions returns the code of functions by their linker's names. It does not contain functions
+// that are inlined everywhere, or that the linker removed.
 func (t *Table) Functions(names ...string) (map[string]Range, error) {
 	wanted := map[string]bool{}
 	for _, n := range names {

@@ -2,7 +2,8 @@ package gopclntab
 
 import "testing"
 
-// After reading more pc-value tables than any real program needs, Lookup no longer reads them: functions keep their names.
+// After reading more pc-value tables than any real program needs, Lookup no longer reads them:
+// functions keep their names.
 func TestWalkedBytesAreLimited(t *testing.T) {
 	table, _ := openFile(t, build(t, "local", "-ldflags=-s -w"))
 	entry := findFunction(t, table, "main.outer")

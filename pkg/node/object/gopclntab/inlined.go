@@ -63,7 +63,8 @@ func (t *Table) inlineTree(f *function) (uint64, bool) {
 	return t.gofunc + uint64(offset), offset != math.MaxUint32
 }
 
-// pcdata returns the value for an address in one of the function's pcdata tables, or -1 if there is none.
+// pcdata returns the value for an address in one of the function's pcdata tables, or -1 if there is
+// none.
 func (t *Table) pcdata(f *function, table uint32, pc uint64) (int32, error) {
 	if table >= f.npc {
 		return -1, nil
@@ -75,8 +76,8 @@ func (t *Table) pcdata(f *function, table uint32, pc uint64) (int32, error) {
 	return t.pcvalue(binary.LittleEndian.Uint32(raw[:]), f, pc)
 }
 
-// inlinedCall reads a runtime.inlinedCall: funcID _ nameOff parentPc startLine, 16 bytes; up to Go 1.19 parent funcID _ file
-// line func parentPc, 20 bytes.
+// inlinedCall reads a runtime.inlinedCall: funcID _ nameOff parentPc startLine, 16 bytes; up to Go
+// 1.19 parent funcID _ file line func parentPc, 20 bytes.
 func (t *Table) inlinedCall(f *function, tree, index uint64) (inlinedCall, error) {
 	var raw [20]byte
 	if t.magic == magic118 {

@@ -10,8 +10,9 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// Offsets in runtime.moduledata, which begins with a pointer to the table (runtime/symtab.go of Go 1.18 to 1.26). The fields
-// up to text have never moved. gofunc moved when Go 1.20 added two fields before it.
+// Offsets in runtime.moduledata, which begins with a pointer to the table (runtime/symtab.go of Go
+// 1.18 to 1.26). The fields up to text have never moved. gofunc moved when Go 1.20 added two fields
+// before it.
 const (
 	moduleNames     = 8
 	moduleText      = 176
@@ -40,7 +41,8 @@ func (t *Table) readModuledata(f *object.File) error {
 	return nil
 }
 
-// moduledata is the module data at an address. relocations has, by address, the words that the dynamic linker will write.
+// moduledata is the module data at an address. relocations has, by address, the words that the
+// dynamic linker will write.
 type moduledata struct {
 	t           *Table
 	address     uint64
@@ -62,7 +64,8 @@ func (m moduledata) at(offset uint64) uint64 {
 // plausible reports whether the second field points to the table's names.
 func (m moduledata) plausible() bool { return m.at(moduleNames) == m.t.names }
 
-// findModuledata searches for a pointer to the table in the data or, in a position-independent program, in the relocations.
+// findModuledata searches for a pointer to the table in the data or, in a position-independent
+// program, in the relocations.
 func (t *Table) findModuledata(f *object.File) (moduledata, error) {
 	found := moduledata{t: t}
 	pattern := binary.LittleEndian.AppendUint64(nil, t.base)
@@ -107,8 +110,8 @@ func (t *Table) findRelocated(f *object.File) (moduledata, error) {
 	return moduledata{}, fmt.Errorf("%w: its module data was not found", ErrNotGo)
 }
 
-// eachRelative calls visit for each word to which the dynamic linker writes a value that depends only on where the object is
-// loaded.
+// eachRelative calls visit for each word to which the dynamic linker writes a value that depends
+// only on where the object is loaded.
 func (im *image) eachRelative(f *object.File, visit func(offset, value uint64)) error {
 	relative := uint32(elf.R_X86_64_RELATIVE)
 	if f.Machine == elf.EM_AARCH64 {

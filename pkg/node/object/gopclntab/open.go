@@ -9,11 +9,12 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// maxScan limits what is searched for the table and for pointers to it, in bytes, by all searches together. A program of
-// 500 MB with cgo and PIE needs this much.
+// maxScan limits what is searched for the table and for pointers to it, in bytes, by all searches
+// together. A program of 500 MB with cgo and PIE needs this much.
 const maxScan = 1 << 30
 
-// Open finds the function table of a Go program or shared object. The error wraps ErrNotGo if there is none.
+// Open finds the function table of a Go program or shared object. The error wraps ErrNotGo if there
+// is none.
 func Open(f *object.File) (*Table, error) {
 	im := newImage(f)
 	t, err := findTable(f, im)
@@ -23,8 +24,8 @@ func Open(f *object.File) (*Table, error) {
 	return t, t.readModuledata(f)
 }
 
-// findTable looks where the linker puts the table. It has a section of its own, except in programs with cgo and PIE up to
-// Go 1.25, where it is somewhere in .data.rel.ro.
+// findTable looks where the linker puts the table. It has a section of its own, except in programs
+// with cgo and PIE up to Go 1.25, where it is somewhere in .data.rel.ro.
 func findTable(f *object.File, im *image) (*Table, error) {
 	for _, name := range []string{".gopclntab", ".data.rel.ro.gopclntab"} {
 		if s := f.Section(name); s != nil && s.Type == elf.SHT_PROGBITS {
@@ -76,8 +77,8 @@ func parts(f *object.File, names ...string) []part {
 	return all
 }
 
-// search calls visit with the addresses of a pattern of 8 bytes that are multiples of 8, until visit returns false. It does
-// not use the cache of pages, because it would only flush it.
+// search calls visit with the addresses of a pattern of 8 bytes that are multiples of 8, until
+// visit returns false. It does not use the cache of pages, because it would only flush it.
 func (p part) search(im *image, pattern []byte, visit func(address uint64) bool) {
 	buf := make([]byte, 64<<10)
 	for done := uint64(0); done < p.size; done += uint64(len(buf)) {

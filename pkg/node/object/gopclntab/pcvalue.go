@@ -5,15 +5,16 @@ import (
 	"errors"
 )
 
-// pcvalue returns the value for pc in a pc-value table of a function. It returns -1 if there is no value. The table has pairs
-// of a difference of the value, as a zigzag number, and a difference of the address in quanta. The value begins at -1
-// (runtime/symtab.go, step).
+// pcvalue returns the value for pc in a pc-value table of a function. It returns -1 if there is no
+// value. The table has pairs of a difference of the value, as a zigzag number, and a difference of
+// the address in quanta. The value begins at -1 (runtime/symtab.go, step).
 func (t *Table) pcvalue(offset uint32, f *function, pc uint64) (int32, error) {
 	value, _, err := t.pcvalueUntil(offset, f, pc)
 	return value, err
 }
 
-// pcvalueUntil is pcvalue and returns also the address at which the value changes; 0 if there is no value.
+// pcvalueUntil is pcvalue and returns also the address at which the value changes; 0 if there is no
+// value.
 func (t *Table) pcvalueUntil(offset uint32, f *function, pc uint64) (value int32, end uint64, err error) {
 	if offset == 0 {
 		return -1, 0, nil

@@ -3,13 +3,15 @@ package gopclntab
 // Place is what the table has about an address, without files and lines.
 type Place struct {
 	Range // of the function
-	// Calls has, for each function that is inlined at the address, innermost first, an address that represents its call in
-	// the caller. It is not the address of an instruction (runtime/symtabinl.go).
+	// Calls has, for each function that is inlined at the address, innermost first, an address that
+	// represents its call in the caller. It is not the address of an instruction
+	// (runtime/symtabinl.go).
 	Calls []uint64
 	name  uint32
 }
 
-// PlaceOf returns the place of an address, or io.EOF if that is in no function. It reads less than Lookup.
+// PlaceOf returns the place of an address, or io.EOF if that is in no function. It reads less than
+// Lookup.
 func (t *Table) PlaceOf(address uint64) (Place, error) {
 	f, err := t.find(address)
 	if err != nil {

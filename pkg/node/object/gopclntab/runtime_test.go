@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// Everywhere in this program's code, the innermost function, its file and its line are those of runtime.CallersFrames.
+// Everywhere in this program's code, the innermost function, its file and its line are those of
+// runtime.CallersFrames.
 func TestEveryAddressAgreesWithRuntime(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

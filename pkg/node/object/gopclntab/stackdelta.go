@@ -2,7 +2,8 @@ package gopclntab
 
 import "io"
 
-// Step has what a traceback needs of the function at an address (runtime/traceback.go, resolveInternal).
+// Step has what a traceback needs of the function at an address (runtime/traceback.go,
+// resolveInternal).
 type Step struct {
 	Name  string
 	Entry uint64 // address of the function's first instruction
@@ -15,7 +16,8 @@ type Step struct {
 	MovesStack bool
 }
 
-// Step returns the step from an address of the object's own numbering, or io.EOF if that is in no function.
+// Step returns the step from an address of the object's own numbering, or io.EOF if that is in no
+// function.
 func (t *Table) Step(pc uint64) (Step, error) {
 	f, err := t.find(pc)
 	if err != nil {
@@ -34,8 +36,8 @@ func (t *Table) Step(pc uint64) (Step, error) {
 	return s, nil
 }
 
-// StackDelta returns the distance of the stack pointer at an address below its value at the function's entry, in bytes. It
-// returns io.EOF if that is not known.
+// StackDelta returns the distance of the stack pointer at an address below its value at the
+// function's entry, in bytes. It returns io.EOF if that is not known.
 func (t *Table) StackDelta(pc uint64) (int32, error) {
 	f, err := t.find(pc)
 	if err != nil {

@@ -1,6 +1,7 @@
-// Package gopclntab reads the table in which Go programs find the functions, files and lines of their own code
-// (runtime/symtab.go). Every Go program has it, also when it is stripped. Its entry points are Open and Table.Lookup. It must
-// not depend on processes or profiles; the file is not trusted, so every size is limited and nothing is read whole.
+// Package gopclntab reads the table in which Go programs find the functions, files and lines of
+// their own code (runtime/symtab.go). Every Go program has it, also when it is stripped. Its entry
+// points are Open and Table.Lookup. It must not depend on processes or profiles; the file is not
+// trusted, so every size is limited and nothing is read whole.
 package gopclntab
 
 import (
@@ -13,8 +14,8 @@ import (
 // ErrNotGo is returned for an object without Go's function table.
 var ErrNotGo = errors.New("no Go function table")
 
-// Magic numbers of the table's versions (internal/abi/symtab.go and its predecessors). The layout before Go 1.18 is not
-// supported.
+// Magic numbers of the table's versions (internal/abi/symtab.go and its predecessors). The layout
+// before Go 1.18 is not supported.
 const (
 	magic118 = 0xfffffff0 // Go 1.18 and 1.19
 	magic120 = 0xfffffff1 // Go 1.20 and later
@@ -86,8 +87,8 @@ type function struct {
 	tables uint64 // address of the pcdata offsets; the funcdata offsets follow them
 }
 
-// find returns the function at an address, or io.EOF. The table has pairs of the function's entry, relative to text, and
-// the offset of its record.
+// find returns the function at an address, or io.EOF. The table has pairs of the function's entry,
+// relative to text, and the offset of its record.
 func (t *Table) find(pc uint64) (*function, error) {
 	if pc < t.text {
 		return nil, io.EOF
@@ -138,8 +139,8 @@ func (t *Table) find(pc uint64) (*function, error) {
 	return f, nil
 }
 
-// eachFunction calls visit with the entry, the end and the address of the record of each function, in the order of the
-// addresses, until visit returns false.
+// eachFunction calls visit with the entry, the end and the address of the record of each function,
+// in the order of the addresses, until visit returns false.
 func (t *Table) eachFunction(visit func(code Range, record uint64) bool) error {
 	var next [8]byte
 	if err := t.image.read(next[:], t.funcs); err != nil {
@@ -158,8 +159,9 @@ func (t *Table) eachFunction(visit func(code Range, record uint64) bool) error {
 	return nil
 }
 
-// function reads a record, without entry and end: entryOff nameOff args deferreturn pcsp pcfile pcln npcdata cuOffset, from
-// Go 1.20 on startLine, then funcID flag _ nfuncdata (runtime/runtime2.go, type _func).
+// function reads a record, without entry and end: entryOff nameOff args deferreturn pcsp pcfile
+// pcln npcdata cuOffset, from Go 1.20 on startLine, then funcID flag _ nfuncdata
+// (runtime/runtime2.go, type _func).
 func (t *Table) function(at uint64) (*function, error) {
 	var raw [44]byte
 	size := 44

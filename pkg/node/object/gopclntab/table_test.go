@@ -79,7 +79,8 @@ func openFile(t testing.TB, path string) (*Table, *object.File) {
 	return table, e
 }
 
-// Functions have the entries, names, files and lines that debug/gosym finds, also in a stripped program.
+// Functions have the entries, names, files and lines that debug/gosym finds, also in a stripped
+// program.
 func TestAgreesWithDebugGosym(t *testing.T) {
 	plain := build(t, "local")
 	reference := gosymTable(t, plain)

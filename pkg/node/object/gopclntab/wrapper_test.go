@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// wrapperSource has every kind of function that the compiler generates and the runtime's tracebacks hide.
+// wrapperSource has every kind of function that the compiler generates and the runtime's tracebacks
+// hide.
 const wrapperSource = `package main
 
 type base struct{ n int }
