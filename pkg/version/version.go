@@ -1,6 +1,5 @@
-// Package version says which release this program is, for both binaries. Its one entry point is
-// Version; Image derives the profiler image that belongs to it. It must not know what either
-// binary does.
+// Package version holds the version of both binaries, and the name of the profiler image of that version. It depends on nothing
+// else of this module.
 package version
 
 import (
@@ -11,8 +10,8 @@ import (
 // Repository is where releases of the profiler image are published.
 const Repository = "ghcr.io/kubectl-pprof/profiler"
 
-// Version is set at link time (-X …/pkg/version.Version=v1.2.3). Without that it is the version
-// of the module, as `go install …@v1.2.3` records it, or "dev".
+// Version is set at link time (-X …/pkg/version.Version=v1.2.3). Otherwise it is the version of the module, as recorded by
+// `go install …@v1.2.3`, or "dev".
 var Version = ""
 
 func init() {
@@ -25,8 +24,8 @@ func init() {
 	}
 }
 
-// Image is the profiler image of this version. A "+" of a Go pseudo-version is not allowed in a
-// tag (OCI distribution spec, "tag" grammar) and becomes "-".
+// Image returns the name of this version's profiler image. Tags cannot have the "+" of a Go version with metadata (OCI distribution
+// spec, grammar of tags); it becomes "-".
 func Image() string {
 	return Repository + ":" + strings.ReplaceAll(Version, "+", "-")
 }

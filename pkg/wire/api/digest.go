@@ -18,7 +18,7 @@ func FormatDigest(sum [sha256.Size]byte) string {
 	return digestPrefix + base64.StdEncoding.EncodeToString(sum[:]) + digestSuffix
 }
 
-// ParseDigest returns the SHA-256 in a Repr-Digest header.
+// ParseDigest returns the SHA-256 in a Repr-Digest header, which may hold other digests as well.
 func ParseDigest(header string) ([sha256.Size]byte, error) {
 	for member := range strings.SplitSeq(header, ",") {
 		encoded, ok := strings.CutPrefix(strings.TrimSpace(member), digestPrefix)

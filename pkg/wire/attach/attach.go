@@ -1,18 +1,18 @@
-// Package attach makes connections, one after another, of a container's stdin and stdout, which no end of a client
-// closes. Its entry points are Listen in the container and Connect outside. It must not know what is spoken.
+// Package attach makes a series of connections out of a container's stdin and stdout, which stay open when a client detaches. Its
+// entry points are Listen, inside the container, and Connect, outside. It must not depend on what the connections carry.
 //
-// A client that attaches may find the middle of what the one before it was sent, and the container the middle of what
-// that one sent. So a client begins with a call and a nonce, which end the connection before; it passes over all that
-// comes until its nonce is answered, and calls again with another one if that takes long. The call is 16 random bytes that nothing contains by accident: clients send
-// requests of some hundred bytes. The answer's nonce is the client's secret until the container has it, so that
-// nobody who has written a name into a profile can have forged it.
+// A client that attaches may first receive the rest of what was sent to the client before it, and the container may receive half of
+// a message of that client. A client therefore sends a call with a nonce, which ends the connection before. It discards everything
+// it receives until the answer with its nonce arrives; if that takes long, it calls again with another nonce. The call is 16 random
+// bytes, which no request of a few hundred bytes contains by accident. Only the client knows the nonce until the container receives
+// it, so nobody can forge an answer, for instance in the name of a function in a profile.
 package attach
 
 import (
 	"crypto/rand"
 )
 
-// nonce distinguishes connections. That of no bits but zeros is sent to end one without beginning another.
+// nonce identifies a connection. The zero nonce ends a connection without starting another.
 type nonce [16]byte
 
 const (

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// patience is how long to wait for an answer before calling again, doubled each time. Answers get lost: container
-	// runtimes pass stdin on before they have somebody to pass stdout to (containerd, internal/cri/io/container_io.go).
-	patience = 200 * time.Millisecond
-	// partingTime is how long Close tries to tell the container.
-	partingTime = 250 * time.Millisecond
+	// answerTimeout is how long to wait for an answer before calling again, doubled each time. Answers get lost: container runtimes
+	// forward stdin before they have attached stdout (containerd, internal/cri/io/container_io.go).
+	answerTimeout = 200 * time.Millisecond
+	// closeTimeout is how long Close tries to notify the container.
+	closeTimeout = 250 * time.Millisecond
 )
 
-// Connect calls the listener at the other end of an attached stream and returns when it has answered. It owns the
-// stream, and closes it when it fails.
+// Connect calls the listener at the other end of an attached stream and returns a connection when it has answered. Connect owns the
+// stream and closes it on failure.
 func Connect(ctx context.Context, stream net.Conn) (net.Conn, error) {
 	stop := context.AfterFunc(ctx, func() { stream.SetDeadline(time.Unix(1, 0)) })
 	rest, err := connect(ctx, stream)
@@ -34,15 +34,15 @@ func Connect(ctx context.Context, stream net.Conn) (net.Conn, error) {
 	return &conn{Conn: stream, rest: rest}, nil
 }
 
-// connect returns what came behind the answer.
+// connect returns the bytes received after the answer.
 func connect(ctx context.Context, stream net.Conn) (rest []byte, err error) {
-	for wait := patience; ctx.Err() == nil; wait *= 2 {
-		n := newNonce() // an answer to the call before would be of a connection that this one ends
+	for wait := answerTimeout; ctx.Err() == nil; wait *= 2 {
+		n := newNonce() // each call ends the connection of the call before
 		if _, err := stream.Write(n.call()); err != nil {
 			return nil, err
 		}
 		stream.SetReadDeadline(time.Now().Add(wait))
-		rest, err = answered(stream, n.answer())
+		rest, err = awaitAnswer(stream, n.answer())
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}
@@ -50,8 +50,8 @@ func connect(ctx context.Context, stream net.Conn) (rest []byte, err error) {
 	return rest, err
 }
 
-// answered passes over all that comes before the answer.
-func answered(stream net.Conn, want []byte) (rest []byte, err error) {
+// awaitAnswer discards everything up to the answer and returns the bytes received after it.
+func awaitAnswer(stream net.Conn, want []byte) (rest []byte, err error) {
 	var held []byte
 	buf := make([]byte, 32<<10)
 	for {
@@ -69,7 +69,7 @@ func answered(stream net.Conn, want []byte) (rest []byte, err error) {
 
 type conn struct {
 	net.Conn
-	rest []byte // read already
+	rest []byte // received after the answer and not read yet
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -81,9 +81,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Close tells the container, which sees nothing of an attached stream's end.
+// Close also notifies the container, which does not notice the end of an attached stream.
 func (c *conn) Close() error {
-	c.SetWriteDeadline(time.Now().Add(partingTime))
-	c.Write(nonce{}.call()) // an error means that the stream is broken
+	c.SetWriteDeadline(time.Now().Add(closeTimeout))
+	c.Write(nonce{}.call()) // on an error, the stream is broken
 	return c.Conn.Close()
 }

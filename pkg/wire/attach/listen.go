@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Listen makes a listener of the container's stdin and stdout. The end of stdin ends its last connection. A read that
-// is under way outlives Close: nothing ends it but a client.
+// Listen returns a listener for connections over the container's stdin and stdout. The end of stdin ends its last connection. Close
+// does not end a pending read of stdin, which only a client can do.
 func Listen(stdin io.Reader, stdout io.Writer) net.Listener {
 	l := &listener{stdin: stdin, stdout: stdout, accepted: make(chan net.Conn), closed: make(chan struct{})}
 	go l.read()
@@ -20,7 +20,7 @@ type listener struct {
 	closed   chan struct{}
 	once     sync.Once
 
-	mu      sync.Mutex // held while stdout is written
+	mu      sync.Mutex // held while writing to stdout
 	stdout  io.Writer
 	current net.Conn // the inner end of the newest connection
 }
@@ -41,7 +41,7 @@ func (l *listener) Close() error {
 
 func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: "stdin", Net: "stdin"} }
 
-// read gives what comes from stdin to the newest connection.
+// read forwards stdin to the newest connection.
 func (l *listener) read() {
 	var s scanner
 	var inner net.Conn
@@ -59,7 +59,7 @@ func (l *listener) read() {
 			switch {
 			case p.call == nil:
 				if inner != nil {
-					inner.Write(p.data) // an error is the connection's end, which its reader sees
+					inner.Write(p.data) // on an error, the connection has ended, and its reader notices
 				}
 			case *p.call == nonce{}:
 				end()
@@ -83,7 +83,7 @@ func (l *listener) read() {
 	}
 }
 
-// begin answers the call, after which stdout belongs to the connection.
+// begin answers a call. From then on stdout belongs to the new connection. It reports whether the answer was written.
 func (l *listener) begin(inner net.Conn, n nonce) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,7 +92,7 @@ func (l *listener) begin(inner net.Conn, n nonce) bool {
 	return err == nil
 }
 
-// write gives what the connection sends to stdout, as long as it is the newest.
+// write forwards what the connection sends to stdout, as long as it is the newest connection.
 func (l *listener) write(inner net.Conn) {
 	defer inner.Close()
 	buf := make([]byte, 32<<10)

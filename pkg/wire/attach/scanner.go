@@ -2,25 +2,25 @@ package attach
 
 import "bytes"
 
-// scanner takes calls out of a stream of bytes.
+// scanner separates calls from the other bytes of a stream.
 type scanner struct {
-	held []byte // what may be the beginning of a call
+	held []byte // may be the beginning of a call
 }
 
-// part is what a scanner found: bytes of a connection, or a call.
+// part is a piece of the stream: bytes of a connection, or a call.
 type part struct {
 	data []byte
 	call *nonce
 }
 
-// scan takes the next bytes of the stream and gives its parts in their order. Their data is valid until the next scan.
+// scan returns the parts of the next bytes of the stream, in order. Their data is valid until the next call.
 func (s *scanner) scan(p []byte) (parts []part) {
 	data := append(s.held, p...)
 	for {
 		at := bytes.Index(data, []byte(call))
 		if at < 0 || len(data)-at < len(call)+len(nonce{}) {
 			if at < 0 {
-				at = len(data) - beginning(data)
+				at = len(data) - partialCall(data)
 			}
 			if at > 0 {
 				parts = append(parts, part{data: data[:at]})
@@ -37,8 +37,8 @@ func (s *scanner) scan(p []byte) (parts []part) {
 	}
 }
 
-// beginning is how many bytes at the end of data a call may begin with.
-func beginning(data []byte) int {
+// partialCall returns how many bytes at the end of data may be the beginning of a call.
+func partialCall(data []byte) int {
 	for n := min(len(call)-1, len(data)); n > 0; n-- {
 		if string(data[len(data)-n:]) == call[:n] {
 			return n

@@ -21,11 +21,11 @@ type Client struct {
 	http *http.Client
 }
 
-// NewClient makes a client; the transport leads to the program, whatever the host in a request's URL.
+// NewClient returns a client. The transport must connect to the program whatever the host in a request's URL is.
 func NewClient(transport http.RoundTripper) *Client {
 	return &Client{&http.Client{
 		Transport: transport,
-		// The program is not trusted to send us elsewhere.
+		// The program is not trusted to name another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -36,15 +36,15 @@ const (
 	maxRefusal = 200
 )
 
-// Check tells whether there is an index of net/http/pprof.
+// Check returns an error unless the program serves the index of net/http/pprof.
 func (c *Client) Check(ctx context.Context) error {
 	body, err := c.get(ctx, Root, nil, maxIndex)
 	if err != nil {
 		return err
 	}
-	// The title and a link are of all versions (net/http/pprof, indexTmpl and Index).
+	// All versions have the title and the link (net/http/pprof, indexTmpl and Index).
 	if !bytes.Contains(body, []byte("/debug/pprof/")) || !bytes.Contains(body, []byte("goroutine?debug=")) {
-		return fmt.Errorf("what it has at %s is not the index of net/http/pprof", Root)
+		return fmt.Errorf("the page at %s is not the index of net/http/pprof", Root)
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func (c *Client) Check(ctx context.Context) error {
 func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, error) {
 	t := r.Type
 	if !HasType(t) {
-		return nil, fmt.Errorf("net/http/pprof has no profile of the type %s", t.Name)
+		return nil, fmt.Errorf("net/http/pprof has no profiles of type %s", t.Name)
 	}
 	q := url.Values{}
 	if !t.Instant {
@@ -64,16 +64,16 @@ func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, 
 		return nil, err
 	}
 	if !bytes.HasPrefix(body, []byte("\x1f\x8b")) { // gzip, RFC 1952
-		return nil, fmt.Errorf("its answer to %s is no profile: %.*q", t.Path, maxRefusal, body)
+		return nil, fmt.Errorf("its answer to %s is not a profile: %.*q", t.Path, maxRefusal, body)
 	}
 	p, err := read.Data(body)
 	if err != nil {
-		return nil, fmt.Errorf("its answer to %s is no profile: %w", t.Path, err)
+		return nil, fmt.Errorf("its answer to %s is not a profile: %w", t.Path, err)
 	}
 	return p, nil
 }
 
-// HasType tells whether net/http/pprof has profiles of a type.
+// HasType reports whether net/http/pprof has the profile type.
 func HasType(t api.ProfileType) bool {
 	switch t {
 	case api.CPU, api.Heap, api.Allocs, api.Goroutine, api.Mutex, api.Block:
@@ -105,7 +105,7 @@ func (c *Client) get(ctx context.Context, path string, q url.Values, limit int64
 	return body, nil
 }
 
-// cause leaves out the URL, which is not one that the user knows.
+// cause removes the URL from an error, because the user does not know it.
 func cause(err error) error {
 	if e, ok := err.(*url.Error); ok {
 		return e.Err

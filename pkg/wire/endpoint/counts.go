@@ -11,8 +11,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// writeCounts writes a profile of counts as runtime/pprof does for debug=1 (printCountProfile): a block for each stack,
-// the most frequent first.
+// writeCounts writes a profile of counts like runtime/pprof with debug=1 (printCountProfile): one block per stack, the most frequent
+// first.
 func writeCounts(w io.Writer, name string, p *profile.Profile) {
 	count := map[string]int64{}
 	stacks := map[string][]*profile.Location{}

@@ -1,5 +1,5 @@
-// Package endpoint speaks the HTTP of net/http/pprof, from both sides: NewHandler serves profiles by its paths, Client takes
-// them from a program that has it. It must not know how a profile is made, nor of Kubernetes.
+// Package endpoint implements the HTTP interface of net/http/pprof: NewHandler serves profiles at its paths, and Client takes profiles
+// from a program that serves them. It must not depend on Kubernetes or on how a profile is taken.
 package endpoint
 
 import (
@@ -10,12 +10,13 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// Source gives the profiles that a Handler serves. The end of ctx ends the making.
+// Source takes the profiles that the handler serves.
 type Source interface {
+	// Profile takes a profile. Cancelling ctx ends it.
 	Profile(ctx context.Context, r api.Request) (*profile.Profile, error)
-	// Cmdline gives the arguments of the program, a zero byte between two.
+	// Cmdline returns the arguments of the program, separated by zero bytes.
 	Cmdline(ctx context.Context) ([]byte, error)
 }
 
-// Root is where everything is.
+// Root is the path of the index. All other paths are below it.
 const Root = "/debug/pprof/"

@@ -187,7 +187,7 @@ func TestStrangers(t *testing.T) {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }))
 	defer server.Close()
-	if _, err := clientOf(server).Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Second}); err == nil || !strings.Contains(err.Error(), "is no profile") {
+	if _, err := clientOf(server).Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Second}); err == nil || !strings.Contains(err.Error(), "is not a profile") {
 		t.Errorf("got %v", err)
 	}
 }

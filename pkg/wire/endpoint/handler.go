@@ -17,15 +17,15 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// handler serves the types of profile of one container.
+// handler serves profiles of one container.
 type handler struct {
 	source Source
 	title  string
 	types  []api.ProfileType
 }
 
-// NewHandler serves profiles of these types by the paths and parameters of net/http/pprof: the index, each type, cmdline
-// and symbol. The title says of what they are.
+// NewHandler returns a handler that serves profiles of the types with the paths and parameters of net/http/pprof: the index, each
+// type, cmdline and symbol. The title names the container on the index page.
 func NewHandler(source Source, title string, types []api.ProfileType) http.Handler {
 	h := &handler{source: source, title: title, types: types}
 	mux := http.NewServeMux()
@@ -64,7 +64,7 @@ func (h *handler) index(w http.ResponseWriter, _ *http.Request) {
 		rows = append(rows, row{t.Name, t.Path, text})
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	page.Execute(w, map[string]any{"Title": h.title, "Types": rows}) // an error means that the client is gone
+	page.Execute(w, map[string]any{"Title": h.title, "Types": rows}) // on an error, the client is gone
 }
 
 func (h *handler) cmdline(w http.ResponseWriter, r *http.Request) {
@@ -77,17 +77,17 @@ func (h *handler) cmdline(w http.ResponseWriter, r *http.Request) {
 	w.Write(text)
 }
 
-// symbol says that there is nothing to ask for: profiles have their names.
+// symbol answers that no symbols can be looked up: profiles include them.
 func (h *handler) symbol(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprintln(w, "num_symbols: 0")
 }
 
-// serve takes a profile. Without seconds, what can be read at once is, as by net/http/pprof; with them the answer is what
-// came in that time.
+// serve takes a profile. As with net/http/pprof, a type of one moment is read at once, unless the request has the parameter seconds:
+// then the answer is the change in that time.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, t api.ProfileType) {
 	if r.Method == http.MethodHead {
-		return // it costs the target nothing to say that there is one
+		return // answered without profiling the target
 	}
 	request, debug, err := parse(t, r.URL.Query())
 	if err != nil {
@@ -96,14 +96,14 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, t api.ProfileTyp
 	}
 	delta := r.URL.Query().Get("seconds") != ""
 	if delta && debug > 0 {
-		refuse(w, &api.Error{Status: http.StatusBadRequest, Message: "seconds and debug exclude each other"})
+		refuse(w, &api.Error{Status: http.StatusBadRequest, Message: "seconds and debug cannot be used together"})
 		return
 	}
 	var p *profile.Profile
 	switch {
 	case t.Instant && delta:
 		p, err = h.change(r.Context(), request, t)
-	case t == api.Allocs && !delta: // all since the program's start, which the heap's profile has as well
+	case t == api.Allocs && !delta: // all allocations since the program's start, which the heap profile also holds
 		request.Type, request.Duration = api.Heap, api.ReadTime
 		if p, err = h.source.Profile(r.Context(), request); err == nil {
 			p.DefaultSampleType = "alloc_space"
@@ -129,14 +129,15 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, t api.ProfileTyp
 	p.Write(w)
 }
 
-// parse reads the parameters. Those that are the client's own, or would write to the target or stop it, are not for callers.
+// parse parses the parameters. It ignores those that only the plugin may set: they would join a capture, write to the target or
+// stop it.
 func parse(t api.ProfileType, q url.Values) (r api.Request, debug int, err error) {
 	for _, name := range []string{"capture", "restarts", "memprofilerate", "freeze"} {
 		q.Del(name)
 	}
 	if s := q.Get("debug"); s != "" {
 		if debug, err = strconv.Atoi(s); err != nil {
-			return r, 0, &api.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("debug=%.20q is no number", s)}
+			return r, 0, &api.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("debug=%.20q is not a number", s)}
 		}
 		if t == api.Goroutine && debug >= 2 {
 			q.Set("by", api.ByGoroutine)
@@ -146,7 +147,7 @@ func parse(t api.ProfileType, q url.Values) (r api.Request, debug int, err error
 	return r, debug, err
 }
 
-// change takes two readings and gives their difference, as net/http/pprof does.
+// change takes two profiles and returns the difference, like net/http/pprof.
 func (h *handler) change(ctx context.Context, request api.Request, t api.ProfileType) (*profile.Profile, error) {
 	before, err := h.source.Profile(ctx, t.Request(request))
 	if err != nil {
@@ -165,7 +166,7 @@ func (h *handler) change(ctx context.Context, request api.Request, t api.Profile
 	return merge.Subtract(after, before)
 }
 
-// refuse says why there is no profile, so that go tool pprof prints it.
+// refuse answers with the error in the form that go tool pprof prints.
 func refuse(w http.ResponseWriter, err error) {
 	e := &api.Error{Status: http.StatusBadGateway}
 	errors.As(err, &e)

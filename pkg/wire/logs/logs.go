@@ -1,8 +1,8 @@
-// Package logs carries blocks of bytes through a container's log, for those who may read nothing else of it. Its
-// entry points are NewWriter in the container and Read outside. It must not know what the blocks mean.
+// Package logs transfers blocks of bytes through a container's log, for users who may only read logs. Its entry points are
+// NewWriter, inside the container, and Read, outside. It must not depend on what the blocks hold.
 //
-// A log loses its line breaks at 16 KiB, its beginning at rotation, and holds what others write as well. So a block is
-// a number of short lines, each of which says which one it is, and its first line has the block's length and digest:
+// Container runtimes split lines of 16 KiB, rotation removes the beginning of a log, and other programs may write to it. A block is
+// therefore a series of short numbered lines, and its first line has the block's length and digest:
 //
 //	FLAMEGRAPH_DATA: BLOCK 0/LINES KIND LENGTH SHA256
 //	FLAMEGRAPH_DATA: BLOCK LINE/LINES BASE64
@@ -12,17 +12,17 @@ package logs
 
 const (
 	prefix = "FLAMEGRAPH_DATA: "
-	// perLine is how many bytes of a block stand in a line: 12,000 characters of base64.
+	// perLine is the number of bytes of a block in a line: 12,000 characters of base64.
 	perLine = 9000
 	// maxLine is the length at which container runtimes split lines (CRI; containerd, internal/cri/config).
 	maxLine = 16 << 10
-	// maxBlock bounds what a log can make its reader hold, in bytes.
+	// maxBlock is the largest block accepted, in bytes.
 	maxBlock = 64 << 20
 )
 
-// Block is what arrived whole.
+// Block is a block that arrived completely.
 type Block struct {
 	Number int
-	Kind   string // a word
+	Kind   string // a word, chosen by the writer
 	Data   []byte
 }

@@ -12,19 +12,18 @@ import (
 	"strings"
 )
 
-// Read calls got for each block that stands whole in the log, in their order, until the log ends. Lines that are not
-// of a block are passed over, and so are blocks of which something is missing or changed. The error is the log's or
-// got's; the end of the log is none.
+// Read calls got with each complete block in the log, in order, until the log ends. It skips lines that do not belong to a block,
+// and blocks with missing or changed lines. It returns an error of the log, other than io.EOF, or of got.
 func Read(log io.Reader, got func(Block) error) error {
 	in := bufio.NewReaderSize(log, maxLine)
 	var current assembly
 	for {
 		line, err := in.ReadSlice('\n')
 		long := errors.Is(err, bufio.ErrBufferFull)
-		for errors.Is(err, bufio.ErrBufferFull) { // nobody's line of ours
+		for errors.Is(err, bufio.ErrBufferFull) { // not a line of a block
 			_, err = in.ReadSlice('\n')
 		}
-		if errors.Is(err, io.EOF) { // what has no line break was cut off
+		if errors.Is(err, io.EOF) { // a last line without a line break was cut off
 			return nil
 		}
 		if err != nil {
@@ -41,15 +40,15 @@ func Read(log io.Reader, got func(Block) error) error {
 	}
 }
 
-// assembly is the block of which the last lines were.
+// assembly is the block whose lines are being read.
 type assembly struct {
 	Block
-	lines, next int // how many, and the one that is to come; 0 if none is expected
+	lines, next int // the number of lines, and the index of the next; 0 if there is no block
 	size        int
 	digest      string
 }
 
-// add takes a line, and returns the block that it completes.
+// add processes a line and returns the block that it completes, or nil.
 func (a *assembly) add(line string) *Block {
 	rest, ok := strings.CutPrefix(line, prefix)
 	if !ok {
@@ -83,7 +82,7 @@ func (a *assembly) add(line string) *Block {
 	return &done.Block
 }
 
-// begin takes a block's first line.
+// begin starts a block with its first line.
 func (a *assembly) begin(number, lines int, fields []string) {
 	*a = assembly{}
 	if len(fields) != 3 || number < 1 {
@@ -96,7 +95,7 @@ func (a *assembly) begin(number, lines int, fields []string) {
 	*a = assembly{Block: Block{Number: number, Kind: fields[0]}, lines: lines, next: 1, size: size, digest: fields[2]}
 }
 
-// follow takes a further line of the block, and reports whether it was the one to come.
+// follow adds another line to the block and reports whether it is the next one.
 func (a *assembly) follow(number, index, lines int, fields []string) bool {
 	if a.Number == 0 || number != a.Number || lines != a.lines || index != a.next || len(fields) != 1 {
 		return false

@@ -9,30 +9,30 @@ import (
 	"io"
 )
 
-// Budget is how many bytes a Writer writes: kubelets keep 10 MiB of a log unless told otherwise, each line of which has
-// a stamp of its time.
+// Budget is the number of bytes that a Writer writes at most. By default kubelets keep 10 MiB of a log, in which each line has a
+// timestamp.
 const Budget = 8 << 20
 
-// ErrFull says that a block does not fit into what is left of the budget.
+// ErrFull means that a block does not fit into the rest of the budget.
 var ErrFull = errors.New("the profile does not fit into the container's log")
 
-// Writer writes blocks to a log. Its methods must not be called at once.
+// Writer writes blocks to a log. Its methods must not be called concurrently.
 type Writer struct {
 	w     io.Writer
-	left  int // of the budget, in bytes
-	count int // of blocks
+	left  int // bytes left of the budget
+	count int // blocks written
 }
 
-// NewWriter makes a Writer of the container's stdout.
+// NewWriter returns a Writer to the container's stdout.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: w, left: Budget} }
 
-// Room is how many bytes of data a block may have that is written now.
+// Room returns the size, in bytes, of the largest block that can be written now.
 func (w *Writer) Room() int {
 	lines := (w.left - 512) / (base64.StdEncoding.EncodedLen(perLine) + 64)
 	return max(lines, 0) * perLine
 }
 
-// Write writes a block, in one go, or nothing of it if that is more than Room.
+// Write writes a block with a single call of the underlying Write. It returns ErrFull if the block is larger than Room.
 func (w *Writer) Write(kind string, data []byte) error {
 	if len(data) > w.Room() {
 		return ErrFull

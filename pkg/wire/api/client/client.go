@@ -1,3 +1,5 @@
+// Package client is the plugin's side of the API: New returns a Client that requests profiles from one profiler, over connections
+// that it opens again when they break. It must not depend on how a connection is made.
 package client
 
 import (
@@ -15,24 +17,23 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// Client talks to one profiler. It connects when first used and again after a connection broke.
-// Its methods may be called from several goroutines.
+// Client sends requests to one profiler. It connects on first use, and again after a connection has broken. Its methods may be
+// called by several goroutines at once.
 type Client struct {
 	dial    func(ctx context.Context) (net.Conn, error)
-	lock    chan struct{} // full when somebody owns conn and closed; a mutex could not be left when ctx ends
+	lock    chan struct{} // holds a value while a goroutine uses the fields below; unlike a mutex it can be waited for until ctx ends
 	conn    *http.ClientConn
 	closed  bool
-	made    int           // connections so far
-	stalled int           // attempts to connect in a row
-	pause   time.Duration // before the second attempt
+	made    int           // connections made so far
+	stalled int           // attempts to connect that timed out, in a row
+	pause   time.Duration // before the second attempt of a request
 
-	// Broken is told of each failed attempt, the second and later ones without progress in between; it says whether
-	// there is no use in trying again. It may be called by several goroutines at once; nil if nobody knows.
+	// Broken is called for the second and each later failed attempt without progress in between. It reports whether further
+	// attempts are hopeless. It may be called by several goroutines at once, and may be nil.
 	Broken func(ctx context.Context, err error) (hopeless bool)
 }
 
-// New returns a client that gets its connections from dial. The end of dial's ctx must not end
-// the connection.
+// New returns a client that connects with dial. Cancelling the context of dial must not close the connection.
 func New(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	return &Client{
 		dial:  dial,
@@ -44,15 +45,15 @@ func New(dial func(ctx context.Context) (net.Conn, error)) *Client {
 // pingTimeout is how long the client waits for the answer to a ping: a profiler in a throttled pod may be slow.
 const pingTimeout = 15 * time.Second
 
-// maxWindow is how many bytes may be on their way to us at once.
+// maxWindow is the flow control window: how many bytes may be on their way to the client.
 const maxWindow = 1 << 20
 
-// minWindow is that of connections that break again and again, in bytes. A WebSocket carries all that is on its way as
-// one message, of which a part is nothing.
+// minWindow is the window, in bytes, of connections that break again and again. A WebSocket carries everything that is on its way
+// as one message, and of a message that is cut nothing arrives.
 const minWindow = 2 << 10
 
-// windowOf is how many bytes may be on their way to us on a connection that is one after so many others. One that has a
-// Window lets no more be: what was when it breaks comes first on the next.
+// windowOf returns the window for a connection after made others. A connection can limit it with a method Window: what is on its
+// way when an attached stream breaks arrives first on the next one.
 func windowOf(conn net.Conn, made int) int {
 	window := maxWindow
 	if w, ok := conn.(interface{ Window() int }); ok {
@@ -61,12 +62,12 @@ func windowOf(conn net.Conn, made int) int {
 	return max(window>>(4*made), minWindow)
 }
 
-// handshake begins HTTP/2 on a connection.
+// handshake starts HTTP/2 on a connection.
 func handshake(ctx context.Context, conn net.Conn, window int) (*http.ClientConn, error) {
 	transport := &http.Transport{
 		Protocols:          api.Protocols(),
 		DialContext:        func(context.Context, string, string) (net.Conn, error) { return conn, nil },
-		DisableCompression: true, // profiles are compressed
+		DisableCompression: true, // profiles are compressed already
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerConnection: maxWindow,
 			MaxReceiveBufferPerStream:     window,
@@ -78,8 +79,8 @@ func handshake(ctx context.Context, conn net.Conn, window int) (*http.ClientConn
 	return transport.NewClientConn(ctx, "http", "profiler:80")
 }
 
-// Version asks what runs on the other side. It is the cheapest request and so proves the way;
-// unlike the others it is tried once.
+// Version returns the version of the profiler. It is the cheapest request and tests the connection: unlike other requests it is
+// not repeated.
 func (c *Client) Version(ctx context.Context) (*api.Version, error) {
 	resp, err := c.do(ctx, http.MethodGet, api.PathVersion, nil, nil)
 	if err != nil {
@@ -88,18 +89,18 @@ func (c *Client) Version(ctx context.Context) (*api.Version, error) {
 	defer resp.Body.Close()
 	v := new(api.Version)
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxSmallBody)).Decode(v); err != nil {
-		return nil, fmt.Errorf("the profiler's version is unreadable: %w", err)
+		return nil, fmt.Errorf("parse the profiler's version: %w", err)
 	}
 	return v, nil
 }
 
-// Stop ends the sampling of a capture early; Profile then returns what was sampled.
+// Stop stops the sampling of a capture early. Profile then returns what was sampled.
 func (c *Client) Stop(ctx context.Context, capture string) error {
 	return c.post(ctx, api.PathStop, url.Values{"capture": {capture}})
 }
 
-// Exit tells the profiler to end. One that was started with a time to be kept goes back to waiting
-// instead, unless force is set.
+// Exit tells the profiler that it is no longer needed, so that it exits. A profiler that was started with --keep waits for another
+// client instead, unless force is set.
 func (c *Client) Exit(ctx context.Context, force bool) error {
 	q := url.Values{}
 	if force {
@@ -108,7 +109,7 @@ func (c *Client) Exit(ctx context.Context, force bool) error {
 	return c.post(ctx, api.PathExit, q)
 }
 
-// Close closes the connection, if there is one. All methods fail from then on with net.ErrClosed.
+// Close closes the connection, if there is one. Afterwards all methods fail with net.ErrClosed.
 func (c *Client) Close() error {
 	c.lock <- struct{}{}
 	defer func() { <-c.lock }()
@@ -131,11 +132,11 @@ func (c *Client) post(ctx context.Context, path string, q url.Values) error {
 
 var errClosed = fmt.Errorf("the client of the profiler is closed: %w", net.ErrClosed)
 
-// maxSmallBody bounds answers that are not profiles, in bytes.
+// maxSmallBody is the largest response accepted, in bytes, unless it is a profile.
 const maxSmallBody = 64 << 10
 
-// do sends a request over the current connection, or a new one if that is broken. Any status
-// other than 2xx becomes an *api.Error.
+// do sends a request over the current connection, or a new one if that is broken. Any status other than 2xx is returned as an
+// *api.Error.
 func (c *Client) do(ctx context.Context, method, path string, q url.Values, h http.Header) (*http.Response, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
@@ -207,8 +208,8 @@ func readError(resp *http.Response) *api.Error {
 	return e
 }
 
-// An attempt to connect that stalls is given up for another: the first few soon, for the profiler waits 12 s for a client
-// whose connection was closed; later ones may lie on a cluster that takes its time.
+// An attempt to connect that stalls is abandoned for another. The first few are abandoned soon, because the profiler waits only 12 s
+// for a client whose connection was closed; later ones allow for a slow cluster.
 const (
 	quickDials       = 3
 	quickDialTimeout = 3 * time.Second
@@ -216,16 +217,16 @@ const (
 )
 
 const (
-	firstPause = 200 * time.Millisecond // between two attempts, doubled each time
+	firstPause = 200 * time.Millisecond // between two attempts, doubled after each
 	maxPause   = 5 * time.Second
-	// maxSilence is how long attempts may bring nothing: as long as the profiler keeps what it has.
+	// maxSilence is how long attempts may bring nothing: as long as the profiler keeps its results.
 	maxSilence = api.UnattendedTime
-	// maxDamaged is how often in a row something may arrive damaged: then it is no accident.
+	// maxDamaged is how many profiles in a row may arrive damaged before the client gives up.
 	maxDamaged = 3
 )
 
-// retry calls try until it succeeds, is refused, ctx is done, nothing has come for maxSilence, or Broken says that
-// there is no hope.
+// retry calls try until it succeeds, the profiler refuses the request, ctx is done, nothing has arrived for maxSilence, or Broken
+// reports that further attempts are hopeless. try also reports whether anything has arrived.
 func (c *Client) retry(ctx context.Context, try func() (progress bool, err error)) error {
 	pause, since, failed := c.pause, time.Now(), 0
 	for {

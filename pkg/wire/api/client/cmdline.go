@@ -9,10 +9,10 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// maxCmdline bounds the arguments, in bytes.
+// maxCmdline is the length of the arguments that are read, at most, in bytes.
 const maxCmdline = 1 << 20
 
-// Cmdline asks for the arguments of the target's first process, a zero byte between two.
+// Cmdline returns the arguments of the target's first process, separated by zero bytes.
 func (c *Client) Cmdline(ctx context.Context) (text []byte, err error) {
 	err = c.retry(ctx, func() (bool, error) {
 		resp, err := c.do(ctx, http.MethodGet, api.PathCmdline, nil, nil)

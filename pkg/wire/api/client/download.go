@@ -15,18 +15,18 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// ErrDamaged says that a profile did not arrive as it was sent.
-var ErrDamaged = errors.New("the profile was damaged on its way")
+// ErrDamaged means that a profile did not arrive as it was sent.
+var ErrDamaged = errors.New("the profile was damaged in transit")
 
-// maxProfile bounds what a profiler can make us hold, in bytes.
+// maxProfile is the largest encoded profile accepted, in bytes.
 const maxProfile = 256 << 20
 
-// Profile asks for a profile and blocks until it has arrived whole, its length and digest
-// verified. A connection that breaks is opened again and the transfer resumed; the error is that
-// of the last attempt when several in a row brought nothing. A refusal is an *api.Error.
+// Profile requests a profile and returns it when it has arrived completely, with its length and digest verified. If the connection
+// breaks, it connects again and resumes the transfer. If several attempts in a row bring nothing, it returns the error of the last
+// one. A refusal by the profiler is an *api.Error.
 func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, error) {
 	if r.Capture == "" {
-		r.Capture = api.NewCaptureID() // else a second attempt would be a second capture
+		r.Capture = api.NewCaptureID() // otherwise a second attempt would start a second capture
 	}
 	p, err := c.download(ctx, r.Type.Path, r.Query())
 	if p == nil && err == nil {
@@ -35,9 +35,9 @@ func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, 
 	return p, err
 }
 
-// Slices calls add for each slice of a capture in the making, in their order and as they come, until sampling has
-// ended or ctx is done. Together they are the profile of what was sampled up to at most 2 s before, but for the
-// comments: those of the last one tell of all. It may be called before Profile has reached the profiler.
+// Slices calls add with each slice of a running capture, in order, until sampling has ended or ctx is done. Merged, the slices are
+// the profile of what was sampled until at most 2 s ago; the comments of the last slice cover all slices. Slices may be called before
+// Profile has reached the profiler.
 func (c *Client) Slices(ctx context.Context, capture string, add func(*profile.Profile)) error {
 	for number := 1; ; number++ {
 		p, err := c.download(ctx, api.PathSlice, url.Values{"capture": {capture}, "number": {strconv.Itoa(number)}})
@@ -48,7 +48,7 @@ func (c *Client) Slices(ctx context.Context, capture string, add func(*profile.P
 	}
 }
 
-// download fetches a profile; nil if the profiler says that there is none.
+// download fetches a profile. It returns nil if the profiler answers that there is none.
 func (c *Client) download(ctx context.Context, path string, query url.Values) (*profile.Profile, error) {
 	d := download{client: c, path: path, query: query}
 	if err := c.retry(ctx, func() (bool, error) { return d.attempt(ctx) }); err != nil || d.none {
@@ -61,20 +61,20 @@ func (c *Client) download(ctx context.Context, path string, query url.Values) (*
 	return p, nil
 }
 
-// download is a transfer that goes on where the last attempt ended.
+// download is a transfer that continues where the last attempt ended.
 type download struct {
 	client *Client
 	path   string
 	query  url.Values
 
 	data   bytes.Buffer
-	size   int64  // of the whole; known when etag is
-	etag   string // "" until an answer began
+	size   int64  // of the complete profile; valid if etag is set
+	etag   string // "" until a response has begun
 	digest [sha256.Size]byte
-	none   bool // the answer was that there is nothing
+	none   bool // the profiler has answered that there is no profile
 }
 
-// attempt fetches what is missing, and reports whether anything came.
+// attempt fetches what is missing and reports whether anything arrived.
 func (d *download) attempt(ctx context.Context) (progress bool, err error) {
 	h := http.Header{}
 	if d.etag != "" {
@@ -107,7 +107,7 @@ func (d *download) attempt(ctx context.Context) (progress bool, err error) {
 	return true, nil
 }
 
-// begin reads an answer's headers: a whole one's replace what is known, a part's must fit to it.
+// begin checks a response's headers. A complete response restarts the transfer; a partial one must continue it.
 func (d *download) begin(resp *http.Response) error {
 	if resp.StatusCode == http.StatusPartialContent {
 		want := fmt.Sprintf("bytes %d-%d/%d", d.data.Len(), d.size-1, d.size)
@@ -129,7 +129,7 @@ func (d *download) begin(resp *http.Response) error {
 	return nil
 }
 
-// restart forgets what has come, so that the next attempt fetches the whole.
+// restart discards what has arrived, so that the next attempt fetches the complete profile.
 func (d *download) restart() {
 	d.data.Reset()
 	d.etag = ""
