@@ -115,7 +115,7 @@ func startContainerUntil(t *testing.T, program string, command ...string) contai
 	return c
 }
 
-// cgroupMounts are the hierarchies by which a container is told: v2's, and v1's of memory.
+// cgroupMounts returns the hierarchies that identify a container: that of v2, and that of memory of v1.
 func cgroupMounts(t *testing.T) []string {
 	t.Helper()
 	mounts, err := os.ReadFile("/proc/self/mounts")
@@ -142,7 +142,7 @@ type serving struct {
 	ended  <-chan error
 }
 
-// connect makes a client.
+// connect returns a client of the profiler.
 func (s serving) connect(t *testing.T) *client.Client {
 	c := client.New(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", s.socket)

@@ -48,7 +48,7 @@ func TestCodeMadeByNode(t *testing.T) {
 	}
 }
 
-// leafShare is the share of the samples that were taken in functions whose names begin so.
+// leafShare returns the share of the samples in functions whose names begin with one of the prefixes.
 func leafShare(p *profile.Profile, prefixes ...string) float64 {
 	all, those := int64(0), int64(0)
 	for _, s := range p.Sample {

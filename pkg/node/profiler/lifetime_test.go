@@ -22,7 +22,7 @@ type event struct {
 	force  bool
 }
 
-// fakeCaptures counts how often they were given up.
+// fakeCaptures counts the calls of Abandon.
 type fakeCaptures struct {
 	until     time.Time // when sampling ends; nothing is wanted if zero
 	abandoned int
@@ -117,7 +117,7 @@ func TestLifetimeEndsBySignal(t *testing.T) {
 	}
 }
 
-// A connection that the client ended is told from one that we gave up.
+// Connections closed by the client are distinguished from those closed by the profiler.
 func TestWhoEndedAConnection(t *testing.T) {
 	for name, byClient := range map[string]bool{"the client": true, "the profiler": false} {
 		t.Run(name, func(t *testing.T) {

@@ -42,11 +42,11 @@ func TestServeRefusesToStart(t *testing.T) {
 	}
 }
 
-// The way of one profile: ask, watch, receive, leave.
+// One profile from the request to the exit of the profiler.
 func TestServeProfilesItsContainer(t *testing.T) {
 	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
-	startContainer(t, program(t, "test/workloads/spin")) // a neighbour of the same making
+	startContainer(t, program(t, "test/workloads/spin")) // a neighbour that runs the same program
 	profiler := startProfiler(t, target.id)
 	c := profiler.connect(t)
 	v, err := c.Version(t.Context())
@@ -148,7 +148,7 @@ func TestServeIsKept(t *testing.T) {
 	profiler.endsWithin(t, 10*time.Second) // it would wait 12 s for a connection that broke
 }
 
-// Nobody is there any more: the profiler ends soon, in the middle of a capture too.
+// The profiler exits soon after its only client has gone, also during a capture.
 func TestServeEndsAfterItsClient(t *testing.T) {
 	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"))
@@ -191,7 +191,7 @@ func TestServeYieldsToTheTarget(t *testing.T) {
 	}
 }
 
-// shareOf is the part of all samples that have the function on their stack.
+// shareOf returns the share of the samples with the function on their stack.
 func shareOf(p *profile.Profile, function string) float64 {
 	var with, all int64
 	for _, s := range p.Sample {

@@ -69,7 +69,7 @@ func TestByThread(t *testing.T) {
 	}
 }
 
-// threadsOf lists a process's threads by their numbers in its own namespace.
+// threadsOf returns the IDs of a process's threads in its own PID namespace.
 func threadsOf(t *testing.T, pid int) []int64 {
 	t.Helper()
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
