@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
 )
 
-// planOf parses flags and arguments as the plain command does.
+// planOf parses flags and arguments as the root command does.
 func planOf(t *testing.T, args string) (*profilePlan, error) {
 	t.Helper()
 	streams, _, _, _ := genericiooptions.NewTestIOStreams()
@@ -25,7 +25,7 @@ func planOf(t *testing.T, args string) (*profilePlan, error) {
 	return p.plan(cmd.Flags().Args(), streams.Out)
 }
 
-// Each type gets what it takes of what is asked, and the profiler as little privilege as they need together.
+// Each request has only the parameters that its type takes, and the profiler has only the privileges that all types need.
 func TestRequestsOfSeveralTypes(t *testing.T) {
 	for name, c := range map[string]struct {
 		args    string

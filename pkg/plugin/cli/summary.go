@@ -86,7 +86,7 @@ func extent(r *session.Result) string {
 	return text
 }
 
-// shownType names the values that are shown, as "inuse space" or "goroutines".
+// shownType returns the name of the values that are shown, such as "inuse space" or "goroutines".
 func shownType(p *profile.Profile) string {
 	i := render.ValueIndex(p)
 	if i < 0 {
@@ -95,7 +95,7 @@ func shownType(p *profile.Profile) string {
 	return plural(p.SampleType[i])
 }
 
-// plural is the name of a type of values, of which one counts.
+// plural returns the name of a type of values, in the plural if it counts something.
 func plural(t *profile.ValueType) string {
 	name := strings.ReplaceAll(printable(t.Type), "_", " ")
 	if t.Unit == "count" && !strings.HasSuffix(name, "s") {
@@ -104,7 +104,7 @@ func plural(t *profile.ValueType) string {
 	return name
 }
 
-// amounts gives the sum of each kind of value: "12 inuse objects, 3.0MiB inuse space".
+// amounts returns the sum of each type of value, such as "12 inuse objects, 3.0MiB inuse space".
 func amounts(p *profile.Profile) string {
 	var all []string
 	for i, t := range p.SampleType {
@@ -128,7 +128,7 @@ func percent(part, whole int64) string {
 	return fmt.Sprintf("%.1f%%", 100*float64(part)/float64(whole))
 }
 
-// count gives "1 sample", "2,345 samples".
+// count returns a number with its noun, such as "1 sample" or "2,345 samples".
 func count(n int64, what string) string {
 	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -143,8 +143,8 @@ func count(n int64, what string) string {
 	return digits + " " + what + "s"
 }
 
-// printable replaces what a terminal might obey: names come from the target's binaries. Long ones
-// are cut at 120 characters.
+// printable replaces characters that could control a terminal, because names come from the target's binaries. It cuts names
+// after 120 characters.
 func printable(s string) string {
 	var b strings.Builder
 	n := 0

@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// cpuProfile has one sample of 10 ms for each stack, leaf first.
+// cpuProfile returns a profile with one sample of 10 ms for each stack, leaf first.
 func cpuProfile(stacks ...[]string) *profile.Profile {
 	p := &profile.Profile{
 		SampleType:        []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
@@ -76,7 +76,7 @@ wrote web.svg
 	}
 }
 
-// Of several types each is told in its own units.
+// With several types, each summary has the units of its type.
 func TestSummaryOfSeveral(t *testing.T) {
 	heap := cpuProfile([]string{"main.remember", "main.main"})
 	heap.SampleType = []*profile.ValueType{{Type: "inuse_objects", Unit: "count"}, {Type: "inuse_space", Unit: "bytes"}}

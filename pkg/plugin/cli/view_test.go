@@ -12,7 +12,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
-// The pages are served from a file until Ctrl-C, which is how it is meant to end.
+// Pages of a file are served until Ctrl-C, after which the exit code is 0.
 func TestView(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("HOME", dir)

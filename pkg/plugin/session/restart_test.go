@@ -26,7 +26,7 @@ func cpuProfile(functions ...string) *profile.Profile {
 	return p
 }
 
-// After a restart only that goes on which is of a stretch of time and was cut, or has not come.
+// After a restart, partial and missing profiles are continued; complete and refused ones are not.
 func TestWhatGoesOnAfterARestart(t *testing.T) {
 	cut := cpuProfile("main.before")
 	cut.Comments = []string{"samples: 1", "partial: the target ended"}

@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// A target that was left changed is told of, whatever else came out well.
+// A target that was left changed is reported even if other profiles succeeded.
 func TestLeftChanged(t *testing.T) {
 	heap := &profile.Profile{Comments: []string{"go program: process 1 (web), go1.26.8", "left changed: the memory profile of process 1 (web) stays on"}}
 	results := []*Result{{Err: errors.New("none")}, {Profile: &profile.Profile{}}, {Profile: heap}}
@@ -21,7 +21,7 @@ func TestLeftChanged(t *testing.T) {
 	}
 }
 
-// What is missing is told, by type, and so that the exit code tells whether anything was taken.
+// The error lists missing profiles by type. It wraps ErrMissing only if other profiles were taken.
 func TestMissing(t *testing.T) {
 	off := &api.Error{Message: "the program does not collect it"}
 	of := func(name string, err error) *Result {
