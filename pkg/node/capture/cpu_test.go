@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == golang.GuardCommand {
-		if err := golang.Guard(os.Stdin, os.Stdout); err != nil {
+		if err := golang.RunGuard(os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		return

@@ -23,8 +23,8 @@ func ContainerID(pid int) (id string, depth int, err error) {
 	return id, depth, nil
 }
 
-// Depth tells whether a process is in the given container, and how many levels below its cgroup.
-func Depth(pid int, id string) (depth int, ok bool, err error) {
+// DepthInContainer tells whether a process is in the given container, and how many levels below its cgroup.
+func DepthInContainer(pid int, id string) (depth int, ok bool, err error) {
 	path, _, err := containerCgroup(pid, id)
 	if err != nil {
 		return 0, false, err
@@ -33,9 +33,9 @@ func Depth(pid int, id string) (depth int, ok bool, err error) {
 	return depth, found != "", nil
 }
 
-// Unified tells whether the container's cgroup is one of the unified hierarchy (cgroup v2); else it is
+// OnCgroupV2 tells whether the container's cgroup is one of the unified hierarchy (cgroup v2); else it is
 // one of the memory controller's (v1). Both exist side by side in systemd's hybrid mode.
-func Unified(pid int, id string) (bool, error) {
+func OnCgroupV2(pid int, id string) (bool, error) {
 	_, unified, err := containerCgroup(pid, id)
 	return unified, err
 }

@@ -9,7 +9,7 @@ const maxCmdline = 1 << 20
 
 // Cmdline gives the arguments of a process, each with a zero byte after it. They are in its memory, which may be slow.
 func (p *Process) Cmdline() ([]byte, error) {
-	return within(memoryPatience, fmt.Sprintf("read the arguments of process %d", p.PID), func() ([]byte, error) {
+	return withTimeout(memoryTimeout, fmt.Sprintf("read the arguments of process %d", p.PID), func() ([]byte, error) {
 		text, err := readBounded(p.path("cmdline"), maxCmdline)
 		return []byte(text), err
 	}, nil)

@@ -30,7 +30,7 @@ type File struct {
 
 	mu       sync.Mutex // of what reading needs
 	buf      []byte
-	patience time.Duration // left for reading; none: the file is given up
+	timeLeft time.Duration // left for reading; none: the file is given up
 
 	once    sync.Once
 	buildID string
@@ -93,13 +93,13 @@ const openFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEX
 
 // openFile opens a regular file; an error wraps os.ErrDeadlineExceeded when its file system does not answer.
 func openFile(path string, open func() (fd int, err error)) (*File, error) {
-	return within(openPatience, "open "+path, func() (*File, error) {
+	return withTimeout(openTimeout, "open "+path, func() (*File, error) {
 		fd, err := open()
 		if err != nil {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 		}
-		f := &File{fd: fd, path: path, patience: readPatience}
-		if f.info, err = regular(fd); err != nil {
+		f := &File{fd: fd, path: path, timeLeft: readTimeout}
+		if f.info, err = statRegular(fd); err != nil {
 			unix.Close(fd)
 			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 		}
@@ -108,7 +108,7 @@ func openFile(path string, open func() (fd int, err error)) (*File, error) {
 	}, func(f *File) { f.Close() })
 }
 
-func regular(fd int) (fileInfo, error) {
+func statRegular(fd int) (fileInfo, error) {
 	var s unix.Stat_t
 	if err := unix.Fstat(fd, &s); err != nil {
 		return fileInfo{}, err
@@ -161,19 +161,19 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (f *File) readSome(b []byte, off int64) (int, error) {
-	if f.patience <= 0 {
+	if f.timeLeft <= 0 {
 		return 0, fmt.Errorf("read %s: given up, its file system is too slow: %w", f.path, os.ErrDeadlineExceeded)
 	}
 	if len(f.buf) < len(b) {
 		f.buf = make([]byte, max(len(b), 4<<10))
 	}
 	buf, began := f.buf[:len(b)], time.Now()
-	n, err := within(f.patience, f.path, func() (int, error) { return pread(f.fd, buf, off) }, nil)
+	n, err := withTimeout(f.timeLeft, f.path, func() (int, error) { return pread(f.fd, buf, off) }, nil)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		f.buf, f.patience = nil, 0
+		f.buf, f.timeLeft = nil, 0
 		return 0, err
 	}
-	f.patience -= time.Since(began)
+	f.timeLeft -= time.Since(began)
 	return copy(b, buf[:n]), err
 }
 
@@ -212,7 +212,7 @@ func (f *File) Close() error {
 		f.root.Close()
 		f.root = nil
 	}
-	_, err := within(openPatience, "close "+f.path, func() (int, error) { return 0, unix.Close(f.fd) }, nil)
+	_, err := withTimeout(openTimeout, "close "+f.path, func() (int, error) { return 0, unix.Close(f.fd) }, nil)
 	return err
 }
 

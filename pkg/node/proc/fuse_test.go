@@ -132,7 +132,7 @@ func TestFileSystemThatDoesNotAnswer(t *testing.T) {
 					t.Errorf("closing gave %v", err)
 				}
 			}()
-			f.patience = time.Second
+			f.timeLeft = time.Second
 			_, err = f.ReadAt(make([]byte, 10), 0)
 			if silent != fuseRead {
 				if err != nil {
@@ -143,9 +143,9 @@ func TestFileSystemThatDoesNotAnswer(t *testing.T) {
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("reading gave %v", err)
 			}
-			waiting := stuck.Load()
-			if _, err := f.ReadAt(make([]byte, 10), 0); !errors.Is(err, os.ErrDeadlineExceeded) || stuck.Load() != waiting {
-				t.Errorf("reading again gave %v; %d calls hang, %d before", err, stuck.Load(), waiting)
+			waiting := hungCalls.Load()
+			if _, err := f.ReadAt(make([]byte, 10), 0); !errors.Is(err, os.ErrDeadlineExceeded) || hungCalls.Load() != waiting {
+				t.Errorf("reading again gave %v; %d calls hang, %d before", err, hungCalls.Load(), waiting)
 			}
 			if f.BuildID() != "" {
 				t.Error("it has a build ID")
@@ -153,10 +153,10 @@ func TestFileSystemThatDoesNotAnswer(t *testing.T) {
 		})
 	}
 	for range 100 {
-		if stuck.Load() == 0 {
+		if hungCalls.Load() == 0 {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	t.Errorf("%d calls still hang after the file systems are gone", stuck.Load())
+	t.Errorf("%d calls still hang after the file systems are gone", hungCalls.Load())
 }

@@ -43,7 +43,7 @@ func (m Mapping) Anonymous() bool {
 // the process changes them, or while it waits for a file's page with them locked: an error wraps
 // os.ErrDeadlineExceeded after a second.
 func (p *Process) Mappings() ([]Mapping, error) {
-	return within(openPatience, p.path("maps"), func() ([]Mapping, error) {
+	return withTimeout(openTimeout, p.path("maps"), func() ([]Mapping, error) {
 		f, err := os.Open(p.path("maps"))
 		if err != nil {
 			return nil, err

@@ -15,12 +15,12 @@ import (
 // (userfaultfd), that never answers. Who reads one range has samples waiting; who reads many has time, on a machine
 // where the target leaves us little.
 const (
-	memoryPatience = 100 * time.Millisecond
-	partsPatience  = 2 * time.Second
+	memoryTimeout = 100 * time.Millisecond
+	partsTimeout  = 2 * time.Second
 )
 
-// Part is a range of a process's memory, and where its bytes go.
-type Part struct {
+// MemoryPart is a range of a process's memory, and where its bytes go.
+type MemoryPart struct {
 	Address uint64
 	Bytes   []byte
 }
@@ -28,17 +28,17 @@ type Part struct {
 // ReadMemory reads from the memory of a process until b is full, and takes a bounded time. It needs
 // CAP_SYS_PTRACE.
 func ReadMemory(pid int, address uint64, b []byte) error {
-	return readParts(pid, []Part{{address, b}}, memoryPatience)
+	return readParts(pid, []MemoryPart{{address, b}}, memoryTimeout)
 }
 
 // maxParts is what one system call reads (IOV_MAX, limits.h).
 const maxParts = 1024
 
 // ReadMemoryParts reads several ranges, as ReadMemory, and as nearly at the same moment as the kernel can.
-func ReadMemoryParts(pid int, parts []Part) error {
+func ReadMemoryParts(pid int, parts []MemoryPart) error {
 	for len(parts) > 0 {
 		n := min(len(parts), maxParts)
-		if err := readParts(pid, parts[:n], partsPatience); err != nil {
+		if err := readParts(pid, parts[:n], partsTimeout); err != nil {
 			return err
 		}
 		parts = parts[n:]
@@ -46,8 +46,8 @@ func ReadMemoryParts(pid int, parts []Part) error {
 	return nil
 }
 
-func readParts(pid int, parts []Part, patience time.Duration) error {
-	read, err := within(patience, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
+func readParts(pid int, parts []MemoryPart, timeout time.Duration) error {
+	read, err := withTimeout(timeout, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
 		remote, size := make([]unix.RemoteIovec, len(parts)), 0
 		for i, p := range parts {
 			remote[i] = unix.RemoteIovec{Base: uintptr(p.Address), Len: len(p.Bytes)}
@@ -61,7 +61,7 @@ func readParts(pid int, parts []Part, patience time.Duration) error {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the memory of process %d at %#x: %w", pid, addressOf(parts, max(n, 0)), err)
+			return nil, fmt.Errorf("read the memory of process %d at %#x: %w", pid, addressAt(parts, max(n, 0)), err)
 		}
 		return read, nil
 	}, nil)
@@ -74,8 +74,8 @@ func readParts(pid int, parts []Part, patience time.Duration) error {
 	return nil
 }
 
-// addressOf is where the byte of that number is read from.
-func addressOf(parts []Part, n int) uint64 {
+// addressAt is where the byte of that number is read from.
+func addressAt(parts []MemoryPart, n int) uint64 {
 	for _, p := range parts {
 		if n < len(p.Bytes) {
 			return p.Address + uint64(n)

@@ -80,7 +80,7 @@ func InContainer(id string) ([]Process, error) {
 	}
 	var found []Process
 	for _, pid := range pids {
-		if _, ok, err := Depth(pid, id); err != nil || !ok {
+		if _, ok, err := DepthInContainer(pid, id); err != nil || !ok {
 			continue // gone meanwhile, or not ours
 		}
 		if p, err := Open(pid); err == nil {

@@ -56,7 +56,7 @@ func (p *Process) WhileStopped(during func(map[int]Registers) error) (Stop, erro
 	}
 	released := make(chan struct{})
 	held = released
-	onOwnThread(func() {
+	runOnOwnThread(func() {
 		defer close(released)
 		t := &tracer{process: p, threads: map[int]*tracee{}}
 		stop, err := t.stop(during)
@@ -79,9 +79,9 @@ func closed() chan struct{} {
 	return c
 }
 
-// onOwnThread begins to run f on a thread of its own, which ends with it: the kernel knows the thread that stops
+// runOnOwnThread begins to run f on a thread of its own, which ends with it: the kernel knows the thread that stops
 // another one, and lets all go that it has stopped when it ends. The program's first thread does not end before the program.
-func onOwnThread(f func()) {
+func runOnOwnThread(f func()) {
 	go func() {
 		runtime.LockOSThread()
 		if unix.Gettid() != unix.Getpid() {
@@ -89,7 +89,7 @@ func onOwnThread(f func()) {
 			return
 		}
 		done := make(chan struct{})
-		onOwnThread(func() {
+		runOnOwnThread(func() {
 			defer close(done)
 			f()
 		})
@@ -111,7 +111,7 @@ type tracee struct {
 }
 
 func (t *tracer) stop(during func(map[int]Registers) error) (Stop, error) {
-	defer hurry()()
+	defer raisePriority()()
 	began := time.Now()
 	defer t.release()
 	for range maxListings {
@@ -125,7 +125,7 @@ func (t *tracer) stop(during func(map[int]Registers) error) (Stop, error) {
 		if now, err := Open(t.process.PID); err != nil || now.StartTime != t.process.StartTime {
 			return Stop{}, errors.New("it has ended meanwhile")
 		}
-		t.wait(began.Add(maxStopping))
+		t.waitStopped(began.Add(maxStopping))
 	}
 	s := Stop{Threads: len(t.threads)}
 	registers := map[int]Registers{}
@@ -142,9 +142,9 @@ func (t *tracer) stop(during func(map[int]Registers) error) (Stop, error) {
 	return s, err
 }
 
-// hurry gives our threads the usual priority, and back what they had: with the lowest one, which is ours else, the
+// raisePriority gives our threads the usual priority, and back what they had: with the lowest one, which is ours else, the
 // process might have to wait for others on the node. It is no error if that is not allowed.
-func hurry() (back func()) {
+func raisePriority() (back func()) {
 	own := 20 // the system call adds that to the nice value (getpriority(2))
 	if p, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
 		own = p
@@ -191,7 +191,7 @@ func (t *tracer) seize() (more bool, err error) {
 		case errors.Is(err, unix.ESRCH):
 			continue
 		case errors.Is(err, unix.EPERM):
-			if err := t.whyNot(name, err); err != nil {
+			if err := t.explainRefusal(name, err); err != nil {
 				return false, err
 			}
 			continue
@@ -207,8 +207,8 @@ func (t *tracer) seize() (more bool, err error) {
 	return more, nil
 }
 
-// whyNot says why a thread cannot be stopped; nil if it was about to end.
-func (t *tracer) whyNot(tid string, err error) error {
+// explainRefusal says why a thread cannot be stopped; nil if it was about to end.
+func (t *tracer) explainRefusal(tid string, err error) error {
 	status, gone := readBounded(filepath.Join(t.process.path("task"), tid, "status"), 64<<10)
 	if gone != nil {
 		return nil
@@ -226,8 +226,8 @@ func (t *tracer) whyNot(tid string, err error) error {
 	return fmt.Errorf("stop thread %s: %w; that needs CAP_SYS_PTRACE", tid, err)
 }
 
-// wait waits until all threads have stopped, or for as long as they may take.
-func (t *tracer) wait(until time.Time) {
+// waitStopped waits until all threads have stopped, or for as long as they may take.
+func (t *tracer) waitStopped(until time.Time) {
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, time.Millisecond) {
 		if t.reap() == 0 || time.Now().After(until) {
 			return

@@ -15,6 +15,6 @@ func newGuardCommand(s Streams) *cobra.Command {
 		Use:    golang.GuardCommand,
 		Hidden: true,
 		Args:   cobra.NoArgs,
-		RunE:   func(*cobra.Command, []string) error { return golang.Guard(s.In, s.Out) },
+		RunE:   func(*cobra.Command, []string) error { return golang.RunGuard(s.In, s.Out) },
 	}
 }

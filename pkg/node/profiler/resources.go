@@ -29,7 +29,7 @@ const (
 // checkMemory returns an error if the pod has too little memory left: near its limit the kernel would kill the profiler or the
 // target.
 func checkMemory() error {
-	free, err := proc.MemoryRoom(os.Getpid())
+	free, err := proc.AvailableMemory(os.Getpid())
 	if err != nil || free >= requirements.Memory { // without the numbers, try
 		return nil
 	}

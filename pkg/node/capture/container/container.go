@@ -22,7 +22,7 @@ import (
 // Target is what the BPF programs must know to tell the container's tasks from others.
 type Target struct {
 	CgroupID      uint64          // id of the container's cgroup, or its pod's: the inode of its directory
-	Slot          string          // of the container in its pod, if it is the pod's; see proc.Slot
+	KubeletDir    string          // of the container in its pod, if it is the pod's; see proc.KubeletDir
 	Unified       bool            // it is of the unified hierarchy (cgroup v2)
 	OwnLevel      uint32          // depth of the PID namespace of our /proc
 	MayReadKernel bool            // bpf_probe_read_kernel is allowed
@@ -38,11 +38,11 @@ func Find(containerID string, wholePod bool) (*Target, error) {
 	}
 	t := &Target{MayReadKernel: true}
 	if wholePod {
-		if t.Slot, err = proc.SlotOf(containerID); err != nil {
+		if t.KubeletDir, err = proc.ContainerKubeletDir(containerID); err != nil {
 			return nil, err
 		}
 	}
-	if t.Unified, err = proc.Unified(processes[0].PID, containerID); err != nil {
+	if t.Unified, err = proc.OnCgroupV2(processes[0].PID, containerID); err != nil {
 		return nil, err
 	}
 	tasks, err := listTasks(t)
@@ -100,8 +100,8 @@ func (t *Target) choose(containerID string, processes []proc.Process, tasks []bp
 	}
 	votes := map[uint64]int{}
 	for _, p := range processes {
-		depth, ok, err := proc.Depth(p.PID, containerID)
-		if t.Slot != "" {
+		depth, ok, err := proc.DepthInContainer(p.PID, containerID)
+		if t.KubeletDir != "" {
 			depth++ // a pod's cgroup is that above those of its containers
 		}
 		if err != nil || !ok || depth >= len(tasks[0].Cgroups) {

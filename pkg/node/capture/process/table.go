@@ -52,8 +52,8 @@ func (g *Generation) FindMapping(address uint64) *Mapping {
 // Table knows the processes that were seen. Files are opened when a process is first seen,
 // so that its stacks can be symbolized after it has ended.
 type Table struct {
-	only []int  // PIDs to keep, all if empty
-	Slot string // of which to keep the processes; all if empty
+	only       []int  // PIDs to keep, all if empty
+	KubeletDir string // of which to keep the processes; all if empty
 	// LeaveOut tells by the PID in our namespace which processes not to keep; nil: none.
 	LeaveOut func(int) bool
 	current  map[uint32]*Generation
@@ -102,11 +102,11 @@ func (t *Table) isForeign(pid int) bool {
 	if t.LeaveOut != nil && t.LeaveOut(pid) {
 		return true
 	}
-	if t.Slot == "" {
+	if t.KubeletDir == "" {
 		return false
 	}
-	slot, err := proc.Slot(pid)
-	return err != nil || slot != t.Slot
+	dir, err := proc.KubeletDir(pid)
+	return err != nil || dir != t.KubeletDir
 }
 
 // Forget has a process be read anew with its next sample. pid is in our namespace.
@@ -182,7 +182,7 @@ func (t *Table) ended(s *record.Sample) *Generation {
 	if parent := t.parent(s); parent != nil {
 		g.Mappings, g.PerfMap, g.foreign = parent.Mappings, parent.PerfMap, parent.foreign
 	} else {
-		g.foreign = t.Slot != ""
+		g.foreign = t.KubeletDir != ""
 
 		t.Unread++
 	}

@@ -79,7 +79,7 @@ func newSampler(o run.Options, p plan) (*Sampler, error) {
 	}
 	c := &Sampler{options: o, plan: p, stacks: stack.NewTable()}
 	c.table = process.NewTable(o.PIDs, c.mapped)
-	c.table.Slot, c.table.LeaveOut = t.Slot, p.leaveOut
+	c.table.KubeletDir, c.table.LeaveOut = t.KubeletDir, p.leaveOut
 	if err := c.load(t); err != nil {
 		c.Close()
 		return nil, err

@@ -30,8 +30,8 @@ func goLayoutOf(f *object.File) (layout bpf.CPUGoLayout) {
 	if err != nil {
 		return layout
 	}
-	layout, ok := goLayouts[golang.Minor(info.GoVersion)]
-	if !ok || !golang.Known(info.GoVersion) {
+	layout, ok := goLayouts[golang.MinorVersion(info.GoVersion)]
+	if !ok || !golang.HasKnownLayout(info.GoVersion) {
 		return bpf.CPUGoLayout{}
 	}
 	layout.TlsOffset = tlsOffset(f)

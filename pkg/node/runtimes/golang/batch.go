@@ -12,12 +12,12 @@ import (
 
 // batch reads some goroutines together: system calls are what takes the time.
 type batch struct {
-	gs      *Goroutines
+	gs      *GoroutineReader
 	known   func(address, fingerprint uint64) bool
 	visit   func(*Goroutine)
 	raw     []byte // of the goroutines
 	data    []byte // of stacks, and of the goroutines again
-	parts   []proc.Part
+	parts   []proc.MemoryPart
 	pending []reading
 	bytes   int // of the stacks of pending
 	out     Goroutine
@@ -26,12 +26,12 @@ type batch struct {
 func (b *batch) read(addresses []uint64) error {
 	gs, size := b.gs, b.gs.layout.size()
 	gs.labels.forget()
-	b.raw = grown(b.raw, size*len(addresses))
+	b.raw = resize(b.raw, size*len(addresses))
 	b.parts = b.parts[:0]
 	for i, a := range addresses {
-		b.parts = append(b.parts, proc.Part{Address: a, Bytes: b.raw[size*i : size*(i+1)]})
+		b.parts = append(b.parts, proc.MemoryPart{Address: a, Bytes: b.raw[size*i : size*(i+1)]})
 	}
-	read, err := gs.runtime.scattered(b.parts)
+	read, err := gs.runtime.tryRead(b.parts)
 	if err != nil {
 		return err
 	}
@@ -46,12 +46,12 @@ func (b *batch) read(addresses []uint64) error {
 			if g.dead(gs.layout) {
 				continue
 			}
-			if b.known != nil && !gs.hasNoStack(g) && b.known(a, maphash.Bytes(gs.seed, g)) {
+			if b.known != nil && !gs.runsOnCPU(g) && b.known(a, maphash.Bytes(gs.seed, g)) {
 				gs.Seen++
 				continue
 			}
 			r.g = g
-			if err := gs.locate(&r); err != nil {
+			if err := gs.locateStack(&r); err != nil {
 				return err
 			}
 		}
@@ -65,7 +65,7 @@ func (b *batch) read(addresses []uint64) error {
 	return b.flush()
 }
 
-func grown(b []byte, n int) []byte {
+func resize(b []byte, n int) []byte {
 	if cap(b) < n {
 		return make([]byte, n)
 	}
@@ -80,12 +80,12 @@ func (b *batch) flush() error {
 	for _, r := range pending {
 		total += r.bytes
 	}
-	b.data = grown(b.data, total)
+	b.data = resize(b.data, total)
 	rest := b.data
 	b.parts = b.parts[:0]
 	slices.SortFunc(pending, func(a, b reading) int { return cmp.Compare(a.at, b.at) }) // neighbours are read as one
 	part := func(address uint64, n int) {
-		b.parts, rest = append(b.parts, proc.Part{Address: address, Bytes: rest[:n]}), rest[n:]
+		b.parts, rest = append(b.parts, proc.MemoryPart{Address: address, Bytes: rest[:n]}), rest[n:]
 	}
 	for _, r := range pending { // the kernel reads them in this order
 		part(r.at, r.bytes)
@@ -95,13 +95,13 @@ func (b *batch) flush() error {
 			part(r.address, size)
 		}
 	}
-	read, err := b.gs.runtime.scattered(b.parts)
+	read, err := b.gs.runtime.tryRead(b.parts)
 	if err != nil {
 		return err
 	}
 	for i := range pending {
 		r, again := &pending[i], len(pending)+i
-		done := r.g != nil && read[i] && (stopped || read[again] && b.gs.same(r.g, b.parts[again].Bytes))
+		done := r.g != nil && read[i] && (stopped || read[again] && b.gs.unchanged(r.g, b.parts[again].Bytes))
 		if done {
 			done, err = b.deliver(r, b.parts[i].Bytes)
 		}
@@ -134,15 +134,15 @@ func (b *batch) retry(address uint64) error {
 		}
 		last = first
 		r := reading{address: address, g: first}
-		if err := gs.locate(&r); err != nil {
+		if err := gs.locateStack(&r); err != nil {
 			return err
 		}
 		stack, now := make([]byte, r.bytes), make(rawG, l.size())
-		read, err := gs.runtime.scattered([]proc.Part{{Address: r.at, Bytes: stack}, {Address: address, Bytes: now}})
+		read, err := gs.runtime.tryRead([]proc.MemoryPart{{Address: r.at, Bytes: stack}, {Address: address, Bytes: now}})
 		if err != nil {
 			return err
 		}
-		if !read[0] || !read[1] || !gs.same(first, now) {
+		if !read[0] || !read[1] || !gs.unchanged(first, now) {
 			continue
 		}
 		if done, err := b.deliver(&r, stack); done || err != nil {
@@ -157,7 +157,7 @@ func (b *batch) retry(address uint64) error {
 	gs.Seen++
 	b.fill(&reading{address: address, g: last})
 	b.out.End = Torn
-	if !gs.unwind.system(last.word(l.startpc), nil) {
+	if !gs.unwind.isSystem(last.word(l.startpc), nil) {
 		b.visit(&b.out)
 	}
 	return nil
@@ -175,7 +175,7 @@ func (b *batch) deliver(r *reading, stack []byte) (bool, error) {
 	if r.bytes > 0 {
 		g.Stack, g.End = gs.unwind.walk(g.Stack, r.registers, stack, r.at, r.at+uint64(r.bytes) < g.StackEnd)
 	}
-	if gs.unwind.system(r.g.word(gs.layout.startpc), g.Stack) {
+	if gs.unwind.isSystem(r.g.word(gs.layout.startpc), g.Stack) {
 		gs.Seen++
 		return true, nil
 	}
@@ -204,7 +204,7 @@ func (b *batch) fill(r *reading) {
 		g.Parent = r.g.word(l.parentGoid)
 	}
 	if g.Created != 0 && g.ID != 1 { // the first is made by the program's entry
-		g.Creator, g.CreatedAt = gs.unwind.function(g.Created), gs.unwind.lineOfCall(g.Created)
+		g.Creator, g.CreatedAt = gs.unwind.functionName(g.Created), gs.unwind.lineOfCall(g.Created)
 	}
 	if waiting := g.Status == Waiting || g.Status == Leaked; waiting || g.Status == Syscall {
 		g.Since = int64(r.g.word(l.waitsince))

@@ -53,12 +53,12 @@ func (r *Runtime) blockProfile(kind bucketKind, rateName, setter string) (*Block
 	if rate == 0 && len(buckets) == 0 {
 		return nil, fmt.Errorf("%w: it has to call %s, and can do so at any time", ErrNotCollected, setter)
 	}
-	numbers, err := r.records(buckets, blockRecordWords)
+	numbers, err := r.readRecords(buckets, blockRecordWords)
 	if err != nil {
 		return nil, err
 	}
-	for range tries { // both words of a record are written one after the other, within some nanoseconds
-		again, err := r.records(buckets, blockRecordWords)
+	for range maxReadings { // both words of a record are written one after the other, within some nanoseconds
+		again, err := r.readRecords(buckets, blockRecordWords)
 		if err != nil {
 			return nil, err
 		}
@@ -85,8 +85,8 @@ func (r *Runtime) blockProfile(kind bucketKind, rateName, setter string) (*Block
 // logicalStack stands before the addresses of a stack that has those of inlined calls, from Go 1.23 on (runtime/mprof.go).
 const logicalStack = math.MaxUint64
 
-// Stack gives the addresses of a stack's calls, leaf first.
-func (r *Runtime) Stack(pcs []uint64) []uint64 {
+// BlockStack gives the addresses of a stack's calls, leaf first.
+func (r *Runtime) BlockStack(pcs []uint64) []uint64 {
 	if len(pcs) > 0 && pcs[0] == logicalStack {
 		pcs = pcs[1:]
 	}

@@ -18,8 +18,8 @@ const (
 	mutexBucket
 )
 
-// heads are the variables with the newest bucket of each kind; each leads to the one made before it.
-var heads = map[bucketKind]string{
+// bucketLists are the variables with the newest bucket of each kind; each leads to the one made before it.
+var bucketLists = map[bucketKind]string{
 	memBucket: "runtime.mbuckets", blockBucket: "runtime.bbuckets", mutexBucket: "runtime.xbuckets",
 }
 
@@ -50,7 +50,7 @@ const (
 
 // buckets lists a kind of buckets, newest first. What an earlier call has read is not read again.
 func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
-	head, err := r.variable(heads[kind])
+	head, err := r.variable(bucketLists[kind])
 	if err != nil {
 		return nil, err
 	}
@@ -66,18 +66,18 @@ func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
 	}
 	for at != 0 && (len(known) == 0 || at != known[0].address) {
 		if len(all)+len(known) >= maxBuckets || pcs > maxPCs {
-			return nil, fmt.Errorf("%s has more than %d stacks or %d frames, or no end: %w", heads[kind], maxBuckets, maxPCs, ErrTorn)
+			return nil, fmt.Errorf("%s has more than %d stacks or %d frames, or no end: %w", bucketLists[kind], maxBuckets, maxPCs, ErrTorn)
 		}
-		b, next, err := w.bucket(at, kind)
+		b, next, err := w.readBucket(at, kind)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", heads[kind], err)
+			return nil, fmt.Errorf("%s: %w", bucketLists[kind], err)
 		}
 		all = append(all, b)
 		pcs += len(b.pcs)
 		at = next
 	}
 	if at == 0 && len(known) > 0 {
-		return nil, fmt.Errorf("%s has lost stacks: %w", heads[kind], ErrTorn)
+		return nil, fmt.Errorf("%s has lost stacks: %w", bucketLists[kind], ErrTorn)
 	}
 	r.lists[kind] = append(all, known...)
 	return r.lists[kind], nil
@@ -94,7 +94,7 @@ type window struct {
 const windowSize = 16 << 10
 
 // at gives n bytes, which the next call may overwrite.
-func (w *window) at(address uint64, n int) ([]byte, error) {
+func (w *window) read(address uint64, n int) ([]byte, error) {
 	if address < w.start || address-w.start+uint64(n) > uint64(len(w.data)) {
 		start := address &^ (windowSize - 1)
 		if w.data == nil {
@@ -111,8 +111,8 @@ func (w *window) at(address uint64, n int) ([]byte, error) {
 }
 
 // bucket reads one and the address of the next. That it is one is certain: its hash is that of its stack and size.
-func (w *window) bucket(at uint64, kind bucketKind) (b bucket, next uint64, err error) {
-	raw, err := w.at(at, bucketHeader)
+func (w *window) readBucket(at uint64, kind bucketKind) (b bucket, next uint64, err error) {
+	raw, err := w.read(at, bucketHeader)
 	if err != nil {
 		return b, 0, err
 	}
@@ -122,21 +122,21 @@ func (w *window) bucket(at uint64, kind bucketKind) (b bucket, next uint64, err 
 	if bucketKind(typ) != kind || depth > maxDepth || next != 0 && !isPointer(next) {
 		return b, 0, fmt.Errorf("at %#x is no bucket: %w", at, ErrTorn)
 	}
-	if raw, err = w.at(at+bucketHeader, int(depth)*8); err != nil {
+	if raw, err = w.read(at+bucketHeader, int(depth)*8); err != nil {
 		return b, 0, err
 	}
 	b = bucket{address: at, pcs: make([]uint64, depth), record: at + bucketHeader + depth*8}
 	for i := range b.pcs {
 		b.pcs[i] = word(raw[i*8:])
 	}
-	if hashOf(b.pcs, size) != hash {
+	if bucketHashOf(b.pcs, size) != hash {
 		return b, 0, fmt.Errorf("at %#x is no bucket, for its hash is wrong: %w", at, ErrTorn)
 	}
 	return b, next, nil
 }
 
-// hashOf is the hash of runtime.stkbucket, the same in Go 1.20 to 1.26.
-func hashOf(pcs []uint64, size uint64) (h uint64) {
+// bucketHashOf is the hash of runtime.stkbucket, the same in Go 1.20 to 1.26.
+func bucketHashOf(pcs []uint64, size uint64) (h uint64) {
 	mix := func(v uint64) {
 		h += v
 		h += h << 10
@@ -152,11 +152,11 @@ func hashOf(pcs []uint64, size uint64) (h uint64) {
 }
 
 // records reads the numbers of all buckets, so many words of each.
-func (r *Runtime) records(buckets []bucket, words int) ([]uint64, error) {
+func (r *Runtime) readRecords(buckets []bucket, words int) ([]uint64, error) {
 	raw := make([]byte, len(buckets)*words*8)
-	parts := make([]proc.Part, len(buckets))
+	parts := make([]proc.MemoryPart, len(buckets))
 	for i, b := range buckets {
-		parts[i] = proc.Part{Address: b.record, Bytes: raw[i*words*8:][:words*8]}
+		parts[i] = proc.MemoryPart{Address: b.record, Bytes: raw[i*words*8:][:words*8]}
 	}
 	if err := r.memory.Read(parts...); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ func reportCPU(b *testing.B) func() {
 // BenchmarkGoroutines reads 100,000 parked goroutines: all, and again when none has run.
 func BenchmarkGoroutines(b *testing.B) {
 	program := run(b, build(b, "local", "amd64", "waits", "-ldflags=-s -w"), "100000")
-	gs := openGoroutines(b, program.pid)
+	gs := openGoroutineReader(b, program.pid)
 	time.Sleep(time.Second) // for the collector to come to rest
 	seen := map[uint64]uint64{}
 	b.Run("all", func(b *testing.B) {

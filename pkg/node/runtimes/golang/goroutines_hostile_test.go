@@ -16,7 +16,7 @@ import (
 // fakeMemory has bytes at addresses, and nothing elsewhere.
 type fakeMemory map[uint64][]byte
 
-func (m fakeMemory) Read(parts ...proc.Part) error {
+func (m fakeMemory) Read(parts ...proc.MemoryPart) error {
 	for _, p := range parts {
 		if !m.fill(p) {
 			return fmt.Errorf("nothing at %#x", p.Address)
@@ -25,7 +25,7 @@ func (m fakeMemory) Read(parts ...proc.Part) error {
 	return nil
 }
 
-func (m fakeMemory) fill(p proc.Part) bool {
+func (m fakeMemory) fill(p proc.MemoryPart) bool {
 	if len(p.Bytes) == 0 {
 		return true
 	}
@@ -57,7 +57,7 @@ const (
 )
 
 // fake is this test's own program, with the memory of another process: one goroutine that waits, from a version's layout.
-func fake(t testing.TB, minor int) (*Goroutines, fakeMemory) {
+func fake(t testing.TB, minor int) (*GoroutineReader, fakeMemory) {
 	t.Helper()
 	f, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -89,7 +89,7 @@ func fake(t testing.TB, minor int) (*Goroutines, fakeMemory) {
 	binary.LittleEndian.PutUint32(g[l.atomicstatus:], uint32(Waiting))
 	m[fakeG] = g
 	binary.LittleEndian.PutUint64(m[fakeStack][4096:], goexit.Start+1)
-	gs, err := r.Goroutines()
+	gs, err := r.GoroutineReader()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func fake(t testing.TB, minor int) (*Goroutines, fakeMemory) {
 }
 
 // all gives what is read.
-func (gs *Goroutines) readAll(t testing.TB) (all []Goroutine, err error) {
+func (gs *GoroutineReader) readAll(t testing.TB) (all []Goroutine, err error) {
 	t.Helper()
 	err = gs.Each(nil, func(g *Goroutine) {
 		one := *g
@@ -132,81 +132,81 @@ func TestHostileMemory(t *testing.T) {
 	cases := []struct {
 		name  string
 		minor int
-		spoil func(gs *Goroutines, m fakeMemory)
-		check func(gs *Goroutines, all []Goroutine, err error) bool
+		spoil func(gs *GoroutineReader, m fakeMemory)
+		check func(gs *GoroutineReader, all []Goroutine, err error) bool
 	}{
-		{"an endless list", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakeLength, 1<<62) },
-			func(_ *Goroutines, _ []Goroutine, err error) bool { return errors.Is(err, ErrTorn) }},
-		{"a list that is not there", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakePlace, 0x7000) },
-			func(_ *Goroutines, all []Goroutine, err error) bool { return err != nil && len(all) == 0 }},
-		{"a list at no address", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakePlace, 1<<63+1) },
-			func(_ *Goroutines, all []Goroutine, err error) bool { return errors.Is(err, ErrTorn) }},
-		{"the same goroutine over and over", 26, func(_ *Goroutines, m fakeMemory) {
+		{"an endless list", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakeLength, 1<<62) },
+			func(_ *GoroutineReader, _ []Goroutine, err error) bool { return errors.Is(err, ErrTorn) }},
+		{"a list that is not there", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakePlace, 0x7000) },
+			func(_ *GoroutineReader, all []Goroutine, err error) bool { return err != nil && len(all) == 0 }},
+		{"a list at no address", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakePlace, 1<<63+1) },
+			func(_ *GoroutineReader, all []Goroutine, err error) bool { return errors.Is(err, ErrTorn) }},
+		{"the same goroutine over and over", 26, func(_ *GoroutineReader, m fakeMemory) {
 			var list []uint64
 			for range 100_000 {
 				list = append(list, fakeG)
 			}
 			m.words(fakeList, list...)
 			word(m, fakeLength, uint64(len(list)))
-		}, func(gs *Goroutines, all []Goroutine, err error) bool { return err == nil && len(all) == 100_000 }},
-		{"entries that lead nowhere", 26, func(_ *Goroutines, m fakeMemory) {
+		}, func(gs *GoroutineReader, all []Goroutine, err error) bool { return err == nil && len(all) == 100_000 }},
+		{"entries that lead nowhere", 26, func(_ *GoroutineReader, m fakeMemory) {
 			m.words(fakeList, 0, 1, fakeG, 1<<62, 1<<63, fakeStack, fakeG+8)
 			word(m, fakeLength, 7)
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
+		}, func(gs *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && len(all) == 1 && gs.Bad >= 4
 		}},
-		{"a stack pointer elsewhere", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakeG+l.sched, fakeG) },
-			func(gs *Goroutines, all []Goroutine, err error) bool {
+		{"a stack pointer elsewhere", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakeG+l.sched, fakeG) },
+			func(gs *GoroutineReader, all []Goroutine, err error) bool {
 				return err == nil && gs.Torn == 1 && all[0].End == Torn && len(all[0].Stack) == 0
 			}},
-		{"a stack of terabytes", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakeG+gStackEnd, 1<<46) },
-			func(gs *Goroutines, all []Goroutine, err error) bool {
+		{"a stack of terabytes", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakeG+gStackEnd, 1<<46) },
+			func(gs *GoroutineReader, all []Goroutine, err error) bool {
 				return err == nil && len(all) == 0 && gs.Bad == 1
 			}},
-		{"a stack that is not there", 26, func(_ *Goroutines, m fakeMemory) { delete(m, fakeStack) },
-			func(gs *Goroutines, all []Goroutine, err error) bool { return err == nil && gs.Torn == 1 }},
-		{"a return address to itself", 26, func(gs *Goroutines, m fakeMemory) {
+		{"a stack that is not there", 26, func(_ *GoroutineReader, m fakeMemory) { delete(m, fakeStack) },
+			func(gs *GoroutineReader, all []Goroutine, err error) bool { return err == nil && gs.Torn == 1 }},
+		{"a return address to itself", 26, func(gs *GoroutineReader, m fakeMemory) {
 			functions, _ := gs.runtime.table.Functions("runtime.gopark")
 			for i := 0; i < fakeStackBytes; i += 8 {
 				word(m, fakeStack+uint64(i), functions["runtime.gopark"].Start+1)
 			}
-		}, func(_ *Goroutines, all []Goroutine, err error) bool {
+		}, func(_ *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && len(all) == 1 && all[0].End != Complete && len(all[0].Stack) <= maxFrames
 		}},
-		{"a return address to no code", 26, func(_ *Goroutines, m fakeMemory) { word(m, fakeStack+4096, 0x666) },
-			func(_ *Goroutines, all []Goroutine, err error) bool {
+		{"a return address to no code", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakeStack+4096, 0x666) },
+			func(_ *GoroutineReader, all []Goroutine, err error) bool {
 				return err == nil && all[0].End == Broken && len(all[0].Stack) == 1
 			}},
-		{"an endless list of labels", 26, func(_ *Goroutines, m fakeMemory) {
+		{"an endless list of labels", 26, func(_ *GoroutineReader, m fakeMemory) {
 			word(m, fakeG+l.labels, 0x400000)
 			m.words(0x400000, 0x410000, 1<<60)
 			m[0x410000] = make([]byte, 1<<20)
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
+		}, func(gs *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && len(all) == 1 && gs.CutLabels == 1
 		}},
-		{"a label without an end", 26, func(_ *Goroutines, m fakeMemory) {
+		{"a label without an end", 26, func(_ *GoroutineReader, m fakeMemory) {
 			word(m, fakeG+l.labels, 0x400000)
 			m.words(0x400000, 0x410000, 2)
 			m.words(0x410000, 0x420000, 1<<62, 0x420000, 3, 0x666, 5, 0x420000, 4)
 			m[0x420000] = []byte(strings.Repeat("\xffx", 1<<20))
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
+		}, func(gs *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && gs.CutLabels == 1 && len(all[0].Labels) == 2 && len(all[0].Labels[0].Key) <= 4*maxLabelBytes
 		}},
-		{"buckets of labels in a circle", 22, func(gs *Goroutines, m fakeMemory) {
+		{"buckets of labels in a circle", 22, func(gs *GoroutineReader, m fakeMemory) {
 			word(m, fakeG+gs.layout.labels, 0x400000)
 			m.words(0x400000, 0x410000)
 			m.words(0x410000, 100, 0, 0x420000, 0x420000, 0, 0)
 			bucket := make([]byte, bucketBytes)
 			binary.LittleEndian.PutUint64(bucket[bucketNext:], 0x420000)
 			m[0x420000] = bucket
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
+		}, func(gs *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && gs.CutLabels == 1 && len(all) == 1
 		}},
-		{"a map of labels with ever so many buckets", 22, func(gs *Goroutines, m fakeMemory) {
+		{"a map of labels with ever so many buckets", 22, func(gs *GoroutineReader, m fakeMemory) {
 			word(m, fakeG+gs.layout.labels, 0x400000)
 			m.words(0x400000, 0x410000)
 			m.words(0x410000, 1, 63<<8, 0x420000, 0, 0, 0)
-		}, func(gs *Goroutines, all []Goroutine, err error) bool {
+		}, func(gs *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && gs.CutLabels == 1 && len(all) == 1
 		}},
 	}
@@ -236,7 +236,7 @@ func TestOtherLayoutsAreRefused(t *testing.T) {
 	} {
 		gs, m := fake(t, 26)
 		spoil(m[fakeG], gs.layout)
-		if _, err := gs.runtime.Goroutines(); !errors.Is(err, ErrUnsupported) {
+		if _, err := gs.runtime.GoroutineReader(); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -248,7 +248,7 @@ func FuzzGoroutines(f *testing.F) {
 		_, m := fake(f, minor)
 		f.Add(minor, m[fakeG], m[fakeStack][4096:], []byte("labels"), true)
 	}
-	gs := map[int]*Goroutines{}
+	gs := map[int]*GoroutineReader{}
 	for minor := range layouts {
 		gs[minor], _ = fake(f, minor)
 	}

@@ -62,7 +62,7 @@ func (r *running) number(t testing.TB) int {
 	return n
 }
 
-func openGoroutines(t testing.TB, pid int) *Goroutines {
+func openGoroutineReader(t testing.TB, pid int) *GoroutineReader {
 	t.Helper()
 	p, err := proc.Open(pid)
 	if err != nil {
@@ -73,7 +73,7 @@ func openGoroutines(t testing.TB, pid int) *Goroutines {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	gs, err := r.Goroutines()
+	gs, err := r.GoroutineReader()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,10 +81,10 @@ func openGoroutines(t testing.TB, pid int) *Goroutines {
 }
 
 // names are a stack's functions, leaf first, without those that were inlined.
-func (gs *Goroutines) names(g *Goroutine) string {
+func (gs *GoroutineReader) names(g *Goroutine) string {
 	var all []string
 	for _, pc := range g.Stack {
-		all = append(all, gs.unwind.function(pc))
+		all = append(all, gs.unwind.functionName(pc))
 	}
 	return strings.Join(all, " ")
 }
@@ -98,7 +98,7 @@ func TestReadingDoesNotHarmNorGiveWrongStacks(t *testing.T) {
 	}{{"local", "-ldflags=-s -w", 1000}, {"local", "-race", 1000}, {"1.22.12", "-ldflags=-s -w", 200}} {
 		t.Run(c.version+c.flags, func(t *testing.T) {
 			program := run(t, build(t, c.version, "amd64", "churns", c.flags))
-			gs := openGoroutines(t, program.pid)
+			gs := openGoroutineReader(t, program.pid)
 			before := program.number(t)
 			seen, ends := 0, map[End]int{}
 			for range c.readings {
@@ -143,7 +143,7 @@ func checkChurning(t *testing.T, stack string) {
 func TestDeepStacks(t *testing.T) {
 	program := build(t, "1.26.0", "amd64", "waits")
 	for depth, want := range map[string]End{"400": Complete, "600": Truncated, "1000000": Truncated} {
-		gs := openGoroutines(t, run(t, program, "0", depth).pid)
+		gs := openGoroutineReader(t, run(t, program, "0", depth).pid)
 		all, err := gs.readAll(t)
 		if err != nil {
 			t.Fatal(err)

@@ -59,7 +59,7 @@ func FuzzImage(f *testing.F) {
 			for _, read := range []func() (*BlockProfile, error){r.MutexProfile, r.BlockProfile} {
 				if p, err := read(); err == nil {
 					for _, b := range p.Records {
-						r.Stack(b.PCs)
+						r.BlockStack(b.PCs)
 					}
 				}
 			}
@@ -95,13 +95,13 @@ func FuzzReferences(f *testing.F) {
 	})
 }
 
-// changing is a memory in which something happens before each reading.
+// layoutExperiments is a memory in which something happens before each reading.
 type changingMemory struct {
 	Memory
 	before func()
 }
 
-func (m changingMemory) Read(parts ...proc.Part) error {
+func (m changingMemory) Read(parts ...proc.MemoryPart) error {
 	m.before()
 	return m.Memory.Read(parts...)
 }

@@ -61,7 +61,7 @@ func (im *image) ReadAt(b []byte, offset int64) (int, error) {
 }
 
 // Read reads the memory.
-func (im *image) Read(parts ...proc.Part) error {
+func (im *image) Read(parts ...proc.MemoryPart) error {
 	for _, p := range parts {
 		for n := 0; n < len(p.Bytes); {
 			at := p.Address + uint64(n)
@@ -97,12 +97,12 @@ func (r *recorder) ReadAt(b []byte, offset int64) (int, error) {
 	return r.image.ReadAt(b, offset)
 }
 
-func (r *recorder) Read(parts ...proc.Part) error {
+func (r *recorder) Read(parts ...proc.MemoryPart) error {
 	for _, p := range parts {
 		for at := p.Address &^ (pageSize - 1); at < p.Address+uint64(len(p.Bytes)); at += pageSize {
 			if r.image.Memory[at] == nil {
 				page := make([]byte, pageSize)
-				if err := r.memory.Read(proc.Part{Address: at, Bytes: page}); err != nil {
+				if err := r.memory.Read(proc.MemoryPart{Address: at, Bytes: page}); err != nil {
 					return err
 				}
 				r.image.Memory[at] = page
@@ -217,7 +217,7 @@ func readAll(t *testing.T, r *Runtime) map[string][]int64 {
 			t.Fatal(err)
 		}
 		for _, b := range p.Records {
-			add(name, r.Stack(b.PCs), b.Count)
+			add(name, r.BlockStack(b.PCs), b.Count)
 		}
 	}
 	return all

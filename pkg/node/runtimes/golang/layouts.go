@@ -71,13 +71,13 @@ var layouts = map[int]layout{
 
 const oldestMinor, newestMinor = 20, 26
 
-// changing are the experiments (internal/goexperiment/flags.go, as in GOEXPERIMENT) that give structures of the
+// layoutExperiments are the experiments (internal/goexperiment/flags.go, as in GOEXPERIMENT) that give structures of the
 // runtime other sizes: lockrank_on.go, trace2runtime.go, pagetrace_on.go and lock_spinbit.go of the runtime. Others do not.
-var changing = []string{"staticlockranking", "exectracer2", "pagetrace", "spinbitmutex"}
+var layoutExperiments = []string{"staticlockranking", "exectracer2", "pagetrace", "spinbitmutex"}
 
-// Known tells whether structures of the runtime are as they are in other programs of a version of Go, which is as the
+// HasKnownLayout tells whether structures of the runtime are as they are in other programs of a version of Go, which is as the
 // toolchain calls itself.
-func Known(version string) bool {
+func HasKnownLayout(version string) bool {
 	_, _, err := checkVersion(version)
 	return err == nil
 }
@@ -86,7 +86,7 @@ func Known(version string) bool {
 // "go1.24.3 X:nospinbitmutex".
 func checkVersion(version string) (minor int, l layout, err error) {
 	release, rest, _ := strings.Cut(version, " ")
-	minor = Minor(release)
+	minor = MinorVersion(release)
 	l, ok := layouts[minor]
 	if !ok {
 		return 0, l, fmt.Errorf("%w: it was built by %q; known are go1.%d to go1.%d", ErrUnsupported, version, oldestMinor, newestMinor)
@@ -97,7 +97,7 @@ func checkVersion(version string) (minor int, l layout, err error) {
 			continue
 		}
 		for _, experiment := range strings.Split(list, ",") {
-			if slices.Contains(changing, strings.TrimPrefix(experiment, "no")) {
+			if slices.Contains(layoutExperiments, strings.TrimPrefix(experiment, "no")) {
 				return 0, l, fmt.Errorf("%w: it was built with GOEXPERIMENT=%s, which changes the runtime's structures", ErrUnsupported, experiment)
 			}
 		}

@@ -13,17 +13,19 @@ import (
 // Memory is that of a process, which may run meanwhile and change anything.
 type Memory interface {
 	// Read fills all the parts, as far as it can at the same moment.
-	Read(parts ...proc.Part) error
+	Read(parts ...proc.MemoryPart) error
 }
 
 // processMemory is the memory of a running process.
 type processMemory int
 
-func (pid processMemory) Read(parts ...proc.Part) error { return proc.ReadMemoryParts(int(pid), parts) }
+func (pid processMemory) Read(parts ...proc.MemoryPart) error {
+	return proc.ReadMemoryParts(int(pid), parts)
+}
 
 // read fills b from an address of the process.
 func (r *Runtime) read(address uint64, b []byte) error {
-	return r.memory.Read(proc.Part{Address: address, Bytes: b})
+	return r.memory.Read(proc.MemoryPart{Address: address, Bytes: b})
 }
 
 // word reads 8 bytes.

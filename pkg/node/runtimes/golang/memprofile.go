@@ -64,9 +64,9 @@ func (s *memSnapshot) published(i int) MemCounts {
 	return s.records[i].active.plus(s.records[i].future[s.cycle%3])
 }
 
-// tries bounds how often records are read that change meanwhile. The runtime moves numbers from future to active
+// maxReadings bounds how often records are read that change meanwhile. The runtime moves numbers from future to active
 // after each garbage collection, and for some microseconds or milliseconds.
-const tries = 20
+const maxReadings = 20
 
 // MemProfile reads what runtime/pprof would write as profile "heap" at this moment, not scaled yet: the state at
 // a recent garbage collection, so that what is allocated and what is freed agree. The error wraps
@@ -121,7 +121,7 @@ func (r *Runtime) memProfile(judge func(before, now *memSnapshot) ([]MemCounts, 
 		return nil, err
 	}
 	var counts []MemCounts
-	for range tries {
+	for range maxReadings {
 		now, err := r.memSnapshot(buckets)
 		if err != nil {
 			return nil, err
@@ -142,12 +142,12 @@ func (r *Runtime) memProfile(judge func(before, now *memSnapshot) ([]MemCounts, 
 
 // memSnapshot reads all records within one cycle.
 func (r *Runtime) memSnapshot(buckets []bucket) (*memSnapshot, error) {
-	for range tries {
+	for range maxReadings {
 		cycle, err := r.memCycle()
 		if err != nil {
 			return nil, err
 		}
-		numbers, err := r.records(buckets, memRecordWords)
+		numbers, err := r.readRecords(buckets, memRecordWords)
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +166,7 @@ func (r *Runtime) memSnapshot(buckets []bucket) (*memSnapshot, error) {
 		}
 		return s, nil
 	}
-	return nil, fmt.Errorf("a garbage collection ended in each of %d readings: %w", tries, ErrTorn)
+	return nil, fmt.Errorf("a garbage collection ended in each of %d readings: %w", maxReadings, ErrTorn)
 }
 
 // memCycle is the number of the current cycle; the lowest bit of the word is a flag (mProfCycleHolder).

@@ -47,7 +47,7 @@ type step struct {
 // maxSteps bounds the answers that are kept, some 120 bytes each.
 const maxSteps = 1 << 16
 
-func (u *unwinder) at(pc uint64) step {
+func (u *unwinder) stepAt(pc uint64) step {
 	if s, ok := u.steps[pc]; ok {
 		return s
 	}
@@ -93,7 +93,7 @@ func (u *unwinder) walk(out []uint64, r Registers, stack []byte, from uint64, mo
 		exact = false
 	}
 	for n := 0; n < maxFrames; n++ {
-		s := u.at(pc)
+		s := u.stepAt(pc)
 		if !s.ok {
 			return out, Broken
 		}
@@ -133,7 +133,7 @@ func (u *unwinder) walk(out []uint64, r Registers, stack []byte, from uint64, mo
 				return out, missing
 			}
 			sp += 16
-			if next := u.at(pc); !next.ok {
+			if next := u.stepAt(pc); !next.ok {
 				pc = saved
 			} else if next.Delta == 0 {
 				lr = saved
@@ -144,7 +144,7 @@ func (u *unwinder) walk(out []uint64, r Registers, stack []byte, from uint64, mo
 }
 
 // function names the function at an address; "" if there is none.
-func (u *unwinder) function(pc uint64) string { return u.at(pc).Name }
+func (u *unwinder) functionName(pc uint64) string { return u.stepAt(pc).Name }
 
 // lineOfCall gives file:line of a call by the address that it returns to; "" if it is not known.
 func (u *unwinder) lineOfCall(to uint64) string {
@@ -164,13 +164,13 @@ func (u *unwinder) lineOfCall(to uint64) string {
 
 // system tells whether the runtime leaves a goroutine that begins there out of profiles: isSystemGoroutine of
 // runtime/traceback.go. The one that runs finalizers and cleanups is let in while it has called the program's code.
-func (u *unwinder) system(start uint64, stack []uint64) bool {
-	switch name := u.function(start); name {
+func (u *unwinder) isSystem(start uint64, stack []uint64) bool {
+	switch name := u.functionName(start); name {
 	case "runtime.main", "runtime.corostart", "runtime.handleAsyncEvent":
 		return false
 	case "runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups":
 		for _, pc := range stack {
-			if name := u.function(pc); name != "" && !strings.HasPrefix(name, "runtime.") {
+			if name := u.functionName(pc); name != "" && !strings.HasPrefix(name, "runtime.") {
 				return false
 			}
 		}

@@ -21,12 +21,12 @@ type rule struct {
 // each. Sources are in the runtime: mprof.go, malloc.go, proc.go, sema.go, runtime2.go.
 var rules = map[string]rule{
 	"runtime.mbuckets":          {"runtime.mProf_FlushLocked", nth(0)},
-	"runtime.xbuckets":          {"runtime.stkbucket", behind("runtime.mbuckets", 1)},
-	"runtime.bbuckets":          {"runtime.stkbucket", behind("runtime.mbuckets", 2)},
+	"runtime.xbuckets":          {"runtime.stkbucket", after("runtime.mbuckets", 1)},
+	"runtime.bbuckets":          {"runtime.stkbucket", after("runtime.mbuckets", 2)},
 	"runtime.mProfCycle":        {"runtime.mProf_Free", nth(0)},
 	"runtime.MemProfileRate":    {"runtime.profilealloc", nth(1)}, // behind mcache0
 	"runtime.blockprofilerate":  {"runtime.blockevent", nth(0)},
-	"runtime.mutexprofilerate":  {"runtime.semacquire1", used(behind("runtime.blockprofilerate", 1))},
+	"runtime.mutexprofilerate":  {"runtime.semacquire1", accessed(after("runtime.blockprofilerate", 1))},
 	"runtime.allglen":           {"runtime.forEachGRace", nth(0)},
 	"runtime.allgptr":           {"runtime.forEachGRace", nth(1)},
 	"runtime.waitReasonStrings": {"runtime.waitReason.String", nth(0)},
@@ -45,7 +45,7 @@ func nth(n int) pick {
 }
 
 // behind is the n-th reference after that to another variable.
-func behind(name string, n int) pick {
+func after(name string, n int) pick {
 	return func(refs []reference, known func(string) (uint64, error)) (uint64, bool) {
 		address, err := known(name)
 		if err != nil {
@@ -60,7 +60,7 @@ func behind(name string, n int) pick {
 }
 
 // used leaves out the references that only make a pointer.
-func used(p pick) pick {
+func accessed(p pick) pick {
 	return func(refs []reference, known func(string) (uint64, error)) (uint64, bool) {
 		return p(slices.DeleteFunc(slices.Clone(refs), func(r reference) bool { return r.taken }), known)
 	}

@@ -65,7 +65,7 @@ func (k *Contention) Run(context.Context) (*builder.Result, error) {
 		}
 		b.Comment("%s: %s", k.setting, rateText(reading.Rate))
 		for _, record := range reading.Records {
-			s := b.NewSample(&stack.Entry{Generation: p.generation, User: p.Stack(record.PCs)})
+			s := b.NewSample(&stack.Entry{Generation: p.generation, User: p.BlockStack(record.PCs)})
 			s.Value = []int64{record.Count, int64(float64(record.Ticks) / ticksPerNano)}
 			b.Profile.Sample = append(b.Profile.Sample, s)
 			k.Kept.Add(1)

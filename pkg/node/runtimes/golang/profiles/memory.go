@@ -174,7 +174,7 @@ func (m *Memory) read(b *builder.Builder, since func(*program) map[uint64]golang
 				changed, stacks = append(changed, record), append(stacks, record.PCs)
 			}
 		}
-		p.LookUp(stacks)
+		p.PrefetchCalls(stacks)
 		for _, record := range changed {
 			m.add(b, p, record.PCs, record.MemCounts, reading.Rate)
 		}

@@ -35,7 +35,7 @@ type program struct {
 	*golang.Runtime
 	generation *process.Generation
 
-	switched *golang.Switch              // nil if its memory profile was on, or is left off
+	switched *golang.MemProfileSwitch    // nil if its memory profile was on, or is left off
 	before   map[uint64]golang.MemCounts // by record, when the capture began
 	sliced   map[uint64]golang.MemCounts // as of the last slice
 	last     *golang.MemProfile          // the last slice's reading
@@ -119,7 +119,7 @@ func (p *program) switchOff() error {
 
 // checked makes sure that what was read is the program's, and prefers the end of that to what reading it then gave.
 func (p *program) checked(err error) error {
-	if gone := p.Check(); gone != nil {
+	if gone := p.VerifyProcess(); gone != nil {
 		return gone
 	}
 	return err

@@ -16,7 +16,7 @@ import (
 // reader is a program whose goroutines are read.
 type reader struct {
 	*program
-	goroutines *golang.Goroutines
+	goroutines *golang.GoroutineReader
 	threads    map[int]int // IDs in our PID namespace by those in its own
 }
 
@@ -54,7 +54,7 @@ func openReaders(o run.Options) (*readers, error) {
 }
 
 func (a *readers) add(program *program) {
-	goroutines, err := program.Goroutines()
+	goroutines, err := program.GoroutineReader()
 	if err != nil {
 		a.drop(program, privileged(err))
 		return
@@ -117,7 +117,7 @@ func (p *reader) thread(own int) (int, bool) {
 	if tid, ok := p.threads[own]; ok {
 		return tid, true
 	}
-	tid, ok := p.generation.Process.Thread(own)
+	tid, ok := p.generation.Process.FindThread(own)
 	if ok && len(p.threads) < maxKnownThreads {
 		p.threads[own] = tid
 	}

@@ -60,7 +60,7 @@ func (r *runningStacks) look(left []*runningGoroutine, again bool) []*runningGor
 		if !ok {
 			return false
 		}
-		if gs := g.process.goroutines; gs.Unwind(g.Goroutine, s.registers, s.stack) && gs.Still(g.Goroutine) {
+		if gs := g.process.goroutines; gs.Unwind(g.Goroutine, s.registers, s.stack) && gs.StillRunning(g.Goroutine) {
 			r.found++
 			return true
 		}

@@ -23,21 +23,21 @@ type memoryFiles struct {
 	inactive     string // the line of memory.stat with the cache that can be dropped, of all below
 }
 
-var memoryVersions = map[bool]memoryFiles{
+var memoryFilesOf = map[bool]memoryFiles{
 	true:  {fs: "cgroup2", limit: "memory.max", usage: "memory.current", inactive: "inactive_file"},
 	false: {fs: "cgroup", option: "memory", limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes", inactive: "total_inactive_file"},
 }
 
-// MemoryRoom is how much memory a process's cgroup, and all above it, may still take before the kernel kills, in
+// AvailableMemory is how much memory a process's cgroup, and all above it, may still take before the kernel kills, in
 // bytes; MaxInt64 without a limit. It needs CAP_SYS_ADMIN: a container is shown its own cgroup only, but its pod has
 // the limit, so the cgroups are mounted once more, where nobody but us sees them.
-func MemoryRoom(pid int) (int64, error) {
+func AvailableMemory(pid int) (int64, error) {
 	text, err := readBounded(fmt.Sprintf("/proc/%d/cgroup", pid), 64<<10)
 	if err != nil {
 		return 0, err
 	}
 	dir, unified := memoryCgroup(text)
-	files := memoryVersions[unified]
+	files := memoryFilesOf[unified]
 	root, err := mountCgroups(files.fs, files.option)
 	if err != nil {
 		return 0, fmt.Errorf("mount the cgroups: %w", err)

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-func TestWithin(t *testing.T) {
+func TestWithTimeout(t *testing.T) {
 	released := make(chan int, 1)
 	late := func(n int) { released <- n }
-	if n, err := within(time.Minute, "read", func() (int, error) { return 7, nil }, late); n != 7 || err != nil {
+	if n, err := withTimeout(time.Minute, "read", func() (int, error) { return 7, nil }, late); n != 7 || err != nil {
 		t.Errorf("in time: %d, %v", n, err)
 	}
 	answer := make(chan struct{})
-	n, err := within(time.Millisecond, "read", func() (int, error) { <-answer; return 8, nil }, late)
-	if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || stuck.Load() != 1 {
-		t.Errorf("late: %d, %v, %d calls hang", n, err, stuck.Load())
+	n, err := withTimeout(time.Millisecond, "read", func() (int, error) { <-answer; return 8, nil }, late)
+	if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || hungCalls.Load() != 1 {
+		t.Errorf("late: %d, %v, %d calls hang", n, err, hungCalls.Load())
 	}
 	close(answer)
-	if n := <-released; n != 8 || stuck.Load() != 0 {
-		t.Errorf("released %d, %d calls hang", n, stuck.Load())
+	if n := <-released; n != 8 || hungCalls.Load() != 0 {
+		t.Errorf("released %d, %d calls hang", n, hungCalls.Load())
 	}
 }
 
@@ -31,18 +31,18 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 	answer := make(chan struct{})
 	hang := func() (int, error) { <-answer; return 0, nil }
 	released := make(chan int)
-	for range maxStuck {
-		within(time.Millisecond, "read", hang, func(n int) { released <- n })
+	for range maxHungCalls {
+		withTimeout(time.Millisecond, "read", hang, func(n int) { released <- n })
 	}
-	_, err := within(time.Hour, "read", hang, nil)
+	_, err := withTimeout(time.Hour, "read", hang, nil)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("one more call gave %v", err)
 	}
 	close(answer)
-	for range maxStuck {
+	for range maxHungCalls {
 		<-released
 	}
-	if _, err := within(time.Minute, "read", func() (int, error) { return 0, nil }, nil); err != nil {
+	if _, err := withTimeout(time.Minute, "read", func() (int, error) { return 0, nil }, nil); err != nil {
 		t.Errorf("when they have returned: %v", err)
 	}
 }
@@ -59,7 +59,7 @@ func BenchmarkReadAt(b *testing.B) {
 	defer f.Close()
 	buf := make([]byte, 4096)
 	for i := 0; b.Loop(); i++ {
-		f.patience = readPatience
+		f.timeLeft = readTimeout
 		if _, err := f.ReadAt(buf, int64(i%16)*4096); err != nil {
 			b.Fatal(err)
 		}

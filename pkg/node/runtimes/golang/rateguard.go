@@ -39,35 +39,35 @@ func startGuard() (*guard, error) {
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	in, err := g.cmd.StdinPipe()
 	if err != nil {
-		return nil, badGuard(err)
+		return nil, guardError(err)
 	}
 	out, err := g.cmd.StdoutPipe()
 	if err != nil {
-		return nil, badGuard(err)
+		return nil, guardError(err)
 	}
 	g.pipe, g.answers = in, bufio.NewReader(out)
 	if err := g.cmd.Start(); err != nil {
-		return nil, badGuard(err)
+		return nil, guardError(err)
 	}
 	return g, nil
 }
 
-func badGuard(err error) error {
+func guardError(err error) error {
 	return fmt.Errorf("the process that restores runtime.MemProfileRate should this one die: %w", err)
 }
 
 // watch returns when the guard has noted a word.
 func (g *guard) watch(w rateWord) error {
 	if err := json.NewEncoder(g.pipe).Encode(w); err != nil {
-		return badGuard(err)
+		return guardError(err)
 	}
 	if line, err := g.answers.ReadString('\n'); err != nil || line != guardAnswer {
-		return badGuard(fmt.Errorf("it says %q: %w", line, err))
+		return guardError(fmt.Errorf("it says %q: %w", line, err))
 	}
 	return nil
 }
 
-// dismiss ends the guard, which then has nothing to do if all is done, and else tries what is left.
+// dismiss ends the guard, which then has nothing to do if all is done, and else maxReadings what is left.
 func (g *guard) dismiss(done bool) {
 	if done {
 		io.WriteString(g.pipe, guardDone)
@@ -76,9 +76,9 @@ func (g *guard) dismiss(done bool) {
 	g.cmd.Wait()
 }
 
-// Guard is the guard's program. It ends when in does, and restores the words that it was told of unless it was
+// RunGuard is the guard's program. It ends when in does, and restores the words that it was told of unless it was
 // told that this is done.
-func Guard(in io.Reader, out io.Writer) error {
+func RunGuard(in io.Reader, out io.Writer) error {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // the end of the pipe says when
 	// Out of memory the profiler is killed first, and its guard must outlive it, also where the kernel kills all of a
 	// container but those with this value (memory.oom.group). It takes CAP_SYS_RESOURCE.
@@ -107,7 +107,7 @@ func Guard(in io.Reader, out io.Writer) error {
 }
 
 // ended tells whether a process is gone, or another one has its PID.
-func ended(pid int, startTime uint64) bool {
+func hasEnded(pid int, startTime uint64) bool {
 	p, err := proc.Open(pid)
 	return err != nil || p.StartTime != startTime
 }

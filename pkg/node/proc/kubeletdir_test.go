@@ -4,7 +4,7 @@ package proc
 
 import "testing"
 
-func TestParseSlot(t *testing.T) {
+func TestParseKubeletDir(t *testing.T) {
 	const pod = "pods/0f9c3c6e-5ad4-4a49-a8a0-5b7d6f6d7a11/containers/web"
 	for name, tc := range map[string]struct{ text, want string }{
 		"a container's": {"812 800 0:34 / / rw - overlay overlay rw\n" +
@@ -15,7 +15,7 @@ func TestParseSlot(t *testing.T) {
 		"garbage":              {"22 1\n\n/pods/\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := parseSlot(tc.text); got != tc.want {
+			if got := parseKubeletDir(tc.text); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})

@@ -11,10 +11,10 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Goroutines finds the goroutines of the process. The error wraps ErrUnsupported if what it finds does not look
+// GoroutineReader finds the goroutines of the process. The error wraps ErrUnsupported if what it finds does not look
 // like that.
-func (r *Runtime) Goroutines() (*Goroutines, error) {
-	gs := &Goroutines{
+func (r *Runtime) GoroutineReader() (*GoroutineReader, error) {
+	gs := &GoroutineReader{
 		runtime: r, layout: &r.layout.g, seed: maphash.MakeSeed(),
 		unwind: unwinder{table: r.table, bias: r.bias, arm: r.exe.Machine == elf.EM_AARCH64},
 	}
@@ -29,18 +29,18 @@ func (r *Runtime) Goroutines() (*Goroutines, error) {
 		return nil, err
 	}
 	if at, err := r.variable("runtime.waitReasonStrings"); err == nil {
-		gs.reasons = r.reasons(at)
+		gs.reasons = r.readWaitReasons(at)
 	}
 	return gs, nil
 }
 
 // check looks whether the list of goroutines begins with that of runtime.main, and has goroutines only.
-func (gs *Goroutines) check() error {
-	l, err := gs.all()
+func (gs *GoroutineReader) check() error {
+	l, err := gs.readAllgs()
 	if err != nil {
 		return err
 	}
-	addresses, err := gs.part(l, 0, nil)
+	addresses, err := gs.readPointers(l, 0, nil)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (gs *Goroutines) check() error {
 		if err := g.check(gs.layout, gs.runtime.minor, address); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnsupported, err)
 		}
-		if first := gs.unwind.function(g.word(gs.layout.startpc)); i == 0 && (g.word(gs.layout.goid) != 1 || first != "runtime.main") {
+		if first := gs.unwind.functionName(g.word(gs.layout.startpc)); i == 0 && (g.word(gs.layout.goid) != 1 || first != "runtime.main") {
 			return fmt.Errorf("%w: its first goroutine has the ID %d and began with %q", ErrUnsupported, g.word(gs.layout.goid), first)
 		}
 	}
@@ -70,7 +70,7 @@ const (
 
 // reasons reads runtime.waitReasonStrings for as long as they look like it. Their numbers change with every version of
 // Go. Nil if they are not there: then goroutines wait without a reason.
-func (r *Runtime) reasons(at uint64) []string {
+func (r *Runtime) readWaitReasons(at uint64) []string {
 	all := []string{""}
 	for len(all) < maxReasons {
 		var head [16]byte
@@ -103,9 +103,9 @@ func printable(text []byte) bool {
 }
 
 // scattered reads several parts, and tells which could be read.
-func (r *Runtime) scattered(parts []proc.Part) ([]bool, error) {
+func (r *Runtime) tryRead(parts []proc.MemoryPart) ([]bool, error) {
 	if pid, ok := r.memory.(processMemory); ok {
-		return proc.ReadScattered(int(pid), parts)
+		return proc.TryReadMemoryParts(int(pid), parts)
 	}
 	read := make([]bool, len(parts))
 	for i, p := range parts {

@@ -28,10 +28,10 @@ func TestReadScattered(t *testing.T) {
 		}
 	}
 	base := uint64(uintptr(unsafe.Pointer(&memory[0])))
-	var parts []Part
+	var parts []MemoryPart
 	var want []bool
 	add := func(offset, n int) {
-		parts = append(parts, Part{Address: base + uint64(offset), Bytes: make([]byte, n)})
+		parts = append(parts, MemoryPart{Address: base + uint64(offset), Bytes: make([]byte, n)})
 		ok := true
 		for at := offset; at < offset+n; at++ {
 			if p := at / page; p == 10 || p == 11 || p == 40 {
@@ -49,7 +49,7 @@ func TestReadScattered(t *testing.T) {
 	add(39*page+4000, 200) // into a hole
 	add(5, 0)
 	add(0, 9*page)
-	read, err := ReadScattered(os.Getpid(), parts)
+	read, err := TryReadMemoryParts(os.Getpid(), parts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,10 +61,10 @@ func TestReadScattered(t *testing.T) {
 			t.Fatalf("part %d has other bytes", i)
 		}
 	}
-	if read, err := ReadScattered(os.Getpid(), []Part{{Address: 8, Bytes: make([]byte, 8)}}); err != nil || read[0] {
+	if read, err := TryReadMemoryParts(os.Getpid(), []MemoryPart{{Address: 8, Bytes: make([]byte, 8)}}); err != nil || read[0] {
 		t.Errorf("nothing is at address 8: %v, %v", read, err)
 	}
-	if _, err := ReadScattered(1<<30, []Part{{Address: base, Bytes: make([]byte, 8)}}); err == nil {
+	if _, err := TryReadMemoryParts(1<<30, []MemoryPart{{Address: base, Bytes: make([]byte, 8)}}); err == nil {
 		t.Error("a process that is not there was read")
 	}
 }

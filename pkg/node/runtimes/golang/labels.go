@@ -148,13 +148,13 @@ func (r *Runtime) labelBuckets(all []labelHeader, first uint64, n int) []labelHe
 
 // labelTexts reads keys and values.
 func (r *Runtime) labelTexts(headers []labelHeader) (all []Label, whole bool, err error) {
-	var parts []proc.Part
+	var parts []proc.MemoryPart
 	for _, h := range headers {
 		for i := 0; i < len(h); i += 2 {
-			parts = append(parts, proc.Part{Address: h[i], Bytes: make([]byte, min(h[i+1], maxLabelBytes))})
+			parts = append(parts, proc.MemoryPart{Address: h[i], Bytes: make([]byte, min(h[i+1], maxLabelBytes))})
 		}
 	}
-	read, err := r.scattered(parts)
+	read, err := r.tryRead(parts)
 	if err != nil {
 		return nil, false, err
 	}

@@ -118,9 +118,9 @@ func biasOf(f *object.File, m proc.Mapping) (uint64, error) {
 	return bias, nil
 }
 
-// Check tells whether the process is still the same one and executes the same program: what was read until now
+// VerifyProcess tells whether the process is still the same one and executes the same program: what was read until now
 // came from it.
-func (r *Runtime) Check() error {
+func (r *Runtime) VerifyProcess() error {
 	now, err := proc.Open(r.process.PID)
 	if err != nil || now.StartTime != r.process.StartTime {
 		return errEnded
@@ -154,8 +154,8 @@ func (r *Runtime) Close() error {
 	return r.file.Close()
 }
 
-// Minor reads the minor number of "go1.22.3", also with a suffix as vendors add; 0 for anything else.
-func Minor(version string) int {
+// MinorVersion reads the minor number of "go1.22.3", also with a suffix as vendors add; 0 for anything else.
+func MinorVersion(version string) int {
 	rest, ok := strings.CutPrefix(version, "go1.")
 	if !ok {
 		return 0

@@ -96,7 +96,7 @@ func TestGoroutinesOfARM64(t *testing.T) {
 
 func goroutinesOf(t *testing.T, r *Runtime) []Goroutine {
 	t.Helper()
-	gs, err := r.Goroutines()
+	gs, err := r.GoroutineReader()
 	if err != nil {
 		t.Fatal(err)
 	}

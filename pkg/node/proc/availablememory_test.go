@@ -39,7 +39,7 @@ func TestMemoryRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, unified := memoryCgroup(string(text))
-	files := memoryVersions[unified]
+	files := memoryFilesOf[unified]
 	root, err := mountCgroups(files.fs, files.option)
 	if err != nil {
 		t.Fatal(err)
@@ -72,14 +72,14 @@ func TestMemoryRoom(t *testing.T) {
 	}
 	defer sleep.Wait()
 	defer sleep.Process.Kill()
-	before, err := MemoryRoom(sleep.Process.Pid)
+	before, err := AvailableMemory(sleep.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(inner, "cgroup.procs"), []byte(strconv.Itoa(sleep.Process.Pid)), 0); err != nil {
 		t.Fatal(err)
 	}
-	after, err := MemoryRoom(sleep.Process.Pid)
+	after, err := AvailableMemory(sleep.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}

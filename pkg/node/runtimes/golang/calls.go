@@ -35,9 +35,9 @@ func (r *Runtime) expand(pc uint64) expansion {
 // maxExpanded bounds the return addresses that are remembered; large programs have some 100,000 in their profiles.
 const maxExpanded = 1 << 20
 
-// LookUp looks up the return addresses of many stacks, for MemStack and Stack to be quick: in their order the
+// PrefetchCalls looks up the return addresses of many stacks, for MemStack and Stack to be quick: in their order the
 // function table is read once, and not all over the file again and again.
-func (r *Runtime) LookUp(stacks [][]uint64) {
+func (r *Runtime) PrefetchCalls(stacks [][]uint64) {
 	var all []uint64
 	seen := map[uint64]bool{}
 	for _, pcs := range stacks {

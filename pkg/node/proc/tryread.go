@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadScattered reads several ranges, as ReadMemoryParts, and tells which of them could be read. An error says that
+// TryReadMemoryParts reads several ranges, as ReadMemoryParts, and tells which of them could be read. An error says that
 // nothing can be: the process has ended, or CAP_SYS_PTRACE is missing.
-func ReadScattered(pid int, parts []Part) (read []bool, err error) {
+func TryReadMemoryParts(pid int, parts []MemoryPart) (read []bool, err error) {
 	read = make([]bool, len(parts))
 	for done := 0; done < len(parts); {
 		n, err := readSome(pid, parts[done:], maxGap)
@@ -36,7 +36,7 @@ func ReadScattered(pid int, parts []Part) (read []bool, err error) {
 const maxGap = 2 << 10
 
 // readSome gives how many of the parts were read, from the first on.
-func readSome(pid int, parts []Part, gap uint64) (n int, err error) {
+func readSome(pid int, parts []MemoryPart, gap uint64) (n int, err error) {
 	var remote []unix.RemoteIovec
 	var at []int // where each part's bytes will be
 	total := 0
@@ -61,12 +61,12 @@ func readSome(pid int, parts []Part, gap uint64) (n int, err error) {
 	if total == 0 {
 		return len(at), nil
 	}
-	room, _ := scatteredRoom.Get().(*[]byte)
+	room, _ := readBuffers.Get().(*[]byte)
 	if room == nil || cap(*room) < total {
 		buf := make([]byte, total)
 		room = &buf
 	}
-	read, err := within(partsPatience, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
+	read, err := withTimeout(partsTimeout, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
 		read := (*room)[:total]
 		local := unix.Iovec{Base: unsafe.SliceData(read)}
 		local.SetLen(total)
@@ -87,10 +87,10 @@ func readSome(pid int, parts []Part, gap uint64) (n int, err error) {
 		n++
 	}
 	*room = (*room)[:cap(*room)]
-	scatteredRoom.Put(room)
+	readBuffers.Put(room)
 	return n, nil
 }
 
-// scatteredRoom has buffers for what is read. They are not those of the parts, which may be in other use when a call
+// readBuffers has buffers for what is read. They are not those of the parts, which may be in other use when a call
 // returns too late.
-var scatteredRoom sync.Pool
+var readBuffers sync.Pool

@@ -12,22 +12,22 @@ import (
 // How long the target's file systems may take. One on FUSE is answered by a program of the target's
 // choosing, which may never answer, and no signal or flag makes a system call on it return.
 const (
-	openPatience = time.Second
-	readPatience = 10 * time.Second // for all reads of one file together
+	openTimeout = time.Second
+	readTimeout = 10 * time.Second // for all reads of one file together
 )
 
-// maxStuck bounds the calls that never returned, each of which holds a thread of ours: with so many
+// maxHungCalls bounds the calls that never returned, each of which holds a thread of ours: with so many
 // of them nothing of the target is waited for any more.
-const maxStuck = 16
+const maxHungCalls = 16
 
-var stuck atomic.Int32
+var hungCalls atomic.Int32
 
-// within calls what may block for ever, and gives os.ErrDeadlineExceeded when it takes longer than the
+// withTimeout calls what may block for ever, and gives os.ErrDeadlineExceeded when it takes longer than the
 // limit. late gets the result that came after that, to release it.
-func within[T any](limit time.Duration, what string, call func() (T, error), late func(T)) (T, error) {
+func withTimeout[T any](limit time.Duration, what string, call func() (T, error), late func(T)) (T, error) {
 	var none T
-	if stuck.Load() >= maxStuck {
-		return none, fmt.Errorf("%s: not tried, for %d calls to the target's file systems have not returned: %w", what, maxStuck, os.ErrDeadlineExceeded)
+	if hungCalls.Load() >= maxHungCalls {
+		return none, fmt.Errorf("%s: not tried, for %d calls to the target's file systems have not returned: %w", what, maxHungCalls, os.ErrDeadlineExceeded)
 	}
 	type result struct {
 		value T
@@ -39,7 +39,7 @@ func within[T any](limit time.Duration, what string, call func() (T, error), lat
 		value, err := call()
 		done <- result{value, err}
 		if abandoned.Swap(true) {
-			stuck.Add(-1)
+			hungCalls.Add(-1)
 			if err == nil && late != nil {
 				late(value)
 			}
@@ -52,9 +52,9 @@ func within[T any](limit time.Duration, what string, call func() (T, error), lat
 		return r.value, r.err
 	case <-timer.C:
 	}
-	stuck.Add(1)
+	hungCalls.Add(1)
 	if abandoned.Swap(true) { // it returned just now
-		stuck.Add(-1)
+		hungCalls.Add(-1)
 		r := <-done
 		return r.value, r.err
 	}

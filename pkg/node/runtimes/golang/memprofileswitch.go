@@ -16,8 +16,8 @@ import (
 // defaultMemProfileRate is what runtime.MemProfileRate begins with (runtime/mprof.go).
 const defaultMemProfileRate = 512 << 10
 
-// Switch is a memory profile that we have turned on, for one of those who want it.
-type Switch struct{ on *written } // nil when it is off
+// MemProfileSwitch is a memory profile that we have turned on, for one of those who want it.
+type MemProfileSwitch struct{ on *written } // nil when it is off
 
 // written is what was written, for all of those who want it at once.
 type written struct {
@@ -43,13 +43,13 @@ type rateWord struct {
 // EnableMemProfile makes the runtime sample its allocations, one in rate bytes, until the Switch is turned off; nil if it
 // does so already and not because of us, in which case the rate stays. It writes one word of the process's memory, and nothing if anything is
 // not as expected. Another process of ours writes the old value back should we die before.
-func (r *Runtime) EnableMemProfile(rate int) (*Switch, error) {
+func (r *Runtime) EnableMemProfile(rate int) (*MemProfileSwitch, error) {
 	switches.Lock()
 	defer switches.Unlock()
 	for _, w := range switches.on {
 		if w.target.PID == r.process.PID && w.target.StartTime == r.process.StartTime {
 			w.users++
-			return &Switch{on: w}, nil
+			return &MemProfileSwitch{on: w}, nil
 		}
 	}
 	old, err := r.memProfileRate()
@@ -70,10 +70,10 @@ func (r *Runtime) EnableMemProfile(rate int) (*Switch, error) {
 	}
 	w := &written{rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}, 1}
 	switches.on = append(switches.on, w)
-	s := &Switch{w}
+	s := &MemProfileSwitch{w}
 	err = switches.guard.watch(w.target)
 	if err == nil { // as late as can be: the process may execute another program at any time
-		err = r.Check()
+		err = r.VerifyProcess()
 	}
 	if err == nil {
 		err = w.target.replace(w.target.Old, w.target.New)
@@ -118,7 +118,7 @@ func (r *Runtime) checkRateVariable() error {
 
 // Off writes the old value back when nobody wants the profile any more, unless the program has set another one meanwhile.
 // It may be called again.
-func (s *Switch) Off() error {
+func (s *MemProfileSwitch) Off() error {
 	if s == nil {
 		return nil
 	}
@@ -128,7 +128,7 @@ func (s *Switch) Off() error {
 }
 
 // off is Off for those who hold the lock.
-func (s *Switch) off() error {
+func (s *MemProfileSwitch) off() error {
 	w := s.on
 	if s.on = nil; w == nil {
 		return nil
@@ -148,7 +148,7 @@ func (s *Switch) off() error {
 // replace writes a value if the word has the expected one; if it has another it stays, and that is no error. A process
 // that has ended needs nothing.
 func (w rateWord) replace(expected, value uint64) error {
-	if ended(w.PID, w.StartTime) {
+	if hasEnded(w.PID, w.StartTime) {
 		return nil
 	}
 	now := make([]byte, 8)
