@@ -15,29 +15,21 @@ import (
 // The committed BPF objects and their Go types are what the C sources compile to.
 func TestGeneratedFilesAreCurrent(t *testing.T) {
 	need.Program(t, "clang-19", "clang-19")
-	// bpf2go writes beside the sources, so it works on a copy, below the module for `go tool`.
-	dir, err := os.MkdirTemp(".", "generate-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	sources, _ := filepath.Glob("bpf/*")
-	for _, path := range sources {
-		switch filepath.Ext(path) {
-		case ".c", ".h":
-		default:
-			if filepath.Base(path) != "bpf.go" {
-				continue
+	// bpf2go writes beside the sources and is a tool of this module, so both are copied.
+	dir := t.TempDir()
+	copyTo := func(paths ...string) {
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), data, 0o644); err != nil {
+				t.Fatal(err)
 			}
 		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
 	}
+	sources, _ := filepath.Glob("bpf/*.[ch]")
+	copyTo(append(sources, "bpf/bpf.go", "../../../go.mod", "../../../go.sum")...)
 	cmd := exec.Command("go", "generate", ".")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
