@@ -1,10 +1,12 @@
-// Package doctor says beforehand what a cluster allows: each check asks, creates nothing, and gives a verdict with the
-// remedy. Its entry point is Examine. It must not know how a profile is made.
+// Package doctor checks whether a cluster allows profiling. Each check creates nothing, and has a
+// verdict and, for a problem, a remedy. Its entry point is Examine. It must not depend on how a
+// profile is taken.
 package doctor
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,15 +22,15 @@ type Verdict string
 // Verdicts from the best to the worst.
 const (
 	OK      Verdict = "ok"
-	Unknown Verdict = "unknown" // it could not be checked
-	Warning Verdict = "warning" // one way of profiling is closed, or something may go wrong
+	Unknown Verdict = "unknown" // could not be checked
+	Warning Verdict = "warning" // one way of profiling does not work, or something may go wrong
 	Failed  Verdict = "failed"  // no profile can be taken
 )
 
-// rank orders verdicts.
+// rank orders the verdicts: the highest is the worst.
 var rank = map[Verdict]int{OK: 0, Unknown: 1, Warning: 2, Failed: 3}
 
-// Check is one line of the result.
+// Check is the result of one check.
 type Check struct {
 	Name    string  `json:"check"`
 	Verdict Verdict `json:"verdict"`
@@ -36,7 +38,7 @@ type Check struct {
 	Remedy  string  `json:"remedy,omitempty"`
 }
 
-// Worst is the worst verdict of all.
+// Worst returns the worst verdict of the checks, or OK if there are none.
 func Worst(checks []Check) Verdict {
 	worst := OK
 	for _, c := range checks {
@@ -47,46 +49,58 @@ func Worst(checks []Check) Verdict {
 	return worst
 }
 
-// Options say what is to be examined.
-type Options struct {
-	Query  target.Query // without a Name only what needs no target is examined
-	Launch launch.Options
-	Host   string // URL of the API server, for its line
+// failIfAllWarn turns the verdict of alternatives into Failed if each of them is Warning: then none
+// of them works.
+func failIfAllWarn(checks []Check) []Check {
+	if slices.ContainsFunc(checks, func(c Check) bool { return c.Verdict != Warning }) {
+		return checks
+	}
+	for i := range checks {
+		checks[i].Verdict = Failed
+	}
+	return checks
 }
 
-// examination is what the checks share.
+// Options configure an examination.
+type Options struct {
+	Query  target.Query // without a Name, checks that need a target are left out
+	Launch launch.Options
+	Host   string // URL of the API server, for messages
+}
+
+// examination is shared by the checks.
 type examination struct {
 	client  kubernetes.Interface
 	options Options
-	target  *target.Target // nil if none was named
+	target  *target.Target // nil if the query names none
 }
 
 // timeout bounds each check.
 const timeout = 15 * time.Second
 
-// Examine runs all checks at once and gives their results in a fixed order. Those that make no sense without a target
-// are left out when none is named; when the API server does not answer, or the target cannot be found, all others are.
+// Examine runs all checks concurrently and returns their results in a fixed order. If the API server
+// does not answer, or the target cannot be found, the checks that follow are left out.
 func Examine(ctx context.Context, clients target.Clients, o Options) []Check {
 	e := &examination{client: clients.Core, options: o}
-	first := []Check{e.server()}
-	if first[0].Verdict == Failed {
-		return first
+	checks := []Check{e.server()}
+	if checks[0].Verdict == Failed {
+		return checks
 	}
 	if o.Query.Name != "" {
 		t, err := target.Resolve(ctx, clients, o.Query)
 		if err != nil {
-			return append(first, Check{"target", Failed, err.Error(), "name a container that runs"})
+			return append(checks, Check{"target", Failed, err.Error(), "name a running container"})
 		}
 		e.target = t
-		first = append(first, Check{"target", OK, fmt.Sprintf("container %q of pod %s/%s on node %s", t.Container, t.Namespace(), t.Pod.Name, t.Node()), ""})
+		checks = append(checks, Check{"target", OK, fmt.Sprintf("container %q of pod %s/%s on node %s", t.Container, t.Namespace(), t.Pod.Name, t.Node()), ""})
 	}
-	all := []func(context.Context) []Check{e.permissions, e.transfers, e.endpoint, e.admission, e.podSecurity, e.node, e.image}
+	concurrent := []func(context.Context) []Check{e.permissions, e.transfers, e.endpoint, e.admission, e.podSecurity, e.node, e.image}
 	if e.target != nil {
-		all = append(all, e.pod, e.memory)
+		concurrent = append(concurrent, e.pod, e.memory)
 	}
-	results := make([][]Check, len(all))
+	results := make([][]Check, len(concurrent))
 	var wg sync.WaitGroup
-	for i, check := range all {
+	for i, check := range concurrent {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
@@ -94,13 +108,10 @@ func Examine(ctx context.Context, clients target.Clients, o Options) []Check {
 		})
 	}
 	wg.Wait()
-	for _, r := range results {
-		first = append(first, r...)
-	}
-	return first
+	return append(checks, slices.Concat(results...)...)
 }
 
-// server asks the API server for its version.
+// server checks that the API server answers.
 func (e *examination) server() Check {
 	v, err := e.client.Discovery().ServerVersion()
 	if err != nil {

@@ -10,31 +10,33 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
-// memory compares the pod's limit, which an ephemeral container lives on, with what the pod uses.
+// memory checks whether the pod's memory limit, against which an ephemeral container counts, leaves
+// enough for the profiler.
 func (e *examination) memory(ctx context.Context) []Check {
-	const name, remedy = "memory", "use --job, whose memory is its own"
+	const name = "memory"
 	var limit int64
 	for _, c := range e.target.Pod.Spec.Containers {
 		m := c.Resources.Limits.Memory().Value()
 		if m == 0 {
-			return []Check{{name, OK, fmt.Sprintf("the pod has no limit, for container %q has none", c.Name), ""}}
+			return []Check{{name, OK, fmt.Sprintf("the pod has no limit, because container %q has none", c.Name), ""}}
 		}
 		limit += m
 	}
-	used, err := e.usage(ctx)
+	used, err := e.memoryUsage(ctx)
 	if err != nil {
-		return []Check{{name, Unknown, fmt.Sprintf("the pod's limit is %d MiB, of which the profiler may need %d; what it uses cannot be told: %v",
-			limit>>20, requirements.Memory>>20, err), ""}}
+		return []Check{{name, Unknown, fmt.Sprintf("the profiler may need %d MiB of the pod's limit of %d MiB; how much the pod uses is unknown: %v",
+			requirements.Memory>>20, limit>>20, err), ""}}
 	}
-	detail := fmt.Sprintf("%d of %d MiB are used, the profiler may need %d", used>>20, limit>>20, requirements.Memory>>20)
+	check := Check{name, OK, fmt.Sprintf("the pod uses %d of %d MiB, and the profiler may need %d", used>>20, limit>>20, requirements.Memory>>20), ""}
 	if limit-used < requirements.Memory {
-		return []Check{{name, Warning, detail, remedy}}
+		check.Verdict, check.Remedy = Warning, "use --job, which has memory of its own"
 	}
-	return []Check{{name, OK, detail, ""}}
+	return []Check{check}
 }
 
-// usage asks the metrics API, where there is one (metrics.k8s.io/v1beta1), for the pod's memory in bytes.
-func (e *examination) usage(ctx context.Context) (int64, error) {
+// memoryUsage returns the memory that the pod uses, in bytes, from the metrics API
+// (metrics.k8s.io/v1beta1), which not every cluster has.
+func (e *examination) memoryUsage(ctx context.Context) (int64, error) {
 	data, err := e.client.CoreV1().RESTClient().Get().AbsPath("/apis/metrics.k8s.io/v1beta1/namespaces", e.target.Namespace(), "pods", e.target.Pod.Name).DoRaw(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("metrics API: %w", err)

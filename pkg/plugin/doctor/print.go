@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 )
 
-// Print writes a table, remedies below the lines they belong to.
+// Print writes the checks as a table, each remedy in a line below its check.
 func Print(w io.Writer, checks []Check) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "VERDICT\tCHECK\tDETAIL")
@@ -20,7 +20,8 @@ func Print(w io.Writer, checks []Check) error {
 	return table.Flush()
 }
 
-// PrintJSON writes {"verdict": the worst one, "checks": [{"check", "verdict", "detail", "remedy"}]}.
+// PrintJSON writes the checks as JSON: {"verdict": WORST, "checks": [{"check", "verdict", "detail",
+// "remedy"}]}.
 func PrintJSON(w io.Writer, checks []Check) error {
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")

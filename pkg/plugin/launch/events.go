@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// warnings lists what went wrong with an object. Whoever may not read events gets none.
+// warnings returns the warning events of an object, or none if the user may not list events.
 func warnings(ctx context.Context, client kubernetes.Interface, namespace string, uid types.UID) []corev1.Event {
 	events, err := client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.Set{"involvedObject.uid": string(uid), "type": corev1.EventTypeWarning}.String(),
@@ -22,23 +22,23 @@ func warnings(ctx context.Context, client kubernetes.Interface, namespace string
 	return events.Items
 }
 
-// containerWarning says why a container of a pod does not start, "" if there is no warning of it.
-// The kubelet tells it twice, first in words, if it has any, and last as "Error: ErrImagePull"
-// (kubelet, pkg/kubelet/kuberuntime).
-func containerWarning(events []corev1.Event, container string) string {
-	var words, code string
+// startFailure returns the reason why a container does not start, or "" if the events have none. The
+// kubelet may first emit an event with an explanation. The last event is the error's name alone, as
+// in "Error: ErrImagePull" (kubelet, pkg/kubelet/kuberuntime).
+func startFailure(events []corev1.Event, container string) string {
+	var explanation, name string
 	for _, e := range events {
 		if !strings.HasSuffix(e.InvolvedObject.FieldPath, "{"+container+"}") {
 			continue
 		}
 		if after, ok := strings.CutPrefix(e.Message, "Error: "); ok {
-			code = oneLine(after)
+			name = oneLine(after)
 		} else {
-			words = oneLine(e.Message)
+			explanation = oneLine(e.Message)
 		}
 	}
-	if code == "" || words == "" {
-		return code
+	if name == "" || explanation == "" {
+		return name
 	}
-	return code + ": " + words
+	return name + ": " + explanation
 }

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -11,21 +12,22 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/access"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 )
 
 // job launches the profiler as a Job whose pod shares the PID namespace of the target's node.
 type job struct {
-	client  kubernetes.Interface
-	target  *target.Target
-	options Options
-	job     *batchv1.Job
-	kept    *batchv1.Job // runs a kept profiler
-
+	client    kubernetes.Interface
+	target    *target.Target
+	options   Options
+	job       *batchv1.Job
+	kept      *batchv1.Job // runs a kept profiler that can be reused; nil if there is none
 	transfers []stream.Transfer
 }
 
@@ -33,21 +35,21 @@ func newJob(client kubernetes.Interface, t *target.Target, o Options) *job {
 	if o.JobNamespace == "" {
 		o.JobNamespace = t.Namespace()
 	}
-	return &job{client: client, target: t, options: o, job: jobFor(newName(), t, o, time.Now())}
+	return &job{client: client, target: t, options: o, job: jobSpec(newName(), t, o, time.Now())}
 }
 
 func (j *job) namespace() string { return j.job.Namespace }
 
-// DryRun asks for the Job and for its pod: PodSecurity admits any Job and refuses only its pod.
+// DryRun sends the Job and its pod, because PodSecurity admits every Job and refuses only its pod.
 func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
-	list := permission{"list", "", "pods", "", j.namespace()}
-	create := permission{"create", "batch", "jobs", "", j.namespace()}
-	var missing []permission
+	list := access.Permission{Verb: "list", Resource: "pods", Namespace: j.namespace()}
+	create := access.Permission{Verb: "create", Group: "batch", Resource: "jobs", Namespace: j.namespace()}
+	var missing []access.Permission
 	var podErr error
 	var mayList bool
 	var wg sync.WaitGroup
-	wg.Go(func() { j.transfers, missing = j.options.transfers(ctx, j.client, j.namespace()) })
-	wg.Go(func() { mayList = allowed(ctx, j.client, list) })
+	wg.Go(func() { j.transfers, missing = permittedTransfers(ctx, j.client, j.options, j.namespace()) })
+	wg.Go(func() { mayList = mayTry(ctx, j.client, list) })
 	wg.Go(func() { podErr = j.dryRunPod(ctx) })
 	wg.Go(func() {
 		if !j.options.Fresh {
@@ -57,19 +59,19 @@ func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 	_, err := j.client.BatchV1().Jobs(j.namespace()).Create(ctx, j.job, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	wg.Wait()
 
-	if err := refusal(ctx, j.client, Job, create, err); err != nil {
+	if err := dryRunError(ctx, j.client, Job, create, err); err != nil {
 		return nil, err
 	}
 	if !mayList {
 		missing = append(missing, list)
 	}
 	if len(missing) > 0 {
-		return nil, lacks(Job, missing...)
+		return nil, missingPermissions(Job, missing...)
 	}
 	if podErr != nil {
 		return nil, podErr
 	}
-	if unasked(j.transfers) {
+	if onlyLogs(j.transfers) {
 		j.kept = nil
 		j.job.Spec.Template.Spec.Containers[0].Args = arguments(j.target, j.options, time.Now(), j.transfers)
 	}
@@ -81,21 +83,22 @@ func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 
 func (j *job) Transfers() []stream.Transfer { return j.transfers }
 
-// dryRunPod asks for the Job's pod, if the user may create pods; else only the Job will tell.
+// dryRunPod sends the Job's pod. If the user may not create pods, it returns nil: whether the pod is
+// admitted shows only when the Job controller creates it.
 func (j *job) dryRunPod(ctx context.Context) error {
 	pod := &corev1.Pod{ObjectMeta: *j.job.Spec.Template.ObjectMeta.DeepCopy(), Spec: j.job.Spec.Template.Spec}
 	pod.Name = j.job.Name
 	_, err := j.client.CoreV1().Pods(j.namespace()).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	create := permission{"create", "", "pods", "", j.namespace()}
-	if apierrors.IsForbidden(err) && !allowed(ctx, j.client, create) {
+	create := access.Permission{Verb: "create", Resource: "pods", Namespace: j.namespace()}
+	if apierrors.IsForbidden(err) && !mayTry(ctx, j.client, create) {
 		return nil
 	}
-	return refusal(ctx, j.client, Job, create, err)
+	return dryRunError(ctx, j.client, Job, create, err)
 }
 
-// cleanJob is the Job without the fields that the server fills in.
+// cleanJob returns the Job as an object without the fields that the server sets.
 func cleanJob(j *batchv1.Job) (map[string]any, error) {
-	object, err := toMap(j)
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(j)
 	if err != nil {
 		return nil, err
 	}
@@ -105,67 +108,69 @@ func cleanJob(j *batchv1.Job) (map[string]any, error) {
 	return object, nil
 }
 
-// findKept looks for a kept profiler of the target. Whoever may not list Jobs starts a new one.
+// findKept returns the Job of a kept profiler of the target, or nil if there is none or the user may
+// not list Jobs.
 func (j *job) findKept(ctx context.Context) *batchv1.Job {
 	jobs, err := j.client.BatchV1().Jobs(j.namespace()).List(ctx, metav1.ListOptions{LabelSelector: labelApp + "=" + app})
 	if err != nil {
 		return nil
 	}
 	for i := range jobs.Items {
-		container := jobs.Items[i].Spec.Template.Spec.Containers[0]
-		if jobs.Items[i].Status.Active > 0 && jobs.Items[i].DeletionTimestamp == nil &&
-			container.Image == j.options.Image && reusable(container.Args, j.target, j.options, time.Now()) && j.options.suffices(container.SecurityContext) {
-			return &jobs.Items[i]
+		job := &jobs.Items[i]
+		c := job.Spec.Template.Spec.Containers[0]
+		if job.Status.Active > 0 && job.DeletionTimestamp == nil && c.Image == j.options.Image &&
+			reusable(c.Args, j.target, j.options, time.Now()) && sufficient(c.SecurityContext, j.options) {
+			return job
 		}
 	}
 	return nil
 }
 
-func (j *job) Launch(ctx context.Context) (*Session, error) {
-	waiting, cancel := withTimeout(ctx, j.options)
+func (j *job) Launch(ctx context.Context) (*Profiler, error) {
+	bounded, cancel := withTimeout(ctx, j.options)
 	defer cancel()
 	if j.kept != nil {
-		return j.session(waiting, j.kept)
+		return j.waitForProfiler(bounded, j.kept)
 	}
-	created, err := j.client.BatchV1().Jobs(j.namespace()).Create(waiting, j.job, metav1.CreateOptions{})
+	created, err := j.client.BatchV1().Jobs(j.namespace()).Create(bounded, j.job, metav1.CreateOptions{})
 	if err != nil {
-		if !isStatus(err) {
-			j.cleanUp(ctx, j.job.Name) // it exists if only the answer was lost
+		if !errors.As(err, new(apierrors.APIStatus)) {
+			j.cleanUp(ctx, j.job.Name) // the Job may exist: perhaps only the response was lost
 		}
 		return nil, fmt.Errorf("creating job %q: %w", j.job.Name, err)
 	}
-	session, err := j.session(waiting, created)
+	profiler, err := j.waitForProfiler(bounded, created)
 	if err != nil {
 		j.cleanUp(ctx, created.Name)
 		return nil, fmt.Errorf("job %q in namespace %q: %w", created.Name, created.Namespace, err)
 	}
-	return session, nil
+	return profiler, nil
 }
 
-// session waits for the profiler of a Job.
-func (j *job) session(ctx context.Context, of *batchv1.Job) (*Session, error) {
-	pod, err := j.waitForPod(ctx, of)
+// waitForProfiler waits until the profiler of a Job runs.
+func (j *job) waitForProfiler(ctx context.Context, created *batchv1.Job) (*Profiler, error) {
+	pod, err := j.waitForPod(ctx, created)
 	if err != nil {
 		return nil, err
 	}
-	ref := stream.Ref{Namespace: of.Namespace, Pod: pod, Container: containerName}
-	if err := waitForContainer(ctx, j.client, ref, j.options, j.target.Node(), unasked(j.transfers)); err != nil {
+	ref := stream.Ref{Namespace: created.Namespace, Pod: pod, Container: containerName}
+	if err := waitForContainer(ctx, j.client, ref, j.options, j.target.Node(), onlyLogs(j.transfers)); err != nil {
 		return nil, err
 	}
-	return &Session{
-		Ref: ref, Mode: Job, Reused: of == j.kept, client: j.client, target: j.target,
-		close: func(ctx context.Context) error { return j.remove(ctx, of.Name) },
+	return &Profiler{
+		Ref: ref, Mode: Job, Reused: created == j.kept, client: j.client, target: j.target,
+		close: func(ctx context.Context) error { return j.remove(ctx, created.Name) },
 	}, nil
 }
 
-// cleanUp removes the Job also when ctx has ended, as after Ctrl-C.
+// cleanUp deletes the Job, even if ctx has ended, as it has after Ctrl-C.
 func (j *job) cleanUp(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_ = j.remove(ctx, name) // the Job's deadline and time to live are the second line
+	_ = j.remove(ctx, name) // on failure, the Job's deadline and time to live remove it
 }
 
-// remove deletes the Job and its pod: by default batch/v1 leaves the pod behind.
+// remove deletes the Job and its pod. By default, deleting a batch/v1 Job leaves its pod behind.
 func (j *job) remove(ctx context.Context, name string) error {
 	err := j.client.BatchV1().Jobs(j.namespace()).Delete(ctx, name,
 		metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)})

@@ -2,28 +2,26 @@ package launch
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// waitForPod waits until the Job controller has made the Job's pod and gives its name. A pod that
-// cannot be made is told by the controller's FailedCreate event and by nothing in the Job itself.
-func (j *job) waitForPod(ctx context.Context, of *batchv1.Job) (string, error) {
+// waitForPod waits until the Job controller has created the pod of a Job and returns the pod's name.
+// If the pod cannot be created, only an event of the controller says so, not the Job's status.
+func (j *job) waitForPod(ctx context.Context, created *batchv1.Job) (string, error) {
 	begin := time.Now()
 	var name string
-	err := poll(ctx, nil, func(ctx context.Context) (bool, string, error) {
-		pods, err := j.client.CoreV1().Pods(of.Namespace).List(ctx, metav1.ListOptions{
-			LabelSelector: labelInstance + "=" + of.Name,
+	err := poll(ctx, func(ctx context.Context) (bool, string, error) {
+		pods, err := j.client.CoreV1().Pods(created.Namespace).List(ctx, metav1.ListOptions{
+			LabelSelector: labelInstance + "=" + created.Name,
 		})
 		if err != nil {
 			return false, "", err
 		}
 		for i := range pods.Items {
-			if metav1.IsControlledBy(&pods.Items[i], of) {
+			if metav1.IsControlledBy(&pods.Items[i], created) {
 				name = pods.Items[i].Name
 				return true, "", nil
 			}
@@ -31,22 +29,17 @@ func (j *job) waitForPod(ctx context.Context, of *batchv1.Job) (string, error) {
 		if time.Since(begin) < time.Second {
 			return false, "its pod was not created", nil
 		}
-		return false, "its pod was not created; is the Job controller running?", j.failedCreate(ctx, of)
+		return false, "its pod was not created; is the Job controller running?", j.podRefusal(ctx, created)
 	})
 	return name, err
 }
 
-// failedCreate gives the reason why the Job controller could not make the pod, if it told one.
-func (j *job) failedCreate(ctx context.Context, of *batchv1.Job) error {
-	for _, e := range warnings(ctx, j.client, of.Namespace, of.UID) {
+// podRefusal returns a *Refusal if the Job controller could not create the pod of a Job, else nil.
+func (j *job) podRefusal(ctx context.Context, created *batchv1.Job) error {
+	for _, e := range warnings(ctx, j.client, created.Namespace, created.UID) {
 		if e.Reason == "FailedCreate" {
-			return &Refusal{Mode: Job, Reason: quote(e.Message), Advice: adviceJob}
+			return newRefusal(Job, shorten(e.Message))
 		}
 	}
 	return nil
-}
-
-func isStatus(err error) bool {
-	var status apierrors.APIStatus
-	return errors.As(err, &status)
 }

@@ -19,13 +19,13 @@ const (
 	labelInstance    = "app.kubernetes.io/instance"
 	containerName    = "profiler"
 	annotationTarget = "kubectl-pprof/target"
-	// finishedFor is how many seconds a finished Job stays if nobody deletes it.
-	finishedFor = 15
+	// ttlSeconds is how long a finished Job stays if the plugin does not delete it.
+	ttlSeconds = 15
 )
 
-// jobFor is the Job that profiles a target from outside its pod: on its node, in the node's PID
-// namespace, and otherwise with as little of the cluster as will do.
-func jobFor(name string, t *target.Target, o Options, now time.Time) *batchv1.Job {
+// jobSpec returns the Job that profiles a target from outside its pod: on the target's node, in the
+// node's PID namespace, without a service account token and without the sidecars of service meshes.
+func jobSpec(name string, t *target.Target, o Options, now time.Time) *batchv1.Job {
 	labels := map[string]string{
 		labelApp:                       app,
 		"app.kubernetes.io/name":       app,
@@ -33,7 +33,7 @@ func jobFor(name string, t *target.Target, o Options, now time.Time) *batchv1.Jo
 		"app.kubernetes.io/component":  "profiler",
 		"app.kubernetes.io/managed-by": app,
 	}
-	// Service meshes must not add a container that keeps the pod from ending.
+	// A sidecar of a service mesh would keep the pod running after the profiler has exited.
 	noMesh := map[string]string{
 		"sidecar.istio.io/inject":             "false",
 		"linkerd.io/inject":                   "disabled",
@@ -41,7 +41,7 @@ func jobFor(name string, t *target.Target, o Options, now time.Time) *batchv1.Jo
 		"consul.hashicorp.com/connect-inject": "false",
 	}
 	podLabels := maps.Clone(labels)
-	podLabels["sidecar.istio.io/inject"] = "false" // Istio prefers the label
+	podLabels["sidecar.istio.io/inject"] = "false" // Istio deprecates the annotation in favour of the label
 	pod := corev1.PodSpec{
 		NodeName:                      t.Node(),
 		HostPID:                       true,
@@ -81,8 +81,8 @@ func jobFor(name string, t *target.Target, o Options, now time.Time) *batchv1.Jo
 		},
 		Spec: batchv1.JobSpec{
 			BackoffLimit:            ptr.To(int32(0)),
-			ActiveDeadlineSeconds:   ptr.To(int64(o.deadline(now).Sub(now).Seconds())),
-			TTLSecondsAfterFinished: ptr.To(int32(finishedFor)),
+			ActiveDeadlineSeconds:   ptr.To(int64(deadline(o, now).Sub(now).Seconds())),
+			TTLSecondsAfterFinished: ptr.To(int32(ttlSeconds)),
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: podLabels, Annotations: noMesh},
 				Spec:       pod,

@@ -1,6 +1,6 @@
-// Package launch brings the profiler to the target's node: as an ephemeral container of the
-// target's pod or as a Job. Its entry point is Choose, which asks the cluster, without creating
-// anything, which Launcher it admits. It must not know what the profiler does once it runs.
+// Package launch starts the profiler on the target's node, as an ephemeral container of the target's
+// pod or as a Job. Its entry point is Choose, which returns the Launcher that the cluster admits and
+// creates nothing. It must not depend on what the profiler does once it runs.
 package launch
 
 import (
@@ -9,132 +9,40 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 )
 
-// Mode is a way to launch.
-type Mode string
-
-const (
-	Auto      Mode = ""
-	Ephemeral Mode = "ephemeral container"
-	Job       Mode = "Job"
-)
-
-// Options of both launchers.
-type Options struct {
-	Image      string
-	PullPolicy corev1.PullPolicy // empty: what the API server makes of the image's tag
-	Duration   time.Duration     // of the profile
-	Keep       time.Duration     // how long the profiler waits for another profile; 0: not at all
-	Timeout    time.Duration     // longest wait for the profiler to run, pulling its image included
-
-	// Capabilities asks for a container that is not privileged but has what the profiles take.
-	Capabilities bool
-	// MemoryOnly tells that the profiles take no BPF: the target's memory is read.
-	MemoryOnly bool
-
-	// Fresh asks for a profiler of its own where there is a kept one.
-	Fresh bool
-
-	// Transfer is the only way back that may be used; empty: the best one that is permitted.
-	Transfer stream.Transfer
-	// Requests are what the profiler is told to do at its start where it cannot be asked, as its arguments --to-log.
-	Requests []string
-
-	// Ready tries whether the profiler in a container answers already; nil if there is no way to
-	// tell. Launch does not call it any more when it has returned.
-	Ready func(ctx context.Context, ref stream.Ref) bool
-
-	JobNamespace    string // empty: the target's
-	ImagePullSecret string // for the Job's pod; an ephemeral container has the secrets of its pod
-	ServiceAccount  string // of the Job's pod; empty: the namespace's default
-}
-
-// Launcher is one way to launch.
+// Launcher is one way to start the profiler.
 type Launcher interface {
-	// DryRun asks the API server whether it would admit what Launch creates, and returns that, or
-	// nil if Launch would use a kept profiler. A *Refusal says no.
+	// DryRun asks the API server whether it admits what Launch creates, and returns that object, or
+	// nil if Launch will use a kept profiler. If the cluster refuses, the error is a *Refusal.
 	DryRun(ctx context.Context) (map[string]any, error)
-	// Transfers are the ways back that the user may use, the best first. DryRun finds them.
+	// Transfers returns the transfers that the user may use, the best first. It is valid after DryRun.
 	Transfers() []stream.Transfer
-	// Launch starts the profiler and waits until its container runs, at most Options.Timeout.
-	// What it created is gone again when it fails, but for an ephemeral container's entry in the
-	// pod, which Kubernetes never removes.
-	Launch(ctx context.Context) (*Session, error)
-}
-
-// Session is a running profiler. Close it unless it is to be kept.
-type Session struct {
-	stream.Ref
-	Mode   Mode
-	Reused bool // it was kept by an earlier run
-	client kubernetes.Interface
-	target *target.Target
-	close  func(ctx context.Context) error
-}
-
-// Close deletes the Job. An ephemeral container cannot be deleted: its profiler ends by itself.
-func (s *Session) Close(ctx context.Context) error {
-	if s.close == nil {
-		return nil
-	}
-	return s.close(ctx)
+	// Launch starts the profiler and waits until its container runs, for Options.Timeout at most. If
+	// it fails it deletes what it has created, except for an ephemeral container, which Kubernetes
+	// never removes from a pod.
+	Launch(ctx context.Context) (*Profiler, error)
 }
 
 // Plan is the launcher that the cluster admits.
 type Plan struct {
 	Launcher
-	Object map[string]any // what Launch would create; nil if a kept profiler is at hand
-	// Fallback tells what it is, and why it is not what is preferred; empty if it is.
+	Object map[string]any // what Launch creates; nil if it will use a kept profiler
+	// Fallback describes the launcher and why it was chosen, if it is not the preferred one.
 	Fallback string
 }
 
-// attempt is a launcher to try.
-type attempt struct {
-	Launcher
-	what string // for Plan.Fallback
-}
-
-// attempts lists those that the mode allows, the best first. What is refused as a privileged container may be admitted
-// with the capabilities that suffice to read memory.
-func attempts(client kubernetes.Interface, t *target.Target, mode Mode, o Options) (all []attempt) {
-	modes, variants := []Mode{mode}, []Options{o}
-	if mode == Auto {
-		modes = []Mode{Ephemeral, Job}
-	}
-	if o.MemoryOnly && !o.Capabilities {
-		o.Capabilities = true
-		variants = append(variants, o)
-	}
-	for _, m := range modes {
-		for i, v := range variants {
-			few := ""
-			if i > 0 {
-				few = " with few capabilities"
-			}
-			if m == Job {
-				all = append(all, attempt{newJob(client, t, v), "a Job" + few})
-			} else {
-				all = append(all, attempt{newEphemeral(client, t, v), "an ephemeral container" + few})
-			}
-		}
-	}
-	return all
-}
-
-// Choose tries the launchers that the mode allows by a dry run. With Auto the Job is the fallback
-// for a refused ephemeral container. The error tells every refusal.
+// Choose tries the launchers that the mode allows by dry runs, the preferred one first, and returns
+// the first that the cluster admits. If all are refused the error is a *Refusal or a *RefusedError.
 func Choose(ctx context.Context, client kubernetes.Interface, t *target.Target, mode Mode, o Options) (*Plan, error) {
 	var refusals []*Refusal
-	for _, a := range attempts(client, t, mode, o) {
-		object, err := a.DryRun(ctx)
+	for _, c := range candidates(client, t, mode, o) {
+		object, err := c.DryRun(ctx)
 		var refusal *Refusal
 		if errors.As(err, &refusal) {
 			if !slices.ContainsFunc(refusals, func(r *Refusal) bool { return *r == *refusal }) {
@@ -142,38 +50,70 @@ func Choose(ctx context.Context, client kubernetes.Interface, t *target.Target, 
 			}
 			continue
 		}
-		plan := &Plan{Launcher: a.Launcher, Object: object}
+		plan := &Plan{Launcher: c.Launcher, Object: object}
 		if len(refusals) > 0 {
-			plan.Fallback = fmt.Sprintf("%s, for the %s is refused: %s", a.what, refusals[0].Mode, refusals[0].Reason)
+			plan.Fallback = fmt.Sprintf("%s because the %s is refused: %s", c.description, refusals[0].Mode, refusals[0].Reason)
 		}
 		return plan, err
 	}
 	if mode != Auto && len(refusals) == 1 {
 		return nil, refusals[0]
 	}
-	return nil, &NoWay{Target: t, Refusals: refusals}
+	return nil, &RefusedError{Target: t, Refusals: refusals}
 }
 
-// NoWay is the error of Choose when every launcher was refused.
-type NoWay struct {
+// candidate is a launcher to try.
+type candidate struct {
+	Launcher
+	description string // for Plan.Fallback
+}
+
+// candidates returns the launchers that the mode allows, the preferred one first. A cluster that
+// refuses a privileged container may admit one that has only the capability to read memory.
+func candidates(client kubernetes.Interface, t *target.Target, mode Mode, o Options) (all []candidate) {
+	modes := []Mode{mode}
+	if mode == Auto {
+		modes = []Mode{Ephemeral, Job}
+	}
+	for _, m := range modes {
+		all = append(all, newCandidate(client, t, m, o, ""))
+		if o.MemoryOnly && !o.Capabilities {
+			limited := o
+			limited.Capabilities = true
+			all = append(all, newCandidate(client, t, m, limited, " with few capabilities"))
+		}
+	}
+	return all
+}
+
+func newCandidate(client kubernetes.Interface, t *target.Target, mode Mode, o Options, suffix string) candidate {
+	if mode == Job {
+		return candidate{newJob(client, t, o), "a Job" + suffix}
+	}
+	return candidate{newEphemeral(client, t, o), "an ephemeral container" + suffix}
+}
+
+// RefusedError is the error of Choose if several launchers were refused.
+type RefusedError struct {
 	Target   *target.Target
-	Refusals []*Refusal
+	Refusals []*Refusal // in the order in which they were tried
 }
 
-func (e *NoWay) Error() string {
+func (e *RefusedError) Error() string {
+	first, last := e.Refusals[0], e.Refusals[len(e.Refusals)-1]
 	var b strings.Builder
 	fmt.Fprintf(&b, "the cluster allows no way to profile %s", e.Target)
 	for _, r := range e.Refusals {
 		fmt.Fprintf(&b, "\n  %s: %s", r.Mode, r.Reason)
 	}
-	if advice := e.Refusals[len(e.Refusals)-1].Advice; advice != "" {
-		fmt.Fprintf(&b, "\n  %s", advice)
+	if last.Advice != "" {
+		fmt.Fprintf(&b, "\n  %s", last.Advice)
 	}
-	if e.Refusals[0].Mode != e.Refusals[len(e.Refusals)-1].Mode { // nothing else is left
-		b.WriteString("\n  if the program serves net/http/pprof, --from-endpoint takes the profile from there and needs pods/portforward only")
+	if first.Mode != last.Mode { // every mode was refused
+		b.WriteString("\n  if the program serves net/http/pprof, use --from-endpoint, which needs only pods/portforward")
 	}
 	return b.String()
 }
 
-// Unwrap gives the first refusal, that of the way that is preferred.
-func (e *NoWay) Unwrap() error { return e.Refusals[0] }
+// Unwrap returns the refusal of the preferred launcher.
+func (e *RefusedError) Unwrap() error { return e.Refusals[0] }

@@ -8,16 +8,16 @@ import (
 	"regexp"
 	"strings"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/access"
 )
 
-// Refusal says that a cluster, asked beforehand, does not allow a way of launching.
+// Refusal is the error if the cluster does not admit a mode of launching.
 type Refusal struct {
 	Mode   Mode
-	Reason string // on one line
+	Reason string // one line
 	Advice string // what to do about it
 }
 
@@ -30,45 +30,32 @@ func (r *Refusal) Error() string {
 }
 
 const (
-	adviceEphemeral = "without --ephemeral a Job is tried instead"
-	adviceJob       = "a namespace that admits privileged pods can be given with --job-namespace"
-	adviceRights    = "`kubectl pprof rbac` prints the permissions needed"
+	adviceEphemeral   = "without --ephemeral, a Job is tried instead"
+	adviceJob         = "use --job-namespace to run the Job in a namespace that admits privileged pods"
+	advicePermissions = "`kubectl pprof rbac` prints the permissions needed"
 )
 
-func (m Mode) advice() string {
-	if m == Ephemeral {
-		return adviceEphemeral
+// newRefusal returns a refusal for a reason that the user cannot remove with more permissions.
+func newRefusal(mode Mode, reason string) *Refusal {
+	advice := adviceJob
+	if mode == Ephemeral {
+		advice = adviceEphemeral
 	}
-	return adviceJob
+	return &Refusal{Mode: mode, Reason: reason, Advice: advice}
 }
 
-// permission is what RBAC calls a rule: a verb on a resource, perhaps a subresource.
-type permission struct {
-	verb, group, resource, subresource, namespace string
-}
-
-func (p permission) String() string {
-	what := p.resource
-	if p.subresource != "" {
-		what += "/" + p.subresource
+// missingPermissions returns a refusal that names permissions the user does not have.
+func missingPermissions(mode Mode, missing ...access.Permission) *Refusal {
+	var texts []string
+	for _, p := range missing {
+		texts = append(texts, p.String())
 	}
-	return fmt.Sprintf("%s %s in namespace %q", p.verb, what, p.namespace)
+	return &Refusal{Mode: mode, Reason: "you may not " + strings.Join(texts, ", nor "), Advice: advicePermissions}
 }
 
-// allowed asks whether the user has a permission. Whoever may not even ask is taken to have it:
-// the request itself will tell.
-func allowed(ctx context.Context, client kubernetes.Interface, p permission) bool {
-	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Verb: p.verb, Group: p.group, Resource: p.resource, Subresource: p.subresource, Namespace: p.namespace,
-		}},
-	}, metav1.CreateOptions{})
-	return err != nil || review.Status.Allowed
-}
-
-// refusal makes a *Refusal of the error of a dry run that needed the permission p: nil stays nil,
-// and an error that is not the cluster's judgement on the request stays what it is.
-func refusal(ctx context.Context, client kubernetes.Interface, mode Mode, p permission, err error) error {
+// dryRunError turns the error of a dry run, which takes the given permission, into a *Refusal if the
+// cluster refused the request. It returns nil if the request is admitted, and other errors as they are.
+func dryRunError(ctx context.Context, client kubernetes.Interface, mode Mode, needed access.Permission, err error) error {
 	var status apierrors.APIStatus
 	if err == nil || !errors.As(err, &status) {
 		return err
@@ -76,34 +63,27 @@ func refusal(ctx context.Context, client kubernetes.Interface, mode Mode, p perm
 	message := status.Status().Message
 	switch code := status.Status().Code; {
 	case strings.Contains(message, "does not support dry run"):
-		// A webhook with side effects: it must be asked for real (API server, admission/plugin/webhook).
+		// A webhook with side effects is not called in a dry run: only the real request shows its answer
+		// (apiserver, pkg/admission/plugin/webhook).
 		return nil
 	case code == http.StatusForbidden:
-		if !allowed(ctx, client, p) {
-			return lacks(mode, p)
+		if !mayTry(ctx, client, needed) {
+			return missingPermissions(mode, needed)
 		}
 	case code == http.StatusInternalServerError && strings.Contains(message, "webhook"):
-		// A webhook that does not answer and whose failurePolicy is Fail.
+		// A webhook that cannot be called and whose failurePolicy is Fail.
 	case code == http.StatusBadRequest, code == http.StatusUnprocessableEntity, code == http.StatusMethodNotAllowed:
 	default:
 		return err
 	}
-	return &Refusal{Mode: mode, Reason: quote(message), Advice: mode.advice()}
+	return newRefusal(mode, shorten(message))
 }
 
-func lacks(mode Mode, missing ...permission) *Refusal {
-	var texts []string
-	for _, p := range missing {
-		texts = append(texts, p.String())
-	}
-	return &Refusal{Mode: mode, Reason: "you may not " + strings.Join(texts, ", nor "), Advice: adviceRights}
-}
-
-// podSecurityDetail is what follows each check that PodSecurity names, and is long.
+// podSecurityDetail matches the long explanation that follows each check in PodSecurity's messages.
 var podSecurityDetail = regexp.MustCompile(` \([^()]*\)`)
 
-// quote shortens a refusal to one line that still names the policy and all it objects to.
-func quote(message string) string {
+// shorten returns a policy's message as one line that still names the policy and each violation.
+func shorten(message string) string {
 	before, checks, found := strings.Cut(oneLine(message), `violates PodSecurity "`)
 	if !found {
 		return before
@@ -111,11 +91,14 @@ func quote(message string) string {
 	return before + `violates PodSecurity "` + podSecurityDetail.ReplaceAllString(checks, "")
 }
 
-// oneLine joins the lines of a policy's message; 800 bytes are more than anybody reads.
+// maxLine bounds a message of the cluster, in bytes.
+const maxLine = 800
+
+// oneLine joins the lines of a message and cuts it after maxLine bytes.
 func oneLine(message string) string {
 	message = strings.Join(strings.Fields(message), " ")
-	if len(message) > 800 {
-		message = strings.ToValidUTF8(message[:800], "") + "…"
+	if len(message) > maxLine {
+		message = strings.ToValidUTF8(message[:maxLine], "") + "…"
 	}
 	return message
 }

@@ -1,13 +1,13 @@
 package launch
 
 import (
-	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -30,8 +30,8 @@ func golden(t *testing.T, name string, got []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs (go test -update writes it anew); got:\n%s", file, got)
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s differs; go test -update rewrites it (-want +got):\n%s", file, d)
 	}
 }
 
@@ -51,7 +51,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 const containerID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// web is a target in a pod that runs as a user of its own.
+// web returns a target in a pod that sets a user.
 func web() *target.Target {
 	return &target.Target{
 		Pod: &corev1.Pod{
@@ -98,35 +98,8 @@ func TestJob(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			object, err := cleanJob(jobFor("kubectl-pprof-abcde", web(), options, noon))
+			object, err := cleanJob(jobSpec("kubectl-pprof-abcde", web(), options, noon))
 			golden(t, "job-"+name+".yaml", toYAML(t, object, err))
-		})
-	}
-}
-
-func TestReusable(t *testing.T) {
-	kept := Options{Duration: 30 * time.Second, Timeout: time.Minute, Keep: 10 * time.Minute}
-	short := kept
-	short.Keep = 0
-	other := web()
-	other.ContainerID = "f" + containerID[1:]
-	for name, c := range map[string]struct {
-		args  []string
-		after time.Duration
-		want  bool
-	}{
-		"kept":                       {arguments(web(), kept, noon, nil), 5 * time.Minute, true},
-		"not kept":                   {arguments(web(), short, noon, nil), 0, false},
-		"of an earlier container":    {arguments(other, kept, noon, nil), 0, false},
-		"too short a time is left":   {arguments(web(), kept, noon, nil), 12 * time.Minute, false},
-		"after its deadline":         {arguments(web(), kept, noon, nil), time.Hour, false},
-		"not ours":                   {[]string{"sleep", "1h"}, 0, false},
-		"a deadline that is no time": {[]string{"--keep=1m", "--container-id=" + containerID, "--deadline=soon"}, 0, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := reusable(c.args, web(), short, noon.Add(c.after)); got != c.want {
-				t.Errorf("reusable(%q) after %v = %v, want %v", c.args, c.after, got, c.want)
-			}
 		})
 	}
 }

@@ -36,7 +36,7 @@ const connectInterval = 300 * time.Millisecond
 // connect waits until the profiler answers. It returns false if no stream carries any data, or if a kept profiler has
 // ended. It returns true as well if there is nothing to wait for, or the profiler's state cannot be read: the next step
 // will report why.
-func (c *connection) connect(ctx context.Context, running *launch.Session) bool {
+func (c *connection) connect(ctx context.Context, running *launch.Profiler) bool {
 	c.ref = running.Ref
 	if c.client != nil || c.onlyLog() {
 		return true

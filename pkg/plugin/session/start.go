@@ -17,7 +17,7 @@ var ErrOnlyLogs = errors.New("over logs a profiler can take only the profiles re
 
 // profiler is a running profiler and the connection to it.
 type profiler struct {
-	running    *launch.Session
+	running    *launch.Profiler
 	connection *connection
 	options    launch.Options // with which it was launched
 }

@@ -28,7 +28,7 @@ func TestKeeps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Session{plan: Plan{EndReused: c.endReused}}
-			p := &profiler{running: &launch.Session{Reused: c.reused}, options: launch.Options{Keep: c.keep}}
+			p := &profiler{running: &launch.Profiler{Reused: c.reused}, options: launch.Options{Keep: c.keep}}
 			if got := s.keeps(p, c.err); got != c.want {
 				t.Errorf("got %v", got)
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestWhy(t *testing.T) {
-	const mine, runtime = "kubectl-pprof-abcde", "containerd://"
+	const profiler, runtime = "kubectl-pprof-abcde", "containerd://"
 	ended := func(id string, code int32, reason, message string) corev1.ContainerState {
 		return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
 			ContainerID: id, ExitCode: code, Reason: reason, Message: message,
@@ -23,27 +23,27 @@ func TestWhy(t *testing.T) {
 		change func(*corev1.Pod)
 		want   string
 	}{
-		"nothing known": {func(*corev1.Pod) {}, ""},
-		"killed": {func(p *corev1.Pod) {
+		"running": {func(*corev1.Pod) {}, ""},
+		"target killed": {func(p *corev1.Pod) {
 			p.Status.ContainerStatuses[0].State = ended(runtime+containerID, 137, "OOMKilled", "")
 		}, `container "app" has ended with exit code 137 (OOMKilled)`},
-		"killed and restarted": {func(p *corev1.Pod) {
+		"target killed and restarted": {func(p *corev1.Pod) {
 			p.Status.ContainerStatuses[0].ContainerID = runtime + "new"
 			p.Status.ContainerStatuses[0].LastTerminationState = ended(runtime+containerID, 2, "Error", "")
 		}, `container "app" has ended with exit code 2 (Error)`},
-		"restarted more than once": {func(p *corev1.Pod) {
+		"target restarted more than once": {func(p *corev1.Pod) {
 			p.Status.ContainerStatuses[0].ContainerID = runtime + "new"
 			p.Status.ContainerStatuses[0].LastTerminationState = ended(runtime+"second", 2, "Error", "")
 		}, `container "app" was restarted`},
-		"the profiler failed": {func(p *corev1.Pod) {
+		"profiler failed": {func(p *corev1.Pod) {
 			p.Status.EphemeralContainerStatuses[0].State = ended(runtime+"x", 1, "Error", "kernel has no BTF\n")
 		}, `the profiler ended with exit code 1 (Error): kernel has no BTF`},
-		"first the profiler, then the target": {func(p *corev1.Pod) {
+		"profiler killed before the target": {func(p *corev1.Pod) {
 			p.Status.EphemeralContainerStatuses[0].State = ended(runtime+"x", 137, "OOMKilled", "ready")
 			p.Status.ContainerStatuses[0].State = ended(runtime+containerID, 137, "OOMKilled", "")
 		}, `container "app" has ended with exit code 137 (OOMKilled)`},
-		"replaced": {func(p *corev1.Pod) { p.UID = "another" }, `pod "web-0" was deleted`},
-		"going": {func(p *corev1.Pod) {
+		"pod replaced": {func(p *corev1.Pod) { p.UID = "another" }, `pod "web-0" was deleted`},
+		"pod being deleted": {func(p *corev1.Pod) {
 			p.DeletionTimestamp, p.Finalizers = &metav1.Time{}, []string{"kept/there"}
 		}, `pod "web-0" is being deleted`},
 	} {
@@ -51,14 +51,14 @@ func TestWhy(t *testing.T) {
 			pod := web().Pod.DeepCopy()
 			pod.Status = corev1.PodStatus{
 				ContainerStatuses:          []corev1.ContainerStatus{{Name: "app", ContainerID: runtime + containerID, State: running}},
-				EphemeralContainerStatuses: []corev1.ContainerStatus{{Name: mine, State: running}},
+				EphemeralContainerStatuses: []corev1.ContainerStatus{{Name: profiler, State: running}},
 			}
 			c.change(pod)
-			s := &Session{
-				Ref:  stream.Ref{Namespace: "shop", Pod: "web-0", Container: mine},
+			s := &Profiler{
+				Ref:  stream.Ref{Namespace: "shop", Pod: "web-0", Container: profiler},
 				Mode: Ephemeral, client: fake.NewClientset(pod), target: web(),
 			}
-			synctest.Test(t, func(t *testing.T) { // waits for the kubelet's report in no time
+			synctest.Test(t, func(t *testing.T) { // skips the wait for the kubelet's report
 				if got := s.Why(t.Context()); got != c.want {
 					t.Errorf("got %q, want %q", got, c.want)
 				}
