@@ -3,113 +3,78 @@
 package golang
 
 import (
-	"debug/elf"
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// GoroutineReader finds the goroutines of the process. The error wraps ErrUnsupported if what it finds does not look
-// like that.
-func (r *Runtime) GoroutineReader() (*GoroutineReader, error) {
-	gs := &GoroutineReader{
-		runtime: r, layout: &r.layout.g, seed: maphash.MakeSeed(),
-		unwind: unwinder{table: r.table, bias: r.bias, arm: r.exe.Machine == elf.EM_AARCH64},
+// allgs is the slice runtime.allgs: pointers to all runtime.g that were ever allocated.
+type allgs struct{ address, len uint64 }
+
+// readAllgs reads the slice's length and address in the order of atomicAllG (runtime/proc.go): the length
+// first, because the array read after it has room for that many.
+func (gs *GoroutineReader) readAllgs() (allgs, error) {
+	var length, address [8]byte
+	err := gs.runtime.memory.Read(proc.MemoryPart{Address: gs.allglen, Bytes: length[:]}, proc.MemoryPart{Address: gs.allgptr, Bytes: address[:]})
+	if err != nil {
+		return allgs{}, fmt.Errorf("list of goroutines: %w", err)
 	}
-	var err error
-	if gs.length, err = r.variable("runtime.allglen"); err != nil {
-		return nil, err
+	a := allgs{len: binary.LittleEndian.Uint64(length[:]), address: binary.LittleEndian.Uint64(address[:])}
+	if !isPointer(a.address) || a.len == 0 || a.len > maxGoroutines {
+		return allgs{}, fmt.Errorf("list of goroutines: %w: its length is %d, its address %#x", ErrTorn, a.len, a.address)
 	}
-	if gs.place, err = r.variable("runtime.allgptr"); err != nil {
-		return nil, err
-	}
-	if err := gs.check(); err != nil {
-		return nil, err
-	}
-	if at, err := r.variable("runtime.waitReasonStrings"); err == nil {
-		gs.reasons = r.readWaitReasons(at)
-	}
-	return gs, nil
+	return a, nil
 }
 
-// check looks whether the list of goroutines begins with that of runtime.main, and has goroutines only.
-func (gs *GoroutineReader) check() error {
-	l, err := gs.readAllgs()
+// readPointers appends up to goroutinesPerBatch pointers to out, beginning with number first. The list only
+// grows. When its array is full the runtime copies it to a larger one, and the old array may be reused;
+// the pointers are then read again from the new one.
+func (gs *GoroutineReader) readPointers(a allgs, first uint64, out []uint64) ([]uint64, error) {
+	raw := make([]byte, 8*min(a.len-first, goroutinesPerBatch))
+	for range maxTries {
+		err := gs.runtime.read(a.address+8*first, raw)
+		now, allgsErr := gs.readAllgs()
+		if allgsErr != nil {
+			return nil, allgsErr
+		}
+		if now.address != a.address {
+			a.address = now.address
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list of goroutines: %w", err)
+		}
+		for i := 0; i < len(raw); i += 8 {
+			out = append(out, binary.LittleEndian.Uint64(raw[i:]))
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("list of goroutines: %w: it moved during each of %d reads", ErrTorn, maxTries)
+}
+
+// checkFirst checks that the list begins with the goroutine of runtime.main and that its first eight entries
+// point to goroutines.
+func (gs *GoroutineReader) checkFirst() error {
+	a, err := gs.readAllgs()
 	if err != nil {
 		return err
 	}
-	addresses, err := gs.readPointers(l, 0, nil)
+	addresses, err := gs.readPointers(a, 0, nil)
 	if err != nil {
 		return err
 	}
 	for i, address := range addresses[:min(len(addresses), 8)] {
 		g := make(rawG, gs.layout.size())
 		if !isPointer(address) || gs.runtime.read(address, g) != nil {
-			return fmt.Errorf("%w: entry %d of its list of goroutines leads to no memory", ErrUnsupported, i)
+			return fmt.Errorf("%w: entry %d of its list of goroutines does not point to memory", ErrUnsupported, i)
 		}
 		if err := g.check(gs.layout, gs.runtime.minor, address); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnsupported, err)
 		}
-		if first := gs.unwind.functionName(g.word(gs.layout.startpc)); i == 0 && (g.word(gs.layout.goid) != 1 || first != "runtime.main") {
-			return fmt.Errorf("%w: its first goroutine has the ID %d and began with %q", ErrUnsupported, g.word(gs.layout.goid), first)
+		if start := gs.unwind.functionName(g.word(gs.layout.startpc)); i == 0 && (g.word(gs.layout.goid) != 1 || start != "runtime.main") {
+			return fmt.Errorf("%w: its first goroutine has the ID %d and the start function %q", ErrUnsupported, g.word(gs.layout.goid), start)
 		}
 	}
 	return nil
-}
-
-// The first of runtime.waitReasonStrings (runtime/runtime2.go) are equal in all versions: no reason, and these.
-const firstReason, secondReason = "GC assist marking", "IO wait"
-
-// Bounds on the reasons; Go 1.26 has 47, the longest of 33 bytes.
-const (
-	maxReasons     = 96
-	maxReasonBytes = 64
-)
-
-// reasons reads runtime.waitReasonStrings for as long as they look like it. Their numbers change with every version of
-// Go. Nil if they are not there: then goroutines wait without a reason.
-func (r *Runtime) readWaitReasons(at uint64) []string {
-	all := []string{""}
-	for len(all) < maxReasons {
-		var head [16]byte
-		if r.read(at+uint64(16*len(all)), head[:]) != nil {
-			break
-		}
-		n := binary.LittleEndian.Uint64(head[8:])
-		if n == 0 || n > maxReasonBytes {
-			break
-		}
-		text := make([]byte, n)
-		if r.read(binary.LittleEndian.Uint64(head[:]), text) != nil || !printable(text) {
-			break
-		}
-		all = append(all, string(text))
-	}
-	if len(all) < 3 || all[1] != firstReason || all[2] != secondReason {
-		return nil
-	}
-	return all
-}
-
-func printable(text []byte) bool {
-	for _, c := range text {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// scattered reads several parts, and tells which could be read.
-func (r *Runtime) tryRead(parts []proc.MemoryPart) ([]bool, error) {
-	if pid, ok := r.memory.(processMemory); ok {
-		return proc.TryReadMemoryParts(int(pid), parts)
-	}
-	read := make([]bool, len(parts))
-	for i, p := range parts {
-		read[i] = r.memory.Read(p) == nil
-	}
-	return read, nil
 }

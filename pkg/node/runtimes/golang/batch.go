@@ -10,19 +10,20 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// batch reads some goroutines together: system calls are what takes the time.
+// batch reads several goroutines with few system calls, which dominate the cost.
 type batch struct {
-	gs      *GoroutineReader
-	known   func(address, fingerprint uint64) bool
-	visit   func(*Goroutine)
-	raw     []byte // of the goroutines
-	data    []byte // of stacks, and of the goroutines again
-	parts   []proc.MemoryPart
-	pending []reading
-	bytes   int // of the stacks of pending
-	out     Goroutine
+	gs           *GoroutineReader
+	unchanged    func(address, fingerprint uint64) bool
+	visit        func(*Goroutine)
+	raw          []byte // of all runtime.g
+	data         []byte // of the stacks, and of the second read of runtime.g
+	parts        []proc.MemoryPart
+	pending      []reading
+	pendingBytes int // of the stacks of pending
+	out          Goroutine
 }
 
+// read reads the goroutines at the addresses and visits them.
 func (b *batch) read(addresses []uint64) error {
 	gs, size := b.gs, b.gs.layout.size()
 	gs.labels.forget()
@@ -42,11 +43,11 @@ func (b *batch) read(addresses []uint64) error {
 			continue
 		}
 		r := reading{address: a}
-		if read[i] && g.check(gs.layout, gs.runtime.minor, a) == nil { // else it is perhaps just being made
-			if g.dead(gs.layout) {
+		if read[i] && g.check(gs.layout, gs.runtime.minor, a) == nil { // else it may be just being created
+			if g.isDead(gs.layout) {
 				continue
 			}
-			if b.known != nil && !gs.runsOnCPU(g) && b.known(a, maphash.Bytes(gs.seed, g)) {
+			if b.unchanged != nil && !g.runsOnCPU(gs.layout) && b.unchanged(a, maphash.Bytes(gs.seed, g)) {
 				gs.Seen++
 				continue
 			}
@@ -56,7 +57,7 @@ func (b *batch) read(addresses []uint64) error {
 			}
 		}
 		b.pending = append(b.pending, r)
-		if b.bytes += r.bytes; b.bytes > stackBytesAtATime {
+		if b.pendingBytes += r.stackBytes; b.pendingBytes > stackBytesPerBatch {
 			if err := b.flush(); err != nil {
 				return err
 			}
@@ -65,34 +66,27 @@ func (b *batch) read(addresses []uint64) error {
 	return b.flush()
 }
 
-func resize(b []byte, n int) []byte {
-	if cap(b) < n {
-		return make([]byte, n)
-	}
-	return b[:n]
-}
-
-// flush reads the stacks of those that are pending, and looks whether they have changed meanwhile.
+// flush reads the stacks of the pending goroutines, and each runtime.g again to detect changes in between.
 func (b *batch) flush() error {
-	pending, size, stopped := b.pending, b.gs.layout.size(), b.gs.Stopped != nil
-	b.pending, b.bytes = b.pending[:0], 0
-	total := size * len(pending)
+	pending, l, stopped := b.pending, b.gs.layout, b.gs.Stopped != nil
+	b.pending, b.pendingBytes = b.pending[:0], 0
+	total := l.size() * len(pending)
 	for _, r := range pending {
-		total += r.bytes
+		total += r.stackBytes
 	}
 	b.data = resize(b.data, total)
 	rest := b.data
 	b.parts = b.parts[:0]
-	slices.SortFunc(pending, func(a, b reading) int { return cmp.Compare(a.at, b.at) }) // neighbours are read as one
-	part := func(address uint64, n int) {
+	slices.SortFunc(pending, func(a, b reading) int { return cmp.Compare(a.stack, b.stack) }) // neighbours are read as one
+	add := func(address uint64, n int) {
 		b.parts, rest = append(b.parts, proc.MemoryPart{Address: address, Bytes: rest[:n]}), rest[n:]
 	}
-	for _, r := range pending { // the kernel reads them in this order
-		part(r.at, r.bytes)
+	for _, r := range pending { // the kernel reads the parts in this order: stacks first
+		add(r.stack, r.stackBytes)
 	}
 	if !stopped {
 		for _, r := range pending {
-			part(r.address, size)
+			add(r.address, l.size())
 		}
 	}
 	read, err := b.gs.runtime.tryRead(b.parts)
@@ -101,7 +95,7 @@ func (b *batch) flush() error {
 	}
 	for i := range pending {
 		r, again := &pending[i], len(pending)+i
-		done := r.g != nil && read[i] && (stopped || read[again] && b.gs.unchanged(r.g, b.parts[again].Bytes))
+		done := r.g != nil && read[i] && (stopped || read[again] && r.g.hasNotRun(l, b.parts[again].Bytes))
 		if done {
 			done, err = b.deliver(r, b.parts[i].Bytes)
 		}
@@ -115,7 +109,7 @@ func (b *batch) flush() error {
 	return nil
 }
 
-// retry reads one goroutine alone, which takes less time.
+// retry reads one goroutine alone. That takes less time, so a change in between is less likely.
 func (b *batch) retry(address uint64) error {
 	gs, l := b.gs, b.gs.layout
 	var last rawG
@@ -129,7 +123,7 @@ func (b *batch) retry(address uint64) error {
 		if first.check(l, gs.runtime.minor, address) != nil {
 			continue
 		}
-		if first.dead(l) {
+		if first.isDead(l) {
 			return nil
 		}
 		last = first
@@ -137,12 +131,12 @@ func (b *batch) retry(address uint64) error {
 		if err := gs.locateStack(&r); err != nil {
 			return err
 		}
-		stack, now := make([]byte, r.bytes), make(rawG, l.size())
-		read, err := gs.runtime.tryRead([]proc.MemoryPart{{Address: r.at, Bytes: stack}, {Address: address, Bytes: now}})
+		stack, second := make([]byte, r.stackBytes), make(rawG, l.size())
+		read, err := gs.runtime.tryRead([]proc.MemoryPart{{Address: r.stack, Bytes: stack}, {Address: address, Bytes: second}})
 		if err != nil {
 			return err
 		}
-		if !read[0] || !read[1] || !gs.unchanged(first, now) {
+		if !read[0] || !read[1] || !first.hasNotRun(l, second) {
 			continue
 		}
 		if done, err := b.deliver(&r, stack); done || err != nil {
@@ -163,17 +157,17 @@ func (b *batch) retry(address uint64) error {
 	return nil
 }
 
-// deliver gives a goroutine that was read whole to the visitor; it gives false if it has no stack that can be read,
-// though it does not run. While a stack is moved the old one is whole until g.stack tells of the new one, which then is
-// (copystack, runtime/stack.go).
+// deliver visits a goroutine that was read consistently. It returns false if the goroutine is not running and its
+// stack pointer is outside its stack, which happens while the runtime moves the stack. The old stack stays
+// intact until g.stack describes the new one, which is complete by then (copystack, runtime/stack.go).
 func (b *batch) deliver(r *reading, stack []byte) (bool, error) {
 	gs, g := b.gs, &b.out
-	if r.g.status(gs.layout) != Running && r.bytes == 0 { // its stack pointer is of another moment than its stack
+	if r.g.status(gs.layout) != Running && r.stackBytes == 0 {
 		return false, nil
 	}
 	b.fill(r)
-	if r.bytes > 0 {
-		g.Stack, g.End = gs.unwind.walk(g.Stack, r.registers, stack, r.at, r.at+uint64(r.bytes) < g.StackEnd)
+	if r.stackBytes > 0 {
+		g.Stack, g.End = gs.unwind.walk(g.Stack, r.registers, stack, r.stack, r.stack+uint64(r.stackBytes) < g.StackEnd)
 	}
 	if gs.unwind.isSystem(r.g.word(gs.layout.startpc), g.Stack) {
 		gs.Seen++
@@ -192,7 +186,7 @@ func (b *batch) deliver(r *reading, stack []byte) (bool, error) {
 	return true, nil
 }
 
-// fill takes over what stands in a runtime.g itself.
+// fill sets the fields of out that come from the runtime.g alone.
 func (b *batch) fill(r *reading) {
 	gs, l, g := b.gs, b.gs.layout, &b.out
 	*g = Goroutine{
@@ -203,13 +197,21 @@ func (b *batch) fill(r *reading) {
 	if l.parentGoid != 0 {
 		g.Parent = r.g.word(l.parentGoid)
 	}
-	if g.Created != 0 && g.ID != 1 { // the first is made by the program's entry
-		g.Creator, g.CreatedAt = gs.unwind.functionName(g.Created), gs.unwind.lineOfCall(g.Created)
+	if g.Created != 0 && g.ID != 1 { // the program's entry code creates the first goroutine
+		g.Creator, g.CreatedAt = gs.unwind.functionName(g.Created), gs.unwind.callLine(g.Created)
 	}
 	if waiting := g.Status == Waiting || g.Status == Leaked; waiting || g.Status == Syscall {
 		g.Since = int64(r.g.word(l.waitsince))
-		if reason := int(r.g[l.waitreason]); waiting && reason < len(gs.reasons) {
-			g.Reason = gs.reasons[reason]
+		if reason := int(r.g[l.waitreason]); waiting && reason < len(gs.waitReasons) {
+			g.Reason = gs.waitReasons[reason]
 		}
 	}
+}
+
+// resize returns a slice of n bytes, which is b's if that is large enough.
+func resize(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
 }

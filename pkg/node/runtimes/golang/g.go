@@ -7,10 +7,11 @@ import (
 	"fmt"
 )
 
-// Status is what a goroutine does: _Gidle and so on of runtime/runtime2.go, without the bit of a stack that is being scanned.
+// Status is the status of a goroutine: _Gidle and its successors in runtime/runtime2.go, without the bit
+// _Gscan, which is set while the garbage collector scans the stack.
 type Status uint32
 
-// The statuses. The fifth and the seventh are not used; the last two are of Go 1.26.
+// The statuses. 5 and 7 are unused; Leaked and DeadExtra exist since Go 1.26.
 const (
 	Idle      Status = 0
 	Runnable  Status = 1
@@ -26,7 +27,7 @@ const (
 	statusScan = 0x1000
 )
 
-// String is as in the runtime's own tracebacks (gStatusStrings, runtime/traceback.go).
+// String returns the name that the runtime uses in tracebacks (gStatusStrings, runtime/traceback.go).
 func (s Status) String() string {
 	switch s {
 	case Idle:
@@ -49,8 +50,8 @@ func (s Status) String() string {
 	return fmt.Sprintf("status %d", uint32(s))
 }
 
-// known tells whether a version of Go has the status.
-func (s Status) known(minor int) bool {
+// isKnown reports whether Go 1.minor has the status.
+func (s Status) isKnown(minor int) bool {
 	switch s {
 	case Idle, Runnable, Running, Syscall, Waiting, Dead, CopyStack, Preempted:
 		return true
@@ -58,16 +59,20 @@ func (s Status) known(minor int) bool {
 	return minor >= 26 && (s == Leaked || s == DeadExtra)
 }
 
-// Where the fields of runtime.g are that never moved: those of stack, and of the gobuf sched.
+// Offsets that are the same in all versions of Go: of the bounds of g.stack in runtime.g, and of fields of
+// runtime.gobuf.
 const (
 	gStackLow, gStackEnd = 0, 8
 	gobufPC, gobufG      = 8, 16
 )
 
-// size is how much of a runtime.g is read: up to the last field that is used.
+// maxStackSize is twice the runtime's default limit of 1 GB (maxstacksize, runtime/proc.go).
+const maxStackSize = 2 << 30
+
+// size returns how many bytes of a runtime.g are read: up to and including its last field in gLayout.
 func (l *gLayout) size() int { return int(l.labels) + 8 }
 
-// rawG is the beginning of a runtime.g as it was read.
+// rawG holds the first bytes of a runtime.g.
 type rawG []byte
 
 func (g rawG) word(offset uint64) uint64 { return binary.LittleEndian.Uint64(g[offset:]) }
@@ -76,61 +81,39 @@ func (g rawG) status(l *gLayout) Status {
 	return Status(binary.LittleEndian.Uint32(g[l.atomicstatus:]) &^ statusScan)
 }
 
-func (g rawG) dead(l *gLayout) bool {
+func (g rawG) isDead(l *gLayout) bool {
 	s := g.status(l)
 	return s == Idle || s == Dead || s == DeadExtra
 }
 
-// check tells whether this can be a goroutine at all. The runtime writes its address into it when it makes it
-// (newproc1, runtime/proc.go).
+// check returns an error if this cannot be the runtime.g at an address. g.sched.g points to the g itself:
+// the runtime sets it when it creates the goroutine (newproc1, runtime/proc.go).
 func (g rawG) check(l *gLayout, minor int, address uint64) error {
 	switch status := g.status(l); {
-	case !status.known(minor):
-		return fmt.Errorf("goroutine at %#x: its status is %d", address, uint32(status))
-	case status == Idle || status == Dead || status == DeadExtra:
-		return nil // not all is set, or no longer
+	case !status.isKnown(minor):
+		return fmt.Errorf("goroutine at %#x: unknown status %d", address, uint32(status))
+	case g.isDead(l):
+		return nil // the fields are not all set yet, or no longer valid
 	case g.word(l.sched+gobufG) != address:
-		return fmt.Errorf("goroutine at %#x: it names itself %#x", address, g.word(l.sched+gobufG))
+		return fmt.Errorf("goroutine at %#x: its sched.g points to %#x", address, g.word(l.sched+gobufG))
 	case g.word(gStackLow) >= g.word(gStackEnd) || g.word(gStackEnd)-g.word(gStackLow) > maxStackSize:
-		return fmt.Errorf("goroutine at %#x: its stack is from %#x to %#x", address, g.word(gStackLow), g.word(gStackEnd))
+		return fmt.Errorf("goroutine at %#x: impossible stack bounds %#x to %#x", address, g.word(gStackLow), g.word(gStackEnd))
 	}
 	return nil
 }
 
-// maxStackSize is twice the runtime's own default bound, 1 GB (maxstacksize, runtime/proc.go).
-const maxStackSize = 2 << 30
-
-// Goroutine is one goroutine at the time it was read.
-type Goroutine struct {
-	Address   uint64 // of its runtime.g
-	ID        uint64
-	Parent    uint64 // ID of the one that made it; 0 if that is not known: up to Go 1.20, and for the first
-	Status    Status
-	Reason    string // what it waits for, in the runtime's words; "" if it does not wait
-	Since     int64  // when it began to wait, as the garbage collector saw it, in ns of CLOCK_MONOTONIC; 0 if not known
-	Creator   string // function that made it; "" for the first
-	Created   uint64 // address of that go statement
-	CreatedAt string // its file:line; "" if that is not known
-	Labels    []Label
-	StackLow  uint64 // addresses of its stack
-	StackEnd  uint64
-	Thread    int // that runs it, in the target's own PID namespace; 0 if none does
-	// Stack has the addresses of its instructions, leaf first, of callers one within the call. It is empty if End
-	// is NoStack or Torn.
-	Stack []uint64
-	End   End
-	// Fingerprint is what Each tells of it as long as it has not run.
-	Fingerprint uint64
+// runsOnCPU reports whether the goroutine is running and not in a system call: its registers are not in memory.
+func (g rawG) runsOnCPU(l *gLayout) bool {
+	return g.status(l) == Running && g.word(l.syscallsp) == 0
 }
 
-// End is how a stack ends at its root.
-type End uint8
-
-// The ends.
-const (
-	Complete  End = iota
-	Truncated     // it is deeper than what is read
-	Broken        // a return address leads to no code of Go
-	NoStack       // the goroutine runs: its registers are nowhere in memory
-	Torn          // it changed with every try to read it
-)
+// hasNotRun reports whether two reads of a runtime.g show the same state. They are compared as a whole:
+// whenever a goroutine runs, some field changes (g.trackingSeq counts, casgstatus in runtime/proc.go).
+// A goroutine that runs on a CPU changes all the time; it only has to be the same one on the same m and stack.
+func (g rawG) hasNotRun(l *gLayout, later rawG) bool {
+	if !g.runsOnCPU(l) {
+		return string(g) == string(later)
+	}
+	return later.runsOnCPU(l) && g.word(l.goid) == later.word(l.goid) && g.word(l.m) == later.word(l.m) &&
+		g.word(gStackLow) == later.word(gStackLow) && g.word(gStackEnd) == later.word(gStackEnd)
+}

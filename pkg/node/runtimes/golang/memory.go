@@ -10,13 +10,13 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Memory is that of a process, which may run meanwhile and change anything.
+// Memory is the memory of a process, which may run and change anything while it is read.
 type Memory interface {
-	// Read fills all the parts, as far as it can at the same moment.
+	// Read fills all parts, as close to the same moment as it can.
 	Read(parts ...proc.MemoryPart) error
 }
 
-// processMemory is the memory of a running process.
+// processMemory is the memory of the running process with this PID.
 type processMemory int
 
 func (pid processMemory) Read(parts ...proc.MemoryPart) error {
@@ -28,6 +28,19 @@ func (r *Runtime) read(address uint64, b []byte) error {
 	return r.memory.Read(proc.MemoryPart{Address: address, Bytes: b})
 }
 
+// tryRead reads several parts and returns, for each, whether it could be read. The error is not nil if no
+// memory of the process can be read.
+func (r *Runtime) tryRead(parts []proc.MemoryPart) ([]bool, error) {
+	if pid, ok := r.memory.(processMemory); ok {
+		return proc.TryReadMemoryParts(int(pid), parts)
+	}
+	read := make([]bool, len(parts))
+	for i, p := range parts {
+		read[i] = r.memory.Read(p) == nil
+	}
+	return read, nil
+}
+
 // word reads 8 bytes.
 func (r *Runtime) word(address uint64) (uint64, error) {
 	var b [8]byte
@@ -35,14 +48,14 @@ func (r *Runtime) word(address uint64) (uint64, error) {
 	return binary.LittleEndian.Uint64(b[:]), err
 }
 
-// pointer reads a pointer and refuses one that can be none; nil is 0.
+// pointer reads a pointer, which may be nil. It returns an error if the word cannot be a pointer.
 func (r *Runtime) pointer(address uint64) (uint64, error) {
 	p, err := r.word(address)
 	if err == nil && !isPointer(p) && p != 0 {
-		err = fmt.Errorf("%w: %#x at %#x is no pointer", ErrTorn, p, address)
+		err = fmt.Errorf("%w: %#x at %#x is not a pointer", ErrTorn, p, address)
 	}
 	return p, err
 }
 
-// isPointer tells whether a word may be a pointer to something with a pointer in it, in the lower half of the addresses.
+// isPointer reports whether a word may be a user-space pointer, aligned as a structure with pointers is.
 func isPointer(p uint64) bool { return p >= 4096 && p < math.MaxInt64 && p%8 == 0 }

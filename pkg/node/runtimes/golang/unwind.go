@@ -16,17 +16,6 @@ const (
 	maxStackBytes = 256 << 10
 )
 
-// Registers are where a stack begins.
-type Registers struct {
-	PC, SP uint64
-	LR     uint64 // on arm64, if it is known
-	// Exact says that PC is the instruction that was next. Else the function has called another one, and PC is
-	// where that returns to.
-	Exact bool
-	// Syscall says that they are those that a function saved before it made a system call.
-	Syscall bool
-}
-
 // unwinder walks stacks by Go's own table of how far the stack pointer has moved at each address, as the runtime
 // does (runtime/traceback.go, type unwinder): this needs no frame pointers, and stacks grow and move.
 type unwinder struct {
@@ -146,8 +135,8 @@ func (u *unwinder) walk(out []uint64, r Registers, stack []byte, from uint64, mo
 // function names the function at an address; "" if there is none.
 func (u *unwinder) functionName(pc uint64) string { return u.stepAt(pc).Name }
 
-// lineOfCall gives file:line of a call by the address that it returns to; "" if it is not known.
-func (u *unwinder) lineOfCall(to uint64) string {
+// callLine gives file:line of a call by the address that it returns to; "" if it is not known.
+func (u *unwinder) callLine(to uint64) string {
 	if text, ok := u.lines[to]; ok {
 		return text
 	}
