@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// kinds of buckets, runtime.bucketType (runtime/mprof.go).
+// bucketKind is runtime.bucketType (runtime/mprof.go): the profile to which a bucket belongs.
 type bucketKind uint64
 
 const (
@@ -18,20 +18,21 @@ const (
 	mutexBucket
 )
 
-// bucketLists are the variables with the newest bucket of each kind; each leads to the one made before it.
+// bucketLists names the variables that point to the newest bucket of each kind. Each bucket points to the one before it.
 var bucketLists = map[bucketKind]string{
 	memBucket: "runtime.mbuckets", blockBucket: "runtime.bbuckets", mutexBucket: "runtime.xbuckets",
 }
 
-// bucket is runtime.bucket: one stack of a profile. Neither the header nor the stack change once it is in the list, and it
-// is never freed.
+// bucket is runtime.bucket: one stack of a profile. The runtime does not change its header or stack after it has
+// linked it into the list, and never frees it.
 type bucket struct {
 	address uint64
 	pcs     []uint64 // return addresses, leaf first
-	record  uint64   // address of the numbers
+	record  uint64   // address of the counts
 }
 
-// Offsets in runtime.bucket, the same in Go 1.20 to 1.26 with every GOEXPERIMENT. The stack follows, and then the record.
+// Offsets in runtime.bucket, the same in Go 1.20 to 1.26 with every GOEXPERIMENT. The header is followed by the stack
+// and then by the record.
 const (
 	bucketAllnext = 8
 	bucketTyp     = 16
@@ -41,14 +42,15 @@ const (
 	bucketHeader  = 48
 )
 
-// Bounds on what is read: maxProfStackDepth of runtime/mprof.go, and ten times what the largest programs known have.
+// Bounds on the lists. maxDepth is maxProfStackDepth of runtime/mprof.go; the others are ten times the numbers in
+// the largest known programs.
 const (
 	maxDepth   = 1024
 	maxBuckets = 1 << 18
 	maxPCs     = 1 << 23 // of all stacks
 )
 
-// buckets lists a kind of buckets, newest first. What an earlier call has read is not read again.
+// buckets returns all buckets of a kind, newest first. It reads only those that are newer than the last call's.
 func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
 	head, err := r.variable(bucketLists[kind])
 	if err != nil {
@@ -66,7 +68,7 @@ func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
 	}
 	for at != 0 && (len(known) == 0 || at != known[0].address) {
 		if len(all)+len(known) >= maxBuckets || pcs > maxPCs {
-			return nil, fmt.Errorf("%s has more than %d stacks or %d frames, or no end: %w", bucketLists[kind], maxBuckets, maxPCs, ErrTorn)
+			return nil, fmt.Errorf("%s has more than %d stacks or %d frames, or is a cycle: %w", bucketLists[kind], maxBuckets, maxPCs, ErrTorn)
 		}
 		b, next, err := w.readBucket(at, kind)
 		if err != nil {
@@ -77,23 +79,23 @@ func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
 		at = next
 	}
 	if at == 0 && len(known) > 0 {
-		return nil, fmt.Errorf("%s has lost stacks: %w", bucketLists[kind], ErrTorn)
+		return nil, fmt.Errorf("%s no longer contains known stacks: %w", bucketLists[kind], ErrTorn)
 	}
 	r.lists[kind] = append(all, known...)
 	return r.lists[kind], nil
 }
 
-// window reads blocks of memory, for buckets lie close to each other.
+// window reads memory in blocks and keeps the last one, because buckets lie close to each other.
 type window struct {
 	r     *Runtime
 	start uint64
 	data  []byte
 }
 
-// windowSize divides the chunks that the runtime allocates buckets in (persistentChunkSize, 256 KiB).
+// windowSize divides the size of the chunks in which the runtime allocates buckets (persistentChunkSize, 256 KiB).
 const windowSize = 16 << 10
 
-// at gives n bytes, which the next call may overwrite.
+// read returns n bytes at an address. They are valid until the next call.
 func (w *window) read(address uint64, n int) ([]byte, error) {
 	if address < w.start || address-w.start+uint64(n) > uint64(len(w.data)) {
 		start := address &^ (windowSize - 1)
@@ -110,7 +112,7 @@ func (w *window) read(address uint64, n int) ([]byte, error) {
 	return w.data[address-w.start:][:n], nil
 }
 
-// bucket reads one and the address of the next. That it is one is certain: its hash is that of its stack and size.
+// readBucket reads a bucket and the address of the next one. The hash in its header must match its stack and size.
 func (w *window) readBucket(at uint64, kind bucketKind) (b bucket, next uint64, err error) {
 	raw, err := w.read(at, bucketHeader)
 	if err != nil {
@@ -120,7 +122,7 @@ func (w *window) readBucket(at uint64, kind bucketKind) (b bucket, next uint64, 
 	next = word(raw[bucketAllnext:])
 	typ, hash, size, depth := word(raw[bucketTyp:]), word(raw[bucketHash:]), word(raw[bucketSize:]), word(raw[bucketNstk:])
 	if bucketKind(typ) != kind || depth > maxDepth || next != 0 && !isPointer(next) {
-		return b, 0, fmt.Errorf("at %#x is no bucket: %w", at, ErrTorn)
+		return b, 0, fmt.Errorf("invalid bucket at %#x: %w", at, ErrTorn)
 	}
 	if raw, err = w.read(at+bucketHeader, int(depth)*8); err != nil {
 		return b, 0, err
@@ -129,14 +131,14 @@ func (w *window) readBucket(at uint64, kind bucketKind) (b bucket, next uint64, 
 	for i := range b.pcs {
 		b.pcs[i] = word(raw[i*8:])
 	}
-	if bucketHashOf(b.pcs, size) != hash {
-		return b, 0, fmt.Errorf("at %#x is no bucket, for its hash is wrong: %w", at, ErrTorn)
+	if stackHash(b.pcs, size) != hash {
+		return b, 0, fmt.Errorf("invalid bucket at %#x, its hash is wrong: %w", at, ErrTorn)
 	}
 	return b, next, nil
 }
 
-// bucketHashOf is the hash of runtime.stkbucket, the same in Go 1.20 to 1.26.
-func bucketHashOf(pcs []uint64, size uint64) (h uint64) {
+// stackHash computes the hash that runtime.stkbucket stores, the same in Go 1.20 to 1.26.
+func stackHash(pcs []uint64, size uint64) (h uint64) {
 	mix := func(v uint64) {
 		h += v
 		h += h << 10
@@ -151,7 +153,7 @@ func bucketHashOf(pcs []uint64, size uint64) (h uint64) {
 	return h
 }
 
-// records reads the numbers of all buckets, so many words of each.
+// readRecords reads the records of all buckets, each of the given number of words.
 func (r *Runtime) readRecords(buckets []bucket, words int) ([]uint64, error) {
 	raw := make([]byte, len(buckets)*words*8)
 	parts := make([]proc.MemoryPart, len(buckets))

@@ -4,14 +4,14 @@ package golang
 
 import "slices"
 
-// expansion is what the function table says of a return address.
+// expansion is what the function table contains for a return address.
 type expansion struct {
-	call    uint64   // an address in the call, in the process
-	parents []uint64 // for each function inlined there, innermost first, the return address by which stacks have its caller
+	call    uint64   // an address within the call, in the process
+	parents []uint64 // for each function inlined there, innermost first: the return address that stacks contain for its caller
 }
 
-// expand looks up a return address as runtime.(*Frames).Next does (runtime/symtab.go): at the byte before it,
-// unless that would be another function.
+// expand looks up a return address as runtime.(*Frames).Next does (runtime/symtab.go): at the byte before it, unless
+// that byte is in another function.
 func (r *Runtime) expand(pc uint64) expansion {
 	if e, ok := r.expanded[pc]; ok {
 		return e
@@ -32,11 +32,11 @@ func (r *Runtime) expand(pc uint64) expansion {
 	return e
 }
 
-// maxExpanded bounds the return addresses that are remembered; large programs have some 100,000 in their profiles.
+// maxExpanded bounds the cached return addresses. Profiles of large programs have about 100,000.
 const maxExpanded = 1 << 20
 
-// PrefetchCalls looks up the return addresses of many stacks, for MemStack and Stack to be quick: in their order the
-// function table is read once, and not all over the file again and again.
+// PrefetchCalls looks up the return addresses of many stacks in ascending order, which reads the function table in one
+// pass. It makes later calls of MemStack and BlockStack fast.
 func (r *Runtime) PrefetchCalls(stacks [][]uint64) {
 	var all []uint64
 	seen := map[uint64]bool{}
@@ -54,9 +54,9 @@ func (r *Runtime) PrefetchCalls(stacks [][]uint64) {
 	}
 }
 
-// calls turns a stack of return addresses, leaf first, into the addresses of calls, each of which stands for what
-// was inlined there too. Stacks of the runtime also hold addresses for the callers of inlined functions, which
-// are no instructions: those are in the function table of the address before them, and are left out.
+// calls converts the return addresses of a stack, leaf first, to call addresses. Each call address stands for the
+// functions inlined there, too. The runtime's stacks also contain pseudo addresses for the callers of inlined
+// functions; those are left out, because the function table lists the callers at the address before them.
 func (r *Runtime) calls(pcs []uint64) []uint64 {
 	var calls []uint64
 	for i := 0; i < len(pcs); {
@@ -72,7 +72,7 @@ func (r *Runtime) calls(pcs []uint64) []uint64 {
 	return calls
 }
 
-// nameAt names the innermost function at an address of the process; empty if it is not Go's code.
+// nameAt returns the name of the innermost function at an address of the process, "" if it is not Go code.
 func (r *Runtime) nameAt(address uint64) string {
 	if name, ok := r.names[address]; ok {
 		return name

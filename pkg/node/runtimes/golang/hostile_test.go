@@ -95,7 +95,7 @@ func FuzzReferences(f *testing.F) {
 	})
 }
 
-// layoutExperiments is a memory in which something happens before each reading.
+// changingMemory is a memory in which something happens before each reading.
 type changingMemory struct {
 	Memory
 	before func()

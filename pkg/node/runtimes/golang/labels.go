@@ -9,33 +9,33 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Label is one that a goroutine has from runtime/pprof.Do or SetGoroutineLabels.
+// Label is a label that a program set on a goroutine with runtime/pprof.Do or SetGoroutineLabels.
 type Label struct{ Key, Value string }
 
-// Bounds on a goroutine's labels.
+// Bounds on the labels of one goroutine.
 const (
 	maxLabels     = 128
-	maxLabelBytes = 1 << 10 // of a key or a value; longer ones end with an ellipsis
+	maxLabelBytes = 1 << 10 // of a key or a value; longer ones are cut and end with an ellipsis
 )
 
-// labelReader reads sets of labels. Goroutines inherit them, so many have the same; those that were read are kept for
-// as long as they cannot have become others.
-type labelReader struct{ known map[uint64]labelSet }
+// labelReader reads label sets. Goroutines inherit labels, so many share a set; the sets read are cached by address until
+// forget is called, because the program may reuse the memory.
+type labelReader struct{ cache map[uint64]labelSet }
 
 type labelSet struct {
 	all   []Label
-	whole bool
+	whole bool // all labels could be read completely
 }
 
-func (l *labelReader) forget() { clear(l.known) }
+func (l *labelReader) forget() { clear(l.cache) }
 
-// read gives the labels at the address that a runtime.g has for them, and whether these are all. An error says that
-// nothing can be read any more.
+// read returns the labels at the address in g.labels, and whether they are complete. The error is not nil if no memory
+// of the process can be read.
 func (l *labelReader) read(r *Runtime, address uint64) ([]Label, bool, error) {
 	if address == 0 {
 		return nil, true, nil
 	}
-	if set, ok := l.known[address]; ok {
+	if set, ok := l.cache[address]; ok {
 		return set.all, set.whole, nil
 	}
 	headers, whole := []labelHeader(nil), false
@@ -48,18 +48,18 @@ func (l *labelReader) read(r *Runtime, address uint64) ([]Label, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if l.known == nil {
-		l.known = map[uint64]labelSet{}
+	if l.cache == nil {
+		l.cache = map[uint64]labelSet{}
 	}
-	l.known[address] = labelSet{all, whole && readable}
+	l.cache[address] = labelSet{all, whole && readable}
 	return all, whole && readable, nil
 }
 
-// labelHeader has the headers of two strings, the key and the value: an address and a length each.
+// labelHeader holds the string headers of a key and a value: address and length of each.
 type labelHeader [4]uint64
 
-// labelList reads the slice that labels are from Go 1.24 on (runtime/pprof/label.go, LabelSet). What cannot be read is
-// left out.
+// labelList reads the headers of a label set since Go 1.24, a slice (LabelSet, runtime/pprof/label.go). Labels that
+// cannot be read are left out.
 func (r *Runtime) labelList(address uint64) (all []labelHeader, whole bool) {
 	const each = 32
 	var head [16]byte
@@ -81,24 +81,24 @@ func (r *Runtime) labelList(address uint64) (all []labelHeader, whole bool) {
 	return all, n <= maxLabels
 }
 
-// runtime.hmap and runtime.bmap as they were up to Go 1.23 (runtime/map.go), for keys and values that are strings.
+// Offsets in runtime.hmap and runtime.bmap up to Go 1.23 (runtime/map.go), for keys and values of type string.
 const (
 	hmapBytes     = 48
 	hmapFlags     = 8
 	hmapB         = 9 // log2 of the number of buckets
 	hmapBuckets   = 16
 	hmapOld       = 24
-	sameSizeGrow  = 8 // a flag: the old buckets are as many as the new ones
+	sameSizeGrow  = 8 // flag: there are as many old buckets as new ones
 	bucketEntries = 8
-	bucketKeys    = bucketEntries // the bytes before them tell which entries are used
+	bucketKeys    = bucketEntries // after tophash, one byte per entry
 	bucketValues  = bucketKeys + 16*bucketEntries
 	bucketNext    = bucketValues + 16*bucketEntries
 	bucketBytes   = bucketNext + 8
-	minTopHash    = 5 // lower ones mark entries that are empty, or were moved to the new buckets
+	minTopHash    = 5 // lower values mark entries that are empty or were moved to the new buckets
 )
 
-// labelMap reads the map that labels were up to Go 1.23. It is not written to any more, but may have stopped growing
-// half way: then some entries are still in the old buckets.
+// labelMap reads the headers of a label set up to Go 1.23, a map. The program no longer writes to it, but it may be half
+// way through growing: some entries are then still in the old buckets.
 func (r *Runtime) labelMap(address uint64) (all []labelHeader, whole bool) {
 	var head [hmapBytes]byte
 	at, err := r.pointer(address)
@@ -117,7 +117,7 @@ func (r *Runtime) labelMap(address uint64) (all []labelHeader, whole bool) {
 	return all, uint64(len(all)) == count
 }
 
-// labelBuckets reads buckets, each with those that were added to it.
+// labelBuckets appends the entries of n buckets and their overflow buckets.
 func (r *Runtime) labelBuckets(all []labelHeader, first uint64, n int) []labelHeader {
 	if first == 0 {
 		return all
@@ -146,7 +146,7 @@ func (r *Runtime) labelBuckets(all []labelHeader, first uint64, n int) []labelHe
 	return all
 }
 
-// labelTexts reads keys and values.
+// labelTexts reads keys and values, and reports whether they are complete.
 func (r *Runtime) labelTexts(headers []labelHeader) (all []Label, whole bool, err error) {
 	var parts []proc.MemoryPart
 	for _, h := range headers {

@@ -8,29 +8,30 @@ import (
 	"strings"
 )
 
-// layout has the offsets in structures of Go's runtime that differ between versions, in bytes.
+// layout holds byte offsets of fields in structures of Go's runtime that differ between versions.
 type layout struct {
 	g     gLayout
 	gobuf gobufLayout
 	m     mLayout
 }
 
-// gLayout is that of runtime.g. Its stack is at 0: the lowest address and the one behind the highest.
+// gLayout holds offsets in runtime.g. Its first field, at 0, is stack: the lowest address and the end.
 type gLayout struct {
 	m, sched, syscallsp, syscallpc, atomicstatus, goid, waitsince, waitreason, lockedm uint64
 
-	parentGoid                     uint64 // 0 if there is none, in Go 1.20
+	parentGoid                     uint64 // 0 in Go 1.20, which has no such field
 	gopc, startpc, waiting, labels uint64
 }
 
-// gobufLayout is that of runtime.gobuf. The stack pointer is at 0, the program counter at 8.
+// gobufLayout holds offsets in runtime.gobuf. sp is at 0, pc at 8 and g at 16 in all versions.
 type gobufLayout struct{ lr, bp uint64 }
 
-// mLayout is that of runtime.m. Its g0 is at 0, its vdsoPC behind vdsoSP.
+// mLayout holds offsets in runtime.m. g0 is at 0, and vdsoPC follows vdsoSP in all versions.
 type mLayout struct{ procid, gsignal, curg, alllink, vdsoSP uint64 }
 
-// layouts has a row for each minor number of Go 1.x; they are equal on amd64 and arm64. Source: the DWARF of
-// programs built with 1.20.14, 1.21.13, 1.22.12, 1.23.12, 1.24.13, 1.25.7 and 1.26.8 (runtime/runtime2.go).
+// layouts holds the layout of each Go 1.x by its minor number. The offsets are the same on amd64 and arm64. They
+// come from the DWARF of programs built with Go 1.20.14, 1.21.13, 1.22.12, 1.23.12, 1.24.13, 1.25.7 and
+// 1.26.8; the structures are declared in runtime/runtime2.go.
 var layouts = map[int]layout{
 	20: {
 		g:     gLayout{m: 48, sched: 56, syscallsp: 112, syscallpc: 120, atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 232, parentGoid: 0, gopc: 296, startpc: 312, waiting: 328, labels: 360},
@@ -71,25 +72,26 @@ var layouts = map[int]layout{
 
 const oldestMinor, newestMinor = 20, 26
 
-// layoutExperiments are the experiments (internal/goexperiment/flags.go, as in GOEXPERIMENT) that give structures of the
-// runtime other sizes: lockrank_on.go, trace2runtime.go, pagetrace_on.go and lock_spinbit.go of the runtime. Others do not.
+// layoutExperiments are the settings of GOEXPERIMENT (internal/goexperiment/flags.go) that change the layout of the
+// runtime's structures: see lockrank_on.go, trace2runtime.go, pagetrace_on.go and lock_spinbit.go in package
+// runtime. Other experiments do not change it.
 var layoutExperiments = []string{"staticlockranking", "exectracer2", "pagetrace", "spinbitmutex"}
 
-// HasKnownLayout tells whether structures of the runtime are as they are in other programs of a version of Go, which is as the
-// toolchain calls itself.
+// HasKnownLayout reports whether the runtime's structures in a program built by this version of Go have the layout known
+// for that version. The version is the string in the build information, such as "go1.24.3 X:nospinbitmutex".
 func HasKnownLayout(version string) bool {
 	_, _, err := checkVersion(version)
 	return err == nil
 }
 
-// checkVersion finds the layout of a program built by a toolchain that calls itself so, as in
-// "go1.24.3 X:nospinbitmutex".
+// checkVersion returns the minor version and the layout of a program built by this version of Go. See
+// HasKnownLayout for the format. The error wraps ErrUnsupported.
 func checkVersion(version string) (minor int, l layout, err error) {
 	release, rest, _ := strings.Cut(version, " ")
 	minor = MinorVersion(release)
 	l, ok := layouts[minor]
 	if !ok {
-		return 0, l, fmt.Errorf("%w: it was built by %q; known are go1.%d to go1.%d", ErrUnsupported, version, oldestMinor, newestMinor)
+		return 0, l, fmt.Errorf("%w: it was built with %q; supported are go1.%d to go1.%d", ErrUnsupported, version, oldestMinor, newestMinor)
 	}
 	for _, word := range strings.Fields(rest) {
 		list, ok := strings.CutPrefix(word, "X:")

@@ -9,68 +9,70 @@ import (
 	"strings"
 )
 
-// ErrMemProfileOff is given for a program that does not sample its allocations. Mostly the linker has turned that off
-// because nothing in the program can write a memory profile.
+// ErrMemProfileOff is returned for a program that does not sample its allocations. Usually the linker has turned
+// sampling off because nothing in the program can write a memory profile.
 var ErrMemProfileOff = errors.New("the program does not sample its allocations (runtime.MemProfileRate is 0)")
 
-// MemProfile is a reading of the memory profile that the runtime keeps.
+// MemProfile is the memory profile kept by the runtime, read at one time.
 type MemProfile struct {
-	Rate    int64 // runtime.MemProfileRate: bytes allocated between two samples
+	Rate    int64 // runtime.MemProfileRate: average bytes between two samples
 	Records []MemRecord
-	Torn    int // records that changed whenever they were read
+	Torn    int // records that changed during every read
 }
 
-// MemRecord is what was sampled with one stack and size, not scaled.
+// MemRecord holds the samples with one stack and one object size, not scaled.
 type MemRecord struct {
 	MemCounts
-	ID  uint64   // the same in all readings of a process
+	ID  uint64   // the same whenever the process is read
 	PCs []uint64 // return addresses, leaf first; see MemStack
 }
 
-// MemCounts is runtime.memRecordCycle.
+// MemCounts is runtime.memRecordCycle: numbers of objects and bytes.
 type MemCounts struct{ Allocs, Frees, AllocBytes, FreeBytes int64 }
 
 func (a MemCounts) plus(b MemCounts) MemCounts {
 	return MemCounts{a.Allocs + b.Allocs, a.Frees + b.Frees, a.AllocBytes + b.AllocBytes, a.FreeBytes + b.FreeBytes}
 }
 
-// Minus is what came since an earlier reading.
+// Minus returns the difference to an earlier reading b.
 func (a MemCounts) Minus(b MemCounts) MemCounts {
 	return MemCounts{a.Allocs - b.Allocs, a.Frees - b.Frees, a.AllocBytes - b.AllocBytes, a.FreeBytes - b.FreeBytes}
 }
 
-// memRecord is runtime.memRecord: active, what is known of the state at the last garbage collection but one or two, and
-// future, what came since, by the number of the collection modulo 3.
+// memRecord is runtime.memRecord. active holds the published counts as of a recent garbage collection, future the later
+// ones by GC cycle modulo 3 (runtime/mprof.go).
 type memRecord struct {
 	active MemCounts
 	future [3]MemCounts
 }
 
-const memRecordWords = 16
+const memRecordWords = 16 // of 8 bytes
 
-func (m memRecord) all() MemCounts {
+// total returns all counts, published or not.
+func (m memRecord) total() MemCounts {
 	return m.active.plus(m.future[0]).plus(m.future[1]).plus(m.future[2])
 }
 
-// memSnapshot are all records at one moment, or nearly so.
+// memSnapshot holds all records, read within one GC cycle.
 type memSnapshot struct {
 	cycle   uint32
 	records []memRecord
 }
 
-// published is what runtime.memProfileInternal gives: active, to which future of this cycle is added as soon as a
-// collection has ended. Whether the runtime has done that already makes no difference to the sum.
+// published returns the counts of a record as runtime.memProfileInternal reports them: active plus the future counts
+// of this cycle, which the runtime moves to active after the garbage collection. The sum is the same before
+// and after the move.
 func (s *memSnapshot) published(i int) MemCounts {
 	return s.records[i].active.plus(s.records[i].future[s.cycle%3])
 }
 
-// maxReadings bounds how often records are read that change meanwhile. The runtime moves numbers from future to active
-// after each garbage collection, and for some microseconds or milliseconds.
+// maxReadings bounds how often records that change while they are read are read again. The runtime moves counts from
+// future to active after each garbage collection, which takes microseconds to milliseconds.
 const maxReadings = 20
 
-// MemProfile reads what runtime/pprof would write as profile "heap" at this moment, not scaled yet: the state at
-// a recent garbage collection, so that what is allocated and what is freed agree. The error wraps
-// ErrMemProfileOff if nothing is sampled.
+// MemProfile reads what runtime/pprof would write now as profile "heap", not scaled: the state at a recent garbage
+// collection, at which allocations and frees are consistent. The error wraps ErrMemProfileOff if nothing
+// is sampled.
 func (r *Runtime) MemProfile() (*MemProfile, error) {
 	return r.memProfile(func(before, now *memSnapshot) ([]MemCounts, int) {
 		counts, torn, none := make([]MemCounts, len(now.records)), 0, true
@@ -81,29 +83,30 @@ func (r *Runtime) MemProfile() (*MemProfile, error) {
 			}
 			none = none && counts[i].Allocs == 0 && counts[i].Frees == 0
 		}
-		if none { // before the first collection the runtime takes what there is
+		if none { // before the first collection the runtime reports the unpublished counts, too
 			return totals(before, now)
 		}
 		return counts, torn
 	})
 }
 
-// MemTotals reads all that was sampled up to now. What is freed lags behind, so it says nothing of what is live.
+// MemTotals reads everything sampled up to now. Frees lag behind allocations, so live objects cannot be derived from it.
 func (r *Runtime) MemTotals() (*MemProfile, error) { return r.memProfile(totals) }
 
 func totals(before, now *memSnapshot) ([]MemCounts, int) {
 	counts, torn := make([]MemCounts, len(now.records)), 0
 	for i := range counts {
-		counts[i] = now.records[i].all()
-		if was := before.records[i]; was.active != now.records[i].active || was.all().Allocs > counts[i].Allocs {
-			torn++ // numbers are just being moved from future to active
+		counts[i] = now.records[i].total()
+		if was := before.records[i]; was.active != now.records[i].active || was.total().Allocs > counts[i].Allocs {
+			torn++ // counts are being moved from future to active
 		}
 	}
 	return counts, torn
 }
 
-// memProfile reads until two readings in a row agree; judge tells what the numbers are and how many do not.
-func (r *Runtime) memProfile(judge func(before, now *memSnapshot) ([]MemCounts, int)) (*MemProfile, error) {
+// memProfile reads all records until two consecutive snapshots agree. compare returns the counts of the later
+// snapshot and in how many records the two disagree.
+func (r *Runtime) memProfile(compare func(before, now *memSnapshot) ([]MemCounts, int)) (*MemProfile, error) {
 	rate, err := r.memProfileRate()
 	if err != nil {
 		return nil, err
@@ -126,21 +129,21 @@ func (r *Runtime) memProfile(judge func(before, now *memSnapshot) ([]MemCounts, 
 		if err != nil {
 			return nil, err
 		}
-		if counts, p.Torn = judge(before, now); p.Torn == 0 {
+		if counts, p.Torn = compare(before, now); p.Torn == 0 {
 			break
 		}
 		before = now
 	}
 	for i, b := range buckets {
 		if c := counts[i]; c.Allocs < 0 || c.AllocBytes < 0 || c.Frees < 0 || c.FreeBytes < 0 {
-			return nil, fmt.Errorf("a record of the memory profile has negative numbers: %w", ErrTorn)
+			return nil, fmt.Errorf("a record of the memory profile has negative counts: %w", ErrTorn)
 		}
 		p.Records[i] = MemRecord{counts[i], b.address, b.pcs}
 	}
 	return p, nil
 }
 
-// memSnapshot reads all records within one cycle.
+// memSnapshot reads all records within one GC cycle.
 func (r *Runtime) memSnapshot(buckets []bucket) (*memSnapshot, error) {
 	for range maxReadings {
 		cycle, err := r.memCycle()
@@ -166,10 +169,11 @@ func (r *Runtime) memSnapshot(buckets []bucket) (*memSnapshot, error) {
 		}
 		return s, nil
 	}
-	return nil, fmt.Errorf("a garbage collection ended in each of %d readings: %w", maxReadings, ErrTorn)
+	return nil, fmt.Errorf("a garbage collection ended during each of %d reads: %w", maxReadings, ErrTorn)
 }
 
-// memCycle is the number of the current cycle; the lowest bit of the word is a flag (mProfCycleHolder).
+// memCycle reads the number of the current GC cycle. The lowest bit of the word is a flag (mProfCycleHolder,
+// runtime/mprof.go).
 func (r *Runtime) memCycle() (uint32, error) {
 	address, err := r.variable("runtime.mProfCycle")
 	if err != nil {
@@ -192,11 +196,11 @@ func (r *Runtime) memProfileRate() (int64, error) {
 	return int64(rate), err
 }
 
-// MemStack gives the addresses of a record's calls, leaf first, from the first one on that is not the runtime's:
-// what runtime/pprof shows (writeHeapProto, runtime/pprof/protomem.go).
+// MemStack returns the call addresses of a record's stack, leaf first, without the leading functions of the runtime.
+// runtime/pprof omits them as well (writeHeapProto, runtime/pprof/protomem.go).
 func (r *Runtime) MemStack(pcs []uint64) []uint64 {
 	for i, pc := range pcs {
-		name := r.nameAt(pc) // as runtime.FuncForPC: at the return address itself
+		name := r.nameAt(pc) // as runtime.FuncForPC, at the return address itself
 		if !strings.HasPrefix(name, "runtime.") && (r.minor < 24 || !strings.HasPrefix(name, "internal/runtime/")) {
 			pcs = pcs[i:]
 			break

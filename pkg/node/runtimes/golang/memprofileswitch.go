@@ -8,41 +8,32 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
-// defaultMemProfileRate is what runtime.MemProfileRate begins with (runtime/mprof.go).
+// defaultMemProfileRate is the initial value of runtime.MemProfileRate (runtime/mprof.go).
 const defaultMemProfileRate = 512 << 10
 
-// MemProfileSwitch is a memory profile that we have turned on, for one of those who want it.
-type MemProfileSwitch struct{ on *written } // nil when it is off
+// MemProfileSwitch keeps the memory profile of a process turned on until Off is called. Captures at the same time
+// each have a switch; the last Off turns the profile off.
+type MemProfileSwitch struct{ on *written } // nil after Off
 
-// written is what was written, for all of those who want it at once.
+// written is a word that was written to a process.
 type written struct {
 	target rateWord
-	users  int
+	users  int // switches that are on
 }
 
-// switches are the memory profiles that this program has turned on: captures at the same time share one.
+// switches holds the memory profiles that this program has turned on.
 var switches struct {
 	sync.Mutex
 	on    []*written
-	guard *guard // of all of them; nil if there are none
+	guard *guard // restores all of them; nil if there are none
 }
 
-// rateWord is where runtime.MemProfileRate is in a process, and what we write there.
-type rateWord struct {
-	PID       int
-	StartTime uint64 // of the process, as in proc.Process
-	Address   uint64
-	Old, New  uint64
-}
-
-// EnableMemProfile makes the runtime sample its allocations, one in rate bytes, until the Switch is turned off; nil if it
-// does so already and not because of us, in which case the rate stays. It writes one word of the process's memory, and nothing if anything is
-// not as expected. Another process of ours writes the old value back should we die before.
+// EnableMemProfile makes the runtime sample its allocations, on average one in rate bytes, until Off is called on the
+// result. It returns nil if the program itself samples already; its rate stays. It writes one word of the
+// process's memory, and nothing if any check fails. If this program dies before Off, the guard restores
+// the old value.
 func (r *Runtime) EnableMemProfile(rate int) (*MemProfileSwitch, error) {
 	switches.Lock()
 	defer switches.Unlock()
@@ -72,7 +63,7 @@ func (r *Runtime) EnableMemProfile(rate int) (*MemProfileSwitch, error) {
 	switches.on = append(switches.on, w)
 	s := &MemProfileSwitch{w}
 	err = switches.guard.watch(w.target)
-	if err == nil { // as late as can be: the process may execute another program at any time
+	if err == nil { // as late as possible: the process may execute another program at any time
 		err = r.VerifyProcess()
 	}
 	if err == nil {
@@ -82,21 +73,23 @@ func (r *Runtime) EnableMemProfile(rate int) (*MemProfileSwitch, error) {
 		err = r.expectRate(rate)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.off()) // it may have been written
+		return nil, errors.Join(err, s.off()) // the word may have been written
 	}
 	return s, nil
 }
 
+// expectRate returns an error if runtime.MemProfileRate is not the rate that was written.
 func (r *Runtime) expectRate(rate int) error {
 	now, err := r.memProfileRate()
 	if err == nil && now != int64(rate) {
-		err = fmt.Errorf("runtime.MemProfileRate is %d and not the %d that was written: the program sets it itself", now, rate)
+		err = fmt.Errorf("runtime.MemProfileRate is %d, not %d as written: the program sets it itself", now, rate)
 	}
 	return err
 }
 
-// checkRateVariable makes sure that what was found is runtime.MemProfileRate: symbols and machine code agree, and the
-// executable gives it the value that the runtime's source does.
+// checkRateVariable verifies that the address found is that of runtime.MemProfileRate: the symbol, if there is one, and
+// the machine code lead to the same address, and its initial value in the executable is the one in the
+// runtime's source. The error wraps ErrUnsupported.
 func (r *Runtime) checkRateVariable() error {
 	const name = "runtime.MemProfileRate"
 	address, err := newCodeSearch(r).find(name)
@@ -104,20 +97,20 @@ func (r *Runtime) checkRateVariable() error {
 		return fmt.Errorf("%w: nothing is written: %w", ErrUnsupported, err)
 	}
 	if known := r.variables[name]; known != address {
-		return fmt.Errorf("%w: nothing is written: %s is at %#x by its symbol, at %#x by the machine code", ErrUnsupported, name, known, address)
+		return fmt.Errorf("%w: nothing is written: its symbol places %s at %#x, the machine code at %#x", ErrUnsupported, name, known, address)
 	}
 	var b [8]byte
 	if _, err := r.exe.ReadAddress(b[:], address); err != nil {
 		return fmt.Errorf("%w: nothing is written: %s: %w", ErrUnsupported, name, err)
 	}
 	if v := binary.LittleEndian.Uint64(b[:]); v != defaultMemProfileRate {
-		return fmt.Errorf("%w: nothing is written: %s begins with %d in the executable, not with %d", ErrUnsupported, name, v, defaultMemProfileRate)
+		return fmt.Errorf("%w: nothing is written: %s is %d in the executable instead of %d", ErrUnsupported, name, v, defaultMemProfileRate)
 	}
 	return nil
 }
 
-// Off writes the old value back when nobody wants the profile any more, unless the program has set another one meanwhile.
-// It may be called again.
+// Off writes the old value back if no other switch needs the profile, unless the program has set another value since.
+// Further calls do nothing.
 func (s *MemProfileSwitch) Off() error {
 	if s == nil {
 		return nil
@@ -127,7 +120,7 @@ func (s *MemProfileSwitch) Off() error {
 	return s.off()
 }
 
-// off is Off for those who hold the lock.
+// off is Off for callers that hold the lock of switches.
 func (s *MemProfileSwitch) off() error {
 	w := s.on
 	if s.on = nil; w == nil {
@@ -143,33 +136,4 @@ func (s *MemProfileSwitch) off() error {
 		switches.guard = nil
 	}
 	return err
-}
-
-// replace writes a value if the word has the expected one; if it has another it stays, and that is no error. A process
-// that has ended needs nothing.
-func (w rateWord) replace(expected, value uint64) error {
-	if hasEnded(w.PID, w.StartTime) {
-		return nil
-	}
-	now := make([]byte, 8)
-	switch _, err := transfer(unix.ProcessVMReadv, w, now); {
-	case errors.Is(err, unix.EFAULT): // it has executed another program, which has nothing there
-		return nil
-	case err != nil:
-		return fmt.Errorf("read runtime.MemProfileRate of process %d: %w", w.PID, err)
-	}
-	if binary.LittleEndian.Uint64(now) != expected {
-		return nil
-	}
-	binary.LittleEndian.PutUint64(now, value)
-	if n, err := transfer(unix.ProcessVMWritev, w, now); err != nil || n != len(now) {
-		return fmt.Errorf("write runtime.MemProfileRate of process %d: %w", w.PID, err)
-	}
-	return nil
-}
-
-func transfer(call func(int, []unix.Iovec, []unix.RemoteIovec, uint) (int, error), w rateWord, b []byte) (int, error) {
-	local := unix.Iovec{Base: unsafe.SliceData(b)}
-	local.SetLen(len(b))
-	return call(w.PID, []unix.Iovec{local}, []unix.RemoteIovec{{Base: uintptr(w.Address), Len: len(b)}}, 0)
 }

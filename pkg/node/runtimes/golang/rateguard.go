@@ -12,22 +12,22 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
-
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// GuardCommand is the first argument of the program's own executable as a guard: main must then call Guard.
+// GuardCommand is the first argument with which this program's executable is started as the guard. main must then
+// call RunGuard.
 const GuardCommand = "guard"
 
-// guard is a process of ours that waits at the end of a pipe: when the pipe is closed without a word, the
-// one at the other end has died, and the guard does what that one cannot do any more.
+// guard is a child process that restores runtime.MemProfileRate in other processes if this program dies. It reads
+// from a pipe: if the pipe is closed before guardDone was sent, this program has died.
 type guard struct {
 	cmd     *exec.Cmd
 	pipe    io.WriteCloser
 	answers *bufio.Reader
 }
 
-// What is said on the pipes: a line of JSON for each word to be watched, an answer to each, and the dismissal.
+// The protocol: this program sends each rateWord as a line of JSON and waits for guardAnswer; at the end it sends
+// guardDone.
 const (
 	guardAnswer = "watched\n"
 	guardDone   = "done\n"
@@ -35,7 +35,7 @@ const (
 
 func startGuard() (*guard, error) {
 	g := &guard{cmd: exec.Command("/proc/self/exe", GuardCommand)}
-	// A session of its own, for signals of a terminal or a runtime go to whole process groups.
+	// A session of its own: signals from a terminal or a container runtime go to whole process groups.
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	in, err := g.cmd.StdinPipe()
 	if err != nil {
@@ -53,21 +53,21 @@ func startGuard() (*guard, error) {
 }
 
 func guardError(err error) error {
-	return fmt.Errorf("the process that restores runtime.MemProfileRate should this one die: %w", err)
+	return fmt.Errorf("the process that restores runtime.MemProfileRate if the profiler dies: %w", err)
 }
 
-// watch returns when the guard has noted a word.
+// watch returns after the guard has taken note of a word.
 func (g *guard) watch(w rateWord) error {
 	if err := json.NewEncoder(g.pipe).Encode(w); err != nil {
 		return guardError(err)
 	}
 	if line, err := g.answers.ReadString('\n'); err != nil || line != guardAnswer {
-		return guardError(fmt.Errorf("it says %q: %w", line, err))
+		return guardError(fmt.Errorf("unexpected answer %q: %w", line, err))
 	}
 	return nil
 }
 
-// dismiss ends the guard, which then has nothing to do if all is done, and else maxReadings what is left.
+// dismiss ends the guard. If done is false, the guard first tries to restore all words.
 func (g *guard) dismiss(done bool) {
 	if done {
 		io.WriteString(g.pipe, guardDone)
@@ -76,12 +76,12 @@ func (g *guard) dismiss(done bool) {
 	g.cmd.Wait()
 }
 
-// RunGuard is the guard's program. It ends when in does, and restores the words that it was told of unless it was
-// told that this is done.
+// RunGuard is the main function of the guard. It returns at the end of in and restores the words it was sent, unless
+// in ended with guardDone.
 func RunGuard(in io.Reader, out io.Writer) error {
-	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // the end of the pipe says when
-	// Out of memory the profiler is killed first, and its guard must outlive it, also where the kernel kills all of a
-	// container but those with this value (memory.oom.group). It takes CAP_SYS_RESOURCE.
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // it ends when the pipe does
+	// The guard must outlive the profiler, which the kernel kills first when memory runs out. With this value
+	// it does so even if the kernel kills the whole cgroup (memory.oom.group). It needs CAP_SYS_RESOURCE.
 	if os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0) != nil {
 		_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
 	}
@@ -92,7 +92,7 @@ func RunGuard(in io.Reader, out io.Writer) error {
 		}
 		var w rateWord
 		if err := json.Unmarshal(lines.Bytes(), &w); err != nil {
-			continue // the end came in the middle of it, and so before anything was written
+			continue // cut off: the profiler died before it wrote anything to the process
 		}
 		words = append(words, w)
 		if _, err := io.WriteString(out, guardAnswer); err != nil {
@@ -104,10 +104,4 @@ func RunGuard(in io.Reader, out io.Writer) error {
 		errs = append(errs, w.replace(w.New, w.Old))
 	}
 	return errors.Join(errs...)
-}
-
-// ended tells whether a process is gone, or another one has its PID.
-func hasEnded(pid int, startTime uint64) bool {
-	p, err := proc.Open(pid)
-	return err != nil || p.StartTime != startTime
 }

@@ -9,15 +9,16 @@ import (
 	"golang.org/x/arch/x86/x86asm"
 )
 
-// reference is an address of data that code uses, in the file's own numbering.
+// reference is an address of data in machine code, as an address in the file.
 type reference struct {
 	address uint64
-	// taken is set where the code makes a pointer of it, and does not read or write there at once.
-	taken bool
+	// addressTaken is set if the instruction computes the address without reading or writing there.
+	addressTaken bool
 }
 
-// references lists the addresses of data in a function's code, in the code's order. Go's compiler and linker
-// make only two forms: relative to the instruction pointer on amd64, a page and an offset on arm64.
+// references returns the references to data in a function's code, in code order; start is the code's address. Go's
+// toolchain uses one form per architecture: relative to the instruction pointer on amd64, page and offset on
+// arm64.
 func references(machine elf.Machine, code []byte, start uint64) []reference {
 	if machine == elf.EM_AARCH64 {
 		return referencesARM64(code, start)
@@ -42,13 +43,13 @@ func referencesAMD64(code []byte, start uint64) (found []reference) {
 	return found
 }
 
-// referencesARM64 reads ADRP and the instruction behind it (Arm Architecture Reference Manual, C4.1): the
-// assembler writes both at once (cmd/internal/obj/arm64, ADRP in asm7.go).
+// referencesARM64 decodes ADRP and the instruction after it (Arm Architecture Reference Manual, C4.1). Go's assembler
+// always emits both together (ADRP in cmd/internal/obj/arm64/asm7.go).
 func referencesARM64(code []byte, start uint64) (found []reference) {
 	for i := 0; i+8 <= len(code); i += 4 {
 		adrp, next := binary.LittleEndian.Uint32(code[i:]), binary.LittleEndian.Uint32(code[i+4:])
 		if adrp&0x9f000000 != 0x90000000 || next>>5&31 != adrp&31 {
-			continue // no ADRP, or what follows it has another base register
+			continue // not ADRP, or the next instruction has another base register
 		}
 		pages := int64(int32(adrp<<8)>>13)<<2 | int64(adrp>>29&3) // immhi, a signed 19 bits, and immlo
 		page := (start+uint64(i))&^0xfff + uint64(pages<<12)
@@ -56,7 +57,7 @@ func referencesARM64(code []byte, start uint64) (found []reference) {
 		switch {
 		case next&0xffc00000 == 0x91000000: // ADD, 64 bits, immediate
 			r := reference{page + offset, true}
-			if i+12 <= len(code) { // up to Go 1.20 what is read at the address may be so in position-independent code
+			if i+12 <= len(code) { // up to Go 1.20, position-independent code may use ADRP, ADD and a load
 				third := binary.LittleEndian.Uint32(code[i+8:])
 				if within, ok := loadARM64(third); ok && third>>5&31 == next&31 {
 					r = reference{r.address + within, false}
@@ -72,7 +73,8 @@ func referencesARM64(code []byte, start uint64) (found []reference) {
 	return found
 }
 
-// loadARM64 gives the offset of LDR, STR and their kin with an unsigned immediate, which counts in units of what is read.
+// loadARM64 returns the byte offset of a load or store with an unsigned immediate, such as LDR or STR. The immediate
+// counts in units of the operand's size.
 func loadARM64(instruction uint32) (offset uint64, ok bool) {
 	return uint64(instruction>>10&0xfff) << (instruction >> 30), instruction&0x3f000000 == 0x39000000
 }

@@ -1,8 +1,10 @@
 //go:build linux
 
-// Package golang reads the runtime of a Go program from outside, in the memory of the running process and in its
-// executable, which may be stripped. Its entry point is Open. It must not know of profiles or BPF; the process
-// is neither stopped nor trusted: every pointer is checked, every loop bounded, and what cannot be made sure of is an error.
+// Package golang reads Go's runtime from outside: the memory of a running process and its executable, which
+// may be stripped. Its entry point is Open. It must not depend on profiles or BPF.
+//
+// The process is neither stopped nor trusted: every pointer is checked, every loop is bounded, and data that
+// cannot be verified is an error.
 package golang
 
 import (
@@ -19,35 +21,37 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Why a process cannot be read. Callers decide by these with errors.Is; the texts say the particulars.
+// The reasons why a process cannot be read, wrapped in errors with the details. Test with errors.Is.
 var (
 	ErrNotGo       = errors.New("not a Go program")
 	ErrUnsupported = errors.New("this build of Go is not known to the profiler")
-	ErrTorn        = errors.New("the program's memory changed while it was read, or is not as its version of Go has it")
+	ErrTorn        = errors.New("the program's memory changed while it was read, or does not match its version of Go")
 )
 
-// Runtime is that of one process. It must not be used by two goroutines at once.
+// Runtime is the Go runtime of one process. It is not safe for concurrent use.
 type Runtime struct {
-	Version string // of Go, as the executable tells it: "go1.22.3"
+	Version string // of Go, from the executable's build information: "go1.22.3"
 	Race    bool   // built with -race
 
-	minor   int // of Go 1.x
+	minor   int // x of Go 1.x
 	layout  layout
 	process *proc.Process
 	file    *proc.File // nil for a recorded image
 	exe     *object.File
 	table   *gopclntab.Table
 	memory  Memory
-	bias    uint64 // what is to be added to the file's addresses
+	bias    uint64 // address in the process minus address in the file
 
-	variables map[string]uint64 // in the file's own numbering
-	expanded  map[uint64]expansion
-	names     map[uint64]string       // of functions by address
-	lists     map[bucketKind][]bucket // that were read
+	// Caches.
+	variables map[string]uint64       // address in the file by name
+	expanded  map[uint64]expansion    // by return address
+	names     map[uint64]string       // function name by address
+	lists     map[bucketKind][]bucket // newest first
 }
 
-// Open finds the Go program of a process: its executable or, in a program that is not Go itself, the first
-// library that is. It must be closed. The error wraps ErrNotGo or ErrUnsupported where one of these is the cause.
+// Open opens the Go runtime of a process. It uses the executable or, if that is not built with Go, the first
+// mapped library that is. The caller must close the Runtime. The error wraps ErrNotGo or ErrUnsupported if
+// one of them is the cause.
 func Open(p *proc.Process) (*Runtime, error) {
 	mappings, err := p.Mappings()
 	if err != nil {
@@ -66,7 +70,7 @@ func Open(p *proc.Process) (*Runtime, error) {
 		}
 		f, err := p.OpenMapping(m)
 		if err != nil {
-			continue // what cannot be opened is not known to be Go
+			continue // a file that cannot be opened is not counted as Go
 		}
 		r, err := open(f, processMemory(p.PID), m)
 		if err == nil {
@@ -81,7 +85,7 @@ func Open(p *proc.Process) (*Runtime, error) {
 	return nil, fmt.Errorf("process %d (%s): %w", p.NSPID, p.Name, ErrNotGo)
 }
 
-// open reads an executable that is mapped so.
+// open opens an executable that is mapped at m.
 func open(file io.ReaderAt, memory Memory, m proc.Mapping) (*Runtime, error) {
 	f, err := object.Open(file)
 	if err != nil {
@@ -92,13 +96,16 @@ func open(file io.ReaderAt, memory Memory, m proc.Mapping) (*Runtime, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNotGo, err)
 	}
 	if f.Machine != elf.EM_X86_64 && f.Machine != elf.EM_AARCH64 {
-		return nil, fmt.Errorf("%w: it is for %v", ErrUnsupported, f.Machine)
+		return nil, fmt.Errorf("%w: unsupported architecture %v", ErrUnsupported, f.Machine)
 	}
 	info, err := buildinfo.Read(f)
 	if err != nil {
-		return nil, fmt.Errorf("%w: it does not say which version of Go built it: %w", ErrUnsupported, err)
+		return nil, fmt.Errorf("%w: the executable does not contain the version of Go: %w", ErrUnsupported, err)
 	}
-	r := &Runtime{Version: info.GoVersion, exe: f, table: table, memory: memory, expanded: map[uint64]expansion{}, names: map[uint64]string{}, lists: map[bucketKind][]bucket{}}
+	r := &Runtime{
+		Version: info.GoVersion, exe: f, table: table, memory: memory,
+		expanded: map[uint64]expansion{}, names: map[uint64]string{}, lists: map[bucketKind][]bucket{},
+	}
 	for _, s := range info.Settings {
 		r.Race = r.Race || s.Key == "-race" && s.Value == "true"
 	}
@@ -109,17 +116,17 @@ func open(file io.ReaderAt, memory Memory, m proc.Mapping) (*Runtime, error) {
 	return r, err
 }
 
-// biasOf returns what must be added to the file's addresses to get those of the process.
+// biasOf returns the difference between an address in the process and the same address in the file.
 func biasOf(f *object.File, m proc.Mapping) (uint64, error) {
 	bias, ok := f.CodeSegments().Bias(m.Start, m.Offset)
 	if !ok {
-		return 0, fmt.Errorf("%w: its code is not mapped where its headers place it", ErrUnsupported)
+		return 0, fmt.Errorf("%w: its code is not mapped as its program headers say", ErrUnsupported)
 	}
 	return bias, nil
 }
 
-// VerifyProcess tells whether the process is still the same one and executes the same program: what was read until now
-// came from it.
+// VerifyProcess returns an error unless the process is still alive and still executes the program that was opened.
+// If it returns nil, everything read so far came from that program.
 func (r *Runtime) VerifyProcess() error {
 	now, err := proc.Open(r.process.PID)
 	if err != nil || now.StartTime != r.process.StartTime {
@@ -129,7 +136,7 @@ func (r *Runtime) VerifyProcess() error {
 	if err != nil {
 		return err
 	}
-	if len(mappings) == 0 { // a zombie, or about to become one
+	if len(mappings) == 0 { // a zombie or an exiting process
 		return errEnded
 	}
 	_, inode := r.file.Key()
@@ -141,10 +148,10 @@ func (r *Runtime) VerifyProcess() error {
 			return nil
 		}
 	}
-	return errors.New("the process has executed another program meanwhile")
+	return errors.New("the process has executed another program since it was opened")
 }
 
-var errEnded = errors.New("the process has ended meanwhile")
+var errEnded = errors.New("the process has ended")
 
 // Close closes the executable.
 func (r *Runtime) Close() error {
@@ -154,7 +161,8 @@ func (r *Runtime) Close() error {
 	return r.file.Close()
 }
 
-// MinorVersion reads the minor number of "go1.22.3", also with a suffix as vendors add; 0 for anything else.
+// MinorVersion returns the minor number of a version such as "go1.22.3", which may have a vendor's suffix.
+// It returns 0 for anything else.
 func MinorVersion(version string) int {
 	rest, ok := strings.CutPrefix(version, "go1.")
 	if !ok {

@@ -4,14 +4,14 @@ package golang
 
 import "time"
 
-// measureFor is how long the CPU's counter is compared with the clock: the error is some microseconds in it.
+// measureFor is the time over which the CPU's counter is compared with the clock. The error is some microseconds.
 const measureFor = 100 * time.Millisecond
 
-// TicksPerSecond is how fast the counter runs in which Go's runtime measures waiting (runtime.cputicks). It is the
-// machine's, so ours is that of every program on it; measuring it takes a tenth of a second.
+// TicksPerSecond returns the frequency of the counter with which Go's runtime measures waiting (runtime.cputicks). It is
+// the same for all programs on the machine. Measuring takes 100 ms.
 func TicksPerSecond() float64 {
-	began, from := time.Now(), cpuTicks()
+	start, first := time.Now(), cpuTicks()
 	time.Sleep(measureFor)
-	took, to := time.Since(began), cpuTicks()
-	return float64(to-from) / took.Seconds()
+	took, last := time.Since(start), cpuTicks()
+	return float64(last-first) / took.Seconds()
 }

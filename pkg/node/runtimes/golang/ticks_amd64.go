@@ -2,5 +2,5 @@
 
 package golang
 
-// cpuTicks reads the time-stamp counter.
+// cpuTicks reads the time-stamp counter, as runtime.cputicks does.
 func cpuTicks() int64

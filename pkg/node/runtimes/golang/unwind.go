@@ -10,32 +10,33 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 )
 
-// Bounds on what is read of one stack. runtime/pprof has 128 frames, 32 up to Go 1.22.
+// Bounds on one stack. runtime/pprof records 128 frames, 32 up to Go 1.22.
 const (
 	maxFrames     = 512
 	maxStackBytes = 256 << 10
 )
 
-// unwinder walks stacks by Go's own table of how far the stack pointer has moved at each address, as the runtime
-// does (runtime/traceback.go, type unwinder): this needs no frame pointers, and stacks grow and move.
+// unwinder walks stacks as the runtime does (type unwinder, runtime/traceback.go): with Go's table of the stack
+// pointer's offset at each address. It needs no frame pointers.
 type unwinder struct {
 	table *gopclntab.Table
-	bias  uint64 // what is added to the file's addresses in the process
-	arm   bool   // the return address of a function that has called none is in a register
+	bias  uint64 // address in the process minus address in the file
+	arm   bool   // arm64: a leaf function has its return address in the link register
 	steps map[uint64]step
-	lines map[uint64]string // that were looked up, by return address
+	lines map[uint64]string // file:line by return address
 }
 
-// step is gopclntab's for an address of the process.
+// step is the unwinding step at an address of the process.
 type step struct {
 	gopclntab.Step
-	ok       bool // there is a function
-	injected bool // the runtime has put its call between two instructions
+	ok       bool // the address is in a Go function
+	injected bool // the runtime injected the call of the function between two instructions
 }
 
-// maxSteps bounds the answers that are kept, some 120 bytes each.
+// maxSteps bounds each cache; an entry takes about 120 bytes.
 const maxSteps = 1 << 16
 
+// stepAt returns the unwinding step at an address of the process.
 func (u *unwinder) stepAt(pc uint64) step {
 	if s, ok := u.steps[pc]; ok {
 		return s
@@ -48,7 +49,7 @@ func (u *unwinder) stepAt(pc uint64) step {
 	case "runtime.sigpanic", "runtime.asyncPreempt", "runtime.debugCallV2":
 		s.injected = true
 	case "runtime.cgocallback":
-		s.MovesStack = false // both stacks can be unwound through it
+		s.MovesStack = false // stacks can be unwound through it on both sides
 	}
 	if u.steps == nil || len(u.steps) >= maxSteps {
 		u.steps = map[uint64]step{}
@@ -57,21 +58,21 @@ func (u *unwinder) stepAt(pc uint64) step {
 	return s
 }
 
-// walk appends the addresses of a stack's instructions to out. The stack's bytes are those from an address on;
-// more says that not all were read.
-func (u *unwinder) walk(out []uint64, r Registers, stack []byte, from uint64, more bool) ([]uint64, End) {
+// walk unwinds a stack and appends its instruction addresses to out. stack holds the memory at address base; more is set
+// if the stack extends beyond it.
+func (u *unwinder) walk(out []uint64, r Registers, stack []byte, base uint64, more bool) ([]uint64, End) {
 	word := func(address uint64) (uint64, bool) {
-		if address < from || address-from > uint64(len(stack)) || uint64(len(stack))-(address-from) < 8 {
+		if address < base || address-base > uint64(len(stack)) || uint64(len(stack))-(address-base) < 8 {
 			return 0, false
 		}
-		return binary.LittleEndian.Uint64(stack[address-from:]), true
+		return binary.LittleEndian.Uint64(stack[address-base:]), true
 	}
 	missing := Broken
 	if more {
 		missing = Truncated
 	}
 	pc, sp, lr, exact := r.PC, r.SP, r.LR, r.Exact
-	if pc == 0 { // a call of a nil function
+	if pc == 0 { // the program called a nil function
 		var ok bool
 		if pc, ok = word(sp); !ok {
 			return out, Broken
@@ -97,7 +98,7 @@ func (u *unwinder) walk(out []uint64, r Registers, stack []byte, from uint64, mo
 		if s.MovesStack && !(n == 0 && r.Syscall) {
 			return out, Broken
 		}
-		caller := sp + uint64(s.Delta) // the stack pointer there
+		caller := sp + uint64(s.Delta) // stack pointer of the caller
 		if u.arm {
 			if n == 0 && sp < caller || lr == 0 {
 				var ok bool
@@ -116,7 +117,7 @@ func (u *unwinder) walk(out []uint64, r Registers, stack []byte, from uint64, mo
 			return out, Broken
 		}
 		pc, sp, lr, exact = lr, caller, 0, s.injected
-		if u.arm && s.injected { // the signal handler has saved the link register below
+		if u.arm && s.injected { // the signal handler pushed the link register
 			saved, ok := word(sp)
 			if !ok {
 				return out, missing
@@ -132,27 +133,28 @@ func (u *unwinder) walk(out []uint64, r Registers, stack []byte, from uint64, mo
 	return out, Truncated
 }
 
-// function names the function at an address; "" if there is none.
+// functionName returns the name of the function at an address, "" if there is none.
 func (u *unwinder) functionName(pc uint64) string { return u.stepAt(pc).Name }
 
-// callLine gives file:line of a call by the address that it returns to; "" if it is not known.
-func (u *unwinder) callLine(to uint64) string {
-	if text, ok := u.lines[to]; ok {
+// callLine returns the file:line of a call by its return address, "" if it is unknown.
+func (u *unwinder) callLine(pc uint64) string {
+	if text, ok := u.lines[pc]; ok {
 		return text
 	}
 	var text string
-	if frames, err := u.table.Lookup(to - u.bias - 1); err == nil && frames[0].File != "" {
+	if frames, err := u.table.Lookup(pc - u.bias - 1); err == nil && frames[0].File != "" {
 		text = fmt.Sprintf("%s:%d", frames[0].File, frames[0].Line)
 	}
 	if u.lines == nil || len(u.lines) >= maxSteps {
 		u.lines = map[uint64]string{}
 	}
-	u.lines[to] = text
+	u.lines[pc] = text
 	return text
 }
 
-// system tells whether the runtime leaves a goroutine that begins there out of profiles: isSystemGoroutine of
-// runtime/traceback.go. The one that runs finalizers and cleanups is let in while it has called the program's code.
+// isSystem reports whether a goroutine with this start address is a system goroutine, which the runtime leaves out of
+// profiles (isSystemGoroutine, runtime/traceback.go). The goroutine that runs finalizers and cleanups is not one
+// while it calls the program's code.
 func (u *unwinder) isSystem(start uint64, stack []uint64) bool {
 	switch name := u.functionName(start); name {
 	case "runtime.main", "runtime.corostart", "runtime.handleAsyncEvent":

@@ -10,21 +10,21 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 )
 
-// rule says where the code of a function leads to a variable of the runtime.
+// rule describes how to find a variable of the runtime in the machine code of a function that uses it.
 type rule struct {
 	function string
-	// pick chooses among the function's references to writable data; known gives a variable that another rule finds.
-	pick func(refs []reference, known func(string) (uint64, error)) (uint64, bool)
+	pick     pick
 }
 
-// rules hold for Go 1.20 to 1.26 on both architectures; a test compares them with the symbols of programs built by
-// each. Sources are in the runtime: mprof.go, malloc.go, proc.go, sema.go, runtime2.go.
+// rules hold the rule for each variable, valid for Go 1.20 to 1.26 on amd64 and arm64. TestVariablesByCode compares
+// the results with the symbols of programs built by each version. The functions are in runtime/mprof.go,
+// malloc.go, proc.go, sema.go and runtime2.go.
 var rules = map[string]rule{
 	"runtime.mbuckets":          {"runtime.mProf_FlushLocked", nth(0)},
 	"runtime.xbuckets":          {"runtime.stkbucket", after("runtime.mbuckets", 1)},
 	"runtime.bbuckets":          {"runtime.stkbucket", after("runtime.mbuckets", 2)},
 	"runtime.mProfCycle":        {"runtime.mProf_Free", nth(0)},
-	"runtime.MemProfileRate":    {"runtime.profilealloc", nth(1)}, // behind mcache0
+	"runtime.MemProfileRate":    {"runtime.profilealloc", nth(1)}, // after mcache0
 	"runtime.blockprofilerate":  {"runtime.blockevent", nth(0)},
 	"runtime.mutexprofilerate":  {"runtime.semacquire1", accessed(after("runtime.blockprofilerate", 1))},
 	"runtime.allglen":           {"runtime.forEachGRace", nth(0)},
@@ -32,9 +32,11 @@ var rules = map[string]rule{
 	"runtime.waitReasonStrings": {"runtime.waitReason.String", nth(0)},
 }
 
-type pick = func(refs []reference, known func(string) (uint64, error)) (uint64, bool)
+// pick chooses one of a function's references to writable data. find returns the address of a variable that
+// another rule finds.
+type pick = func(refs []reference, find func(string) (uint64, error)) (uint64, bool)
 
-// nth is a function's reference by its number.
+// nth picks reference number n, counted from 0.
 func nth(n int) pick {
 	return func(refs []reference, _ func(string) (uint64, error)) (uint64, bool) {
 		if n >= len(refs) {
@@ -44,10 +46,10 @@ func nth(n int) pick {
 	}
 }
 
-// behind is the n-th reference after that to another variable.
+// after picks the n-th reference after the first one to another variable.
 func after(name string, n int) pick {
-	return func(refs []reference, known func(string) (uint64, error)) (uint64, bool) {
-		address, err := known(name)
+	return func(refs []reference, find func(string) (uint64, error)) (uint64, bool) {
+		address, err := find(name)
 		if err != nil {
 			return 0, false
 		}
@@ -59,15 +61,15 @@ func after(name string, n int) pick {
 	}
 }
 
-// used leaves out the references that only make a pointer.
+// accessed ignores references that only take an address.
 func accessed(p pick) pick {
-	return func(refs []reference, known func(string) (uint64, error)) (uint64, bool) {
-		return p(slices.DeleteFunc(slices.Clone(refs), func(r reference) bool { return r.taken }), known)
+	return func(refs []reference, find func(string) (uint64, error)) (uint64, bool) {
+		return p(slices.DeleteFunc(slices.Clone(refs), func(r reference) bool { return r.addressTaken }), find)
 	}
 }
 
-// variable gives the address of a variable of the runtime in the process, by its symbol or by the machine code of a
-// function that uses it. The error wraps ErrUnsupported.
+// variable returns the address, in the process, of a variable of the runtime. It finds the variable by its symbol or,
+// in a stripped program, by the machine code of a function that uses it. The error wraps ErrUnsupported.
 func (r *Runtime) variable(name string) (uint64, error) {
 	if r.variables == nil {
 		r.variables = r.symbols()
@@ -83,12 +85,12 @@ func (r *Runtime) variable(name string) (uint64, error) {
 	}
 	address, ok := r.variables[name]
 	if !ok {
-		return 0, fmt.Errorf("%w: %s was found neither by its symbol nor by the code of %s", ErrUnsupported, name, rules[name].function)
+		return 0, fmt.Errorf("%w: %s was not found, neither by a symbol nor in the code of %s", ErrUnsupported, name, rules[name].function)
 	}
 	return address + r.bias, nil
 }
 
-// codeSearch finds variables by machine code.
+// codeSearch finds variables in machine code.
 type codeSearch struct {
 	r         *Runtime
 	functions map[string]gopclntab.Range
@@ -99,19 +101,19 @@ func newCodeSearch(r *Runtime) *codeSearch {
 	for _, rule := range rules {
 		names = append(names, rule.function)
 	}
-	functions, _ := r.table.Functions(names...) // a table that breaks off has none of the rest
+	functions, _ := r.table.Functions(names...) // a damaged table returns the functions before the damage
 	return &codeSearch{r: r, functions: functions}
 }
 
-// maxCode bounds the code of one function; those of the rules have some hundred bytes.
+// maxCode bounds the code of one function in bytes. Functions in the rules have some hundred.
 const maxCode = 64 << 10
 
-// find gives an address in the file's own numbering.
+// find returns the address of a variable in the file.
 func (s *codeSearch) find(name string) (uint64, error) {
 	rule := rules[name]
 	code, ok := s.functions[rule.function]
 	if !ok || code.End-code.Start > maxCode {
-		return 0, fmt.Errorf("%s has no code of its own", rule.function)
+		return 0, fmt.Errorf("%s was not found, or has too much code", rule.function)
 	}
 	raw := make([]byte, code.End-code.Start)
 	if _, err := s.r.exe.ReadAddress(raw, code.Start); err != nil {
@@ -130,8 +132,7 @@ func (s *codeSearch) find(name string) (uint64, error) {
 	return address, nil
 }
 
-// symbols returns the addresses of those variables of the rules that are in the executable's symbol table, if it has
-// one.
+// symbols returns the addresses in the file of the rules' variables that are in the executable's symbol table.
 func (r *Runtime) symbols() map[string]uint64 {
 	found := map[string]uint64{}
 	for s := range r.exe.Symbols(elf.SHT_SYMTAB) {
