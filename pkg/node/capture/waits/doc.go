@@ -1,5 +1,5 @@
 //go:build linux
 
-// Package waits follows how long the threads of a container wait, and where, with the BPF program that runs at every switch
-// of threads. Its entry points are Load and Tracker. It depends on the sampler that owns it only through Host.
+// Package waits measures how long the threads of a container wait, and where, with the BPF program that runs at every
+// context switch. Its entry points are Load and Tracker. It depends on the sampler that owns it only through Host.
 package waits

@@ -11,42 +11,43 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 )
 
-// group are the waits of a thread at places that look the same from its registers. Where they come too often not all
-// have their stacks walked. What the others waited is shared out as it is among those that were chosen by chance, or
-// among all that were walked if there are none.
+// group holds the waits of one thread at the same pc and stack pointer. If such waits are frequent, only some stacks are
+// walked. The time of the unwalked waits is distributed over the walked stacks: in proportion to the waits drawn at random
+// or, if there are none, to all walked waits.
 type group struct {
-	chosen, all parts
-	rest        stack.Amount // that is still to be shared out
-	seen        stack.Amount // of the waits that were not walked
-	wanted      bool
-	last        uint64 // serial number of the wait that is not ended
+	random, all  stackTotals
+	pending      stack.Amount // unwalked waits that have not been distributed yet
+	unwalkedSeen stack.Amount // total of the unwalked waits when it was last read
+	wanted       bool         // the process is profiled
+	last         uint64       // serial of the latest walked wait, whose total may not have arrived
 }
 
-// parts are what stacks waited.
-type parts struct {
-	of    map[*stack.Entry]stack.Amount
-	waits int64
+// stackTotals is the number and duration of waits by stack.
+type stackTotals struct {
+	byStack map[*stack.Entry]stack.Amount
+	waits   int64
 }
 
-// manyWaits is how many waits must have been chosen before the others' time is shared out; at a group's end all is.
-const manyWaits = 32
+// minRandomWaits is the number of randomly drawn waits required before unwalked time is distributed. When a group ends,
+// everything is distributed.
+const minRandomWaits = 32
 
-// maxGroups bounds the groups that are known at a time, some 500 bytes each: a thread has a handful, and there are
-// maxThreads threads, but those whose end found no room in the ring buffer stay.
+// maxGroups bounds the number of groups, of some 500 bytes each. A thread has a handful and there are at most maxThreads
+// threads, but a group remains if the ring buffer had no room for the record that ends it.
 const maxGroups = 1 << 15
 
-// AddStack makes the stack of a wait known, of which how long it was is told later. The entry is nil if there is no room
-// for it.
+// AddStack registers the stack of a wait; its duration arrives later. The entry is nil if the stack table is full or the
+// process is not wanted.
 func (w *Tracker) AddStack(s *record.Sample, e *stack.Entry, wanted bool) {
 	g := w.groups[s.Group]
 	if g == nil {
 		if len(w.groups) >= maxGroups {
-			return // what is waited there counts as lost
+			return // its waits count as lost
 		}
 		g = &group{}
 		w.groups[s.Group] = g
 	}
-	delete(w.known, g.last) // if its sum found no room
+	delete(w.known, g.last) // still there if the ring buffer had no room for its total
 	g.wanted, g.last = wanted, s.Serial
 	w.known[s.Serial] = &wait{entry: e, wanted: wanted, group: g, representsGroup: s.RepresentsGroup}
 }
@@ -54,64 +55,65 @@ func (w *Tracker) AddStack(s *record.Sample, e *stack.Entry, wanted bool) {
 func (g *group) add(one *wait, a stack.Amount) {
 	g.all.add(one.entry, a)
 	if one.representsGroup {
-		g.chosen.add(one.entry, a)
+		g.random.add(one.entry, a)
 	}
 }
 
-func (p *parts) add(e *stack.Entry, a stack.Amount) {
-	if p.of == nil {
-		p.of = map[*stack.Entry]stack.Amount{}
+func (t *stackTotals) add(e *stack.Entry, a stack.Amount) {
+	if t.byStack == nil {
+		t.byStack = map[*stack.Entry]stack.Amount{}
 	}
-	before := p.of[e]
-	p.of[e] = stack.Amount{Count: before.Count + a.Count, Value: before.Value + a.Value}
-	p.waits += a.Count
+	before := t.byStack[e]
+	t.byStack[e] = stack.Amount{Count: before.Count + a.Count, Value: before.Value + a.Value}
+	t.waits += a.Count
 }
 
-// addRest takes in all that a group has waited without its stack being walked.
-func (w *Tracker) addRest(g *group, total stack.Amount) {
-	more := total.Minus(g.seen)
+// addUnwalked adds what has grown since the last call. total is the number and duration of all unwalked waits of a group.
+func (w *Tracker) addUnwalked(g *group, total stack.Amount) {
+	more := total.Minus(g.unwalkedSeen)
 	if !g.wanted || more.Value <= 0 || more.Count < 0 {
 		return
 	}
-	g.seen = total
-	g.rest.Count += more.Count
-	g.rest.Value += more.Value
+	g.unwalkedSeen = total
+	g.pending.Count += more.Count
+	g.pending.Value += more.Value
 }
 
-// shareOut gives what a group has waited to its stacks.
-func (w *Tracker) shareOut(g *group) {
-	if g.rest == (stack.Amount{}) {
+// distribute adds the unwalked waits of a group to its stacks.
+func (w *Tracker) distribute(g *group) {
+	if g.pending == (stack.Amount{}) {
 		return
 	}
-	rest := g.rest
-	g.rest = stack.Amount{}
-	parts := g.chosen.of
-	if parts == nil {
-		parts = g.all.of
+	pending := g.pending
+	g.pending = stack.Amount{}
+	weights := g.random.byStack
+	if weights == nil {
+		weights = g.all.byStack
 	}
 	var all stack.Amount
-	for _, a := range parts {
+	for _, a := range weights {
 		all.Count += a.Count
 		all.Value += a.Value
 	}
 	if all.Count == 0 || all.Value == 0 {
-		w.lose(rest)
+		w.countLost(pending)
 		return
 	}
-	stacks := slices.SortedFunc(maps.Keys(parts), func(a, b *stack.Entry) int { return cmp.Compare(a.First, b.First) })
-	left := rest
+	stacks := slices.SortedFunc(maps.Keys(weights), func(a, b *stack.Entry) int { return cmp.Compare(a.First, b.First) })
+	left := pending
 	for i, e := range stacks {
-		of := parts[e]
+		weight := weights[e]
 		share := stack.Amount{
-			Count: min(part(rest.Count, of.Count, all.Count), left.Count), Value: min(part(rest.Value, of.Value, all.Value), left.Value),
+			Count: min(scale(pending.Count, weight.Count, all.Count), left.Count),
+			Value: min(scale(pending.Value, weight.Value, all.Value), left.Value),
 		}
 		if i == len(stacks)-1 {
-			share = left // what rounding has left
+			share = left // including the remainder from rounding
 		}
 		left = left.Minus(share)
 		w.host.AddWaits(e, share)
 	}
 }
 
-// part is n·a/b, rounded down: the product may need more than 64 bits.
-func part(n, a, b int64) int64 { return int64(float64(n) * (float64(a) / float64(b))) }
+// scale returns n·a/b, rounded down. It uses floating point because the product may need more than 64 bits.
+func scale(n, a, b int64) int64 { return int64(float64(n) * (float64(a) / float64(b))) }

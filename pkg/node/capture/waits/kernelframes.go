@@ -10,14 +10,14 @@ import (
 	"sync"
 )
 
-// A kernel stack taken at a switch begins with what took it: our program, the tracepoint, and then __schedule, which
-// no wait is told from another by. How many frames these are differs between kernels.
+// A kernel stack recorded at a context switch begins with the BPF program, the tracepoint and __schedule. These frames are
+// the same in every wait. Their number depends on the kernel.
 
-// maxTraceFrames is above what was seen: 3 or 4.
+// maxTraceFrames bounds the frames above __schedule; kernels have 3 or 4.
 const maxTraceFrames = 8
 
-// scheduler is where the kernel's __schedule begins, and the function after it; zeros if the kernel hides that
-// (sysctl kernel.kptr_restrict). It reads 200,000 lines, once.
+// scheduler returns the address of the kernel's __schedule and of the symbol after it, or zeros if the kernel hides
+// addresses (sysctl kernel.kptr_restrict). It reads the 200,000 lines of /proc/kallsyms once.
 var scheduler = sync.OnceValues(func() (start, end uint64) {
 	f, err := os.Open("/proc/kallsyms")
 	if err != nil {
@@ -41,10 +41,10 @@ var scheduler = sync.OnceValues(func() (start, end uint64) {
 	return 0, 0
 })
 
-// withoutTracing cuts a kernel stack, leaf first, above what called the scheduler.
-func withoutTracing(stack []uint64, start, end uint64) []uint64 {
+// trimTraceFrames removes the leaf frames of a kernel stack up to and including __schedule, which is at start to end.
+func trimTraceFrames(stack []uint64, start, end uint64) []uint64 {
 	for i, address := range stack[:min(len(stack), maxTraceFrames)] {
-		if start < address && address <= end { // a return address: one past the call
+		if start < address && address <= end { // a return address may be the address after the function
 			return stack[i+1:]
 		}
 	}

@@ -21,48 +21,48 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Threads that sleep when the capture begins may do so to its end, and never come past the BPF program at switches. A
-// list of the kernel's has their registers and the kernel's half of their stacks. The user's half is walked by the
-// same program as all others: it can read the memory of the current process only, so this thread copies the sleeper's
-// stack, says where it lies, and gives up the CPU in its place.
+// A thread that sleeps when the capture begins may sleep until its end, without a context switch at which the BPF program
+// could see it. A task iterator lists such threads with their registers and kernel stacks. Their user stacks are walked by
+// the same BPF program as all others. It can read only the memory of the current process, so this thread copies the
+// sleeper's stack into its own memory, announces the copy in the map of controls, and causes a context switch by sleeping.
 
-// What is copied of a sleeper's stack; one that is deeper breaks there.
 const (
-	maxStackCopy  = 128 << 10
-	stackPageSize = 4 << 10 // on the architectures that we support at least
+	maxStackCopy  = 128 << 10 // bytes copied of a sleeper's stack; a deeper stack ends there as broken
+	stackPageSize = 4 << 10   // the smallest page size of the supported architectures
 )
 
 // sleeper is struct sleeper of bpf/waits.bpf.c.
 type sleeper struct {
-	reader  uint32           // our own thread, in the kernel's first PID namespace
-	control bpf.WaitsControl // with its registers
-	sample  record.Sample    // without the user's half of the stack
+	reader  uint32           // TID of our own thread in the initial PID namespace
+	control bpf.WaitsControl // with the sleeper's registers
+	sample  record.Sample    // without the user stack
 }
 
-// findSleepers makes the threads known that sleep.
-func (w *Tracker) findSleepers() error {
+// addSleepers registers the threads that sleep now as waiting since the capture began.
+func (w *Tracker) addSleepers() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	all, err := w.listSleepers()
 	if err != nil {
-		return kernel.Explain("list the threads that sleep", err)
+		return kernel.Explain("list sleeping threads", err)
 	}
 	stack := make([]byte, maxStackCopy)
 	for i := range all {
-		all[i].sample.Serial = uint64(i+1)<<serialCPUBits | (1<<serialCPUBits - 1) // no CPU has this number: see maxCPUs
+		all[i].sample.Serial = uint64(i+1)<<serialCPUBits | (1<<serialCPUBits - 1) // no CPU has this number, see maxCPUs
 		all[i].sample.Group = all[i].sample.Serial
-		if err := w.found(&all[i], stack); err != nil {
-			return fmt.Errorf("stack of a thread that sleeps: %w", err)
+		if err := w.addSleeper(&all[i], stack); err != nil {
+			return fmt.Errorf("walk the stack of a sleeping thread: %w", err)
 		}
 	}
-	return w.forgetEnded(all)
+	return w.removeExited(all)
 }
 
-// forgetEnded takes those back that ended before they were made known: nothing would tell their end.
-func (w *Tracker) forgetEnded(all []sleeper) error {
+// removeExited removes sleepers that exited before they were registered. Otherwise they would count as waiting until the
+// end of the capture, because the BPF program did not see them exit.
+func (w *Tracker) removeExited(all []sleeper) error {
 	now, err := w.listSleepers()
 	if err != nil {
-		return kernel.Explain("list the threads that sleep", err)
+		return kernel.Explain("list sleeping threads", err)
 	}
 	sleeps := map[uint32]bool{}
 	for i := range now {
@@ -74,9 +74,9 @@ func (w *Tracker) forgetEnded(all []sleeper) error {
 		if sleeps[s.TID] || w.maps.Threads.Lookup(s.TID, &t) != nil {
 			continue
 		}
-		if t.WaitingSince == w.begin && t.Places[bpf.WaitsPlaceKindPLACE_FIRST_WAIT].Serial == s.Serial { // one that wakes just now becomes known again
+		if t.WaitingSince == w.begin && t.Places[bpf.WaitsPlaceKindPLACE_FIRST_WAIT].Serial == s.Serial { // a thread that wakes at this moment is registered again by the BPF program
 			if err := w.maps.Threads.Delete(s.TID); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-				return fmt.Errorf("forget a thread that ended: %w", err)
+				return fmt.Errorf("remove an exited thread from the map of threads: %w", err)
 			}
 		}
 	}
@@ -114,13 +114,14 @@ func (w *Tracker) listSleepers() ([]sleeper, error) {
 	return all, nil
 }
 
-// found gives a sleeper's stack and says that it waits since the capture began, unless it has run meanwhile.
-func (w *Tracker) found(one *sleeper, stack []byte) error {
+// addSleeper has a sleeper's stack walked and registers the thread as waiting since the capture began, unless it has run
+// in the meantime. stack is scratch memory for the copy.
+func (w *Tracker) addSleeper(one *sleeper, stack []byte) error {
 	s := &one.sample
 	regs := &one.control.StackCopy.Regs
-	pid := w.pidOf(s)
+	pid := w.findPID(s)
 	if pid == 0 {
-		w.forgo()
+		w.countUnread()
 		return nil
 	}
 	s.PID = uint32(pid)
@@ -131,7 +132,7 @@ func (w *Tracker) found(one *sleeper, stack []byte) error {
 		w.host.KeepSample(s)
 	} else {
 		s.Top = record.Words(stack, min(n/8, len(bpf.CPUSample{}.Top)))
-		w.standIns[s.Serial] = s
+		w.sleepers[s.Serial] = s
 	}
 	w.host.Unlock()
 	if n > 0 {
@@ -141,7 +142,7 @@ func (w *Tracker) found(one *sleeper, stack []byte) error {
 		k.StackCopy.Process.Started, k.StackCopy.Process.Execs, k.StackCopy.Process.Tgid = s.Process.Started, s.Process.Execs, s.Process.TGID
 		k.StackCopy.Low, k.StackCopy.High = sp, sp+uint64(n)
 		k.StackCopy.Offset = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(stack)))) - sp
-		if err := w.control(k); err != nil {
+		if err := w.setControl(k); err != nil {
 			return err
 		}
 		if err := unix.Nanosleep(&unix.Timespec{Nsec: 1}, nil); err != nil && !errors.Is(err, unix.EINTR) {
@@ -155,23 +156,23 @@ func (w *Tracker) found(one *sleeper, stack []byte) error {
 	p.Serial, p.Group = s.Serial, s.Group
 	err := w.maps.Threads.Update(s.TID, &t, ebpf.UpdateNoExist)
 	if errors.Is(err, ebpf.ErrKeyExist) {
-		return nil // what it waits for now, the program has seen
+		return nil // it has run since, and the BPF program registered its current wait
 	}
 	if err != nil {
-		w.forgo() // there are too many
+		w.countUnread() // the map of threads is full
 	}
 	return nil
 }
 
-func (w *Tracker) forgo() {
+func (w *Tracker) countUnread() {
 	w.host.Lock()
-	w.unknown++
+	w.unreadSleepers++
 	w.host.Unlock()
 }
 
-// pidOf is a process's PID in our namespace; on a locked-down kernel, which does not tell it, by the time at which it
-// started, if no other one started then. Zero if it is not known.
-func (w *Tracker) pidOf(s *record.Sample) int {
+// findPID returns the PID of a sample's process in our namespace, or 0 if it is unknown. A locked-down kernel does not
+// report the PID; the process is then identified by its start time, if no other process started at the same time.
+func (w *Tracker) findPID(s *record.Sample) int {
 	if s.PID != 0 {
 		return int(s.PID)
 	}
@@ -188,7 +189,8 @@ func (w *Tracker) pidOf(s *record.Sample) int {
 	return found
 }
 
-// copyStack copies a stack from its pointer on, as far as it can be read, and gives the number of bytes.
+// copyStack copies the memory of a process from its stack pointer upwards, as far as it is readable and fits. It returns
+// the number of bytes copied, a multiple of 8.
 func copyStack(pid int, sp uint64, stack []byte) int {
 	n := 0
 	for step := stackPageSize - int(sp%stackPageSize); n < len(stack); {
@@ -206,19 +208,20 @@ func copyStack(pid int, sp uint64, stack []byte) int {
 	return n &^ 7
 }
 
-// Complete completes the sample of a wait, also that of a sleeper whose stack our thread had walked.
+// Complete completes the sample of a wait. The sample of our own thread that carries the user stack of a sleeper becomes
+// the sample of the sleeper. The frames of the tracepoint are removed from other kernel stacks.
 func (w *Tracker) Complete(s *record.Sample) {
-	other := w.standIns[s.Serial]
-	if other == nil {
+	sleeper := w.sleepers[s.Serial]
+	if sleeper == nil {
 		if s.Serial != 0 {
 			start, end := scheduler()
-			s.Kernel = withoutTracing(s.Kernel, start, end)
+			s.Kernel = trimTraceFrames(s.Kernel, start, end)
 		}
 		return
 	}
-	delete(w.standIns, s.Serial)
-	other.User, other.End, other.HasTables = s.User, s.End, s.HasTables
-	*s = *other
+	delete(w.sleepers, s.Serial)
+	sleeper.User, sleeper.End, sleeper.HasTables = s.User, s.End, s.HasTables
+	*s = *sleeper
 }
 
 const serialCPUBits = bpf.WaitsSerialLayoutSERIAL_CPU_BITS

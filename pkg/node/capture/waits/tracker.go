@@ -18,34 +18,38 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// Tracker knows what the BPF program at switches of threads (bpf/waits.bpf.c) adds up. It sends each stack once, with a
-// serial number; what was waited there stands in its map of threads, and is told once more when the place is given up.
+// Tracker adds the waits that the BPF program measures at context switches (bpf/waits.bpf.c) to their stacks. The program
+// sends each stack once, with a serial. The time waited there is in the map of threads and is sent as a total when the
+// thread's place is reused.
 type Tracker struct {
 	host      Host
 	maps      bpfMaps
 	link      link.Link
-	known     map[uint64]*wait          // by serial number
-	groups    map[uint64]*group         // by the first one's serial number
-	standIns  map[uint64]*record.Sample // threads that sleep, of which the user's stack is still to come
-	processes []proc.Process            // of the target, when it was loaded
+	known     map[uint64]*wait          // by serial
+	groups    map[uint64]*group         // by the serial of the group's first wait
+	sleepers  map[uint64]*record.Sample // sleeping threads whose user stack has not arrived yet, by serial
+	processes []proc.Process            // of the target, when the program was loaded
 
-	begin, end uint64       // of the capture, in ns of CLOCK_MONOTONIC
-	lost       stack.Amount // waits whose stack, or whose sum, found no room
-	unknown    uint64       // threads that slept and of which nothing could be learnt
+	begin, end     uint64       // of the capture, CLOCK_MONOTONIC, ns
+	lost           stack.Amount // waits for whose stack or total there was no room
+	unreadSleepers uint64       // sleeping threads whose stack or process could not be read
 }
 
-// Host is the sampler to which the waits belong. Its lock guards all that samples change, and is held by
-// those who call the other methods.
+// Host is the sampler that owns a Tracker. Its lock guards everything that samples change; callers hold it when they call
+// the other methods.
 type Host interface {
 	sync.Locker
+	// KeepSample adds a sample whose user stack could not be copied.
 	KeepSample(*record.Sample)
+	// AddWaits adds waits and their duration to a stack.
 	AddWaits(*stack.Entry, stack.Amount)
 }
 
 type bpfMaps struct {
-	bpf.CPUMaps                // those that both have are the same
+	bpf.CPUMaps                // shared by the programs for events and for waits
 	Threads      *ebpf.Map     `ebpf:"threads"`
 	Controls     *ebpf.Map     `ebpf:"controls"`
 	CPUStates    *ebpf.Map     `ebpf:"cpu_states"`
@@ -54,24 +58,23 @@ type bpfMaps struct {
 	ListSleepers *ebpf.Program `ebpf:"list_sleepers"`
 }
 
-// wait is a stack that came.
+// wait is a wait whose stack was walked.
 type wait struct {
-	entry  *stack.Entry // nil if there was no room for it, or nobody wants it
-	wanted bool
-	seen   stack.Amount // how much of what was waited there is in the entry
-	group  *group
-	// representsGroup: it stands for others of the group.
-	representsGroup bool
+	entry           *stack.Entry // nil if the stack table is full or the process is not wanted
+	wanted          bool         // the process is profiled
+	seen            stack.Amount // the part of the total that has been added to entry
+	group           *group
+	representsGroup bool // it was drawn at random among the waits of the group
 }
 
-// Load loads the program at switches of threads. Its maps for samples and unwind tables are those of shared, if
-// that is not nil.
+// Load loads the BPF program for context switches. It uses the maps for samples and unwind tables of shared, unless that
+// is nil.
 func Load(spec *ebpf.CollectionSpec, containerID string, shared *bpf.CPUMaps, host Host) (*Tracker, error) {
 	processes, err := proc.InContainer(containerID)
 	if err != nil {
 		return nil, err
 	}
-	spec.Maps[bpf.WaitsMapThreads].MaxEntries = roomForThreads(processes)
+	spec.Maps[bpf.WaitsMapThreads].MaxEntries = threadCapacity(processes)
 	w := New(host)
 	w.processes = processes
 	replacements := map[string]*ebpf.Map{}
@@ -85,81 +88,82 @@ func Load(spec *ebpf.CollectionSpec, containerID string, shared *bpf.CPUMaps, ho
 	if err := spec.LoadAndAssign(&w.maps, &ebpf.CollectionOptions{MapReplacements: replacements}); err != nil {
 		return nil, err
 	}
-	scheduler() // before the capture begins
+	scheduler() // it is slow the first time; do it before the capture begins
 	if err := w.maps.ProgramsByIndex.Put(uint32(0), w.maps.Unwind); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
 
+// New returns a Tracker without a BPF program. Load is the usual constructor.
 func New(host Host) *Tracker {
-	return &Tracker{host: host, known: map[uint64]*wait{}, groups: map[uint64]*group{}, standIns: map[uint64]*record.Sample{}}
+	return &Tracker{host: host, known: map[uint64]*wait{}, groups: map[uint64]*group{}, sleepers: map[uint64]*record.Sample{}}
 }
 
-// Attach attaches the program; nothing is recorded before enable.
+// Attach attaches the program, which records nothing until Enable is called.
 func (w *Tracker) Attach() (err error) {
 	w.link, err = link.AttachTracing(link.TracingOptions{Program: w.maps.Switched})
 	return err
 }
 
-// ReleaseMaps hands the maps for samples and unwind tables over to the caller, who closes them.
+// ReleaseMaps returns the maps for samples and unwind tables. The caller has to close them.
 func (w *Tracker) ReleaseMaps() bpf.CPUMaps {
 	maps := w.maps.CPUMaps
 	w.maps.CPUMaps = bpf.CPUMaps{}
 	return maps
 }
 
-// Places is the number of places at which threads wait that are known now.
+// Places returns the number of places at which threads wait at present.
 func (w *Tracker) Places() int { return len(w.groups) }
 
-// Bounds on the map of threads, whose entries have some 400 bytes.
+// Bounds on the number of entries of the map of threads, which have 456 bytes each.
 const (
 	minThreads = 2048
 	maxThreads = 1 << 15
 )
 
-// roomForThreads is for four times those that there are.
-func roomForThreads(processes []proc.Process) uint32 {
+// threadCapacity returns the capacity of the map of threads: four times the present number of threads, within bounds.
+func threadCapacity(processes []proc.Process) uint32 {
 	n := 0
 	for _, p := range processes {
-		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", p.PID)) // gone: none
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", p.PID)) // empty if the process has exited
 		n += len(tasks)
 	}
 	return uint32(min(max(4*n, minThreads), maxThreads))
 }
 
-// Enable begins or ends the capture.
+// Enable starts or stops recording.
 func (w *Tracker) Enable(on bool) error {
 	if !on {
 		w.host.Lock()
 		w.end = kernel.Monotonic()
 		w.host.Unlock()
-		return w.control(bpf.WaitsControl{Begin: w.begin, End: w.end})
+		return w.setControl(bpf.WaitsControl{Begin: w.begin, End: w.end})
 	}
 	w.host.Lock()
 	w.begin = kernel.Monotonic()
 	w.host.Unlock()
-	if err := w.control(bpf.WaitsControl{Begin: w.begin}); err != nil {
+	if err := w.setControl(bpf.WaitsControl{Begin: w.begin}); err != nil {
 		return err
 	}
-	return w.findSleepers()
+	return w.addSleepers()
 }
 
-func (w *Tracker) control(k bpf.WaitsControl) error {
+func (w *Tracker) setControl(k bpf.WaitsControl) error {
 	if err := w.maps.Controls.Put(uint32(0), k); err != nil {
-		return fmt.Errorf("tell the BPF program what to do: %w", err)
+		return fmt.Errorf("write the BPF program's map of controls: %w", err)
 	}
 	return nil
 }
 
-// AddFinalTotal takes in all that was waited with a stack, or by a group without one, when its place is given up.
+// AddFinalTotal adds the final total of a walked stack, or of a group's unwalked waits, which ends the group.
 func (w *Tracker) AddFinalTotal(r record.WaitTotal) {
 	total := stack.Amount{Count: int64(r.Count), Value: int64(r.Time)}
 	if r.Unwalked {
 		if g := w.groups[r.Serial]; g != nil {
-			w.addRest(g, total)
-			w.shareOut(g)
-			delete(w.known, g.last) // if it was told no sum of it
+			w.addUnwalked(g, total)
+			w.distribute(g)
+			delete(w.known, g.last) // still there if the ring buffer had no room for its total
 			delete(w.groups, r.Serial)
 			return
 		}
@@ -168,16 +172,16 @@ func (w *Tracker) AddFinalTotal(r record.WaitTotal) {
 		delete(w.known, r.Serial)
 		return
 	}
-	w.lose(total)
+	w.countLost(total)
 }
 
-func (w *Tracker) lose(a stack.Amount) {
+func (w *Tracker) countLost(a stack.Amount) {
 	w.lost.Count += a.Count
 	w.lost.Value += a.Value
 }
 
-// add adds what is new of all that was waited with a stack. Less than what was seen is the shadow of a change while
-// the map was read; it comes right with the next time.
+// add adds what has grown since the last call. total is the number and duration of all waits with this stack. A total that
+// has shrunk was read while the BPF program changed it, and is ignored; the next one is right.
 func (w *Tracker) add(one *wait, total stack.Amount) {
 	more := total.Minus(one.seen)
 	if !one.wanted || more.Value <= 0 || more.Count < 0 {
@@ -185,14 +189,15 @@ func (w *Tracker) add(one *wait, total stack.Amount) {
 	}
 	one.seen = total
 	if one.entry == nil {
-		w.lose(more)
+		w.countLost(more)
 		return
 	}
 	w.host.AddWaits(one.entry, more)
 	one.group.add(one, more)
 }
 
-// Gather reads what was waited until now, by threads that still wait too. At the end nothing is on its way any more.
+// Gather adds the totals in the map of threads, including those of waits in progress. With atEnd, no more samples are
+// expected: totals without a stack are lost, and all unwalked waits are distributed.
 func (w *Tracker) Gather(atEnd bool) error {
 	now := kernel.Monotonic()
 	if w.end != 0 {
@@ -203,56 +208,58 @@ func (w *Tracker) Gather(atEnd bool) error {
 	var t bpf.WaitsThread
 	for threads.Next(&tid, &t) {
 		for i, p := range t.Places {
-			total, rest := stack.Amount{Count: int64(p.Count), Value: int64(p.Time)}, stack.Amount{Count: int64(p.UnwalkedCount), Value: int64(p.UnwalkedTime)}
+			walked := stack.Amount{Count: int64(p.Count), Value: int64(p.Time)}
+			unwalked := stack.Amount{Count: int64(p.UnwalkedCount), Value: int64(p.UnwalkedTime)}
 			if t.WaitingSince != 0 && t.CurrentPlace == uint32(i) && now > t.WaitingSince {
-				goesOn := &total
+				current := &walked
 				if t.Walked == 0 {
-					goesOn = &rest
+					current = &unwalked
 				}
-				goesOn.Count++
-				goesOn.Value += int64(now - t.WaitingSince)
+				current.Count++
+				current.Value += int64(now - t.WaitingSince)
 			}
 			if one := w.known[p.Serial]; one != nil {
-				w.add(one, total)
+				w.add(one, walked)
 			} else if atEnd {
-				w.lose(total)
+				w.countLost(walked)
 			}
 			if g := w.groups[p.Group]; g != nil {
-				w.addRest(g, rest)
-				if atEnd || g.chosen.waits >= manyWaits {
-					w.shareOut(g)
+				w.addUnwalked(g, unwalked)
+				if atEnd || g.random.waits >= minRandomWaits {
+					w.distribute(g)
 				}
 			} else if atEnd {
-				w.lose(rest)
+				w.countLost(unwalked)
 			}
 		}
 	}
 	if err := threads.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
-		return fmt.Errorf("read the waits of threads: %w", err)
+		return fmt.Errorf("read the BPF program's map of threads: %w", err)
 	}
 	return nil
 }
 
-// Describe says in comments what was not seen.
+// Describe adds comments about the waits that are missing from the profile.
 func (w *Tracker) Describe(b *builder.Builder) {
 	var perCPU []bpf.WaitsCpuState
-	lost, noRoom := w.lost, uint64(0)
-	if w.maps.CPUStates.Lookup(uint32(0), &perCPU) == nil { // else what is known
+	lost, untracked := w.lost, uint64(0)
+	if w.maps.CPUStates.Lookup(uint32(0), &perCPU) == nil { // otherwise only the losses in user space are reported
 		for _, a := range perCPU {
 			lost.Count += int64(a.LostWaits)
 			lost.Value += int64(a.LostTime)
-			noRoom += a.UntrackedSwitches
+			untracked += a.UntrackedSwitches
 		}
 	}
-	b.Comment("lost waits: %d, of %v", lost.Count, time.Duration(lost.Value))
-	if w.unknown > 0 {
-		b.Comment("threads that slept from the beginning and could not be read: %d", w.unknown)
+	meta.LostWaits.Add(b.Profile, meta.Waits{Count: lost.Count, Time: time.Duration(lost.Value)})
+	if w.unreadSleepers > 0 {
+		meta.UnreadSleepers.Add(b.Profile, int64(w.unreadSleepers))
 	}
-	if noRoom > 0 {
-		b.Comment("switches of threads without room: %d", noRoom)
+	if untracked > 0 {
+		meta.UntrackedSwitches.Add(b.Profile, int64(untracked))
 	}
 }
 
+// Close detaches the program and closes it and its maps.
 func (w *Tracker) Close() error {
 	var errs []error
 	if w.link != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 )
 
-// testHost keeps stacks as a sampler does.
+// testHost is a Host that only adds up waits.
 type testHost struct {
 	sync.Mutex
 	stacks *stack.Table
@@ -28,15 +28,15 @@ func (h *testHost) AddWaits(e *stack.Entry, a stack.Amount) {
 	h.kept += a.Count
 }
 
-// What was waited is added once, however often it is read; what has no stack is lost, and said to be.
+// A wait is added once, however often its total is read. A wait without a stack is counted as lost.
 func TestWaitsAreAddedOnce(t *testing.T) {
 	c := &testHost{stacks: stack.NewTable()}
 	w := New(c)
 	g := &process.Generation{ID: 1}
 	e := c.stacks.FindOrAdd(g, nil, []uint64{1}, stack.Complete, "", nil)
 	w.AddStack(&record.Sample{Serial: 5, Group: 5}, e, true)
-	w.AddStack(&record.Sample{Serial: 6, Group: 6}, nil, true)  // there was no room for its stack
-	w.AddStack(&record.Sample{Serial: 7, Group: 7}, nil, false) // of another process
+	w.AddStack(&record.Sample{Serial: 6, Group: 6}, nil, true)  // the stack table is full
+	w.AddStack(&record.Sample{Serial: 7, Group: 7}, nil, false) // a process that is not profiled
 	one := w.known[5]
 	w.add(one, stack.Amount{Count: 2, Value: 100})
 	w.add(one, stack.Amount{Count: 2, Value: 100})
@@ -44,7 +44,7 @@ func TestWaitsAreAddedOnce(t *testing.T) {
 	w.AddFinalTotal(record.WaitTotal{Serial: 5, Count: 3, Time: 150})
 	w.AddFinalTotal(record.WaitTotal{Serial: 6, Count: 1, Time: 10})
 	w.AddFinalTotal(record.WaitTotal{Serial: 7, Count: 1, Time: 20})
-	w.AddFinalTotal(record.WaitTotal{Serial: 8, Count: 1, Time: 40}) // its stack found no room in the ring buffer
+	w.AddFinalTotal(record.WaitTotal{Serial: 8, Count: 1, Time: 40}) // the ring buffer had no room for its stack
 	if want := (stack.Amount{Count: 3, Value: 150}); e.Total != want {
 		t.Errorf("the stack has %+v, want %+v", e.Total, want)
 	}
@@ -56,8 +56,8 @@ func TestWaitsAreAddedOnce(t *testing.T) {
 	}
 }
 
-// What is waited without a stack goes to the stacks of its group by what these waited, once there are enough of them.
-func TestWaitsAreSharedOut(t *testing.T) {
+// Unwalked waits are distributed over the stacks of their group in proportion to the waits of these, once there are enough.
+func TestUnwalkedWaitsAreDistributed(t *testing.T) {
 	c := &testHost{stacks: stack.NewTable()}
 	w := New(c)
 	owner := &process.Generation{ID: 1}
@@ -71,14 +71,14 @@ func TestWaitsAreSharedOut(t *testing.T) {
 		w.AddStack(&record.Sample{Serial: serial, Group: 1, RepresentsGroup: true}, e, true)
 		w.AddFinalTotal(record.WaitTotal{Serial: serial, Count: 1, Time: ns})
 	}
-	first := c.stacks.FindOrAdd(owner, nil, []uint64{3}, stack.Complete, "", nil) // walked because it was the first, not by chance
+	first := c.stacks.FindOrAdd(owner, nil, []uint64{3}, stack.Complete, "", nil) // walked because it was the first, not drawn at random
 	w.AddStack(&record.Sample{Serial: 31, Group: 1}, first, true)
 	w.AddFinalTotal(record.WaitTotal{Serial: 31, Count: 1, Time: 100_000})
 	g := w.groups[1]
-	w.addRest(g, stack.Amount{Count: 300, Value: 200_000})
-	w.addRest(g, stack.Amount{Count: 300, Value: 199_000}) // the map was read while it changed
-	if short.Total.Count != 20 || long.Total.Count != 10 || g.chosen.waits != 30 {
-		t.Errorf("%+v and %+v of %d waits before anything is shared out", short.Total, long.Total, g.chosen.waits)
+	w.addUnwalked(g, stack.Amount{Count: 300, Value: 200_000})
+	w.addUnwalked(g, stack.Amount{Count: 300, Value: 199_000}) // the map was read while it changed
+	if short.Total.Count != 20 || long.Total.Count != 10 || g.random.waits != 30 {
+		t.Errorf("%+v and %+v of %d waits before any are distributed", short.Total, long.Total, g.random.waits)
 	}
 	rest := record.WaitTotal{Unwalked: true, Serial: 1, Count: 3000, Time: 2_000_001}
 	w.AddFinalTotal(rest)
@@ -97,12 +97,12 @@ func TestWaitsAreSharedOut(t *testing.T) {
 	}
 }
 
-// What is known of a place goes when the place does, whether its waits were told or found no room.
-func TestPlacesAreForgotten(t *testing.T) {
+// The state of a place is freed when the place ends, whether its totals arrived or were lost.
+func TestPlacesAreFreed(t *testing.T) {
 	w := New(&testHost{stacks: stack.NewTable()})
 	e := &stack.Entry{}
 	for serial := uint64(10); serial < 1000; serial += 10 {
-		for again := range uint64(3) { // of which the sums of the first two are lost
+		for again := range uint64(3) { // the totals of the first two are lost
 			w.AddStack(&record.Sample{Serial: serial + again, Group: serial}, e, serial%20 == 0)
 		}
 		w.AddFinalTotal(record.WaitTotal{Unwalked: true, Serial: serial})
@@ -118,7 +118,7 @@ func TestPlacesAreForgotten(t *testing.T) {
 	}
 }
 
-// A stack is copied to its end, which may be anywhere.
+// A stack is copied until the memory ends or the room is full.
 func TestCopyStack(t *testing.T) {
 	const page = 4096
 	memory := make([]byte, 64*page)
@@ -131,6 +131,6 @@ func TestCopyStack(t *testing.T) {
 		t.Errorf("copied %d bytes of %d", n, len(room))
 	}
 	if n := copyStack(os.Getpid(), 8, room); n != 0 {
-		t.Errorf("copied %d bytes from where nothing is", n)
+		t.Errorf("copied %d bytes from an unmapped page", n)
 	}
 }
