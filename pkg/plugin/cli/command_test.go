@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/pprof/profile"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
@@ -139,6 +140,9 @@ func TestExitCode(t *testing.T) {
 		{exitInterrupted, errors.Join(errInterrupted, errors.New("the Job could not be deleted"))},
 		{exitPartial, fmt.Errorf("%w: the target ended", errPartial)},
 		{exitPartial, fmt.Errorf("%w:\n  mutex: the program does not collect it", session.ErrMissing)},
+		{exitPartial, (&session.Outcome{Results: []*session.Result{{Profile: new(profile.Profile)}, {Err: errors.New("none")}}}).Missing()},
+		{exitError, (&session.Outcome{Results: []*session.Result{{Err: errors.New("none")}, {Err: errors.New("none")}}}).Missing()},
+		{exitError, (&session.Outcome{Results: []*session.Result{{Err: errors.New("none")}}}).Missing()},
 		{exitError, &url.Error{Op: "Get", URL: "https://10.0.0.1/api", Err: errors.New("refused")}},
 	} {
 		if got := exitCode(c.err); got != c.want {

@@ -100,7 +100,7 @@ func (p *profileFlags) plan(args []string, stdout io.Writer) (*profilePlan, erro
 		drawing:         p.drawing,
 		dryRun:          p.dryRun,
 		open:            p.open,
-		durationIgnored: p.set("duration") && !slices.ContainsFunc(requests, func(r api.Request) bool { return !session.Instant(r) }),
+		durationIgnored: p.set("duration") && !slices.ContainsFunc(requests, func(r api.Request) bool { return !r.Instant() }),
 		verbosity:       p.verbosity,
 	}, nil
 }
@@ -121,17 +121,20 @@ func (p *profilePlan) takeAndWrite(ctx, early context.Context, connection connec
 	if err != nil {
 		return err
 	}
-	if p.dryRun {
-		return p.printObject(early, c, ui, streams.Out)
-	}
 	files := make([][]openFile, len(p.files))
 	for i, f := range p.files {
+		if p.dryRun {
+			break // nothing is written
+		}
 		if files[i], err = openFiles(f, streams.Out); err != nil {
 			return err
 		}
 	}
 	if p.durationIgnored {
 		ui.Note("--duration is ignored: the requested types are read at once")
+	}
+	if p.dryRun {
+		return p.printObject(early, c, ui, streams.Out)
 	}
 	t, outcome, err := p.capture(ctx, early, c, ui)
 	defer func() { err = errors.Join(err, outcome.Finish()) }()

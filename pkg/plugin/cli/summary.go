@@ -77,7 +77,7 @@ func extent(r *session.Result) string {
 		text = count(s.Samples, "sample")
 	}
 	text += " of " + count(int64(s.Processes), "process")
-	if !r.Instant() {
+	if !r.Request.Instant() {
 		text += fmt.Sprintf(" in %v", time.Duration(r.Profile.DurationNanos).Round(100*time.Millisecond))
 	}
 	if lost := meta.LostSamples.Get(r.Profile); lost > 0 {

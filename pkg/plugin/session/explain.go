@@ -41,15 +41,18 @@ func (r *Result) salvage(why func() string) {
 	}
 }
 
-// explainStop adds the reason to a profile that something else than us stopped, such as the end of the profiler's pod.
+// explainStop adds the reason to a profile whose sampling was not stopped by the user but, for example, by the end of the
+// profiler's pod. why returns the reason, or "".
 func (r *Result) explainStop(why func() string) {
-	stopped := meta.Partial.Get(r.Profile)
-	if !strings.HasPrefix(stopped, meta.Stopped) {
-		return
-	}
-	if reason := why(); reason != "" {
-		meta.Partial.Set(r.Profile, reason+": "+stopped)
-	}
+	meta.Partial.Update(r.Profile, func(partial string) string {
+		if !strings.HasPrefix(partial, meta.Stopped) {
+			return partial
+		}
+		if reason := why(); reason != "" {
+			return reason + ": " + partial
+		}
+		return partial
+	})
 }
 
 // noteTargetEnd adds a comment to the profiles if the target ended during sampling. A Job outlives its target, and so
@@ -57,7 +60,7 @@ func (r *Result) explainStop(why func() string) {
 func noteTargetEnd(ctx context.Context, p *profiler, results []*Result) {
 	ended := sync.OnceValues(func() (string, error) { return p.running.TargetEnded(ctx) })
 	for _, r := range results {
-		if r.Profile == nil || r.Instant() || meta.Partial.Get(r.Profile) != "" {
+		if r.Profile == nil || r.Request.Instant() || meta.Partial.Get(r.Profile) != "" {
 			continue
 		}
 		if why, err := ended(); err == nil && why != "" {

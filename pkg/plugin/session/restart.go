@@ -36,7 +36,7 @@ func (s *Session) takeWithRestarts(ctx, early context.Context) (*Outcome, error)
 		var requests []api.Request
 		for _, r := range open {
 			request := r.Request
-			if !r.Instant() {
+			if !request.Instant() {
 				request.Duration = max(time.Until(end), minRestartTime)
 			}
 			requests = append(requests, request)

@@ -51,14 +51,6 @@ func (o *Outcome) Finish() error {
 	return <-o.finished
 }
 
-// Instant reports whether the profile is of one moment.
-func (r *Result) Instant() bool { return Instant(r.Request) }
-
-// Instant reports whether a request is for a profile of one moment, not of a stretch of time.
-func Instant(r api.Request) bool {
-	return r.Instant()
-}
-
 // ErrMissing is part of the error of Missing if there are other profiles.
 var ErrMissing = errors.New("not all of the profiles were taken")
 

@@ -39,7 +39,7 @@ func (s *Session) sampleOne(ctx, early context.Context, progress *progress, clie
 		// Progress is for show: the profile does not depend on it.
 		_ = client.Progress(watching, request.Capture, func(now api.Progress) { progress.update(request.Type.Name, now) })
 	})
-	if !r.Instant() {
+	if !r.Request.Instant() {
 		wg.Go(func() {
 			// Slices are needed only if the profile does not arrive.
 			_ = client.Slices(watching, request.Capture, r.slices.add)

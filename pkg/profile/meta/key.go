@@ -32,10 +32,17 @@ func (k Key[T]) Is(comment string) bool { return strings.HasPrefix(comment, k.na
 // Add appends a comment to the profile.
 func (k Key[T]) Add(p *profile.Profile, value T) { p.Comments = append(p.Comments, k.Comment(value)) }
 
-// Set replaces all comments with this key by one at the end.
-func (k Key[T]) Set(p *profile.Profile, value T) {
-	k.Remove(p)
-	k.Add(p, value)
+// Update replaces each value of this key by the one that change returns. Comments keep their places; those that cannot be
+// parsed stay as they are.
+func (k Key[T]) Update(p *profile.Profile, change func(T) T) {
+	p.Comments = slices.Clone(p.Comments)
+	for i, c := range p.Comments {
+		if text, ok := strings.CutPrefix(c, k.name+separator); ok {
+			if value, err := k.parse(text); err == nil {
+				p.Comments[i] = k.Comment(change(value))
+			}
+		}
+	}
 }
 
 // Remove removes all comments with this key.

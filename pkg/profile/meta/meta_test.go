@@ -53,11 +53,16 @@ func TestMalformedValues(t *testing.T) {
 	}
 }
 
-func TestSetAndRemove(t *testing.T) {
-	shared := []string{"partial: a", "type: cpu", "partial: b"}
+func TestUpdateAndRemove(t *testing.T) {
+	shared := []string{"partial: a", "type: cpu", "partial: b", "samples: many"}
 	p := &profile.Profile{Comments: shared}
-	meta.Partial.Set(p, "c")
-	if diff := cmp.Diff([]string{"type: cpu", "partial: c"}, p.Comments); diff != "" {
+	meta.Partial.Update(p, func(reason string) string { return reason + "!" })
+	meta.Samples.Update(p, func(int64) int64 { return 1 })
+	if diff := cmp.Diff([]string{"partial: a!", "type: cpu", "partial: b!", "samples: many"}, p.Comments); diff != "" {
+		t.Error(diff)
+	}
+	meta.Partial.Remove(p)
+	if diff := cmp.Diff([]string{"type: cpu", "samples: many"}, p.Comments); diff != "" {
 		t.Error(diff)
 	}
 	if shared[0] != "partial: a" || shared[2] != "partial: b" {
