@@ -7,9 +7,10 @@ import (
 	_ "unsafe" // for go:linkname
 )
 
-// haveProbeReadKernel is cilium/ebpf's own probe for Linux 5.5. Where it fails the library takes the
-// kernel for an older one and replaces bpf_probe_read_user, which is allowed under
-// lockdown=confidentiality, by bpf_probe_read, which is not. It has no option to leave that.
+// haveProbeReadKernel is the probe of cilium/ebpf for Linux 5.5
+// (https://github.com/cilium/ebpf/blob/v0.22.0/syscalls.go#L278, used by fixupProbeReadKernel in linker.go). Where it fails the
+// library takes the kernel for an older one and replaces bpf_probe_read_user, which lockdown=confidentiality allows, with
+// bpf_probe_read, which it does not. The library has no option against that.
 //
 //go:linkname haveProbeReadKernel github.com/cilium/ebpf.haveProbeReadKernel
 var haveProbeReadKernel func() error

@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/unwindmaps"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/verify"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/waits"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/registry"
 )
 
 // mapped tells the BPF program how to unwind a process. Where that cannot be done its stacks are walked by
@@ -134,9 +135,10 @@ func (c waitsHost) AddWaits(e *stack.Entry, a stack.Amount) {
 
 // useMaps says where unwind tables go.
 func (c *Sampler) useMaps(spec *ebpf.CollectionSpec) {
-	c.tables = unwindmaps.NewTables(&c.maps, spec.Maps[bpf.CPUMapUnwindChunks].InnerMap)
+	known := registry.All()
+	c.tables = unwindmaps.NewTables(&c.maps, spec.Maps[bpf.CPUMapUnwindChunks].InnerMap, known)
 	c.ranges = unwindmaps.NewRanges(&c.maps, c.tables)
-	c.checker = verify.NewChecker(c.tables)
+	c.checker = verify.NewChecker(c.tables, known)
 }
 
 // ringBytes sizes the ring buffer: 100 ms of samples at 999 Hz with stacks of 100 frames are 80 KiB

@@ -51,24 +51,25 @@ func NewRanges(maps *bpf.CPUMaps, tables *Tables) *Ranges {
 // stays unknown to the BPF program, which then follows frame pointers.
 func (r *Ranges) Set(p record.ProcessIdentity, pid int, mappings []process.Mapping) error {
 	var all []bpf.CPUUnwindRange
-	var golang bpf.CPUGoLayout
+	var described bpf.CPUUnwindProcess
+	hasRuntime := false
 	for i := range mappings {
 		if mappings[i].Start >= kernelHalf { // the page [vsyscall], where no program's code runs any more
 			continue
 		}
 		o := r.tables.Lookup(&mappings[i])
 		all = appendRanges(all, &mappings[i].Mapping, o)
-		if golang.M_curg == 0 {
-			golang = o.golang
+		if o.hasRuntime && !hasRuntime {
+			described, hasRuntime = o.process, true
 		}
 	}
 	s, err := r.span(all)
 	if err != nil {
 		return err
 	}
-	if err := r.maps.UnwindProcesses.Put(p.TGID, bpf.CPUUnwindProcess{
-		Started: p.Started, Execs: p.Execs, FirstRange: uint32(s.first), RangeCount: uint32(s.count), Go: golang,
-	}); err != nil {
+	described.Started, described.Execs = p.Started, p.Execs
+	described.FirstRange, described.RangeCount = uint32(s.first), uint32(s.count)
+	if err := r.maps.UnwindProcesses.Put(p.TGID, described); err != nil {
 		return fmt.Errorf("unwind tables of process %d: %w", pid, err)
 	}
 	s.users++
@@ -89,7 +90,7 @@ func appendRanges(all []bpf.CPUUnwindRange, m *proc.Mapping, o *Object) []bpf.CP
 		}
 	}
 	if load, ok := o.bias(m); ok {
-		for _, p := range o.Parts {
+		for _, p := range o.parts {
 			start, end := p.start+load, p.end+load
 			if end <= at || start >= m.End || end < start {
 				continue

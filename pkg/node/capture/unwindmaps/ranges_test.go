@@ -35,17 +35,17 @@ func TestRangesOfAMapping(t *testing.T) {
 		want    []r
 	}{
 		{"no table", mapped, Object{}, []r{{mapped.Start, mapped.End, 0, 0}}},
-		{"one part", mapped, Object{segments: object.CodeSegments{segment}, Parts: []tablePart{part}}, []r{
+		{"one part", mapped, Object{segments: object.CodeSegments{segment}, parts: []tablePart{part}}, []r{
 			{0x7f0000001000, 0x7f0000001100, 0, 0}, {0x7f0000001100, 0x7f0000002000, 0x401100 + load, 7}, {0x7f0000002000, 0x7f0000004000, 0, 0},
 		}},
-		{"two parts", mapped, Object{segments: object.CodeSegments{segment}, Parts: []tablePart{part, next}}, []r{
+		{"two parts", mapped, Object{segments: object.CodeSegments{segment}, parts: []tablePart{part, next}}, []r{
 			{0x7f0000001000, 0x7f0000001100, 0, 0}, {0x7f0000001100, 0x7f0000002000, 0x401100 + load, 7},
 			{0x7f0000002000, 0x7f0000003000, 0x401100 + load, 20}, {0x7f0000003000, 0x7f0000004000, 0, 0},
 		}},
 		{"half of a table", proc.Mapping{Start: 0x7f0000002000, End: 0x7f0000002800, Offset: 0x2000},
-			Object{segments: object.CodeSegments{segment}, Parts: []tablePart{part, next}}, []r{{0x7f0000002000, 0x7f0000002800, 0x401100 + load, 20}}},
+			Object{segments: object.CodeSegments{segment}, parts: []tablePart{part, next}}, []r{{0x7f0000002000, 0x7f0000002800, 0x401100 + load, 20}}},
 		{"mapping of another segment", proc.Mapping{Start: 0x7f0000001000, End: 0x7f0000002000, Offset: 0x9000},
-			Object{segments: object.CodeSegments{segment}, Parts: []tablePart{part}}, []r{{0x7f0000001000, 0x7f0000002000, 0, 0}}},
+			Object{segments: object.CodeSegments{segment}, parts: []tablePart{part}}, []r{{0x7f0000001000, 0x7f0000002000, 0, 0}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -12,29 +12,33 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/unwind"
 )
 
 // Tables are the objects' unwind tables in the kernel, where the BPF program searches them. Their
 // memory is taken in chunks as objects come, and counts against the target's limit, so it is bounded.
 type Tables struct {
-	maps    *bpf.CPUMaps
-	chunk   *ebpf.MapSpec
-	chunks  []*ebpf.Map
-	rules   *unwind.RuleSet
-	loaded  int // rules that are in the kernel
-	next    int // number of the next free block; 0 says that there is no table
-	Rows    int
-	Refused int // objects for whose tables there was no room, or that could not be read
-	objects map[*proc.File]*Object
-	vdso    *Object
+	maps     *bpf.CPUMaps
+	chunk    *ebpf.MapSpec
+	chunks   []*ebpf.Map
+	rules    *unwind.RuleSet
+	runtimes runtimes.Set
+	loaded   int // rules that are in the kernel
+	next     int // number of the next free block; 0 says that there is no table
+	Rows     int
+	Refused  int // objects for whose tables there was no room, or that could not be read
+	objects  map[*proc.File]*Object
+	vdso     *Object
 }
 
 // Object says where the table of an object is.
 type Object struct {
 	segments object.CodeSegments
-	Parts    []tablePart     // in the order of their addresses; none if the object has no table
-	golang   bpf.CPUGoLayout // all zero if it is no Go program
+	parts    []tablePart // in the order of their addresses; none if the object has no table
+	// process has what the language runtime in the object needs of the unwinder, if hasRuntime is set.
+	process    bpf.CPUUnwindProcess
+	hasRuntime bool
 }
 
 // tablePart is as much of a table as one index block leads to.
@@ -52,9 +56,11 @@ const noAddress = 1<<32 - 1
 
 var errTablesFull = errors.New("no room for further unwind tables")
 
-func NewTables(maps *bpf.CPUMaps, chunk *ebpf.MapSpec) *Tables {
+// NewTables returns tables that are loaded into maps, in chunks that are maps like chunk. Objects of the given runtimes are
+// described to the unwinder, too.
+func NewTables(maps *bpf.CPUMaps, chunk *ebpf.MapSpec, known runtimes.Set) *Tables {
 	return &Tables{
-		maps: maps, chunk: chunk, rules: unwind.NewRuleSet(), next: 1, objects: map[*proc.File]*Object{},
+		maps: maps, chunk: chunk, runtimes: known, rules: unwind.NewRuleSet(), next: 1, objects: map[*proc.File]*Object{},
 	}
 }
 
@@ -63,8 +69,7 @@ func NewTables(maps *bpf.CPUMaps, chunk *ebpf.MapSpec) *Tables {
 func (t *Tables) Lookup(m *process.Mapping) *Object {
 	if m.Path == proc.VDSOPath {
 		if t.vdso == nil {
-			none := func(*object.File) bpf.CPUGoLayout { return bpf.CPUGoLayout{} }
-			t.vdso = t.make(none, func() (*object.File, *unwind.Table, error) { return vdsoTable(t.rules) })
+			t.vdso = t.make(nil, func() (*object.File, *unwind.Table, error) { return vdsoTable(t.rules) })
 		}
 		return t.vdso
 	}
@@ -74,8 +79,7 @@ func (t *Tables) Lookup(m *process.Mapping) *Object {
 	if o := t.objects[m.File]; o != nil {
 		return o
 	}
-	golang := func(f *object.File) bpf.CPUGoLayout { return goLayoutOf(f) }
-	o := t.make(golang, func() (*object.File, *unwind.Table, error) {
+	o := t.make(t.runtimes, func() (*object.File, *unwind.Table, error) {
 		f, err := object.Open(m.File)
 		if err != nil {
 			return nil, &unwind.Table{}, nil // not an object at all
@@ -87,24 +91,27 @@ func (t *Tables) Lookup(m *process.Mapping) *Object {
 	return o
 }
 
+// HasTable reports whether a mapping's object has a table. It loads it the first time.
+func (t *Tables) HasTable(m *process.Mapping) bool { return len(t.Lookup(m).parts) > 0 }
+
 // make compiles and loads a table. The standard library's reader of ELF is not made for hostile files:
 // should it panic, the object has no table.
-func (t *Tables) make(golang func(*object.File) bpf.CPUGoLayout, compile func() (*object.File, *unwind.Table, error)) (o *Object) {
+func (t *Tables) make(known runtimes.Set, compile func() (*object.File, *unwind.Table, error)) (o *Object) {
 	o = &Object{}
 	defer func() {
 		if recover() != nil {
-			o.Parts = nil
+			o.parts = nil
 			t.Refused++
 		}
 	}()
 	f, table, err := compile()
 	if err == nil && f != nil {
 		o.segments = f.CodeSegments()
-		o.golang = golang(f)
+		o.hasRuntime = known.DescribeToBPF(f, &o.process)
 		err = t.load(o, table)
 	}
 	if err != nil {
-		o.Parts = nil
+		o.parts = nil
 		t.Refused++
 	}
 	return o
@@ -127,7 +134,7 @@ func (t *Tables) load(o *Object, table *unwind.Table) error {
 		if err := t.loadPart(rows[:n]); err != nil {
 			return err
 		}
-		o.Parts = append(o.Parts, part)
+		o.parts = append(o.parts, part)
 		t.Rows += n
 		rows = rows[n:]
 	}

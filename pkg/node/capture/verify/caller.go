@@ -8,29 +8,30 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
 )
 
-// leafCallers restores what frame pointers lose in Go code: the caller of a function that keeps no
-// frame pointer of its own, for it is small, hand-written, or at its first or last instructions
-// (golang/go#58835). Its table says how far the stack pointer has moved since the call, and so
-// where the return address is.
-type leafCallers struct {
-	tables map[*proc.File]*leafTable
+// callerFinder restores what frame pointers lose in code of a language runtime: the caller of a leaf that keeps no frame
+// pointer of its own, because it is small, hand-written, or at its first or last instructions (golang/go#58835). The
+// runtime knows how far the stack pointer has moved since the call, and so where the return address is.
+type callerFinder struct {
+	runtimes runtimes.Set
+	files    map[*proc.File]*fileCode
 }
 
-// leafTable is a Go program's function table with the answers that were given.
-type leafTable struct {
-	table  *gopclntab.Table
-	deltas map[uint64]int32 // by address; -1 if unknown
+// fileCode is a file's code with the answers that its runtime has given.
+type fileCode struct {
+	code   runtimes.Code    // nil if the file holds no code of a runtime
+	deltas map[uint64]int32 // by offset in the file; -1 if unknown
 }
 
-// maxDeltas bounds the answers that are kept.
+// maxDeltas bounds the answers that are kept for a file.
 const maxDeltas = 1 << 16
 
-// hidden gives the leaf's caller where the stack that was walked does not have it.
-func (c *leafCallers) hidden(g *process.Generation, s *record.Sample) (caller uint64, missing bool) {
+// missingCaller returns the return address to the leaf's caller. It reports false if the stack has that caller, or if the
+// caller is not known.
+func (c *callerFinder) missingCaller(g *process.Generation, s *record.Sample) (caller uint64, missing bool) {
 	if len(s.User) == 0 {
 		return 0, false
 	}
@@ -39,11 +40,11 @@ func (c *leafCallers) hidden(g *process.Generation, s *record.Sample) (caller ui
 	if m == nil || m.File == nil {
 		return 0, false
 	}
-	t := c.tableOf(m.File)
-	if t.table == nil {
+	f := c.open(m.File)
+	if f.code == nil {
 		return 0, false
 	}
-	delta := t.delta(leaf - m.Start + m.Offset)
+	delta := f.delta(leaf - m.Start + m.Offset)
 	if delta < 0 {
 		return 0, false
 	}
@@ -51,18 +52,18 @@ func (c *leafCallers) hidden(g *process.Generation, s *record.Sample) (caller ui
 	if caller == 0 || len(s.User) > 1 && s.User[1]&^record.Marks == caller {
 		return 0, false
 	}
-	// A word that is no return address into code of the same program was not the caller's.
+	// A word that does not lead into code of the same program was not the return address.
 	in := g.FindMapping(caller)
 	return caller, in != nil && in.File == m.File
 }
 
-// isGo tells whether a mapping is of a Go program.
-func (c *leafCallers) isGo(m *process.Mapping) bool {
-	return m.File != nil && c.tableOf(m.File).table != nil
+// keepsFramePointers reports whether a mapping holds code of a runtime.
+func (c *callerFinder) keepsFramePointers(m *process.Mapping) bool {
+	return m.File != nil && c.open(m.File).code != nil
 }
 
-// returnAddress finds what the call pushed: on amd64 onto the stack, on arm64 into the link register,
-// which a function that has a frame then saves together with the frame pointer.
+// returnAddress returns what the call has saved, or 0 if that is not recorded. On amd64 the call pushes it onto the stack. On
+// arm64 it puts it into the link register, which a function that has a frame then saves together with the frame pointer.
 func returnAddress(s *record.Sample, delta int32) uint64 {
 	if runtime.GOARCH == "arm64" {
 		if delta == 0 {
@@ -76,34 +77,30 @@ func returnAddress(s *record.Sample, delta int32) uint64 {
 	return 0
 }
 
-func (c *leafCallers) tableOf(f *proc.File) *leafTable {
-	if t := c.tables[f]; t != nil {
-		return t
+// open returns the code in a file, which is opened once.
+func (c *callerFinder) open(f *proc.File) *fileCode {
+	if known := c.files[f]; known != nil {
+		return known
 	}
-	t := &leafTable{deltas: map[uint64]int32{}}
+	opened := &fileCode{deltas: map[uint64]int32{}}
 	if o, err := object.Open(f); err == nil {
-		t.table, _ = gopclntab.Open(o) // not Go: then nothing is to be repaired
+		opened.code = c.runtimes.OpenCode(o)
 	}
-	if c.tables == nil {
-		c.tables = map[*proc.File]*leafTable{}
-	}
-	c.tables[f] = t
-	return t
+	c.files[f] = opened
+	return opened
 }
 
-// delta is how far the stack pointer has moved at a place in the file; -1 if unknown.
-func (t *leafTable) delta(offset uint64) int32 {
-	if d, ok := t.deltas[offset]; ok {
+// delta returns by how many bytes the stack pointer has moved at an offset in the file, or -1.
+func (f *fileCode) delta(offset uint64) int32 {
+	if d, ok := f.deltas[offset]; ok {
 		return d
 	}
-	d := int32(-1)
-	if address, ok := t.table.Address(offset); ok {
-		if found, err := t.table.StackDelta(address); err == nil {
-			d = found
-		}
+	d, ok := f.code.StackDelta(offset)
+	if !ok {
+		d = -1
 	}
-	if len(t.deltas) < maxDeltas {
-		t.deltas[offset] = d
+	if len(f.deltas) < maxDeltas {
+		f.deltas[offset] = d
 	}
 	return d
 }

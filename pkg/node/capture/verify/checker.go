@@ -7,21 +7,28 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/unwindmaps"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
 )
 
 // Checker looks at the stacks that the BPF program walked. Frame pointers lead astray in code that
 // keeps none, and what was found there looks like a stack: such a stack is cut where it stops being true.
 type Checker struct {
-	callers *leafCallers
-	tables  *unwindmaps.Tables
+	callers *callerFinder
+	tables  Tables
 	calls   callSites
 	Early   int64            // broken stacks for which there was a table, but not yet in the kernel
 	Astray  map[string]int64 // broken stacks, by the mapping in which the walk lost its way
 }
 
-func NewChecker(tables *unwindmaps.Tables) *Checker {
-	return &Checker{callers: &leafCallers{}, tables: tables, Astray: map[string]int64{}}
+// Tables reports for which mappings there are unwind tables.
+type Tables interface {
+	HasTable(*process.Mapping) bool
+}
+
+// NewChecker returns a checker of stacks that were walked by the tables. Code of the given runtimes keeps frame pointers.
+func NewChecker(tables Tables, known runtimes.Set) *Checker {
+	return &Checker{callers: &callerFinder{runtimes: known, files: map[*proc.File]*fileCode{}}, tables: tables, Astray: map[string]int64{}}
 }
 
 // Check gives a sample's user stack as the addresses of its instructions, leaf first: of callers one
@@ -44,11 +51,11 @@ func (c *Checker) Check(g *process.Generation, s *record.Sample) ([]uint64, stac
 	if end == stack.Broken && len(walked) > 0 {
 		c.note(s, g.FindMapping(record.Instruction(walked, len(walked)-1)))
 	}
-	caller, hidden := c.callers.hidden(g, s)
+	caller, missing := c.callers.missingCaller(g, s)
 	addresses := make([]uint64, 0, len(walked)+1)
 	for i := range walked {
 		addresses = append(addresses, record.Instruction(walked, i))
-		if i == 0 && hidden {
+		if i == 0 && missing {
 			addresses = append(addresses, caller-1)
 		}
 	}
@@ -67,12 +74,12 @@ func (c *Checker) end(g *process.Generation, s *record.Sample) stack.End {
 		if last < 0 {
 			return stack.Complete
 		}
-		// A chain of frame pointers ends with a zero. A zero at its very beginning says nothing, but for
-		// Go, which always keeps them.
+		// A chain of frame pointers ends with a zero. A zero at its very beginning says nothing, except in code that
+		// always keeps them.
 		if last > 0 && s.User[last]&uint64(bpf.CPUAddressMarkBY_FRAME_POINTER) != 0 {
 			return stack.Complete
 		}
-		if m := g.FindMapping(record.Instruction(s.User, last)); m != nil && c.callers.isGo(m) {
+		if m := g.FindMapping(record.Instruction(s.User, last)); m != nil && c.callers.keepsFramePointers(m) {
 			return stack.Complete
 		}
 	}
@@ -82,10 +89,10 @@ func (c *Checker) end(g *process.Generation, s *record.Sample) stack.End {
 // follows tells whether frame i, found by a frame pointer, can be the caller of the one before it.
 func (c *Checker) follows(g *process.Generation, s *record.Sample, i int) bool {
 	callee := g.FindMapping(record.Instruction(s.User, i-1))
-	if callee != nil && c.callers.isGo(callee) {
+	if callee != nil && c.callers.keepsFramePointers(callee) {
 		return true
 	}
-	if callee != nil && !s.HasTables && len(c.tables.Lookup(callee).Parts) > 0 {
+	if callee != nil && !s.HasTables && c.tables.HasTable(callee) {
 		return false // the table was not there yet, and without it nothing is known
 	}
 	caller := g.FindMapping(record.Instruction(s.User, i))
@@ -94,7 +101,7 @@ func (c *Checker) follows(g *process.Generation, s *record.Sample, i int) bool {
 
 // note counts a broken stack, by its reason.
 func (c *Checker) note(s *record.Sample, m *process.Mapping) {
-	if (!s.HasTables || s.End == bpf.CPUWalkEndEND_UNMAPPED) && m != nil && len(c.tables.Lookup(m).Parts) > 0 {
+	if (!s.HasTables || s.End == bpf.CPUWalkEndEND_UNMAPPED) && m != nil && c.tables.HasTable(m) {
 		c.Early++
 		return
 	}

@@ -39,7 +39,7 @@ func (l *labelReader) read(r *Runtime, address uint64) ([]Label, bool, error) {
 		return set.all, set.whole, nil
 	}
 	headers, whole := []labelHeader(nil), false
-	if r.minor >= 24 {
+	if r.minor >= firstLabelList {
 		headers, whole = r.labelList(address)
 	} else {
 		headers, whole = r.labelMap(address)

@@ -1,7 +1,8 @@
 //go:build linux
 
 // Package golang reads Go's runtime from outside: the memory of a running process and its executable, which
-// may be stripped. Its entry point is Open. It must not depend on profiles or BPF.
+// may be stripped. Its entry point is Open; Language describes Go to
+// samplers. It must not depend on profiles, nor on how BPF programs are loaded.
 //
 // The process is neither stopped nor trusted: every pointer is checked, every loop is bounded, and data that
 // cannot be verified is an error.
