@@ -24,7 +24,7 @@ func TestWrongUsage(t *testing.T) {
 		"no argument":              {"", "name what to profile: [TYPE/]NAME, or NAMESPACE POD [CONTAINER]"},
 		"four arguments":           {"a b c d", "4 arguments: at most three are possible"},
 		"unknown type of object":   {"ingress/web", `unknown type "ingress"; choose one of: pod, deployment, statefulset, daemonset, replicaset, job, service`},
-		"no name":                  {"deploy/", `"deploy/" is not a pod's name or TYPE/NAME`},
+		"no name":                  {"deploy/", `"deploy/" is neither the name of a pod nor TYPE/NAME`},
 		"two namespaces":           {"-n a b web", `two namespaces: "b" as argument and "a" by --namespace`},
 		"two containers":           {"a web app -c other", `two containers: "app" as argument and "other" by --container`},
 		"unknown profile type":     {"web --type heap2", `unknown profile type "heap2"; choose one of: cpu`},

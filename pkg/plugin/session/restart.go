@@ -30,7 +30,7 @@ func (s *Session) takeWithRestarts(ctx, early context.Context) (*Outcome, error)
 			break
 		}
 		s.step("%s: waiting for its next start", why)
-		if current, err = target.Next(early, s.client, current); err != nil {
+		if current, err = target.WaitForRestart(early, s.client, current); err != nil {
 			break // the profiles say why they are partial
 		}
 		var requests []api.Request

@@ -15,11 +15,11 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// kind is a type whose objects select pods. kubectl's polymorphic helpers read the API server's
-// discovery documents for that, which costs a first user a second; the types named here do not
-// change, so their objects are fetched directly.
+// kind is the pod or a type whose objects select pods. kubectl's polymorphic helpers find types in the
+// API server's discovery documents, which takes a second if they are not cached. These types never
+// change, so their objects are read directly.
 type kind struct {
-	name     string // singular, as shown
+	name     string // singular, for messages
 	short    string
 	resource schema.GroupVersionResource
 }
@@ -34,7 +34,7 @@ var kinds = []kind{
 	{"service", "svc", schema.GroupVersionResource{Version: "v1", Resource: "services"}},
 }
 
-// Types names the types that can stand before the slash of TYPE/NAME.
+// Types returns the types that are allowed in TYPE/NAME, in the singular.
 func Types() []string {
 	var names []string
 	for _, k := range kinds {
@@ -43,9 +43,9 @@ func Types() []string {
 	return names
 }
 
-// kindOf finds a kind by its singular, plural or short name, in any case and with or without its
-// group ("deployments.apps").
-func kindOf(typ string) (kind, error) {
+// parseKind returns the kind with a singular, plural or short name, in upper or lower case, and with or
+// without its group, as in "deployments.apps". An empty name is a pod.
+func parseKind(typ string) (kind, error) {
 	if typ == "" {
 		return kinds[0], nil
 	}
@@ -58,10 +58,11 @@ func kindOf(typ string) (kind, error) {
 	return kind{}, fmt.Errorf("unknown type %q; choose one of: %s", typ, strings.Join(Types(), ", "))
 }
 
-// errNoSelector is for objects that stand for no pods, such as a service with endpoints of its own.
-var errNoSelector = errors.New("it has no selector, so no pods: name a pod")
+// errNoSelector is the error for an object that selects no pods, such as a service with endpoints of
+// its own.
+var errNoSelector = errors.New("it has no selector, and so no pods: name a pod instead")
 
-// selector gives the labels by which an object selects its pods.
+// selector returns the label selector of an object for its pods.
 func (k kind) selector(ctx context.Context, objects dynamic.Interface, namespace, name string) (labels.Selector, error) {
 	object, err := objects.Resource(k.resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
@@ -72,41 +73,11 @@ func (k kind) selector(ctx context.Context, objects dynamic.Interface, namespace
 		return nil, errNoSelector
 	}
 	var selector metav1.LabelSelector
-	if k.name == "service" { // the only one of them with plain labels
+	if k.name == "service" { // its selector is a map of labels, not a LabelSelector
 		spec = map[string]any{"matchLabels": spec}
 	}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(spec, &selector); err != nil {
 		return nil, err
 	}
 	return metav1.LabelSelectorAsSelector(&selector)
-}
-
-// Names lists the objects of a type in a namespace, at most 500: it serves shell completion.
-func Names(ctx context.Context, objects dynamic.Interface, namespace, typ string) []string {
-	k, err := kindOf(typ)
-	if err != nil {
-		return nil
-	}
-	list, err := objects.Resource(k.resource).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: 500})
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, o := range list.Items {
-		names = append(names, o.GetName())
-	}
-	return names
-}
-
-// Namespaces lists the cluster's namespaces, as far as the user may see them.
-func Namespaces(ctx context.Context, c Clients) []string {
-	list, err := c.Core.CoreV1().Namespaces().List(ctx, metav1.ListOptions{Limit: 500})
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, n := range list.Items {
-		names = append(names, n.Name)
-	}
-	return names
 }

@@ -1,8 +1,6 @@
 package target
 
-import (
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 // ContainerStatus returns the status of a container of a pod, whatever its kind, or nil if there is
 // none yet.

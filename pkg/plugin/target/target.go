@@ -1,6 +1,6 @@
-// Package target turns what the user named into the one running container to be profiled. Its
-// entry point is Resolve, which answers with a Target or with an error that says what to name
-// instead. It must not know how or with what the container is profiled.
+// Package target finds the running container that the user named. Its entry point is Resolve, which
+// returns a Target or an error that suggests what to name instead. It must not depend on how the
+// container is profiled.
 package target
 
 import (
@@ -16,10 +16,10 @@ import (
 	"k8s.io/kubectl/pkg/cmd/util/podcmd"
 )
 
-// Clients of one cluster.
+// Clients are the clients of one cluster.
 type Clients struct {
 	Core    kubernetes.Interface
-	Objects dynamic.Interface // reads workloads of any type
+	Objects dynamic.Interface // for workloads
 }
 
 // Query is what the user named.
@@ -34,19 +34,19 @@ type Query struct {
 type Target struct {
 	Pod         *corev1.Pod
 	Container   string
-	ContainerID string // as the runtime knows it, without "containerd://"
+	ContainerID string // without the runtime's prefix, such as "containerd://"
 	Image       string
-	// Notes are choices made for the user, one sentence each.
+	// Notes describe choices that were made for the user, one sentence each.
 	Notes []string
 }
 
-// Namespace of the target's pod.
+// Namespace returns the namespace of the target's pod.
 func (t *Target) Namespace() string { return t.Pod.Namespace }
 
-// Node is the name of the node on which the target runs.
+// Node returns the name of the node on which the target runs.
 func (t *Target) Node() string { return t.Pod.Spec.NodeName }
 
-// String gives the target as NAMESPACE/POD/CONTAINER.
+// String returns NAMESPACE/POD/CONTAINER.
 func (t *Target) String() string {
 	return t.Pod.Namespace + "/" + t.Pod.Name + "/" + t.Container
 }
@@ -58,16 +58,16 @@ func ParseName(arg string) (typ, name string, err error) {
 		typ, name = "", arg
 	}
 	if name == "" || slash && typ == "" || strings.Contains(name, "/") {
-		return "", "", fmt.Errorf("%q is not a pod's name or TYPE/NAME", arg)
+		return "", "", fmt.Errorf("%q is neither the name of a pod nor TYPE/NAME", arg)
 	}
-	if _, err := kindOf(typ); err != nil {
+	if _, err := parseKind(typ); err != nil {
 		return "", "", err
 	}
 	return typ, name, nil
 }
 
-// Resolve finds the pod, for a type other than pod a ready one of its pods, and in it the
-// container, which must be running.
+// Resolve returns the container that a query names: for a workload, a container of one of its ready
+// pods. The container must be running.
 func Resolve(ctx context.Context, c Clients, q Query) (*Target, error) {
 	pod, note, err := findPod(ctx, c, q)
 	if err != nil {
@@ -83,18 +83,18 @@ func Resolve(ctx context.Context, c Clients, q Query) (*Target, error) {
 	return t, nil
 }
 
-// findPod gives the pod of a query, and a note if it was chosen among several.
+// findPod returns the pod that a query names, and a note if it was chosen among several.
 func findPod(ctx context.Context, c Clients, q Query) (*corev1.Pod, string, error) {
-	k, err := kindOf(q.Type)
+	k, err := parseKind(q.Type)
 	if err != nil {
 		return nil, "", err
 	}
 	if k.name != "pod" {
-		return podOf(ctx, c, k, q)
+		return choosePod(ctx, c, k, q)
 	}
 	pod, err := c.Core.CoreV1().Pods(q.Namespace).Get(ctx, q.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, "", notFound(ctx, c, q)
+		return nil, "", podNotFound(ctx, c, q)
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("pod %q: %w", q.Name, err)
@@ -102,8 +102,8 @@ func findPod(ctx context.Context, c Clients, q Query) (*corev1.Pod, string, erro
 	return pod, "", nil
 }
 
-// chooseContainer sets the container: the one asked for, else the one that kubectl's
-// default-container annotation names, else the first.
+// chooseContainer sets the container: the one with the given name; without a name, the one in kubectl's
+// default-container annotation; without that, the first.
 func (t *Target) chooseContainer(name string) error {
 	pod := t.Pod
 	if pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows {
@@ -111,30 +111,30 @@ func (t *Target) chooseContainer(name string) error {
 	}
 	if name == "" {
 		name = pod.Annotations[podcmd.DefaultContainerAnnotationName]
-		if name != "" && !has(pod, name) {
-			t.Notes = append(t.Notes, fmt.Sprintf("annotation %s names no container of pod %s: %q",
-				podcmd.DefaultContainerAnnotationName, pod.Name, name))
+		if name != "" && !hasContainer(pod, name) {
+			t.Notes = append(t.Notes, fmt.Sprintf("pod %s has no container %q, which its annotation %s names",
+				pod.Name, name, podcmd.DefaultContainerAnnotationName))
 			name = ""
 		}
 	}
 	if name == "" {
 		name = pod.Spec.Containers[0].Name
 		if len(pod.Spec.Containers) > 1 {
-			t.Notes = append(t.Notes, fmt.Sprintf("profiling container %q out of: %s",
+			t.Notes = append(t.Notes, fmt.Sprintf("profiling container %q, one of: %s",
 				name, strings.Join(Containers(pod), ", ")))
 		}
 	}
-	if !has(pod, name) {
-		return noContainer(pod, name)
+	if !hasContainer(pod, name) {
+		return containerNotFound(pod, name)
 	}
-	status, err := running(pod, name)
+	status, err := runningStatus(pod, name)
 	if err != nil {
 		return err
 	}
 	t.Container, t.Image = name, status.Image
 	_, t.ContainerID, _ = strings.Cut(status.ContainerID, "://")
 	if t.ContainerID == "" {
-		return fmt.Errorf("pod %q: container %q runs, but its container ID is not known yet: try again", pod.Name, name)
+		return fmt.Errorf("pod %q: container %q runs, but its container ID is not reported yet: try again", pod.Name, name)
 	}
 	return nil
 }

@@ -20,10 +20,10 @@ func TestParseName(t *testing.T) {
 		"pod/web":              {"pod", "web", ""},
 		"deploy/web":           {"deploy", "web", ""},
 		"Deployments.apps/web": {"Deployments.apps", "web", ""},
-		"sts/":                 {err: "not a pod's name or TYPE/NAME"},
-		"/web":                 {err: "not a pod's name or TYPE/NAME"},
-		"pod/a/b":              {err: "not a pod's name or TYPE/NAME"},
-		"":                     {err: "not a pod's name or TYPE/NAME"},
+		"sts/":                 {err: "neither the name of a pod nor TYPE/NAME"},
+		"/web":                 {err: "neither the name of a pod nor TYPE/NAME"},
+		"pod/a/b":              {err: "neither the name of a pod nor TYPE/NAME"},
+		"":                     {err: "neither the name of a pod nor TYPE/NAME"},
 		"ingress/web":          {err: `unknown type "ingress"`},
 		"deploy.batch/web":     {err: `unknown type "deploy.batch"`},
 	} {
@@ -47,15 +47,15 @@ func expectError(t *testing.T, err error, want string) {
 	}
 }
 
-func runningStatus(name string) corev1.ContainerStatus {
+func running(name string) corev1.ContainerStatus {
 	return corev1.ContainerStatus{
 		Name: name, Image: "image-of-" + name, ContainerID: "containerd://id-of-" + name,
 		State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
 	}
 }
 
-// pod has the running containers app and log, an init container that has done its work, a
-// sidecar, and an ephemeral container.
+// pod returns a pod with the running containers app and log, a completed init container, a sidecar and
+// an ephemeral container.
 func pod(change func(*corev1.Pod)) *corev1.Pod {
 	setup := corev1.ContainerStatus{
 		Name:  "setup",
@@ -70,15 +70,15 @@ func pod(change func(*corev1.Pod)) *corev1.Pod {
 		},
 		Status: corev1.PodStatus{
 			Phase:                 corev1.PodRunning,
-			ContainerStatuses:     []corev1.ContainerStatus{runningStatus("app"), runningStatus("log")},
-			InitContainerStatuses: []corev1.ContainerStatus{setup, runningStatus("mesh")},
+			ContainerStatuses:     []corev1.ContainerStatus{running("app"), running("log")},
+			InitContainerStatuses: []corev1.ContainerStatus{setup, running("mesh")},
 		},
 	}
 	change(p)
 	return p
 }
 
-func TestContainerOfAPod(t *testing.T) {
+func TestChooseContainer(t *testing.T) {
 	annotate := func(name string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) {
 			p.Annotations = map[string]string{"kubectl.kubernetes.io/default-container": name}
@@ -89,19 +89,19 @@ func TestContainerOfAPod(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		change    func(*corev1.Pod)
-		container string // asked for
+		container string // requested
 		want      string
 		note      string
 		err       string
 	}{
-		"the first":                         {want: "app", note: `profiling container "app" out of: app, log, setup, mesh`},
-		"the annotated":                     {change: annotate("log"), want: "log"},
-		"the asked for beats the annotated": {change: annotate("log"), container: "app", want: "app"},
-		"an annotation of no container":     {change: annotate("lgo"), want: "app", note: `names no container of pod web-0: "lgo"`},
-		"a sidecar":                         {container: "mesh", want: "mesh"},
-		"one that is not there":             {container: "ap", err: `pod "web-0" has no container "ap"; choose one of: app, log, setup, mesh`},
-		"an ephemeral one":                  {container: "debugger", err: `container "debugger" is an ephemeral container, which cannot be profiled`},
-		"an init container that has ended":  {container: "setup", err: `pod "web-0": container "setup" has ended with exit code 0 (Completed)`},
+		"first":                          {want: "app", note: `profiling container "app", one of: app, log, setup, mesh`},
+		"annotated":                      {change: annotate("log"), want: "log"},
+		"requested instead of annotated": {change: annotate("log"), container: "app", want: "app"},
+		"annotation without a container": {change: annotate("lgo"), want: "app", note: `pod web-0 has no container "lgo", which its annotation`},
+		"sidecar":                        {container: "mesh", want: "mesh"},
+		"no such container":              {container: "ap", err: `pod "web-0" has no container "ap"; choose one of: app, log, setup, mesh`},
+		"ephemeral container":            {container: "debugger", err: `container "debugger" is an ephemeral container, which cannot be profiled`},
+		"completed init container":       {container: "setup", err: `pod "web-0": container "setup" has ended with exit code 0 (Completed)`},
 		"waiting": {
 			change: state(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off\npulling"}}),
 			err:    `pod "web-0": container "app" is waiting (ImagePullBackOff: Back-off pulling): profile it when it runs`,
@@ -160,8 +160,9 @@ func TestContainerOfAPod(t *testing.T) {
 	}
 }
 
-// workload is a cluster with a deployment, its pods and a service without a selector.
-func workload(pods ...*corev1.Pod) Clients {
+// cluster returns the clients of a cluster with a deployment, pods, and services with and without a
+// selector.
+func cluster(pods ...*corev1.Pod) Clients {
 	deployment := &appsv1.Deployment{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
@@ -183,7 +184,8 @@ func workload(pods ...*corev1.Pod) Clients {
 	}
 }
 
-func member(name string, ready bool) *corev1.Pod {
+// webPod returns a pod that the deployment selects.
+func webPod(name string, ready bool) *corev1.Pod {
 	return pod(func(p *corev1.Pod) {
 		p.Name, p.Labels = name, map[string]string{"app": "web"}
 		if ready {
@@ -192,11 +194,11 @@ func member(name string, ready bool) *corev1.Pod {
 	})
 }
 
-func TestPodOfAWorkload(t *testing.T) {
-	stranger := member("other-0", true)
-	stranger.Labels = nil
-	leaving := member("web-5", true)
-	leaving.DeletionTimestamp, leaving.Finalizers = &metav1.Time{}, []string{"kept/there"}
+func TestChoosePod(t *testing.T) {
+	other := webPod("other-0", true)
+	other.Labels = nil
+	deleted := webPod("web-5", true)
+	deleted.DeletionTimestamp, deleted.Finalizers = &metav1.Time{}, []string{"kept/there"}
 	for name, c := range map[string]struct {
 		pods      []*corev1.Pod
 		typ, name string
@@ -204,21 +206,21 @@ func TestPodOfAWorkload(t *testing.T) {
 		note      string
 		err       string
 	}{
-		"the ready one":         {pods: []*corev1.Pod{member("web-1", false), member("web-2", true), stranger}, typ: "deploy", name: "web", want: "web-2"},
-		"one of the ready":      {pods: []*corev1.Pod{member("web-1", true), member("web-2", true)}, typ: "deployments", name: "web", want: "web-1", note: `profiling pod web-1, one of 2 ready ones of deployment "web"`},
-		"of a service":          {pods: []*corev1.Pod{member("web-1", true)}, typ: "svc", name: "front", want: "web-1"},
-		"none ready":            {pods: []*corev1.Pod{member("web-1", false), leaving}, typ: "deploy", name: "web", err: `has no ready pod; name one to profile it all the same: web-`},
-		"none at all":           {pods: []*corev1.Pod{stranger}, typ: "deploy", name: "web", err: `deployment "web" in namespace "shop" has no pods`},
-		"no such deployment":    {typ: "deploy", name: "wbe", err: `deployment "wbe" not found in namespace "shop"`},
-		"no selector":           {typ: "service", name: "outside", err: `service "outside": it has no selector, so no pods: name a pod`},
-		"the workload's name":   {pods: []*corev1.Pod{stranger}, name: "web", err: `pod "web" not found in namespace "shop"; did you mean deployment/web?`},
-		"a pod replaced since":  {pods: []*corev1.Pod{member("api-5d9c7b4f6-new", true)}, name: "api-5d9c7b4f6-old", err: `did you mean api-5d9c7b4f6-new?`},
-		"a slip":                {pods: []*corev1.Pod{stranger}, name: "ohter-0", err: `did you mean other-0?`},
-		"nothing like it":       {pods: []*corev1.Pod{stranger}, name: "database", err: "`kubectl get pods -n shop` lists what there is"},
-		"in an empty namespace": {name: "database", err: `which has no pods: check -n/--namespace and --context`},
+		"one ready":          {pods: []*corev1.Pod{webPod("web-1", false), webPod("web-2", true), other}, typ: "deploy", name: "web", want: "web-2"},
+		"several ready":      {pods: []*corev1.Pod{webPod("web-1", true), webPod("web-2", true)}, typ: "deployments", name: "web", want: "web-1", note: `profiling pod web-1, one of 2 ready pods of deployment "web"`},
+		"service":            {pods: []*corev1.Pod{webPod("web-1", true)}, typ: "svc", name: "front", want: "web-1"},
+		"none ready":         {pods: []*corev1.Pod{webPod("web-1", false), deleted}, typ: "deploy", name: "web", err: `has no ready pod; name one to profile it anyway: web-`},
+		"no pods":            {pods: []*corev1.Pod{other}, typ: "deploy", name: "web", err: `deployment "web" in namespace "shop" has no pods`},
+		"no such deployment": {typ: "deploy", name: "wbe", err: `deployment "wbe" not found in namespace "shop"`},
+		"no selector":        {typ: "service", name: "outside", err: `service "outside": it has no selector, and so no pods: name a pod instead`},
+		"name of a workload": {pods: []*corev1.Pod{other}, name: "web", err: `pod "web" not found in namespace "shop"; did you mean deployment/web?`},
+		"replaced pod":       {pods: []*corev1.Pod{webPod("api-5d9c7b4f6-new", true)}, name: "api-5d9c7b4f6-old", err: `did you mean api-5d9c7b4f6-new?`},
+		"misspelled":         {pods: []*corev1.Pod{other}, name: "ohter-0", err: `did you mean other-0?`},
+		"nothing similar":    {pods: []*corev1.Pod{other}, name: "database", err: "`kubectl get pods -n shop` lists the pods"},
+		"empty namespace":    {name: "database", err: `which has no pods: check -n/--namespace and --context`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := Resolve(t.Context(), workload(c.pods...), Query{Namespace: "shop", Type: c.typ, Name: c.name, Container: "app"})
+			got, err := Resolve(t.Context(), cluster(c.pods...), Query{Namespace: "shop", Type: c.typ, Name: c.name, Container: "app"})
 			expectError(t, err, c.err)
 			if err != nil {
 				return
@@ -234,10 +236,10 @@ func TestPodOfAWorkload(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got := strings.Join(Names(t.Context(), workload().Objects, "shop", "svc"), " "); got != "front outside" {
+	if got := strings.Join(Names(t.Context(), cluster().Objects, "shop", "svc"), " "); got != "front outside" {
 		t.Errorf("services %q", got)
 	}
-	if got := Names(t.Context(), workload().Objects, "shop", "nothing"); got != nil {
-		t.Errorf("unknown type gives %q", got)
+	if got := Names(t.Context(), cluster().Objects, "shop", "nothing"); got != nil {
+		t.Errorf("unknown type: got %q", got)
 	}
 }

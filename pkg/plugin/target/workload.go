@@ -13,9 +13,9 @@ import (
 	"k8s.io/kubectl/pkg/util/podutils"
 )
 
-// podOf picks a ready pod of a workload: the one that has been ready the longest, as `kubectl
-// logs` does, so that two profiles in a row are of the same pod. The note tells of a choice.
-func podOf(ctx context.Context, c Clients, k kind, q Query) (pod *corev1.Pod, note string, err error) {
+// choosePod returns the pod of a workload that has been ready the longest, as `kubectl logs` does, so
+// that two successive profiles are of the same pod. The note says so if there are several.
+func choosePod(ctx context.Context, c Clients, k kind, q Query) (pod *corev1.Pod, note string, err error) {
 	what := fmt.Sprintf("%s %q", k.name, q.Name)
 	selector, err := k.selector(ctx, c.Objects, q.Namespace, q.Name)
 	if apierrors.IsNotFound(err) {
@@ -40,15 +40,15 @@ func podOf(ctx context.Context, c Clients, k kind, q Query) (pod *corev1.Pod, no
 	case len(pods) == 0:
 		return nil, "", fmt.Errorf("%s in namespace %q has no pods", what, q.Namespace)
 	case len(ready) == 0:
-		return nil, "", fmt.Errorf("%s in namespace %q has no ready pod; name one to profile it all the same: %s",
+		return nil, "", fmt.Errorf("%s in namespace %q has no ready pod; name one to profile it anyway: %s",
 			what, q.Namespace, firstNames(pods))
 	case len(ready) > 1:
-		note = fmt.Sprintf("profiling pod %s, one of %d ready ones of %s", ready[0].Name, len(ready), what)
+		note = fmt.Sprintf("profiling pod %s, one of %d ready pods of %s", ready[0].Name, len(ready), what)
 	}
 	return ready[0], note, nil
 }
 
-// firstNames lists up to five pods.
+// firstNames returns the names of at most five pods.
 func firstNames(pods []*corev1.Pod) string {
 	var names []string
 	for _, p := range pods {
