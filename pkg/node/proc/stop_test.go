@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,4 +71,45 @@ func TestWhileStopped(t *testing.T) {
 	if _, err := p.WhileStopped(func(map[int]Registers) error { return nil }); err == nil {
 		t.Error("a process that has ended was stopped")
 	}
+}
+
+// A thread that could not be stopped in time is still traced when the process is stopped again. The
+// second stop waits until the first has released it.
+func TestWhileStoppedAgain(t *testing.T) {
+	path := mountFUSE(t, fuseRead) // a thread that reads from it cannot be stopped
+	cmd := exec.Command("sh", "-c", `read line <"$0"; exec sleep 60`, path)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	p, err := Open(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitForRead(t, p, path)
+	nothing := func(map[int]Registers) error { return nil }
+	if stop, err := p.WhileStopped(nothing); err != nil || stop.Threads != 1 || stop.Moving != 1 {
+		t.Fatalf("first stop: %+v, %v; want one thread, which does not stop", stop, err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { unix.Unmount(filepath.Dir(path), unix.MNT_FORCE|unix.MNT_DETACH) })
+	if stop, err := p.WhileStopped(nothing); err != nil || stop.Threads != 1 || stop.Moving != 0 {
+		t.Errorf("second stop: %+v, %v; want one thread, which stops", stop, err)
+	}
+}
+
+// waitForRead waits until a process's first thread is in read(0), with the file at path as its stdin.
+func waitForRead(t *testing.T, p *Process, path string) {
+	t.Helper()
+	want := strconv.Itoa(unix.SYS_READ) + " 0x0 " // number and first argument (proc_pid_syscall(5))
+	var stdin, call string
+	for range 2000 { // 10 s
+		stdin, _ = os.Readlink(p.path("fd/0"))
+		call, _ = readBounded(p.path("syscall"), 4096)
+		if stdin == path && strings.HasPrefix(call, want) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("the process does not read from %s: its stdin is %q, its system call %q", path, stdin, call)
 }
