@@ -45,26 +45,26 @@ func TestRolesAndLabels(t *testing.T) {
 		said := strings.Join(p.said(), "\n") + "\n"
 		for _, want := range []string{"application Flame graph; arrow keys move, Enter zooms, ? lists the keys\n", "\nstatus", "\nbutton "} {
 			if !strings.Contains(said, want) {
-				t.Errorf("a screen reader is not told %q:\n%s", want, said)
+				t.Errorf("a screen reader does not get %q:\n%s", want, said)
 			}
 		}
 		if Eval[string](p, "document.documentElement.localName") == "html" {
 			for _, want := range []string{"main", "navigation Controls", "combobox Value", "combobox Process", "spinbutton from ms", "image Samples over time", "image own code", "image kernel", "heading prod/shop-7d9f"} {
 				if !strings.Contains(said, "\n"+want) {
-					t.Errorf("a screen reader is not told %q:\n%s", want, said)
+					t.Errorf("a screen reader does not get %q:\n%s", want, said)
 				}
 			}
 		}
 		for line := range strings.Lines(said) {
 			switch strings.TrimSpace(line) {
 			case "button", "combobox", "textbox", "spinbutton", "image", "application", "link":
-				t.Errorf("something has no name: %q", line)
+				t.Errorf("an element has no accessible name: %q", line)
 			}
 		}
 		p.Press("/")
 		p.Await("(document.activeElement || {}).localName === 'input'")
 		if said := strings.Join(p.said(), "\n"); !strings.Contains(said, "textbox Search (regular expression)") {
-			t.Errorf("the field has no name:\n%s", said)
+			t.Errorf("the search field has no accessible name:\n%s", said)
 		}
 	})
 }
@@ -87,7 +87,7 @@ func TestKeyboardAlone(t *testing.T) {
 			}
 			reached[at[0]] = true
 			if at[1] == "none" || at[2] == "0px" {
-				t.Errorf("%q has the focus and no outline: %v", at[0], at)
+				t.Errorf("%q has the focus but no outline: %v", at[0], at)
 			}
 		}
 		want := []string{"Search", "Sandwich", "Focus", "Hide", "Inverted", "Order", "Reset", "Help"}
@@ -98,7 +98,7 @@ func TestKeyboardAlone(t *testing.T) {
 		}
 		for _, w := range want {
 			if !reached[w] {
-				t.Errorf("Tab does not reach %s; it reaches %v", w, reached)
+				t.Errorf("the Tab key does not reach %s, only %v", w, reached)
 			}
 		}
 		Eval[bool](p, `([...document.querySelectorAll('button, [role=button]')].find((b) => b.textContent === 'Order').focus(), true)`)
@@ -123,7 +123,7 @@ func TestTextContrast(t *testing.T) {
 			p.Do(call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}))
 			all := Eval[[][]string](p, texts)
 			if len(all) < 12 {
-				t.Fatalf("%d texts only: %q", len(all), all)
+				t.Fatalf("found only %d texts: %q", len(all), all)
 			}
 			for _, text := range all {
 				if c := colors.Contrast(text[1], text[2]); c < 4.5 {
@@ -148,7 +148,7 @@ func TestBrowserZoom(t *testing.T) {
 		p.wants("search", p.find("checkout"), "70.00%")
 		p.Press(kb.Escape)
 		if got := p.text("detail"); got != before {
-			t.Errorf("at 200 %% it says %q, before %q", got, before)
+			t.Errorf("at a zoom of 200 %% the text is %q, want %q as before", got, before)
 		}
 		if Eval[string](p, "document.documentElement.localName") == "html" {
 			p.Await("(() => { const c = document.querySelector('canvas[data-role=frames]'); return Math.abs(c.width - 2 * c.clientWidth) <= 1 && c.clientWidth > 580; })()")
@@ -156,7 +156,7 @@ func TestBrowserZoom(t *testing.T) {
 				t.Error("the page is wider than the window")
 			}
 		} else if got := Eval[string](p, "getComputedStyle(document.querySelector('[data-role=frames] text')).fontSize"); got != "12px" {
-			t.Errorf("text of %s that is to be drawn at twice that", got)
+			t.Errorf("the font size is %s at a zoom of 200 %%, want it doubled", got)
 		}
 		drawn(t, p, white)
 	})
@@ -185,18 +185,16 @@ func TestHostileNames(t *testing.T) {
 				}
 			}
 			if n := Eval[int](p, "document.querySelectorAll('img, b').length"); n != 0 || Eval[string](p, "document.title") == "owned" {
-				t.Errorf("a name became markup: %d elements, title %q", n, Eval[string](p, "document.title"))
+				t.Errorf("a function name was rendered as markup: %d elements, title %q", n, Eval[string](p, "document.title"))
 			}
 			p.find("é")
 			p.Press("n")
 			p.Press(kb.Enter)
 			if n := Eval[int](p, "location.hash.length"); n > 8*1024 {
-				t.Errorf("a link of %d bytes", n)
+				t.Errorf("the link has %d bytes", n)
 			}
 			p.screenshot()
-			if said := p.Console(); len(said) > 0 {
-				t.Errorf("on the console: %q", said)
-			}
+			p.expectQuietConsole()
 		})
 	}
 }

@@ -53,7 +53,7 @@ func TestZoomAndKeys(t *testing.T) {
 		p.wants("its caller", p.text("detail"), "main.checkout")
 		p.Press("0")
 		if note := p.text("note"); strings.Contains(note, "zoomed") {
-			t.Errorf("still zoomed: %q", note)
+			t.Errorf("the picture is still zoomed: %q", note)
 		}
 		p.Press("?")
 		p.wants("help", p.text("help"), "callers and callees", "arrows")
@@ -113,13 +113,13 @@ func TestLinkNamesTheState(t *testing.T) {
 		p.Await("location.hash.includes('zoom')")
 		link := Eval[string](p, "location.href")
 		if !strings.Contains(link, "main.price") || !strings.Contains(link, "focus") {
-			t.Fatalf("the link names nothing: %s", link)
+			t.Fatalf("the link has no state: %s", link)
 		}
 		other := Open(t, chromium, link)
 		other.ready()
 		for _, role := range []string{"note", "detail"} {
 			if a, b := p.text(role), other.text(role); role == "note" && a != b {
-				t.Errorf("%s after the link: %q, want %q", role, b, a)
+				t.Errorf("%s after opening the link: %q, want %q", role, b, a)
 			}
 		}
 		nonsense := Open(t, chromium, strings.Split(link, "#")[0]+"#sandwich=no.such&find=%28&zoom="+strings.Repeat("x", 9000))

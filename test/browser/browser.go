@@ -135,7 +135,7 @@ func (p *Page) Await(expression string) {
 	deadline := time.Now().Add(45 * time.Second)
 	for !Eval[bool](p, "!!("+expression+")") {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("never true: %s; console: %q; the page says %q", expression, p.Console(),
+			p.t.Fatalf("condition never became true: %s; console: %q; text of the page: %q", expression, p.Console(),
 				Eval[string](p, "(document.querySelector('[data-role=detail]')||document.documentElement).textContent.slice(0,500)"))
 		}
 		time.Sleep(50 * time.Millisecond)

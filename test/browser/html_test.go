@@ -18,9 +18,7 @@ func openPage(t *testing.T, stacks []stack) *Page {
 	p := Open(t, chromium, Serve(t, contentTypes[render.HTML], "", write(t, build(stacks), render.HTML)))
 	p.ready()
 	t.Cleanup(func() {
-		if said := p.Console(); len(said) > 0 {
-			t.Errorf("on the console: %q", said)
-		}
+		p.expectQuietConsole()
 	})
 	return p
 }
@@ -75,7 +73,7 @@ func TestDeepProfile(t *testing.T) {
 	p.Press("n")
 	p.Await("document.querySelector('[data-role=scroller]').scrollTop > 9000 * 17")
 	if n := pixels(p.screenshot())[color.RGBA{255, 255, 255, 255}]; n == 1280*900 {
-		t.Error("nothing is drawn at the bottom")
+		t.Error("the bottom of the picture is empty")
 	}
 	p.Press("r")
 	p.wants("recursion collapsed", p.find("down"), "1 place, 100.00% with what they call, 0.00%")
@@ -86,11 +84,11 @@ func TestDarkMode(t *testing.T) {
 	p.Do(call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}))
 	dark := color.RGBA{0x16, 0x18, 0x1c, 255}
 	if n := pixels(p.screenshot())[dark]; n < 100_000 {
-		t.Errorf("%d dark pixels", n)
+		t.Errorf("%d dark pixels, want at least 100,000", n)
 	}
 	Eval[bool](p, "(document.querySelector('[data-role=theme]').click(), true)")
 	if n := pixels(p.screenshot())[dark]; n > 1000 {
-		t.Errorf("%d dark pixels after the switch to light", n)
+		t.Errorf("%d dark pixels after the switch to light, want at most 1,000", n)
 	}
 }
 
@@ -110,9 +108,7 @@ func TestThreadsAndLabels(t *testing.T) {
 	p.wants("note", p.text("note"), "label thread=worker")
 	p.choose("label", "wait reason=select")
 	p.wants("any label", p.find("tax.Rate"), "66.89% with what they call")
-	if said := p.Console(); len(said) > 0 {
-		t.Errorf("on the console: %q", said)
-	}
+	p.expectQuietConsole()
 }
 
 // A heap profile has four types of value, in bytes and in objects.
@@ -132,7 +128,7 @@ func TestBytesAndObjects(t *testing.T) {
 			p.selected("price")
 			p.wants("objects", p.text("detail"), "100, 66.67% of all")
 			p.Press("t")
-			p.wants("what is said of a switch", p.text("detail"), "values of alloc_space: 100.05MiB")
+			p.wants("details after switching values", p.text("detail"), "values of alloc_space: 100.05MiB")
 			p.selected("Rate")
 			p.wants("what was allocated", p.text("detail"), "50.00KiB")
 		})

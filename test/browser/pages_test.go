@@ -105,9 +105,7 @@ func forms(t *testing.T, test func(*testing.T, *Page)) {
 			p := Open(t, chromium, Serve(t, contentTypes[f], "", write(t, build(shop), f)))
 			p.ready()
 			test(t, p)
-			if said := p.Console(); len(said) > 0 {
-				t.Errorf("on the console: %q", said)
-			}
+			p.expectQuietConsole()
 		})
 	}
 }
@@ -134,11 +132,20 @@ func (p *Page) find(expression string) string {
 	return p.text("detail")
 }
 
+// expectQuietConsole checks that the page has written nothing to the console.
+func (p *Page) expectQuietConsole() {
+	p.t.Helper()
+	if lines := p.Console(); len(lines) > 0 {
+		p.t.Errorf("the page wrote to the console: %q", lines)
+	}
+}
+
+// wants checks that a text contains each of the parts.
 func (p *Page) wants(what, got string, parts ...string) {
 	p.t.Helper()
 	for _, part := range parts {
 		if !strings.Contains(got, part) {
-			p.t.Errorf("%s: %q is not in %q", what, part, got)
+			p.t.Errorf("%s: %q lacks %q", what, got, part)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func drawn(t *testing.T, p *Page, paper color.RGBA) {
 	t.Helper()
 	counts := pixels(p.screenshot())
 	if counts[paper] < 200_000 {
-		t.Errorf("%d pixels of paper", counts[paper])
+		t.Errorf("%d pixels of the background colour, want at least 200,000", counts[paper])
 	}
 	colored, text := 0, 0
 	for c, n := range counts {
@@ -85,9 +85,7 @@ func TestViewsPolicy(t *testing.T) {
 	p := Open(t, chromium, Serve(t, contentTypes[render.HTML], "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:", write(t, build(shop), render.HTML)))
 	p.ready()
 	p.wants("search", p.find("checkout"), "70.00%")
-	if said := p.Console(); len(said) > 0 {
-		t.Errorf("on the console: %q", said)
-	}
+	p.expectQuietConsole()
 }
 
 func TestFromDisk(t *testing.T) {
@@ -101,9 +99,7 @@ func TestFromDisk(t *testing.T) {
 			p.ready()
 			p.wants("search", p.find("checkout"), "70.00%")
 			drawn(t, p, white)
-			if said := p.Console(); len(said) > 0 {
-				t.Errorf("on the console: %q", said)
-			}
+			p.expectQuietConsole()
 		})
 	}
 }
@@ -122,15 +118,13 @@ func TestSeveralInOnePage(t *testing.T) {
 		return [...document.querySelectorAll('svg')].map((s) => s.querySelector('[data-role=frames]').textContent);
 	})()`)
 	if strings.Contains(notes[1], "futex") || !strings.Contains(notes[0], "futex") {
-		t.Errorf("one drew the other's profile: %q", notes)
+		t.Errorf("a picture drew the profile of the other: %q", notes)
 	}
 	p.Press("i")
 	if link := Eval[string](p, "location.hash"); link != "" {
-		t.Errorf("a picture among others took the page's link: %s", link)
+		t.Errorf("a picture on a page with several changed the page's link: %s", link)
 	}
-	if said := p.Console(); len(said) > 0 {
-		t.Errorf("on the console: %q", said)
-	}
+	p.expectQuietConsole()
 }
 
 // A file that the script cannot decode is still a picture, with an error message.
