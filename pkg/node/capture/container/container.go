@@ -19,18 +19,18 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Target is what the BPF programs must know to tell the container's tasks from others.
+// Target describes how the BPF programs recognise the container's tasks.
 type Target struct {
-	CgroupID      uint64          // id of the container's cgroup, or its pod's: the inode of its directory
-	KubeletDir    string          // of the container in its pod, if it is the pod's; see proc.KubeletDir
-	Unified       bool            // it is of the unified hierarchy (cgroup v2)
+	CgroupID      uint64          // ID of the cgroup of the container or its pod: the inode of its directory
+	KubeletDir    string          // kubelet's directory of the container if CgroupID is the pod's, see proc.KubeletDir
+	Unified       bool            // the cgroup is in the unified hierarchy (cgroup v2)
 	OwnLevel      uint32          // depth of the PID namespace of our /proc
 	MayReadKernel bool            // bpf_probe_read_kernel is allowed
-	Processes     []record.Sample // the container's processes, as a sample of each would name them
+	Processes     []record.Sample // the container's processes; only the fields that identify a process are set
 }
 
-// Find finds the container's cgroup: its processes are known from /proc, their cgroups' ids
-// from the kernel's list of tasks. The directory itself cannot be asked: no host file system is mounted.
+// Find finds the cgroup of a container, or of its pod if wholePod is set. It takes the container's processes from /proc and
+// the IDs of their cgroups from the kernel's list of tasks, because the host's cgroup file system is not mounted.
 func Find(containerID string, wholePod bool) (*Target, error) {
 	processes, err := proc.InContainer(containerID)
 	if err != nil {
@@ -47,8 +47,8 @@ func Find(containerID string, wholePod bool) (*Target, error) {
 	}
 	tasks, err := listTasks(t)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL) {
-		// Under lockdown=confidentiality a program that reads the kernel's memory by a helper is
-		// refused; the error differs from one kernel to the next.
+		// lockdown=confidentiality refuses programs that read kernel memory with a helper. The error depends
+		// on the kernel.
 		t.MayReadKernel = false
 		tasks, err = listTasks(t)
 	}
@@ -92,8 +92,8 @@ func listTasks(t *Target) ([]bpf.TasksTaskRecord, error) {
 	return tasks, binary.Read(bytes.NewReader(raw), binary.NativeEndian, tasks)
 }
 
-// choose takes the cgroup that the container's processes agree on. A process is recognised by its PID
-// in our namespace; where that cannot be read, by the time at which it started.
+// choose sets the cgroup of most of the container's processes. A process is identified by its PID in our namespace or, if
+// the kernel does not report that, by its start time.
 func (t *Target) choose(containerID string, processes []proc.Process, tasks []bpf.TasksTaskRecord) error {
 	if len(tasks) == 0 {
 		return errors.New("the kernel's list of tasks is empty")
@@ -102,10 +102,10 @@ func (t *Target) choose(containerID string, processes []proc.Process, tasks []bp
 	for _, p := range processes {
 		depth, ok, err := proc.DepthInContainer(p.PID, containerID)
 		if t.KubeletDir != "" {
-			depth++ // a pod's cgroup is that above those of its containers
+			depth++ // a pod's cgroup is the parent of its containers' cgroups
 		}
 		if err != nil || !ok || depth >= len(tasks[0].Cgroups) {
-			continue // it has ended meanwhile
+			continue // the process has exited
 		}
 		for _, task := range tasks {
 			same := task.Pid == uint32(p.PID)

@@ -1,5 +1,5 @@
 //go:build linux
 
-// Package container finds the target container on the node: its cgroup, as the BPF programs compare it, and its processes.
+// Package container finds the target container on the node: the cgroup by which the BPF programs select tasks, and its processes.
 // Its entry point is Find.
 package container

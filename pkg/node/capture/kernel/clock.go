@@ -6,11 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// UserHZ is USER_HZ, the clock ticks per second in which /proc tells times; it is 100 on all of
-// Linux's architectures.
+// UserHZ is USER_HZ, the number of clock ticks per second in the times of /proc. It is 100 on all supported architectures.
 const UserHZ = 100
 
-// Monotonic is the kernel's clock by which samples are stamped, in ns.
+// Monotonic returns CLOCK_MONOTONIC in ns, the clock of samples' times, or 0 if it cannot be read.
 func Monotonic() uint64 {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// SetVariables sets the programs' constants, which the verifier then sees.
+// SetVariables sets constants of the BPF programs, which must not have been loaded yet.
 func SetVariables(spec *ebpf.CollectionSpec, values map[string]any) error {
 	for name, value := range values {
 		v := spec.Variables[name]
@@ -22,6 +22,7 @@ func SetVariables(spec *ebpf.CollectionSpec, values map[string]any) error {
 	return nil
 }
 
+// Bool returns the value of a C bool.
 func Bool(b bool) uint8 {
 	if b {
 		return 1

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// OnlineCPUs reads the list of CPUs that are on; a count would not do, for any may be off.
+// OnlineCPUs returns the numbers of the CPUs that are online. There may be gaps between them.
 func OnlineCPUs() ([]int, error) {
 	const path = "/sys/devices/system/cpu/online"
 	text, err := os.ReadFile(path)
@@ -26,7 +26,7 @@ func OnlineCPUs() ([]int, error) {
 // maxCPUs is the largest CONFIG_NR_CPUS that distributions set.
 const maxCPUs = 8192
 
-// parseCPUs reads the kernel's list format, "0-3,8,10-11".
+// parseCPUs parses the kernel's list format, "0-3,8,10-11".
 func parseCPUs(list string) ([]int, error) {
 	var cpus []int
 	for part := range strings.SplitSeq(list, ",") {

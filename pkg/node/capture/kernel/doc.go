@@ -1,5 +1,5 @@
 //go:build linux
 
-// Package kernel finds out what the node's kernel supports and refuses, and puts its refusals in terms of the node's
-// settings. It must not depend on what is sampled.
+// Package kernel checks what the node's kernel supports, and explains its refusals by the node's settings. Its entry points
+// are Check and Explain. It must not depend on what is sampled.
 package kernel

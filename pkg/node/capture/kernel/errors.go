@@ -18,14 +18,14 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
-// What a node may lack. Callers decide by these with errors.Is; the texts say the particulars.
+// Reasons why a node cannot be profiled with BPF. The errors that wrap them add the details.
 var (
 	ErrNoBTF        = errors.New("the node's kernel has no BTF type information")
 	ErrKernelTooOld = errors.New("the node's kernel is too old")
 	ErrNotPermitted = errors.New("the node's kernel refuses BPF or perf events")
 )
 
-// Check finds what is known to be missing before anything is loaded.
+// Check returns an error if the kernel is known not to suffice, before anything is loaded.
 func Check() error {
 	release, err := Release()
 	if err != nil {
@@ -40,6 +40,7 @@ func Check() error {
 	return nil
 }
 
+// Release returns the kernel's release, such as "6.1.0-13-amd64".
 func Release() (string, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
@@ -48,7 +49,8 @@ func Release() (string, error) {
 	return unix.ByteSliceToString(u.Release[:]), nil
 }
 
-// Explain puts the kernel's refusal in terms of the node's settings. what is what was tried.
+// Explain wraps an error of the kernel in ErrNoBTF, ErrKernelTooOld or ErrNotPermitted where that is its cause, and adds the
+// setting that is responsible. what names the attempted action: "load the BPF program".
 func Explain(what string, err error) error {
 	switch {
 	case err == nil:
@@ -63,9 +65,9 @@ func Explain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// whyNotPermitted looks for the setting that refuses, the most telling first.
+// whyNotPermitted returns the most specific reason for which the kernel may have refused an operation.
 func whyNotPermitted() string {
-	if userNamespace() {
+	if inUserNamespace() {
 		return "the pod has a user namespace (hostUsers: false), in which neither is allowed; use a Job"
 	}
 	if missing := missingCapabilities(); len(missing) > 0 {
@@ -77,9 +79,8 @@ func whyNotPermitted() string {
 	return "a security module (seccomp, AppArmor, SELinux) or the sysctl kernel.perf_event_paranoid forbids it"
 }
 
-// userNamespace tells whether we are root of a user namespace and not of the machine: the map of the
-// first one covers all IDs.
-func userNamespace() bool {
+// inUserNamespace reports whether we run in a user namespace other than the initial one, whose map covers all IDs.
+func inUserNamespace() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	fields := strings.Fields(string(text))
 	return err == nil && (len(fields) != 3 || fields[2] != "4294967295")
@@ -114,7 +115,7 @@ func missingCapabilities() []string {
 	return nil
 }
 
-// lockdown is the mode in brackets in "none [integrity] confidentiality"; empty if it cannot be read.
+// lockdown returns the active mode, in brackets in "none [integrity] confidentiality", or "" if it cannot be read.
 func lockdown() string {
 	text, err := os.ReadFile("/sys/kernel/security/lockdown")
 	if err != nil {
@@ -125,7 +126,7 @@ func lockdown() string {
 	return mode
 }
 
-// DescribeVerifierError says where a refusal comes from.
+// DescribeVerifierError adds to an error of the verifier that it is one.
 func DescribeVerifierError(err error) error {
 	if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
 		return fmt.Errorf("the kernel's verifier rejects it: %w", err)

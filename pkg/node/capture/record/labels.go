@@ -13,36 +13,35 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Label is one that a goroutine has from runtime/pprof.Do or SetGoroutineLabels, or that of a thread.
+// Label is a label of a goroutine (runtime/pprof.Do or SetGoroutineLabels) or of a thread.
 type Label struct {
 	Key, Value string
-	Number     int64 // of a label that has one instead of a value
+	Number     int64 // instead of Value if it is not 0
 }
 
-// LabelSets keeps what came before the sample to which it belongs. Equal sets are one, for a target can
-// make ever new ones.
+// LabelSets holds the labels of goroutines, which arrive before the samples they belong to. Equal sets are stored once.
 type LabelSets struct {
-	pending    map[uint32]string // by thread
-	known      map[string][]Label
-	bytes      int    // of known
-	Incomplete uint64 // samples that have more labels than they are given
+	pending    map[uint32]string  // key into known, by thread
+	known      map[string][]Label // by their encoded keys and values
+	bytes      int                // memory used by known
+	Incomplete uint64             // samples that lack some of their labels
 }
 
-// Bounds on what a target can make us keep; samples beyond have no labels.
+// Bounds on the memory that a target can make us use. Samples beyond them have no labels.
 const (
 	maxLabelBytes = 4 << 20
 	maxPending    = 1 << 14
 )
 
-// KindOf tells what a record in the ring buffer is.
+// KindOf returns the kind of a record in the ring buffer.
 func KindOf(raw []byte) bpf.CPURecordKind {
 	if len(raw) < 4 {
-		return bpf.CPURecordKindRECORD_SAMPLE // which is refused for its size
+		return bpf.CPURecordKindRECORD_SAMPLE // ParseSample refuses it because of its size
 	}
 	return bpf.CPURecordKind(binary.NativeEndian.Uint32(raw))
 }
 
-// Add reads struct label_record of bpf/go.h.
+// Add decodes struct label_record of bpf/go.h and keeps its labels for the next sample of the thread.
 func (l *LabelSets) Add(raw []byte) error {
 	const header, each = unsafe.Offsetof(bpf.CPULabelRecord{}.Label), unsafe.Sizeof(bpf.CPULabelRecord{}.Label[0])
 	var layout bpf.CPULabelRecord
@@ -88,13 +87,13 @@ func (l *LabelSets) Add(raw []byte) error {
 		l.known[string(key)] = all
 	}
 	if len(l.pending) >= maxPending {
-		clear(l.pending) // of threads that ended before their sample came
+		clear(l.pending) // left by threads whose sample was lost
 	}
 	l.pending[order.Uint32(raw[unsafe.Offsetof(layout.Tid):])] = string(key)
 	return nil
 }
 
-// Match gives a sample's labels, and a text that is equal for equal ones.
+// Match returns a sample's labels and a key that is equal for equal labels.
 func (l *LabelSets) Match(s *Sample) (key string, all []Label) {
 	if !s.HasLabels {
 		return "", nil
@@ -104,9 +103,9 @@ func (l *LabelSets) Match(s *Sample) (key string, all []Label) {
 	return key, l.known[key]
 }
 
-// text is a string of the target of which only a beginning may be in its room; then it ends with an ellipsis. One
-// that has an address was not in the target's memory yet when the sample was taken: it is fetched, and is an
-// ellipsis alone and not ok if it cannot be.
+// text returns a string of the target. room holds its first bytes, and length is the length of the whole string; a string
+// that is cut ends with an ellipsis. If address is not 0, the BPF program could not read the string, because its page was
+// not in memory: text reads it from the process, and returns an ellipsis and false if that fails.
 func text(pid int, address uint64, room []byte, length uint32) (s string, ok bool) {
 	if address != 0 {
 		room = make([]byte, min(len(room), int(length)))
@@ -117,7 +116,7 @@ func text(pid int, address uint64, room []byte, length uint32) (s string, ok boo
 	if int64(length) <= int64(len(room)) {
 		return strings.ToValidUTF8(string(room[:length]), "\uFFFD"), true
 	}
-	for range utf8.UTFMax - 1 { // it may have been cut within a character
+	for range utf8.UTFMax - 1 { // the cut may be within a character
 		if r, size := utf8.DecodeLastRune(room); r != utf8.RuneError || size != 1 {
 			break
 		}

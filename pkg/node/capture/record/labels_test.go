@@ -26,9 +26,9 @@ func TestLabels(t *testing.T) {
 		{"one", []string{"request", "slow"}, []Label{{Key: "request", Value: "slow"}}},
 		{"two", []string{"a", "1", "b", ""}, []Label{{Key: "a", Value: "1"}, {Key: "b"}}},
 		{"no key", []string{"", "1"}, nil},
-		{"longer than its room", []string{"k", long}, []Label{{Key: "k", Value: long[:80] + "…"}}},
+		{"longer than the record's field", []string{"k", long}, []Label{{Key: "k", Value: long[:80] + "…"}}},
 		{"cut within a character", []string{"k", "x" + long}, []Label{{Key: "k", Value: "x" + long[:78] + "…"}}},
-		{"no text", []string{"k", "\xff\x00"}, []Label{{Key: "k", Value: "\uFFFD\x00"}}},
+		{"not UTF-8", []string{"k", "\xff\x00"}, []Label{{Key: "k", Value: "\uFFFD\x00"}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -49,11 +49,11 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// What does not move in memory.
+// Package-level arrays have a fixed address.
 var coldKey, coldValue = [...]byte{'r', 'e', 'q', 'u', 'e', 's', 't'}, [...]byte{'s', 'l', 'o', 'w'}
 
-// A string that was not in memory when the sample was taken, which its address tells, is read afterwards.
-func TestLabelsAreFetched(t *testing.T) {
+// A string that the BPF program could not read is read from the process.
+func TestUnreadLabelsAreFetched(t *testing.T) {
 	var layout bpf.CPULabelRecord
 	record := func() []byte {
 		raw := recordtest.Labels(7, strings.Repeat("-", len(coldKey)), strings.Repeat("-", len(coldValue)))
@@ -92,7 +92,7 @@ func TestLabelsAreFetched(t *testing.T) {
 	}
 }
 
-// A target with ever new labels does not fill our memory, and what is left out is counted.
+// A target that keeps making new labels does not fill our memory. Samples without their labels are counted.
 func TestLabelsAreBounded(t *testing.T) {
 	var sets LabelSets
 	for i := range 100_000 {

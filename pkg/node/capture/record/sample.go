@@ -11,43 +11,43 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 )
 
-// Sample is one sample as it came through the ring buffer. Its stacks are addresses, leaf first.
+// Sample is struct sample of bpf/sample.h, decoded. Its stacks are leaf first.
 type Sample struct {
-	Process  ProcessIdentity // of the process
-	Parent   ProcessIdentity // from which it was forked, if neither has executed another; else its tgid is 0
-	TID, PID uint32
-	// In the task's own, innermost PID namespace, 0 if unknown.
-	OwnPID, OwnTID  uint32
+	Process         ProcessIdentity
+	Parent          ProcessIdentity // TGID is 0 if the process has called execve since the fork
+	TID             uint32          // in the initial PID namespace
+	PID             uint32          // in our PID namespace, 0 if unknown
+	OwnPID, OwnTID  uint32          // in the task's innermost PID namespace, 0 if unknown
 	End             bpf.CPUWalkEnd
-	HasTables       bool // the process's unwind tables were there
-	Comm            string
-	Time            uint64 // ns, of CLOCK_MONOTONIC
+	HasTables       bool   // the process has unwind tables
+	Comm            string // name of the thread
+	Time            uint64 // CLOCK_MONOTONIC, ns
 	Kernel          []uint64
-	User            []uint64 // with marks
-	LinkRegister    uint64   // link register, 0 on amd64
-	Top             []uint64 // words at the stack pointer
-	HasLabels       bool     // the goroutine's labels came before it
-	State           bpf.CPUWaitState
-	Serial          uint64 // of a wait, which is told by a record of its own; else 0
-	Group           uint64 // of waits at the same place, if it is one
-	RepresentsGroup bool   // it stands for others of its group
-	Period          uint64 // what happened since the sample before, in the unit of the event
+	User            []uint64         // words with Marks
+	LinkRegister    uint64           // of the leaf, 0 on amd64
+	Top             []uint64         // words at the user stack pointer
+	HasLabels       bool             // the goroutine's labels were sent before the sample
+	State           bpf.CPUWaitState // of a wait
+	Serial          uint64           // of a wait, to which its total refers; 0 for other samples
+	Group           uint64           // serial of the first wait walked at the same place
+	RepresentsGroup bool             // the wait was drawn at random among the waits of its group
+	Period          uint64           // what a sample of a perf event stands for, in the event's unit
 }
 
-// ProcessIdentity identifies what a process runs: its PID may come again, and execve keeps it.
+// ProcessIdentity identifies the program that a process runs. A PID alone does not: it may be reused, and execve keeps it.
 type ProcessIdentity struct {
-	TGID    uint32 // in the kernel's first PID namespace
-	Execs   uint32
-	Started uint64 // ns since boot
+	TGID    uint32 // in the initial PID namespace
+	Execs   uint32 // execve calls of the process and its ancestors
+	Started uint64 // CLOCK_BOOTTIME, ns
 }
 
 // sampleHeader is the size of struct sample before its stack.
 const sampleHeader = unsafe.Offsetof(bpf.CPUSample{}.Stack)
 
-// ParseSample reads struct sample of bpf/sample.h, cut after its last frame.
+// ParseSample decodes struct sample of bpf/sample.h, which ends after its last word.
 func ParseSample(raw []byte) (Sample, error) {
 	if len(raw) < int(sampleHeader) {
-		return Sample{}, fmt.Errorf("sample of %d bytes, its header has %d", len(raw), sampleHeader)
+		return Sample{}, fmt.Errorf("sample of %d bytes is shorter than its header of %d", len(raw), sampleHeader)
 	}
 	order := binary.NativeEndian
 	at := func(offset uintptr) uint32 { return order.Uint32(raw[offset:]) }
@@ -91,6 +91,7 @@ func ParseSample(raw []byte) (Sample, error) {
 	return s, nil
 }
 
+// Words decodes the first n words of raw, in the byte order of the machine. raw must have them.
 func Words(raw []byte, n int) []uint64 {
 	all := make([]uint64, n)
 	for i := range all {

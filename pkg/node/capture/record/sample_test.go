@@ -22,8 +22,8 @@ func TestParseSample(t *testing.T) {
 	}
 }
 
-// A sample that was cut anywhere is refused, not read beyond its end.
-func TestParseSampleThatIsCut(t *testing.T) {
+// A sample that is cut anywhere is refused and not read beyond its end.
+func TestParseSampleRefusesCutRecords(t *testing.T) {
 	raw := recordtest.Sample([]uint64{1}, []uint64{2, 3}, 0)
 	for n := range raw {
 		if _, err := ParseSample(raw[:n]); err == nil {

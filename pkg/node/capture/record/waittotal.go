@@ -10,19 +10,19 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 )
 
-// WaitTotal is struct waited_record of bpf/sample.h.
+// WaitTotal is struct wait_total_record of bpf/sample.h, decoded.
 type WaitTotal struct {
-	Unwalked bool   // of waits whose stacks were not walked; serial is then that of their group
-	Serial   uint64 // of the wait with the stack, or of the group
+	Unwalked bool   // the total of a group's waits whose stacks were not walked
+	Serial   uint64 // of the walked stack; of the group if Unwalked is set
 	Count    uint32
 	Time     uint64 // ns
 }
 
-// ParseWaitTotal reads a record of the kind RECORD_WAIT_TOTAL or RECORD_UNWALKED_TOTAL.
+// ParseWaitTotal decodes a record of the kind RECORD_WAIT_TOTAL or RECORD_UNWALKED_TOTAL.
 func ParseWaitTotal(raw []byte) (WaitTotal, error) {
 	var layout bpf.CPUWaitTotalRecord
 	if len(raw) < int(unsafe.Sizeof(layout)) {
-		return WaitTotal{}, fmt.Errorf("record of waits of %d bytes, it has %d", len(raw), unsafe.Sizeof(layout))
+		return WaitTotal{}, fmt.Errorf("total of waits of %d bytes is shorter than %d", len(raw), unsafe.Sizeof(layout))
 	}
 	order := binary.NativeEndian
 	return WaitTotal{

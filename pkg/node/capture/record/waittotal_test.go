@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record/recordtest"
 )
 
-// A record that was cut anywhere is refused, and one of waits without stacks says so.
-func TestParseWaited(t *testing.T) {
+// A record that is cut anywhere is refused. Both kinds of totals are parsed.
+func TestParseWaitTotal(t *testing.T) {
 	raw := recordtest.WaitTotal(9, 2, 40)
 	for n := range raw {
 		if _, err := ParseWaitTotal(raw[:n]); err == nil {

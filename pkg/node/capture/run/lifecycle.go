@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Lifecycle is what all samplers share: each runs once, and says at any time how far it is. Its counters may be changed
-// and read while Run runs.
+// Lifecycle makes sure that a sampler runs only once, and counts its progress. All methods and counters may be used
+// concurrently.
 type Lifecycle struct {
 	started   atomic.Int64 // Unix time in ns, 0 before Run
 	Kept      atomic.Uint64
@@ -17,7 +17,7 @@ type Lifecycle struct {
 	Processes atomic.Int64
 }
 
-// Start marks the beginning of Run and returns its time. It fails when it is called again.
+// Start marks the beginning of Run and returns its time. A second call returns an error.
 func (l *Lifecycle) Start() (time.Time, error) {
 	begin := time.Now()
 	if !l.started.CompareAndSwap(0, begin.UnixNano()) {
@@ -26,7 +26,7 @@ func (l *Lifecycle) Start() (time.Time, error) {
 	return begin, nil
 }
 
-// StartTime returns when Run began, and false before that.
+// StartTime returns the time at which Run began, and false if it has not.
 func (l *Lifecycle) StartTime() (time.Time, bool) {
 	ns := l.started.Load()
 	return time.Unix(0, ns), ns != 0

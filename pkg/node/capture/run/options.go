@@ -6,30 +6,28 @@ import (
 	"time"
 )
 
-// Options say what is sampled.
+// Options describe what is sampled.
 type Options struct {
 	// ContainerID is the target container's ID, 64 hex digits: all processes of its cgroup and the
 	// cgroups below are sampled.
 	ContainerID string
-	// PIDs, if not empty, are the only processes that are kept, numbered as in the target's own PID namespace.
+	// PIDs are the processes to profile, in the target's own PID namespace. If it is empty, all are profiled.
 	PIDs []int
 	// Frequency is the number of samples per second of CPU time, 1 to 1000.
 	Frequency int
-	// ByThread keeps the samples of threads apart; each then has the label "thread" (name) and, where it can be
-	// read, the number "tid" (in the target's own PID namespace).
+	// ByThread adds the labels "thread" (name) and, where it is known, "tid" (in the target's own PID namespace).
 	ByThread bool
-	// Times keeps when samples were taken: they have the number "time", in ms since the profile began.
-	// Slices do not.
+	// Times adds the label "time" to the samples of the whole profile: ms since it began. Slices have no times.
 	Times bool
-	// Restarts goes on with the container's next start when it ends: the whole pod is watched, and processes of
-	// its other containers are left out.
+	// Restarts continues when the container ends and starts again. The pod's cgroup is sampled; processes of its
+	// other containers are ignored.
 	Restarts bool
-	// EnableMemProfile turns the memory profile of Go programs on that have turned it off, for as long as the
-	// capture lasts: it writes MemProfileRate to runtime.MemProfileRate in their memory, and the old value
-	// afterwards. Without it nothing is ever written to a target.
+	// EnableMemProfile turns on the memory profile of Go programs whose profile is off, for the duration of the
+	// capture: it writes MemProfileRate to runtime.MemProfileRate in their memory, and restores the old value
+	// at the end. Without it nothing is ever written to a target.
 	EnableMemProfile bool
-	MemProfileRate   int // bytes allocated between two samples
-	// ByGoroutine keeps goroutines apart; each then has the number "goroutine", its ID.
+	MemProfileRate   int // mean number of bytes allocated between two samples
+	// ByGoroutine makes each goroutine a sample, with its ID in the label "goroutine".
 	ByGoroutine bool
 	// Freeze stops the container's threads while goroutines are read.
 	Freeze bool
@@ -38,7 +36,7 @@ type Options struct {
 // Progress is what has been captured so far.
 type Progress struct {
 	Elapsed   time.Duration
-	Samples   uint64 // taken and kept
-	Lost      uint64 // taken by the kernel, but neither kept nor filtered out
+	Samples   uint64 // in the profile
+	Lost      uint64 // taken by the kernel, but neither in the profile nor filtered out
 	Processes int
 }

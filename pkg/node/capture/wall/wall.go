@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -17,19 +16,20 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang/profiles"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// Wall samples what a container does and waits for over time: of Go programs all goroutines, of others all threads.
+// Wall samples all goroutines of a container's Go programs and all threads of its other programs.
 type Wall struct {
 	run.Lifecycle
 	goroutines *profiles.Wall    // nil if there is no Go program
 	threads    *sampling.Sampler // nil if there are only Go programs, or no BPF
-	noThreads  error             // why there is none
+	noThreads  error             // why threads cannot be sampled
 	slices     builder.Slicer
 }
 
-// New prepares to sample. Its errors are those of NewGoroutines and, where the container has no Go program,
-// those of NewCPU. Where BPF is refused, Go programs alone are sampled.
+// New prepares to sample. If BPF is refused, only Go programs are sampled. It returns the errors of profiles.NewGoroutines
+// and, if the container has no Go program, those of sampling.NewCPU.
 func New(o run.Options) (*Wall, error) {
 	w := &Wall{}
 	var err error
@@ -44,7 +44,7 @@ func New(o run.Options) (*Wall, error) {
 		return nil, fmt.Errorf("%w; %w", w.noThreads, err)
 	}
 	if w.threads != nil && w.goroutines != nil {
-		w.goroutines.Removed = w.threads.Forget // what it does now is seen by its threads
+		w.goroutines.Removed = w.threads.Forget // from now on its threads are sampled
 	}
 	return w, nil
 }
@@ -87,7 +87,7 @@ func (w *Wall) Run(ctx context.Context) (*builder.Result, error) {
 	return b.Result()
 }
 
-// Slice is that of Sampler.
+// Slice returns what was sampled since the last slice while Run runs, and nil before Run.
 func (w *Wall) Slice() (*builder.Result, error) {
 	began, ok := w.StartTime()
 	if !ok {
@@ -104,27 +104,27 @@ func (w *Wall) Slice() (*builder.Result, error) {
 	return result, err
 }
 
-// build adds the stacks of both kinds, and says in comments how they came.
+// build adds the stacks of goroutines and threads, and comments about both.
 func (w *Wall) build(b *builder.Builder, add func(*stack.Table)) error {
-	of := &builder.Builder{Profile: &profile.Profile{}}
+	threads := &profile.Profile{} // only for comments
 	if w.goroutines != nil {
 		w.goroutines.AddStacks(add)
 	}
 	if w.threads != nil {
-		if err := w.threads.AddStacks(add, of); err != nil {
+		if err := w.threads.AddStacks(add, &builder.Builder{Profile: threads}); err != nil {
 			return err
 		}
 	}
 	if err := w.describe(b); err != nil {
 		return err
 	}
-	for _, c := range of.Profile.Comments {
-		switch key, _, _ := strings.Cut(c, ": "); key {
-		case "kernel", "samples", "lost samples":
-		case "advice":
+	for _, c := range threads.Comments {
+		switch {
+		case meta.Kernel.Is(c), meta.Samples.Is(c), meta.LostSamples.Is(c): // describe has added them
+		case meta.Advice.Is(c):
 			b.Comment("%s", c)
 		default:
-			b.Comment("threads of other programs: %s", c)
+			meta.OtherThreads.Add(b.Profile, c)
 		}
 	}
 	return nil
@@ -140,14 +140,14 @@ func (w *Wall) describe(b *builder.Builder) error {
 	if w.goroutines != nil {
 		lost += w.goroutines.Dropped()
 	}
-	b.Comment("samples: %d", p.Samples)
-	b.Comment("lost samples: %d", lost)
-	b.Comment("kernel: %s", release)
+	meta.Samples.Add(b.Profile, int64(p.Samples))
+	meta.LostSamples.Add(b.Profile, int64(lost))
+	meta.Kernel.Add(b.Profile, release)
 	if w.goroutines != nil {
 		w.goroutines.Describe(b)
 	}
 	if w.noThreads != nil {
-		b.Comment("threads of other programs: not sampled, for %v", w.noThreads)
+		meta.OtherThreads.Add(b.Profile, fmt.Sprintf("not sampled: %v", w.noThreads))
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func (w *Wall) Progress() run.Progress {
 	return p
 }
 
-// Close detaches the programs and closes all files; the result's File must not be used after it.
+// Close detaches the programs and closes all files. The File and PerfMap of a result must not be used afterwards.
 func (w *Wall) Close() error {
 	var errs []error
 	if w.goroutines != nil {

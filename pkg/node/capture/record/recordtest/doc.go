@@ -1,4 +1,4 @@
 //go:build linux
 
-// Package recordtest writes records as the BPF programs do, for tests.
+// Package recordtest encodes records of the BPF programs for tests.
 package recordtest

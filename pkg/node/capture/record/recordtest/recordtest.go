@@ -10,7 +10,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 )
 
-// Sample writes struct sample of bpf/cpu.bpf.c as the ring buffer has it.
+// Sample encodes struct sample of bpf/sample.h.
 func Sample(kernel, user []uint64, end bpf.CPUWalkEnd) []byte {
 	var s bpf.CPUSample
 	raw := make([]byte, unsafe.Offsetof(s.Stack))
@@ -28,7 +28,7 @@ func Sample(kernel, user []uint64, end bpf.CPUWalkEnd) []byte {
 	return raw
 }
 
-// WaitTotal is a record as the BPF program sends it.
+// WaitTotal encodes struct wait_total_record of bpf/sample.h, with the kind RECORD_WAIT_TOTAL.
 func WaitTotal(serial uint64, count uint32, ns uint64) []byte {
 	var r bpf.CPUWaitTotalRecord
 	raw := make([]byte, unsafe.Sizeof(r))
@@ -40,7 +40,7 @@ func WaitTotal(serial uint64, count uint32, ns uint64) []byte {
 	return raw
 }
 
-// Labels writes struct label_record of bpf/go.h: pairs of keys and values.
+// Labels encodes struct label_record of bpf/go.h. pairs are keys and values in turn.
 func Labels(tid uint32, pairs ...string) []byte {
 	var layout bpf.CPULabelRecord
 	order := binary.NativeEndian
