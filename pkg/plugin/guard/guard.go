@@ -1,5 +1,5 @@
-// Package guard keeps strangers away from an HTTP server on the user's machine. Its one entry point is New. It must not
-// know what is served.
+// Package guard protects an HTTP server on the user's machine from requests of other machines and
+// other web sites. Its entry point is New. It must not depend on what is served.
 package guard
 
 import (
@@ -11,19 +11,20 @@ import (
 	"strings"
 )
 
-// Guard decides who may ask. A page elsewhere can make a browser on this machine ask us, by a link or by a
-// name that it lets point to this machine (DNS rebinding): the first is told by Sec-Fetch-Site, which browsers send to this
-// machine alone, and by Origin and Referer; the second by Host.
+// Guard decides which requests are served. A web page can make a browser on this machine send requests
+// to the server in two ways. Requests by a link or an image are recognised by Sec-Fetch-Site, which
+// browsers send only to trustworthy addresses such as loopback, and by Origin and Referer. Requests to
+// a name whose DNS record points to this machine (DNS rebinding) are recognised by Host.
 type Guard struct {
-	Loopback bool // only this machine may ask
+	Loopback bool // only requests of this machine are served
 	names    map[string]bool
 }
 
-// New makes the guard of a server that listens on the address, which was given as that host.
+// New returns the guard of a server that listens on an address. The host is how the user named it.
 func New(host string, address net.Addr) Guard {
 	g := Guard{names: map[string]bool{"localhost": true, strings.ToLower(host): true}}
-	if at, ok := address.(*net.TCPAddr); ok {
-		g.Loopback = at.IP.IsLoopback()
+	if tcp, ok := address.(*net.TCPAddr); ok {
+		g.Loopback = tcp.IP.IsLoopback()
 	}
 	if name, err := os.Hostname(); err == nil && !g.Loopback {
 		g.names[strings.ToLower(name)] = true
@@ -31,20 +32,20 @@ func New(host string, address net.Addr) Guard {
 	return g
 }
 
-// Protect lets those pass who may ask.
+// Protect returns a handler that passes permitted requests to h and refuses others.
 func (g Guard) Protect(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch site := r.Header.Get("Sec-Fetch-Site"); {
-		case !g.knows(r.Host):
-			http.Error(w, "this server is not known by the name in the request: ask by an address, or by a name that it was given", http.StatusForbidden)
+		case !g.isOwnHost(r.Host):
+			http.Error(w, "the request names another host: use the address or the name with which the server was started", http.StatusForbidden)
 		case g.Loopback && !fromLoopback(r.RemoteAddr):
-			http.Error(w, "only this machine may ask", http.StatusForbidden)
+			http.Error(w, "only requests of this machine are served", http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			http.Error(w, "only GET", http.StatusMethodNotAllowed)
-		case !g.Loopback && !g.fromOurs(r) && r.URL.Path != "/":
-			http.Error(w, "no requests from other sites", http.StatusForbidden)
+			http.Error(w, "only GET and HEAD are supported", http.StatusMethodNotAllowed)
+		case !g.Loopback && !fromOwnPage(r) && r.URL.Path != "/":
+			http.Error(w, "requests of other sites are refused", http.StatusForbidden)
 		case site != "" && site != "same-origin" && site != "none" && r.URL.Path != "/":
-			http.Error(w, "no requests from other sites", http.StatusForbidden)
+			http.Error(w, "requests of other sites are refused", http.StatusForbidden)
 		default:
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 			w.Header().Set("X-Frame-Options", "DENY")
@@ -54,8 +55,9 @@ func (g Guard) Protect(h http.Handler) http.Handler {
 	})
 }
 
-// fromOurs tells whether a request is of a page of ours, as far as it says so.
-func (g Guard) fromOurs(r *http.Request) bool {
+// fromOwnPage reports whether the Origin and Referer of a request, as far as it has them, are pages of
+// this server.
+func fromOwnPage(r *http.Request) bool {
 	for _, name := range []string{"Origin", "Referer"} {
 		if value := r.Header.Get(name); value != "" {
 			if page, err := url.Parse(value); err != nil || page.Host != r.Host {
@@ -66,20 +68,21 @@ func (g Guard) fromOurs(r *http.Request) bool {
 	return true
 }
 
-// knows tells whether a request's Host is ours: a name that we have, or an address, which no DNS server
-// can make point elsewhere.
-func (g Guard) knows(host string) bool {
+// isOwnHost reports whether a request's Host is a name of the server or an address. DNS rebinding needs
+// a name.
+func (g Guard) isOwnHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	if err != nil {
 		return g.names[strings.ToLower(host)]
 	}
-	return !g.Loopback || address.IsLoopback()
+	return !g.Loopback || ip.IsLoopback()
 }
 
+// fromLoopback reports whether a remote address, with its port, is a loopback address.
 func fromLoopback(remote string) bool {
-	at, err := netip.ParseAddrPort(remote)
-	return err == nil && at.Addr().Unmap().IsLoopback()
+	addr, err := netip.ParseAddrPort(remote)
+	return err == nil && addr.Addr().Unmap().IsLoopback()
 }

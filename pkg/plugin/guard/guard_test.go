@@ -15,29 +15,29 @@ func TestFromLoopback(t *testing.T) {
 	}
 }
 
-// Who comes by which name and from where, to a server on loopback and to one for others.
-func TestWhoMayAsk(t *testing.T) {
+// Requests to a server on a loopback address, and to one on all addresses.
+func TestProtect(t *testing.T) {
 	for name, c := range map[string]struct {
-		host     string // as given
+		host     string // with which the server was started
 		loopback bool
 		change   func(*http.Request)
 		want     int
 	}{
-		"a tool without headers":        {"localhost", true, func(r *http.Request) { r.Host = "localhost:6060" }, 200},
-		"by an address of this machine": {"localhost", true, func(r *http.Request) { r.Host = "127.0.0.1:6060" }, 200},
-		"DNS rebinding":                 {"localhost", true, func(r *http.Request) { r.Host = "evil.example:6060" }, 403},
-		"an image on a page elsewhere":  {"localhost", true, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
-		"a page on another machine":     {"0.0.0.0", false, func(r *http.Request) { r.Host = "192.0.2.7:6060"; r.Header.Set("Referer", "http://192.0.2.9/") }, 403},
-		"a sandboxed page":              {"0.0.0.0", false, func(r *http.Request) { r.Host = "192.0.2.7:6060"; r.Header.Set("Origin", "null") }, 403},
-		"a page of ours": {"0.0.0.0", false, func(r *http.Request) {
+		"no headers":              {"localhost", true, func(r *http.Request) { r.Host = "localhost:6060" }, 200},
+		"loopback address":        {"localhost", true, func(r *http.Request) { r.Host = "127.0.0.1:6060" }, 200},
+		"DNS rebinding":           {"localhost", true, func(r *http.Request) { r.Host = "evil.example:6060" }, 403},
+		"image on another site":   {"localhost", true, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
+		"page of another machine": {"0.0.0.0", false, func(r *http.Request) { r.Host = "192.0.2.7:6060"; r.Header.Set("Referer", "http://192.0.2.9/") }, 403},
+		"sandboxed page":          {"0.0.0.0", false, func(r *http.Request) { r.Host = "192.0.2.7:6060"; r.Header.Set("Origin", "null") }, 403},
+		"own page": {"0.0.0.0", false, func(r *http.Request) {
 			r.Host = "192.0.2.7:6060"
 			r.Header.Set("Referer", "http://192.0.2.7:6060/debug/pprof/")
 		}, 200},
-		"a write":                       {"localhost", true, func(r *http.Request) { r.Method = http.MethodPost }, 405},
-		"another machine, on loopback":  {"localhost", true, func(r *http.Request) { r.RemoteAddr = "192.0.2.1:5" }, 403},
-		"another machine":               {"0.0.0.0", false, func(r *http.Request) { r.Host, r.RemoteAddr = "192.0.2.7:6060", "192.0.2.1:5" }, 200},
-		"DNS rebinding, for others":     {"0.0.0.0", false, func(r *http.Request) { r.Host = "evil.example:6060" }, 403},
-		"by the name that it was given": {"profiles.example", false, func(r *http.Request) { r.Host = "Profiles.example:6060" }, 200},
+		"POST":                           {"localhost", true, func(r *http.Request) { r.Method = http.MethodPost }, 405},
+		"other machine, loopback server": {"localhost", true, func(r *http.Request) { r.RemoteAddr = "192.0.2.1:5" }, 403},
+		"other machine":                  {"0.0.0.0", false, func(r *http.Request) { r.Host, r.RemoteAddr = "192.0.2.7:6060", "192.0.2.1:5" }, 200},
+		"DNS rebinding, all addresses":   {"0.0.0.0", false, func(r *http.Request) { r.Host = "evil.example:6060" }, 403},
+		"name of the server":             {"profiles.example", false, func(r *http.Request) { r.Host = "Profiles.example:6060" }, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ip := net.IPv4zero

@@ -79,7 +79,9 @@ func findEndpoint(ctx context.Context, config *rest.Config, t *target.Target, po
 	for _, port := range ports {
 		report.Step(fmt.Sprintf("looking for net/http/pprof at port %d of %s", port, t))
 		client := endpoint.NewClient(&http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return stream.Port(ctx, config, ref, port) },
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return stream.DialPort(ctx, config, ref, port)
+			},
 		})
 		checking, cancel := context.WithTimeout(ctx, portTimeout)
 		err := client.Check(checking)

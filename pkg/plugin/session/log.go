@@ -96,7 +96,7 @@ var errComplete = errors.New("complete")
 func (l *logReader) read(ctx context.Context, c *connection) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	log, err := stream.Log(ctx, c.config, c.ref)
+	log, err := stream.OpenLog(ctx, c.config, c.ref)
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,12 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 )
 
-// partingTime is how long Close lets the command end by itself, which it does when its stdin ends.
-const partingTime = 250 * time.Millisecond
+// closeGrace is how long Close waits for the command to exit after the end of its stdin, before it
+// breaks the stream.
+const closeGrace = 250 * time.Millisecond
 
-// conn is our end of a pipe whose other end is the command's stdin and stdout. The pipe gives us
-// deadlines, which the executor's streams do not have.
+// conn is one end of a pipe whose other end is the command's stdin and stdout. A pipe has deadlines,
+// which the executor's streams do not have.
 type conn struct {
 	net.Conn
 	name   string // for errors
@@ -27,17 +28,17 @@ type conn struct {
 	err    error
 }
 
-// connect starts the executor and waits until it reads the command's stdin, which it does when
-// all streams are there.
-func connect(ctx context.Context, executor remotecommand.Executor, ref Ref, transfer Transfer) (net.Conn, error) {
-	ours, theirs := net.Pipe()
+// startConn starts the executor and waits until it reads the command's stdin, which it does once all
+// streams are established. Cancelling ctx later does not end the connection.
+func startConn(ctx context.Context, executor remotecommand.Executor, ref Ref, transfer Transfer) (net.Conn, error) {
+	local, remote := net.Pipe()
 	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c := &conn{Conn: ours, name: fmt.Sprintf("%s in %s", transfer, ref), cancel: cancel, ended: make(chan struct{})}
-	stdin := &stdinReader{r: theirs, reading: make(chan struct{})}
+	c := &conn{Conn: local, name: fmt.Sprintf("%s in %s", transfer, ref), cancel: cancel, ended: make(chan struct{})}
+	stdin := &stdinReader{r: remote, reading: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
-		defer theirs.Close()
-		options := remotecommand.StreamOptions{Stdin: stdin, Stdout: stdoutWriter{theirs}}
+		defer remote.Close()
+		options := remotecommand.StreamOptions{Stdin: stdin, Stdout: stdoutWriter{remote}}
 		if transfer == Exec {
 			options.Stderr = &c.stderr
 		}
@@ -48,7 +49,7 @@ func connect(ctx context.Context, executor remotecommand.Executor, ref Ref, tran
 		return c, nil
 	case <-c.ended:
 		cancel()
-		return nil, c.reason()
+		return nil, c.endError()
 	case <-ctx.Done():
 		cancel()
 		<-c.ended
@@ -60,38 +61,39 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if errors.Is(err, io.EOF) {
 		<-c.ended // the pipe's other end closes when the executor returns
-		err = c.reason()
+		err = c.endError()
 	}
 	return n, err
 }
 
-// reason tells why the stream ended: io.EOF if the command succeeded.
-func (c *conn) reason() error {
-	said := c.stderr.String()
+// endError returns why the stream ended: io.EOF if the command succeeded.
+func (c *conn) endError() error {
+	stderr := c.stderr.String()
 	switch {
-	case c.err == nil && said == "":
+	case c.err == nil && stderr == "":
 		return io.EOF
 	case c.err == nil:
-		return fmt.Errorf("%s ended: %s", c.name, said)
-	case said == "":
+		return fmt.Errorf("%s ended: %s", c.name, stderr)
+	case stderr == "":
 		return fmt.Errorf("%s: %w", c.name, c.err)
 	}
-	return fmt.Errorf("%s: %s (%w)", c.name, said, c.err)
+	return fmt.Errorf("%s: %s (%w)", c.name, stderr, c.err)
 }
 
-// Close ends both directions and returns when nothing of the stream is left running.
+// Close ends both directions and returns when the executor has returned.
 func (c *conn) Close() error {
 	c.Conn.Close()
 	select {
 	case <-c.ended:
-	case <-time.After(partingTime):
+	case <-time.After(closeGrace):
 	}
 	c.cancel()
 	<-c.ended
 	return nil
 }
 
-// stdinReader tells when it is read first. Its end is never an error: client-go would log it.
+// stdinReader closes reading when it is first read. It reports every error as the end of the input,
+// because client-go logs other errors.
 type stdinReader struct {
 	r       io.Reader
 	once    sync.Once
@@ -107,7 +109,7 @@ func (s *stdinReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stdoutWriter drops what comes after the pipe was closed, for the same reason.
+// stdoutWriter discards output after the pipe was closed, because client-go logs errors of writes.
 type stdoutWriter struct{ w io.Writer }
 
 func (s stdoutWriter) Write(p []byte) (int, error) {
@@ -115,8 +117,8 @@ func (s stdoutWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tail keeps the last maxTail bytes written and never blocks: client-go feeds all streams of a
-// WebSocket from one loop, so that an unread stderr would stop stdout.
+// tail keeps the last maxTail bytes written to it. Writes never block: client-go serves all streams of
+// a WebSocket from one loop, so stdout would stop if stderr were not read.
 type tail struct {
 	mu  sync.Mutex
 	buf []byte

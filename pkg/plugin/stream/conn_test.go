@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 )
 
-// fakeExecutor plays the command.
+// fakeExecutor runs a function in place of the command.
 type fakeExecutor func(ctx context.Context, o remotecommand.StreamOptions) error
 
 func (f fakeExecutor) Stream(o remotecommand.StreamOptions) error {
@@ -25,14 +25,14 @@ func (f fakeExecutor) StreamWithContext(ctx context.Context, o remotecommand.Str
 
 var testRef = Ref{Namespace: "ns", Pod: "web", Container: "prof"}
 
-// cat copies stdin to stdout, as a command that says nothing else.
+// cat copies stdin to stdout.
 func cat(_ context.Context, o remotecommand.StreamOptions) error {
 	_, err := io.Copy(o.Stdout, o.Stdin)
 	return err
 }
 
 func TestBothDirections(t *testing.T) {
-	c, err := connect(t.Context(), fakeExecutor(cat), testRef, Exec)
+	c, err := startConn(t.Context(), fakeExecutor(cat), testRef, Exec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,13 +56,13 @@ func TestReadErrors(t *testing.T) {
 		err    error
 		want   string
 	}{
-		"success is an end of file": {"", nil, "EOF"},
-		"error":                     {"", refused, `exec in container "prof" of pod ns/web: command terminated with exit code 1`},
-		"stderr":                    {"nobody listens\n", refused, `exec in container "prof" of pod ns/web: nobody listens (command terminated with exit code 1)`},
-		"stderr without an error":   {"nobody listens\n", nil, `exec in container "prof" of pod ns/web ended: nobody listens`},
+		"success":                 {"", nil, "EOF"},
+		"error":                   {"", refused, `exec in container "prof" of pod ns/web: command terminated with exit code 1`},
+		"stderr":                  {"nothing listens\n", refused, `exec in container "prof" of pod ns/web: nothing listens (command terminated with exit code 1)`},
+		"stderr without an error": {"nothing listens\n", nil, `exec in container "prof" of pod ns/web ended: nothing listens`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := connect(t.Context(), fakeExecutor(func(_ context.Context, o remotecommand.StreamOptions) error {
+			c, err := startConn(t.Context(), fakeExecutor(func(_ context.Context, o remotecommand.StreamOptions) error {
 				o.Stdin.Read(make([]byte, 1))
 				io.WriteString(o.Stderr, tc.stderr)
 				return tc.err
@@ -80,27 +80,27 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-func TestErrorBeforeTheStreamIsThere(t *testing.T) {
+func TestErrorBeforeTheStreamIsEstablished(t *testing.T) {
 	forbidden := errors.New("pods/exec is forbidden")
-	_, err := connect(t.Context(), fakeExecutor(func(context.Context, remotecommand.StreamOptions) error { return forbidden }), testRef, Exec)
+	_, err := startConn(t.Context(), fakeExecutor(func(context.Context, remotecommand.StreamOptions) error { return forbidden }), testRef, Exec)
 	if !errors.Is(err, forbidden) {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestContextEndsOnlyTheConnecting(t *testing.T) {
+func TestContextBoundsOnlyConnecting(t *testing.T) {
 	hang := fakeExecutor(func(ctx context.Context, _ remotecommand.StreamOptions) error {
 		<-ctx.Done()
 		return ctx.Err()
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := connect(ctx, hang, testRef, Exec); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := startConn(ctx, hang, testRef, Exec); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 
 	ctx, cancel = context.WithCancel(t.Context())
-	c, err := connect(ctx, fakeExecutor(cat), testRef, Exec)
+	c, err := startConn(ctx, fakeExecutor(cat), testRef, Exec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,12 +108,12 @@ func TestContextEndsOnlyTheConnecting(t *testing.T) {
 	cancel()
 	go c.Write([]byte("x"))
 	if _, err := c.Read(make([]byte, 1)); err != nil {
-		t.Errorf("after the context's end: %v", err)
+		t.Errorf("after the context was cancelled: %v", err)
 	}
 }
 
 func TestDeadline(t *testing.T) {
-	c, err := connect(t.Context(), fakeExecutor(cat), testRef, Exec)
+	c, err := startConn(t.Context(), fakeExecutor(cat), testRef, Exec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,10 +124,10 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// Close breaks a stream whose command does not end with its stdin.
+// Close breaks a stream whose command does not exit at the end of its stdin.
 func TestCloseWaitsForTheExecutor(t *testing.T) {
 	returned := false
-	c, err := connect(t.Context(), fakeExecutor(func(ctx context.Context, o remotecommand.StreamOptions) error {
+	c, err := startConn(t.Context(), fakeExecutor(func(ctx context.Context, o remotecommand.StreamOptions) error {
 		o.Stdin.Read(make([]byte, 1))
 		<-ctx.Done()
 		returned = true
@@ -147,8 +147,8 @@ func TestStderrIsBounded(t *testing.T) {
 	for range 100 {
 		io.WriteString(&b, strings.Repeat("x", 100))
 	}
-	io.WriteString(&b, "the last words")
-	if s := b.String(); len(s) != maxTail || !strings.HasSuffix(s, "the last words") {
+	io.WriteString(&b, "the end")
+	if s := b.String(); len(s) != maxTail || !strings.HasSuffix(s, "the end") {
 		t.Errorf("kept %d bytes: %q", len(s), s)
 	}
 }

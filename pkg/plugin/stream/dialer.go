@@ -16,82 +16,82 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/attach"
 )
 
-// Dialer opens connections to one container. It remembers which ways have failed: the next connection takes another.
-// Its methods may be called from several goroutines.
+// Dialer opens connections to one container. It remembers which routes have failed, and uses another
+// one for the next connection. Its methods may be called by several goroutines at once.
 type Dialer struct {
 	config  *rest.Config
 	ref     Ref
 	command []string
-	ways    []way
+	routes  []route
 
-	mu     sync.Mutex
-	at     int // the way of the next connection
-	barren int // connections in a row that brought nothing
+	mu       sync.Mutex
+	next     int // index of the route of the next connection
+	failures int // successive connections that received nothing
 }
 
-// NewDialer makes a dialer that may use the given transfers. The command is what exec runs.
+// NewDialer returns a dialer that uses the given transfers. exec runs the command.
 func NewDialer(config *rest.Config, ref Ref, transfers []Transfer, command ...string) *Dialer {
-	return &Dialer{config: config, ref: ref, command: command, ways: ways(transfers)}
+	return &Dialer{config: config, ref: ref, command: command, routes: routes(transfers)}
 }
 
-// Dial returns when the stream is established, or with the reason why not; an error of the API server can be had by
-// errors.As. The end of ctx does not end the connection once it is there. What exec's command says on stderr becomes
-// part of read errors.
+// Dial returns when a connection is established. Errors wrap those of the API server. Cancelling ctx
+// later does not end the connection. What exec's command writes to stderr becomes part of read errors.
 func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
-	if len(d.ways) == 0 {
-		return nil, fmt.Errorf("%s: there is no way to reach it but its log", d.ref)
+	if len(d.routes) == 0 {
+		return nil, fmt.Errorf("%s can be reached only through its log: requests need pods/exec or pods/attach", d.ref)
 	}
 	for tried := 1; ; tried++ {
-		at := d.current()
-		c, err := d.open(ctx, d.ways[at])
+		index := d.nextRoute()
+		c, err := d.open(ctx, d.routes[index])
 		if err == nil {
-			return &watched{Conn: c, dialer: d, at: at}, nil
+			return &trackedConn{Conn: c, dialer: d, route: index}, nil
 		}
-		if !ofTheWay(err) {
+		if !routeFailed(err) {
 			return nil, err
 		}
-		d.failed(at, false)
-		if tried == len(d.ways) || ctx.Err() != nil {
+		d.markFailed(index, false)
+		if tried == len(d.routes) || ctx.Err() != nil {
 			return nil, err
 		}
 	}
 }
 
-// Exhausted tells that every way was tried, twice, and nothing came through any.
+// Exhausted reports whether every route has been tried twice since anything was last received.
 func (d *Dialer) Exhausted() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.barren >= 2*len(d.ways)
+	return d.failures >= 2*len(d.routes)
 }
 
-func (d *Dialer) current() int {
+func (d *Dialer) nextRoute() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.at
+	return d.next
 }
 
-// failed chooses the next way after one that broke: the same transfer's other protocol if it brought something, so
-// that a WebSocket which is cut again and again makes place for SPDY.
-func (d *Dialer) failed(at int, brought bool) {
+// markFailed chooses the route that follows one whose connection broke. If that connection received
+// something, it is the other protocol of the same transfer, so that SPDY replaces a WebSocket that a
+// proxy closes again and again.
+func (d *Dialer) markFailed(index int, received bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.barren++; brought {
-		d.barren = 0
+	if d.failures++; received {
+		d.failures = 0
 	}
-	if d.at != at {
-		return // somebody else has seen it
+	if d.next != index {
+		return // another connection has marked it
 	}
-	for range d.ways {
-		d.at = (d.at + 1) % len(d.ways)
-		if !brought || d.ways[d.at].transfer == d.ways[at].transfer {
+	for range d.routes {
+		d.next = (d.next + 1) % len(d.routes)
+		if !received || d.routes[d.next].transfer == d.routes[index].transfer {
 			return
 		}
 	}
 }
 
-// ofTheWay tells whether another way may do where this one failed with err. Where the cluster answers, or its API
-// server does not run, none will.
-func ofTheWay(err error) bool {
+// routeFailed reports whether another route may work after one failed with err. None will if the
+// API server or the command reported the error, or the API server does not run.
+func routeFailed(err error) bool {
 	var status apierrors.APIStatus
 	var exit exec.CodeExitError
 	switch {
@@ -103,61 +103,58 @@ func ofTheWay(err error) bool {
 	return true
 }
 
-func (d *Dialer) open(ctx context.Context, w way) (net.Conn, error) {
-	c, err := d.connect(ctx, w)
-	if err != nil || w.transfer != Attach {
+// open opens a connection by a route.
+func (d *Dialer) open(ctx context.Context, r route) (net.Conn, error) {
+	executor, err := r.executor(d.config, d.ref, d.command)
+	if err != nil {
+		return nil, fmt.Errorf("%s in %s: %w", r.transfer, d.ref, err)
+	}
+	c, err := startConn(ctx, executor, d.ref, r.transfer)
+	if err != nil || r.transfer != Attach {
 		return c, err
 	}
 	return attach.Connect(ctx, c)
 }
 
-func (d *Dialer) connect(ctx context.Context, w way) (net.Conn, error) {
-	executor, err := w.executor(d.config, d.ref, d.command)
-	if err != nil {
-		return nil, fmt.Errorf("%s in %s: %w", w.transfer, d.ref, err)
-	}
-	return connect(ctx, executor, d.ref, w.transfer)
-}
-
-// watched tells its dialer how it ends.
-type watched struct {
+// trackedConn reports its end to its dialer, once.
+type trackedConn struct {
 	net.Conn
 	dialer *Dialer
-	at     int
+	route  int // index in the dialer's routes
 
-	mu      sync.Mutex
-	brought bool // something
-	ended   bool
+	mu       sync.Mutex
+	received bool // at least one byte
+	ended    bool
 }
 
-func (c *watched) Read(p []byte) (int, error) {
+func (c *trackedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.brought = c.brought || n > 0
+	c.received = c.received || n > 0
 	if err != nil && !c.ended && !errors.Is(err, io.ErrClosedPipe) && !isTimeout(err) {
 		c.ended = true
-		if ofTheWay(err) {
-			c.dialer.failed(c.at, c.brought)
+		if routeFailed(err) {
+			c.dialer.markFailed(c.route, c.received)
 		}
 	}
 	return n, err
 }
 
-// Window is how many bytes may be on their way at once. What a container wrote for an attached client that is gone is
-// read by the next, before its own, and until somebody reads it nobody can be answered.
-func (c *watched) Window() int {
-	if c.dialer.ways[c.at].transfer == Attach {
+// Window returns how many bytes may be sent before the other end has read them. Over attach, output
+// for a client that is gone is read by the next one before its own output, so it must be small.
+func (c *trackedConn) Window() int {
+	if c.dialer.routes[c.route].transfer == Attach {
 		return 8 << 10
 	}
 	return 1 << 20
 }
 
-// Close ends the connection. One that nothing came through, whatever it was waited for, has failed.
-func (c *watched) Close() error {
+// Close closes the connection. It counts as failed if it has received nothing.
+func (c *trackedConn) Close() error {
 	c.mu.Lock()
-	if !c.ended && !c.brought {
-		c.dialer.failed(c.at, false)
+	if !c.ended && !c.received {
+		c.dialer.markFailed(c.route, false)
 	}
 	c.ended = true
 	c.mu.Unlock()

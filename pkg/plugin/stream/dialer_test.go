@@ -14,35 +14,35 @@ import (
 	"k8s.io/client-go/util/exec"
 )
 
-func TestWays(t *testing.T) {
-	ws, spdy := way{Exec, true}, way{Exec, false}
-	if got := ways([]Transfer{Exec, Logs}); !slices.Equal(got, []way{ws, spdy}) {
+func TestRoutes(t *testing.T) {
+	ws, spdy := route{Exec, true}, route{Exec, false}
+	if got := routes([]Transfer{Exec, Logs}); !slices.Equal(got, []route{ws, spdy}) {
 		t.Errorf("exec and logs: %v", got)
 	}
 	t.Setenv("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "false")
-	if got := ways(Transfers()); !slices.Equal(got, []way{spdy, {Attach, false}}) {
+	if got := routes(Transfers()); !slices.Equal(got, []route{spdy, {Attach, false}}) {
 		t.Errorf("without WebSockets: %v", got)
 	}
 }
 
-func TestTheNextWay(t *testing.T) {
+func TestNextRoute(t *testing.T) {
 	for name, tc := range map[string]struct {
-		brought []bool // by each connection that broke
-		want    way
+		received []bool // by each connection that broke
+		want     route
 	}{
-		"a WebSocket broke":             {[]bool{true}, way{Exec, false}},
-		"SPDY after it":                 {[]bool{true, true}, way{Exec, true}},
-		"a WebSocket brought nothing":   {[]bool{false}, way{Exec, false}},
-		"neither protocol brought":      {[]bool{false, false}, way{Attach, true}},
-		"nothing did":                   {[]bool{false, false, false, false}, way{Exec, true}},
-		"what brought something stands": {[]bool{false, false, true, true, true}, way{Attach, false}},
+		"WebSocket broke":                    {[]bool{true}, route{Exec, false}},
+		"then SPDY broke":                    {[]bool{true, true}, route{Exec, true}},
+		"WebSocket received nothing":         {[]bool{false}, route{Exec, false}},
+		"neither protocol received anything": {[]bool{false, false}, route{Attach, true}},
+		"no transfer received anything":      {[]bool{false, false, false, false}, route{Exec, true}},
+		"keep the transfer that received":    {[]bool{false, false, true, true, true}, route{Attach, false}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDialer(nil, testRef, []Transfer{Exec, Attach})
-			for _, brought := range tc.brought {
-				d.failed(d.at, brought)
+			for _, received := range tc.received {
+				d.markFailed(d.next, received)
 			}
-			if got := d.ways[d.at]; got != tc.want {
+			if got := d.routes[d.next]; got != tc.want {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
@@ -51,61 +51,61 @@ func TestTheNextWay(t *testing.T) {
 
 func TestExhausted(t *testing.T) {
 	d := NewDialer(nil, testRef, []Transfer{Exec})
-	for _, brought := range []bool{false, false, true, false, false, false} {
-		d.failed(d.at, brought)
+	for _, received := range []bool{false, false, true, false, false, false} {
+		d.markFailed(d.next, received)
 		if d.Exhausted() {
-			t.Fatal("given up too early")
+			t.Fatal("exhausted too early")
 		}
 	}
-	if d.failed(d.at, false); !d.Exhausted() {
-		t.Error("each of two ways brought nothing twice, and there is still hope")
+	if d.markFailed(d.next, false); !d.Exhausted() {
+		t.Error("not exhausted after each of two routes received nothing twice")
 	}
 }
 
-func TestWhatAnotherWayMayMend(t *testing.T) {
+func TestRouteFailed(t *testing.T) {
 	pods := schema.GroupResource{Resource: "pods"}
 	for name, tc := range map[string]struct {
 		err  error
 		want bool
 	}{
-		"a policy forbids this subresource": {apierrors.NewForbidden(pods, "web", errors.New("no exec here")), true},
-		"there is no such pod":              {apierrors.NewNotFound(pods, "web"), false},
-		"the command failed":                {exec.CodeExitError{Err: errors.New("exit code 1"), Code: 1}, false},
-		"the API server does not run":       {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
-		"the stream was reset":              {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
-		"a proxy knows no upgrade":          {errors.New("unable to upgrade connection: <html>"), true},
-		"it ended without a word":           {io.EOF, true},
+		"subresource forbidden":   {apierrors.NewForbidden(pods, "web", errors.New("no exec here")), true},
+		"no such pod":             {apierrors.NewNotFound(pods, "web"), false},
+		"command failed":          {exec.CodeExitError{Err: errors.New("exit code 1"), Code: 1}, false},
+		"API server does not run": {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
+		"stream reset":            {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
+		"proxy without upgrades":  {errors.New("unable to upgrade connection: <html>"), true},
+		"end without an error":    {io.EOF, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := ofTheWay(fmt.Errorf("wrapped: %w", tc.err)); got != tc.want {
+			if got := routeFailed(fmt.Errorf("wrapped: %w", tc.err)); got != tc.want {
 				t.Errorf("got %v", got)
 			}
 		})
 	}
 }
 
-// A connection is counted once, however often its end is seen.
-func TestWatched(t *testing.T) {
+// A connection is counted once, however often its end is noticed.
+func TestTrackedConn(t *testing.T) {
 	for name, tc := range map[string]struct {
-		use    func(ours, theirs net.Conn)
-		barren int
+		use      func(local, remote net.Conn)
+		failures int
 	}{
-		"ended by us":               {func(ours, theirs net.Conn) { go theirs.Write([]byte("x")); ours.Read(make([]byte, 1)); ours.Close() }, 0},
-		"ended by us, nothing came": {func(ours, _ net.Conn) { ours.Close(); ours.Close() }, 1},
-		"broken":                    {func(ours, theirs net.Conn) { theirs.Close(); ours.Read(make([]byte, 1)); ours.Close() }, 1},
-		"broken after something has come": {func(ours, theirs net.Conn) {
-			go theirs.Write([]byte("x"))
-			ours.Read(make([]byte, 1))
-			theirs.Close()
-			ours.Read(make([]byte, 1))
+		"closed":                              {func(local, remote net.Conn) { go remote.Write([]byte("x")); local.Read(make([]byte, 1)); local.Close() }, 0},
+		"closed before anything was received": {func(local, _ net.Conn) { local.Close(); local.Close() }, 1},
+		"broken":                              {func(local, remote net.Conn) { remote.Close(); local.Read(make([]byte, 1)); local.Close() }, 1},
+		"broken after something was received": {func(local, remote net.Conn) {
+			go remote.Write([]byte("x"))
+			local.Read(make([]byte, 1))
+			remote.Close()
+			local.Read(make([]byte, 1))
 		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDialer(nil, testRef, []Transfer{Exec})
-			ours, theirs := net.Pipe()
-			tc.use(&watched{Conn: ours, dialer: d}, theirs)
-			if d.barren != tc.barren {
-				t.Errorf("%d connections brought nothing, want %d", d.barren, tc.barren)
+			local, remote := net.Pipe()
+			tc.use(&trackedConn{Conn: local, dialer: d}, remote)
+			if d.failures != tc.failures {
+				t.Errorf("%d failures, want %d", d.failures, tc.failures)
 			}
 		})
 	}

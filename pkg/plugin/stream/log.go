@@ -10,9 +10,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Log reads the container's log from its beginning, as far as its node still has it, and follows it until the
-// container or ctx ends.
-func Log(ctx context.Context, config *rest.Config, ref Ref) (io.ReadCloser, error) {
+// OpenLog opens the container's log. It begins with the oldest line that the node has, and is followed
+// until the container or ctx ends.
+func OpenLog(ctx context.Context, config *rest.Config, ref Ref) (io.ReadCloser, error) {
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
 		return nil, err

@@ -21,25 +21,25 @@ import (
 	"k8s.io/client-go/transport/spdy"
 )
 
-// Port connects to a port of a pod, as kubectl port-forward does but without a port on this machine: by WebSocket, else
-// SPDY. That nobody listens there shows when the connection is read.
-func Port(ctx context.Context, config *rest.Config, ref Ref, port int) (net.Conn, error) {
-	type answer struct {
+// DialPort connects to a port of a pod as kubectl port-forward does, but without a local port: over a
+// WebSocket, or else SPDY. If nothing listens on the port, the first read fails.
+func DialPort(ctx context.Context, config *rest.Config, ref Ref, port int) (net.Conn, error) {
+	type result struct {
 		conn net.Conn
 		err  error
 	}
-	answers := make(chan answer, 1)
-	go func() { // client-go's dialers take no context
+	results := make(chan result, 1)
+	go func() { // client-go's dialers have no context parameter
 		conn, err := openPort(config, ref, port)
-		answers <- answer{conn, err}
+		results <- result{conn, err}
 	}()
 	select {
-	case a := <-answers:
-		return a.conn, a.err
+	case r := <-results:
+		return r.conn, r.err
 	case <-ctx.Done():
 		go func() {
-			if a := <-answers; a.err == nil {
-				a.conn.Close()
+			if r := <-results; r.err == nil {
+				r.conn.Close()
 			}
 		}()
 		return nil, ctx.Err()
@@ -74,7 +74,7 @@ func portDialer(config *rest.Config, ref Ref) (httpstream.Dialer, error) {
 		return nil, err
 	}
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	if os.Getenv("KUBECTL_PORT_FORWARD_WEBSOCKETS") == "false" { // kubectl's switch
+	if os.Getenv("KUBECTL_PORT_FORWARD_WEBSOCKETS") == "false" { // as for kubectl
 		return dialer, nil
 	}
 	tunnel, err := portforward.NewSPDYOverWebsocketDialer(url, config)
@@ -86,17 +86,20 @@ func portDialer(config *rest.Config, ref Ref) (httpstream.Dialer, error) {
 	}), nil
 }
 
-// portConn is the stream of one connection to a port, with that of its error. It has no deadlines.
+// portConn is a connection to a port. A second stream carries the reason of a failure. Deadlines are
+// not supported.
 type portConn struct {
 	connection httpstream.Connection
 	port       int
 	data       httpstream.Stream
 
-	ended  chan struct{} // closed when the other side has said what went wrong, if anything
-	reason string
+	ended  chan struct{} // closed at the end of the error stream, when reason is set
+	reason string        // empty: no failure
 	once   sync.Once
 }
 
+// open creates the streams. Their headers are those of the portforward protocol of the kubelet
+// (k8s.io/client-go/tools/portforward).
 func (c *portConn) open() error {
 	headers := http.Header{}
 	headers.Set(corev1.StreamType, corev1.StreamTypeError)
@@ -106,7 +109,7 @@ func (c *portConn) open() error {
 	if err != nil {
 		return err
 	}
-	errorStream.Close() // nothing is said on it by us
+	errorStream.Close() // only the other side writes to it
 	headers.Set(corev1.StreamType, corev1.StreamTypeData)
 	if c.data, err = c.connection.CreateStream(headers); err != nil {
 		return err
@@ -119,7 +122,7 @@ func (c *portConn) open() error {
 	return nil
 }
 
-// reasonTime is how long the reason may come after the end.
+// reasonTime is how long Read waits for the reason after the end of the data.
 const reasonTime = time.Second
 
 func (c *portConn) Read(p []byte) (int, error) {
