@@ -9,7 +9,9 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/flagusage"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
 
@@ -35,8 +37,26 @@ func NewCommand(s Streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
+	root.SetUsageFunc(usage(root.UsageFunc()))
 	root.AddCommand(newServeCommand(s), newRelayCommand(s), newRecordCommand(s), newGuardCommand(s), newVersionCommand(s))
 	return root
+}
+
+// usage returns a function that prints the standard usage, but without the values of boolean flags.
+func usage(standard func(*cobra.Command) error) func(*cobra.Command) error {
+	return func(cmd *cobra.Command) error {
+		originals := map[*pflag.Flag]pflag.Flag{}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			originals[f] = *f
+			*f = *flagusage.WithoutValues(f)
+		})
+		defer func() {
+			for f, original := range originals {
+				*f = original
+			}
+		}()
+		return standard(cmd)
+	}
 }
 
 func newVersionCommand(s Streams) *cobra.Command {

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/flagusage"
 )
 
 // flagGroup is a set of flags with a heading of its own in a command's usage.
@@ -25,7 +27,7 @@ func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 		own.SortFlags = false
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			if !slices.ContainsFunc(groups, func(g flagGroup) bool { return g.Lookup(f.Name) != nil }) {
-				own.AddFlag(withoutValues(f))
+				own.AddFlag(flagusage.WithoutValues(f))
 			}
 		})
 		width := helpWidth(w)
@@ -34,29 +36,13 @@ func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 		for _, g := range groups {
 			shared := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
 			shared.SortFlags = g.SortFlags
-			g.VisitAll(func(f *pflag.Flag) { shared.AddFlag(withoutValues(f)) })
+			g.VisitAll(func(f *pflag.Flag) { shared.AddFlag(flagusage.WithoutValues(f)) })
 			text += fmt.Sprintf("\n%s:\n%s", g.title, shared.FlagUsagesWrapped(width))
 		}
 		_, err := io.WriteString(w, text)
 		return err
 	})
 }
-
-// withoutValues returns a copy of a boolean flag that is listed as --name instead of --name[=true|false]. It returns
-// other flags themselves.
-func withoutValues(f *pflag.Flag) *pflag.Flag {
-	if f.Value.Type() != "bool" {
-		return f
-	}
-	shown := *f
-	shown.Value, shown.NoOptDefVal = untyped{f.Value}, ""
-	return &shown
-}
-
-// untyped is a value for which pflag prints no type.
-type untyped struct{ pflag.Value }
-
-func (untyped) Type() string { return "" }
 
 // helpWidth returns the terminal's width, or 100 columns for other writers and narrow terminals.
 func helpWidth(w io.Writer) int {
