@@ -63,7 +63,7 @@ func summarizeResult(w io.Writer, r *session.Result, named bool) {
 		if f.Flat == 0 {
 			break // those only call others
 		}
-		fmt.Fprintf(table, "%s\t%s\t  %s\n", percent(f.Flat, s.Total), percent(f.Cum, s.Total), printable(f.Name))
+		fmt.Fprintf(table, "%.1f%%\t%.1f%%\t  %s\n", render.Percent(f.Flat, s.Total), render.Percent(f.Cum, s.Total), printable(f.Name))
 	}
 	table.Flush()
 	fmt.Fprintln(w, extent(r))
@@ -119,13 +119,6 @@ func amounts(p *profile.Profile) string {
 		}
 	}
 	return strings.Join(all, ", ")
-}
-
-func percent(part, whole int64) string {
-	if whole == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.1f%%", 100*float64(part)/float64(whole))
 }
 
 // count returns a number with its noun, such as "1 sample" or "2,345 samples".

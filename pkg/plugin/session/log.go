@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// maxLogSilence is how long a log may bring nothing before it is opened again. A profiler writes every 5 s.
+	// maxLogSilence is how long a log may be silent before it is opened again. A profiler writes every 5 s.
 	maxLogSilence = 20 * time.Second
 	// logRetryPause is how long to wait before that.
 	logRetryPause = time.Second
@@ -65,7 +65,7 @@ func (s *Session) followLog(ctx, early context.Context, p *profiler, reader *log
 		case reader.last > before:
 			since = time.Now()
 		case time.Since(since) > api.UnattendedTime:
-			return fmt.Errorf("its log brings nothing: %w", err)
+			return fmt.Errorf("nothing arrives through its log: %w", err)
 		}
 		if err != nil {
 			s.broken.add(err)

@@ -19,7 +19,7 @@ func (s *Session) sample(ctx, early context.Context, progress *progress, p *prof
 		why, err := p.running.Ended(ctx)
 		return err == nil && why != ""
 	}
-	reportStop := sync.OnceFunc(func() { s.step("stopping; Ctrl-C again quits at once") })
+	reportStop := sync.OnceFunc(func() { s.step("stopping; press Ctrl-C again to abort") })
 	var wg sync.WaitGroup
 	for _, r := range results {
 		wg.Go(func() { s.sampleOne(ctx, early, progress, client, r, reportStop) })

@@ -21,10 +21,10 @@ func TestKeeps(t *testing.T) {
 		"a new one with a time":         {5 * time.Minute, false, false, nil, true},
 		"a new one that failed":         {5 * time.Minute, false, false, failed, false},
 		"a kept one":                    {0, false, true, nil, true},
-		"a kept one that failed us":     {0, false, true, failed, true},
-		"a kept one that is to end":     {0, true, true, nil, false},
-		"a kept one that is kept on":    {time.Minute, false, true, nil, true},
-		"a new one that is not to stay": {0, true, false, nil, false},
+		"a kept one that failed":        {0, false, true, failed, true},
+		"a kept one, with --keep 0s":    {0, true, true, nil, false},
+		"a kept one, with --keep again": {time.Minute, false, true, nil, true},
+		"a new one, with --keep 0s":     {0, true, false, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Session{plan: Plan{EndReused: c.endReused}}

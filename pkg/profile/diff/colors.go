@@ -63,7 +63,7 @@ func writeLegend(out *bytes.Buffer, y float64) {
 	x := margin
 	for _, e := range changeColors {
 		fmt.Fprintf(out, `<rect x="%.2f" y="%g" width="12" height="12" fill="%s"/><text x="%.2f" y="%g">%s</text>`, x, y, e.fill, x+16, y+10, e.word)
-		x += 16 + float64(len(e.word)+2)*charWidth
+		x += 16 + float64(len(e.word)+2)*render.CharWidth
 	}
 	out.WriteByte('\n')
 }

@@ -2,22 +2,19 @@ package diff
 
 import (
 	"bytes"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"math"
-	"strings"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
-// Measures of the picture in pixels. A monospace character is 0.602 times as wide as the font size.
+// Measures of the picture in pixels.
 const (
 	svgWidth  = 1200.0
 	margin    = 10.0
 	rowHeight = 17.0
 	fontSize  = 12.0
-	charWidth = fontSize * 0.602
 	headEnd   = 92.0
 	footSize  = 46.0
 	maxRows   = 300
@@ -59,7 +56,7 @@ func (d *Diff) drawAt(top, least float64) (pic drawing) {
 	pic = drawing{head: top, least: least, rows: max(len(graph.rows), 3), deeper: graph.deeper || gone.deeper}
 	if len(removed) > 0 {
 		pic.head += float64(len(gone.rows))*rowHeight + 44
-		fmt.Fprintf(&pic.removed, `<text x="%g" y="%g" font-weight="bold">Removed: only before, %s</text>`+"\n", margin, top+10, escape(d.valueText(gone.total)))
+		fmt.Fprintf(&pic.removed, `<text x="%g" y="%g" font-weight="bold">Removed: only before, %s</text>`+"\n", margin, top+10, render.Escape(d.valueText(gone.total)))
 		d.drawGraph(&pic.removed, gone, unit, top+20+float64(len(gone.rows))*rowHeight)
 	}
 	out := &pic.frames
@@ -103,16 +100,16 @@ func (d *Diff) WriteSVG(w io.Writer) error {
 	height := pic.bottom + footSize
 	var out bytes.Buffer
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%g" height="%g" viewBox="0 0 %[1]g %[2]g" font-family="monospace" font-size="%g" fill="#000000" role="img" aria-label="%s">`+"\n",
-		svgWidth, height, fontSize, escape(d.headline()))
-	fmt.Fprintf(&out, "<desc>The file %s.</desc>\n", escape(render.FileMark))
+		svgWidth, height, fontSize, render.Escape(d.headline()))
+	fmt.Fprintf(&out, "<desc>The file %s.</desc>\n", render.Escape(render.FileMark))
 	fmt.Fprintln(&out, `<rect data-role="paper" width="100%" height="100%" fill="#ffffff"/>`)
-	fmt.Fprintf(&out, `<text x="%g" y="24" font-size="17" font-weight="bold">%s</text>`+"\n", margin, escape(d.headline()))
-	fmt.Fprintf(&out, `<text x="%g" y="44" fill="#444444">%s</text>`+"\n", margin, escape(d.totals()))
+	fmt.Fprintf(&out, `<text x="%g" y="24" font-size="17" font-weight="bold">%s</text>`+"\n", margin, render.Escape(d.headline()))
+	fmt.Fprintf(&out, `<text x="%g" y="44" fill="#444444">%s</text>`+"\n", margin, render.Escape(d.totals()))
 	writeLegend(&out, 60)
 	fmt.Fprintf(&out, "<g>\n%s</g>\n", pic.removed.Bytes())
 	out.Write(pic.frames.Bytes())
 	fmt.Fprintf(&out, `<g data-role="foot" fill="#444444" transform="translate(%g %g)"><text data-role="detail" y="18">%s</text><text data-role="note" y="36">%s</text></g>`+"\n",
-		margin, pic.bottom, escape(widths), escape(pic.note()))
+		margin, pic.bottom, render.Escape(widths), render.Escape(pic.note()))
 	out.Write(end)
 	_, err = w.Write(out.Bytes())
 	return err
@@ -140,8 +137,8 @@ func (d *Diff) WriteHTML(w io.Writer) error {
 		svg(&key, "Removed functions", 0, pic.head-20, pic.removed.Bytes())
 		key.WriteString("</details>\n")
 	}
-	svg(&still, escape(d.headline()), pic.head, pic.bottom, pic.frames.Bytes())
-	fmt.Fprintf(&still, "<p>%s %s A browser that runs the page's script shows all.</p>\n", escape(widths), escape(pic.note()))
+	svg(&still, render.Escape(d.headline()), pic.head, pic.bottom, pic.frames.Bytes())
+	fmt.Fprintf(&still, "<p>%s %s A browser that runs the page's script shows all.</p>\n", render.Escape(widths), render.Escape(pic.note()))
 	return render.WritePage(w, p, render.Page{Title: d.headline(), Lines: []string{d.totals()}, Legend: key.Bytes(), Still: still.Bytes()})
 }
 
@@ -234,9 +231,9 @@ func (d *Diff) drawGraph(out *bytes.Buffer, g graph, unit, bottom float64) {
 				text, title, fill = render.Fit(b.Name, width), d.describe(b.Node), d.fill(b.Change)
 			}
 			fmt.Fprintf(out, `<g><title>%s</title><rect x="%.2f" y="%g" width="%.2f" height="%g" fill="%s"/>`,
-				escape(title), margin+b.x*unit, y, math.Max(width-0.5, 0.1), rowHeight-1, fill)
+				render.Escape(title), margin+b.x*unit, y, math.Max(width-0.5, 0.1), rowHeight-1, fill)
 			if text != "" {
-				fmt.Fprintf(out, `<text x="%.2f" y="%g">%s</text>`, margin+b.x*unit+3, y+12, escape(text))
+				fmt.Fprintf(out, `<text x="%.2f" y="%g">%s</text>`, margin+b.x*unit+3, y+12, render.Escape(text))
 			}
 			fmt.Fprintln(out, "</g>")
 		}
@@ -262,10 +259,4 @@ func (d *Diff) valueText(v float64) string {
 		return fmt.Sprintf("%.2f%%", share(v, d.normalTotal()))
 	}
 	return render.Quantity(int64(math.Round(v)), d.Unit)
-}
-
-func escape(s string) string {
-	var b strings.Builder
-	xml.EscapeText(&b, []byte(s))
-	return b.String()
 }

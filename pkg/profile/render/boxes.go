@@ -142,7 +142,7 @@ func (p *picture) tooltip(b box) string {
 	} else if p.inlined[b.node] {
 		name += " (inlined)"
 	}
-	return fmt.Sprintf("%s\n%s, %.2f%%", name, Quantity(b.value, p.unit), percent(b.value, p.total[0]))
+	return fmt.Sprintf("%s\n%s, %.2f%%", name, Quantity(b.value, p.unit), Percent(b.value, p.total[0]))
 }
 
 // drawNarrow draws all narrow frames of one colour as one line as thick as a row, with gaps. It takes about 10 bytes per frame.

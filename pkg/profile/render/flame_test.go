@@ -146,7 +146,7 @@ func TestPicturesStayInTheirBudgets(t *testing.T) {
 }
 
 func TestFitDropsTypeArgumentsFirst(t *testing.T) {
-	if got := fit("slices.insertionSortCmpFunc[...]", 6.5+14*charWidth); got != "…onSortCmpFunc" {
+	if got := fit("slices.insertionSortCmpFunc[...]", 6.5+14*CharWidth); got != "…onSortCmpFunc" {
 		t.Errorf("got %q", got)
 	}
 }

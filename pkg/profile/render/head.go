@@ -14,15 +14,15 @@ import (
 // writeHead writes title, subtitles, legend and the hottest functions. An SVG in an <img> has no tooltips, so the picture itself has
 // to show them.
 func writeHead(out *bytes.Buffer, p *profile.Profile, hottest []Entry, total int64, unit string) {
-	fmt.Fprintf(out, `<text x="%d" y="24" font-size="17" font-weight="bold">%s</text>`+"\n", margin, escape(fitHead(title(p), svgWidth-260, 17)))
+	fmt.Fprintf(out, `<text x="%d" y="24" font-size="17" font-weight="bold">%s</text>`+"\n", margin, escape(fitLine(title(p), svgWidth-260, 17)))
 	for i, line := range subtitles(p) {
-		fmt.Fprintf(out, `<text x="%d" y="%d" fill="#444444">%s</text>`+"\n", margin, 42+16*i, escape(fitHead(line, svgWidth-2*margin, fontSize)))
+		fmt.Fprintf(out, `<text x="%d" y="%d" fill="#444444">%s</text>`+"\n", margin, 42+16*i, escape(fitLine(line, svgWidth-2*margin, fontSize)))
 	}
 	writeLegend(out)
 	for i, e := range hottest {
 		x, y := margin+i/(ranked/2)*svgWidth/2, 102+i%(ranked/2)*15
-		line := fmt.Sprintf("%5.1f%% %5.1f%%  ", percent(e.Flat, total), percent(e.Cum, total))
-		room := float64(svgWidth/2-2*margin) - float64(len(line))*charWidth
+		line := fmt.Sprintf("%5.1f%% %5.1f%%  ", Percent(e.Flat, total), Percent(e.Cum, total))
+		room := float64(svgWidth/2-2*margin) - float64(len(line))*CharWidth
 		fmt.Fprintf(out, `<text x="%d" y="%d" xml:space="preserve">%s</text>`+"\n", x, y, escape(line+fit(e.Name, room)))
 	}
 	if len(hottest) > 0 {
@@ -37,7 +37,7 @@ func writeLegend(out *bytes.Buffer) {
 		word := kindLook[k].word
 		fmt.Fprintf(out, `<rect x="%.0f" y="68" width="12" height="12" fill="%s"/><text x="%.0f" y="78">%s</text>`,
 			x, legendColor(k), x+16, word)
-		x += 16 + float64(len(word)+2)*charWidth
+		x += 16 + float64(len(word)+2)*CharWidth
 	}
 	out.WriteString("\n")
 }
@@ -103,11 +103,11 @@ func appendComment(words []string, p *profile.Profile, key commentKey) []string 
 	return words
 }
 
-// fitHead cuts a heading at its right end to a width in pixels, at the given font size.
-func fitHead(s string, width int, size float64) string {
-	room := int(float64(width) / (size * 0.602))
+// fitLine cuts a line of text at its right end to a width in pixels, at the given font size.
+func fitLine(s string, width, size float64) string {
+	room := int(width / (size * charRatio))
 	if runes := []rune(s); len(runes) > room {
-		return string(runes[:room-1]) + "…"
+		return string(runes[:max(room-1, 0)]) + "…"
 	}
 	return s
 }

@@ -42,7 +42,7 @@ func writePageLegend(out *bytes.Buffer) {
 // WriteLegendEntry writes an entry of a page's legend: a colour and its meaning.
 func WriteLegendEntry(out *bytes.Buffer, word, color string) {
 	fmt.Fprintf(out, `<svg width="%.0f" height="14" font-family="monospace" font-size="%g" fill="currentColor" role="img" aria-label="%s"><rect width="12" height="12" y="1" fill="%s"/><text x="16" y="11">%[3]s</text></svg>`+"\n",
-		16+float64(len(word)+2)*charWidth, fontSize, word, color)
+		16+float64(len(word)+2)*CharWidth, fontSize, word, color)
 }
 
 // writeStill writes the static picture of a page and a table of the hottest functions.
@@ -57,7 +57,7 @@ func writeStill(out *bytes.Buffer, p *profile.Profile, tree *flame, unit string)
 	fmt.Fprintf(out, "</svg>\n<p>Callers below, callees above. %s A browser that runs the page's script shows all.</p>\n", escape(frames.note()))
 	out.WriteString("<table><tr><th>own<th>with callees<th>function</tr>\n")
 	for _, e := range tree.ranking(ranked) {
-		fmt.Fprintf(out, "<tr><td>%.1f%%<td>%.1f%%<td>%s</tr>\n", percent(e.Flat, tree.total[0]), percent(e.Cum, tree.total[0]), escape(e.Name))
+		fmt.Fprintf(out, "<tr><td>%.1f%%<td>%.1f%%<td>%s</tr>\n", Percent(e.Flat, tree.total[0]), Percent(e.Cum, tree.total[0]), escape(e.Name))
 	}
 	out.WriteString("</table>\n")
 }

@@ -7,17 +7,19 @@ import (
 	"unicode/utf8"
 )
 
-// Text is in a monospace font. In the fonts that browsers use for "monospace" every character is charWidth pixels wide, so labels
-// can be fitted without measuring them.
+// Text is in a monospace font, so labels can be fitted without measuring them.
 const (
-	fontSize  = 12.0
-	charWidth = fontSize * 0.602
+	fontSize = 12.0
+	// charRatio is the width of a character as a part of the font size, in the fonts that browsers use for "monospace".
+	charRatio = 0.602
+	// CharWidth is the width in pixels of a character at the usual font size.
+	CharWidth = fontSize * charRatio
 )
 
 // fit shortens a name to a width in pixels. It drops template and type arguments first, then characters on the left, which are
 // import paths and namespaces. It returns "" if there is no room for three characters.
 func fit(name string, width float64) string {
-	room := int((width - 6) / charWidth)
+	room := int((width - 6) / CharWidth)
 	if room < 3 {
 		return ""
 	}

@@ -18,6 +18,9 @@ func FrameNames(l *profile.Location) []string {
 // Printable replaces characters that must not reach a terminal or an XML file by U+FFFD.
 func Printable(s string) string { return printable(s) }
 
+// Escape escapes text for XML and HTML.
+func Escape(s string) string { return escape(s) }
+
 // ValueIndex returns the index of the sample type that is shown: the default, else the last one.
 func ValueIndex(p *profile.Profile) int { return valueIndex(p) }
 

@@ -79,7 +79,7 @@ func WritePNG(w io.Writer, p *profile.Profile, o PNGOptions) error {
 	defer c.close()
 	c.head(p)
 	if root.total == 0 {
-		c.text(pngMargin, pngHead+30, fitTo(EmptyReason(p), width), ink)
+		c.text(pngMargin, pngHead+30, fitLine(EmptyReason(p), width, fontSize), ink)
 	}
 	for i, row := range rows {
 		for _, b := range row {
@@ -90,7 +90,7 @@ func WritePNG(w io.Writer, p *profile.Profile, o PNGOptions) error {
 	if deeper {
 		note = fmt.Sprintf("Frames deeper than %d are not drawn. ", pngRows) + note
 	}
-	c.text(pngMargin, height-10, fitTo(note, width), faint)
+	c.text(pngMargin, height-10, fitLine(note, width, fontSize), faint)
 	out := bufio.NewWriter(w)
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
 	if err := encoder.Encode(out, c.image); err != nil {
@@ -107,25 +107,16 @@ var (
 
 func (c *canvas) head(p *profile.Profile) {
 	width := float64(c.image.Rect.Dx())/c.scale - 2*pngMargin
-	c.title(pngMargin, 24, fitTo(title(p), width*fontSize/titleSize), ink)
+	c.title(pngMargin, 24, fitLine(title(p), width, titleSize), ink)
 	for i, line := range subtitles(p) {
-		c.text(pngMargin, 42+16*float64(i), fitTo(line, width), faint)
+		c.text(pngMargin, 42+16*float64(i), fitLine(line, width, fontSize), faint)
 	}
 	x := pngMargin
 	for k := range kindProcess {
 		c.fill(x, 68, 12, 12, fill(legendColor(k)))
 		c.text(x+16, 78, kindLook[k].word, ink)
-		x += 16 + float64(len(kindLook[k].word)+2)*charWidth
+		x += 16 + float64(len(kindLook[k].word)+2)*CharWidth
 	}
-}
-
-// fitTo cuts a line of text at its right end to a width in pixels.
-func fitTo(s string, width float64) string {
-	room := int(width / charWidth)
-	if runes := []rune(s); len(runes) > room {
-		return string(runes[:max(room-1, 0)]) + "…"
-	}
-	return s
 }
 
 func (c *canvas) block(b block, y float64) {

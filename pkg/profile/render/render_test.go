@@ -363,8 +363,8 @@ func TestFit(t *testing.T) {
 		want  string
 	}{
 		{"main.checkout", 200, "main.checkout"},
-		{"net/http.(*conn).serve", 6.5 + 10*charWidth, "…nn).serve"},
-		{"é日本語éé", 6.5 + 4*charWidth, "…語éé"},
+		{"net/http.(*conn).serve", 6.5 + 10*CharWidth, "…nn).serve"},
+		{"é日本語éé", 6.5 + 4*CharWidth, "…語éé"},
 		{"main.checkout", 20, ""},
 	} {
 		if got := fit(c.name, c.width); got != c.want {

@@ -86,7 +86,7 @@ func configured(form string) string {
 		"comments": map[string]string{"byThread": meta.By.Comment(meta.ByThread), "asShares": meta.Compared.Comment(meta.AsShares), "quanta": meta.SampleQuanta.Name() + ": "},
 		"labels":   map[string]string{"process": meta.ProcessLabel.Name(), "pid": meta.PIDLabel.Name(), "thread": meta.ThreadLabel.Name()},
 		"palette":  palette, "words": words, "smaller": smallerColor, "width": svgWidth, "margin": margin,
-		"row": frameHeight, "foot": footHeight, "char": charWidth,
+		"row": frameHeight, "foot": footHeight, "char": CharWidth,
 		"change": map[string]any{"more": MoreColor, "less": LessColor, "fresh": NewColor, "same": SameColor},
 		"native": kindNative, "process": kindProcess, "thread": kindThread,
 	})

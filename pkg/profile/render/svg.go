@@ -60,7 +60,7 @@ func writeSVG(w io.Writer, p *profile.Profile) error {
 	out.Write(frames.elements)
 	fmt.Fprintf(&out, "</g>\n"+`<g data-role="foot" fill="#444444" transform="translate(%d %d)">`, margin, headHeight+rows*frameHeight)
 	fmt.Fprintf(&out, `<text data-role="detail" y="18">%s</text><text data-role="note" y="36">%s</text></g>`+"\n",
-		escape("Width is the share of "+fitHead(typeName(p), 200, fontSize)+"; callers below, callees above; siblings by name; inlined calls are slanted."), escape(frames.note()))
+		escape("Width is the share of "+fitLine(typeName(p), 200, fontSize)+"; callers below, callees above; siblings by name; inlined calls are slanted."), escape(frames.note()))
 	out.WriteString(svgScript())
 	if _, err := w.Write(out.Bytes()); err != nil {
 		return err

@@ -48,13 +48,13 @@ func writeReport(w io.Writer, p *profile.Profile, traceback bool) error {
 	fmt.Fprintf(out, "%10s %6s %10s %6s  function\n", "flat", "flat%", "cum", "cum%")
 	for _, e := range s.Functions {
 		fmt.Fprintf(out, "%10s %5.1f%% %10s %5.1f%%  %s\n",
-			Quantity(e.Flat, s.Unit), percent(e.Flat, s.Total), Quantity(e.Cum, s.Unit), percent(e.Cum, s.Total), e.Name)
+			Quantity(e.Flat, s.Unit), Percent(e.Flat, s.Total), Quantity(e.Cum, s.Unit), Percent(e.Cum, s.Total), e.Name)
 	}
 	if levelsOf(p).thread {
 		fmt.Fprintf(out, "\n%10s %6s  threads of the name\n", "total", "total%")
 		names := sumThreads(p)
 		for _, e := range names[:min(len(names), textRows)] {
-			fmt.Fprintf(out, "%10s %5.1f%%  %s\n", Quantity(e.Flat, s.Unit), percent(e.Flat, s.Total), e.Name)
+			fmt.Fprintf(out, "%10s %5.1f%%  %s\n", Quantity(e.Flat, s.Unit), Percent(e.Flat, s.Total), e.Name)
 		}
 	}
 	return out.Flush()
@@ -118,8 +118,8 @@ func Amount(s Summary) string {
 	return Quantity(s.Total, s.Unit) + " of " + s.Type
 }
 
-// percent returns part in percent of whole, or 0 if whole is 0.
-func percent(part, whole int64) float64 {
+// Percent returns part in percent of whole, or 0 if whole is 0.
+func Percent(part, whole int64) float64 {
 	if whole == 0 {
 		return 0
 	}
