@@ -104,5 +104,5 @@ func TestTimes(t *testing.T) {
 	if all, timed := sum(readProfile(t, file("b.pb.gz"))); all == 0 || timed != 0 {
 		t.Errorf("%d of %d samples have a time that was to be left out", timed, all)
 	}
-	refuse(t, []string{"convert", file("b.pb.gz"), "-", "-f", "text", "--from", "1s"}, "this profile has none")
+	refuse(t, []string{"convert", file("b.pb.gz"), "-", "-f", "text", "--from", "1s"}, "which this profile does not have")
 }
