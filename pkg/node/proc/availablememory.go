@@ -15,22 +15,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memoryFiles names what a memory controller tells of a cgroup, in bytes: cgroup v2 as in the kernel's
-// Documentation/admin-guide/cgroup-v2.rst, v1 as in cgroup-v1/memory.rst.
+// memoryFiles names the files of the memory controller; their values are in bytes. Sources: the
+// kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
 type memoryFiles struct {
 	fs, option   string // of the mount
 	limit, usage string
-	inactive     string // the line of memory.stat with the cache that can be dropped, of all below
+	inactive     string // line of memory.stat with the reclaimable cache of the cgroup and its descendants
 }
 
+// memoryFilesOf holds the files of cgroup v2 (true) and v1 (false).
 var memoryFilesOf = map[bool]memoryFiles{
 	true:  {fs: "cgroup2", limit: "memory.max", usage: "memory.current", inactive: "inactive_file"},
 	false: {fs: "cgroup", option: "memory", limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes", inactive: "total_inactive_file"},
 }
 
-// AvailableMemory is how much memory a process's cgroup, and all above it, may still take before the kernel kills, in
-// bytes; MaxInt64 without a limit. It needs CAP_SYS_ADMIN: a container is shown its own cgroup only, but its pod has
-// the limit, so the cgroups are mounted once more, where nobody but us sees them.
+// AvailableMemory returns how many bytes a process can still allocate before it exceeds the memory
+// limit of its cgroup or of an ancestor; MaxInt64 if there is no limit. It needs CAP_SYS_ADMIN: a
+// container sees only its own cgroup, but the limit may be on its pod's, so this mounts the cgroup
+// file system again, detached from every mount namespace.
 func AvailableMemory(pid int) (int64, error) {
 	text, err := readBounded(fmt.Sprintf("/proc/%d/cgroup", pid), 64<<10)
 	if err != nil {
@@ -40,24 +42,25 @@ func AvailableMemory(pid int) (int64, error) {
 	files := memoryFilesOf[unified]
 	root, err := mountCgroups(files.fs, files.option)
 	if err != nil {
-		return 0, fmt.Errorf("mount the cgroups: %w", err)
+		return 0, fmt.Errorf("mount the cgroup file system: %w", err)
 	}
 	defer root.Close()
-	room := int64(math.MaxInt64)
+	available := int64(math.MaxInt64)
 	for ; dir != "/" && dir != "."; dir = path.Dir(dir) {
-		r, err := files.room(root, dir)
+		n, err := files.available(root, dir)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // in another cgroup namespace the upper ones have no names
+			continue // ancestors outside our cgroup namespace have no names
 		}
 		if err != nil {
 			return 0, err
 		}
-		room = min(room, r)
+		available = min(available, n)
 	}
-	return room, nil
+	return available, nil
 }
 
-// memoryCgroup is the path in the hierarchy that has the memory controller.
+// memoryCgroup returns the path of the cgroup in the hierarchy that has the memory controller, from
+// the text of /proc/PID/cgroup.
 func memoryCgroup(text string) (dir string, unified bool) {
 	for line := range strings.Lines(text) {
 		hierarchy, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
@@ -72,6 +75,7 @@ func memoryCgroup(text string) (dir string, unified bool) {
 	return dir, true
 }
 
+// mountCgroups mounts a cgroup hierarchy without attaching it to the file system tree.
 func mountCgroups(fs, option string) (*os.File, error) {
 	context, err := unix.Fsopen(fs, unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -93,15 +97,15 @@ func mountCgroups(fs, option string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), fs), nil
 }
 
-// room is that of one cgroup.
-func (f memoryFiles) room(root *os.File, dir string) (int64, error) {
+// available returns how many bytes one cgroup can still allocate.
+func (f memoryFiles) available(root *os.File, dir string) (int64, error) {
 	limit, err := readAt(root, path.Join(dir, f.limit))
 	if err != nil {
 		return 0, err
 	}
 	bytes, err := strconv.ParseInt(strings.TrimSpace(limit), 10, 64)
 	if err != nil || bytes >= math.MaxInt64/2 {
-		return math.MaxInt64, nil // "max", and v1's largest number of pages
+		return math.MaxInt64, nil // "max", or v1's largest number of pages
 	}
 	usage, err := readAt(root, path.Join(dir, f.usage))
 	if err != nil {

@@ -8,12 +8,13 @@ import (
 	"strings"
 )
 
-// containerPart matches the directory of a container's cgroup as runtimes name it: the bare ID
-// (cgroupfs driver) or PREFIX-ID.scope (systemd driver: cri-containerd-, crio-, docker-, libpod-).
+// containerPart matches the directory name of a container's cgroup: the bare ID (cgroupfs driver) or
+// PREFIX-ID.scope (systemd driver: cri-containerd-, crio-, docker-, libpod-).
 var containerPart = regexp.MustCompile(`^(?:[a-z-]+-)?([0-9a-f]{64})(?:\.scope)?$`)
 
-// ContainerID gives the ID of the container that a process is in, empty if it is in none, and how
-// many levels below the container's own cgroup the process is. Of nested containers it gives the innermost.
+// ContainerID returns the ID of the container that a process is in and the number of levels between
+// the process's cgroup and the container's. Of nested containers it returns the innermost. The ID
+// is empty if the process is not in a container.
 func ContainerID(pid int) (id string, depth int, err error) {
 	path, _, err := containerCgroup(pid, "")
 	if err != nil {
@@ -23,7 +24,8 @@ func ContainerID(pid int) (id string, depth int, err error) {
 	return id, depth, nil
 }
 
-// DepthInContainer tells whether a process is in the given container, and how many levels below its cgroup.
+// DepthInContainer reports whether a process is in the given container, and returns the number of
+// levels between the process's cgroup and the container's.
 func DepthInContainer(pid int, id string) (depth int, ok bool, err error) {
 	path, _, err := containerCgroup(pid, id)
 	if err != nil {
@@ -33,15 +35,17 @@ func DepthInContainer(pid int, id string) (depth int, ok bool, err error) {
 	return depth, found != "", nil
 }
 
-// OnCgroupV2 tells whether the container's cgroup is one of the unified hierarchy (cgroup v2); else it is
-// one of the memory controller's (v1). Both exist side by side in systemd's hybrid mode.
+// OnCgroupV2 reports whether the container's cgroup is in the unified hierarchy (cgroup v2).
+// Otherwise it is in that of the v1 memory controller. In systemd's hybrid mode both hierarchies
+// exist.
 func OnCgroupV2(pid int, id string) (bool, error) {
 	_, unified, err := containerCgroup(pid, id)
 	return unified, err
 }
 
-// containerCgroup is the process's path in the hierarchy in which containers are: the unified one if
-// its path names a container (id, or any if empty), else the memory controller's.
+// containerCgroup returns the process's cgroup path in the unified hierarchy if that path contains
+// the container (id, or any container if id is empty), otherwise in the hierarchy of the v1 memory
+// controller.
 func containerCgroup(pid int, id string) (path string, unified bool, err error) {
 	text, err := readBounded(fmt.Sprintf("/proc/%d/cgroup", pid), 64<<10)
 	if err != nil {
@@ -51,7 +55,7 @@ func containerCgroup(pid int, id string) (path string, unified bool, err error) 
 	return path, unified, nil
 }
 
-// parseCgroup reads lines of "hierarchy:controllers:path", see cgroups(7).
+// parseCgroup parses lines of "hierarchy:controllers:path", see cgroups(7).
 func parseCgroup(text, id string) (path string, unified bool) {
 	for line := range strings.Lines(text) {
 		hierarchy, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
@@ -69,7 +73,8 @@ func parseCgroup(text, id string) (path string, unified bool) {
 	return path, false
 }
 
-// innermost finds the last container in a path, or the one with the given ID, and counts the levels below.
+// innermost finds the last container in a path, or the one with the given ID, and returns the
+// number of levels below it.
 func innermost(path, id string) (found string, depth int) {
 	parts := strings.Split(path, "/")
 	for i := len(parts) - 1; i >= 0; i-- {

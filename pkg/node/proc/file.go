@@ -17,20 +17,21 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// File is an opened file of the target, most often an ELF object. It stays readable when the process
-// has ended or the file was deleted. Opening and reading it take a bounded time.
+// File is an open file of the target, usually an ELF object. It stays readable after the process
+// has ended or the file was deleted. Opening and reading take a bounded time.
 type File struct {
-	// fd is no os.File: one of FUSE can be polled, and closing an os.File that can be waits for its readers.
+	// fd is not an os.File: os.File.Close waits for readers if the file supports polling, as files
+	// on FUSE do.
 	fd   int
 	info fileInfo
 	path string // as the process sees it
-	root *Root  // of the process; nil if there is none
-	// local says that the file system is answered by the kernel alone: a read ends.
+	root *Root  // of the process; nil if it could not be opened
+	// local is set if the kernel alone implements the file system, so that every read returns.
 	local bool
 
-	mu       sync.Mutex // of what reading needs
+	mu       sync.Mutex // protects buf and timeLeft
 	buf      []byte
-	timeLeft time.Duration // left for reading; none: the file is given up
+	timeLeft time.Duration // for reading; 0 once reading has timed out
 
 	once    sync.Once
 	buildID string
@@ -42,8 +43,9 @@ type fileInfo struct {
 	dev, inode uint64
 }
 
-// OpenMapping opens the file of a mapping: what is mapped, if the kernel lets us (map_files, which
-// also finds deleted and replaced files), else what is at its path in the process's root now.
+// OpenMapping opens the file of a mapping through /proc/PID/map_files, which also works for deleted
+// and replaced files. If the kernel does not permit that, it opens the file that is now at the path
+// in the process's root.
 func (p *Process) OpenMapping(m Mapping) (*File, error) {
 	if m.Inode == 0 {
 		return nil, fmt.Errorf("mapping %x-%x of process %d has no file: %w", m.Start, m.End, p.PID, fs.ErrNotExist)
@@ -54,7 +56,7 @@ func (p *Process) OpenMapping(m Mapping) (*File, error) {
 	})
 	switch {
 	case err == nil:
-		f.root, _ = p.OpenRoot() // no root: the process has ended meanwhile; its file is open
+		f.root, _ = p.OpenRoot() // fails if the process has ended since; the file itself is usable
 		return f, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, err
@@ -64,7 +66,7 @@ func (p *Process) OpenMapping(m Mapping) (*File, error) {
 	return p.OpenInRoot(path)
 }
 
-// OpenInRoot opens a regular file by its path in the process's root directory, as Root.Open.
+// OpenInRoot opens a regular file by its path in the process's root directory. See Root.Open.
 func (p *Process) OpenInRoot(path string) (*File, error) {
 	root, err := p.OpenRoot()
 	if err != nil {
@@ -79,8 +81,8 @@ func (p *Process) OpenInRoot(path string) (*File, error) {
 	return f, nil
 }
 
-// OpenInRoot opens another regular file in the root directory of the process that this one was opened
-// of, also when that process has ended. From that one no further file can be opened.
+// OpenInRoot opens another regular file in the root directory of the process to which f belongs,
+// also after that process has ended. OpenInRoot of the new file returns an error.
 func (f *File) OpenInRoot(path string) (*File, error) {
 	if f.root == nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
@@ -88,10 +90,11 @@ func (f *File) OpenInRoot(path string) (*File, error) {
 	return f.root.Open(path)
 }
 
-// openFlags: O_NONBLOCK, for opening a FIFO that the target put there must not wait for a writer.
+// openFlags includes O_NONBLOCK because opening a FIFO of the target must not wait for a writer.
 const openFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 
-// openFile opens a regular file; an error wraps os.ErrDeadlineExceeded when its file system does not answer.
+// openFile opens a regular file. The error wraps os.ErrDeadlineExceeded if the file system does not
+// answer in time.
 func openFile(path string, open func() (fd int, err error)) (*File, error) {
 	return withTimeout(openTimeout, "open "+path, func() (*File, error) {
 		fd, err := open()
@@ -108,6 +111,7 @@ func openFile(path string, open func() (fd int, err error)) (*File, error) {
 	}, func(f *File) { f.Close() })
 }
 
+// statRegular returns an error unless fd is a regular file.
 func statRegular(fd int) (fileInfo, error) {
 	var s unix.Stat_t
 	if err := unix.Fstat(fd, &s); err != nil {
@@ -119,8 +123,9 @@ func statRegular(fd int) (fileInfo, error) {
 	return fileInfo{s.Size, time.Unix(s.Mtim.Unix()), s.Dev, s.Ino}, nil
 }
 
-// onLocalFileSystem knows the file systems of disks, of memory and of container images. Others, FUSE and those of
-// the network above all, have someone answer who may not.
+// onLocalFileSystem reports whether fd is on a file system for disks, memory or container images
+// that the kernel alone implements. Others, above all FUSE and network file systems, depend on a
+// program or host that may not answer.
 func onLocalFileSystem(fd int) bool {
 	var s unix.Statfs_t
 	if unix.Fstatfs(fd, &s) != nil {
@@ -134,12 +139,12 @@ func onLocalFileSystem(fd int) bool {
 	return false
 }
 
-// maxRead bounds the bytes that one system call reads: they go through a buffer of the file's own,
-// for a call that was given up may still write into it.
+// maxRead bounds the bytes read by one system call. They pass through a buffer of the File, because
+// a call that timed out may still write to its buffer.
 const maxRead = 64 << 10
 
-// ReadAt reads at an offset, as io.ReaderAt. When reading a file that is not on a local file system has taken
-// longer than 10 s altogether it is given up: this and all later errors wrap os.ErrDeadlineExceeded.
+// ReadAt implements io.ReaderAt. If the file is not on a local file system and all reads together
+// have taken 10 s, this and all later calls return an error that wraps os.ErrDeadlineExceeded.
 func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	if off < 0 || off >= f.info.size {
 		return 0, io.EOF
@@ -160,9 +165,10 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	return done, nil
 }
 
+// readSome reads up to maxRead bytes within the time that is left.
 func (f *File) readSome(b []byte, off int64) (int, error) {
 	if f.timeLeft <= 0 {
-		return 0, fmt.Errorf("read %s: given up, its file system is too slow: %w", f.path, os.ErrDeadlineExceeded)
+		return 0, fmt.Errorf("read %s: its file system is too slow: %w", f.path, os.ErrDeadlineExceeded)
 	}
 	if len(f.buf) < len(b) {
 		f.buf = make([]byte, max(len(b), 4<<10))
@@ -177,7 +183,7 @@ func (f *File) readSome(b []byte, off int64) (int, error) {
 	return copy(b, buf[:n]), err
 }
 
-// pread reads as much as there is, as io.ReaderAt must.
+// pread reads until b is full or the file ends, as io.ReaderAt requires.
 func pread(fd int, b []byte, off int64) (done int, err error) {
 	for done < len(b) {
 		n, err := unix.Pread(fd, b[done:], off+int64(done))
@@ -194,19 +200,19 @@ func pread(fd int, b []byte, off int64) (done int, err error) {
 	return done, nil
 }
 
-// Size is the file's size in bytes when it was opened.
+// Size returns the file's size in bytes when it was opened.
 func (f *File) Size() int64 { return f.info.size }
 
-// Modified is when the file was last written before it was opened.
+// Modified returns the file's modification time when it was opened.
 func (f *File) Modified() time.Time { return f.info.modified }
 
-// Path is the file's path as the process sees it, without the mark of a deleted file.
+// Path returns the file's path as the process sees it, without the suffix " (deleted)".
 func (f *File) Path() string { return f.path }
 
-// Key identifies the file among all that are open: the same for two openings of one file.
+// Key returns the device and inode, which identify the file among all open files.
 func (f *File) Key() (dev, inode uint64) { return f.info.dev, f.info.inode }
 
-// Close closes the file, which must not be used after it. That too may have to wait for a file system.
+// Close closes the file. Closing has a timeout, too, because it may wait for the file system.
 func (f *File) Close() error {
 	if f.root != nil {
 		f.root.Close()
@@ -216,7 +222,8 @@ func (f *File) Close() error {
 	return err
 }
 
-// BuildID is the ELF object's GNU build ID in hex, else Go's build ID; empty if it has neither.
+// BuildID returns the ELF object's GNU build ID in hex or, if it has none, Go's build ID; empty if
+// it has neither.
 func (f *File) BuildID() string {
 	f.once.Do(func() {
 		if o, err := object.Open(f); err == nil {

@@ -27,8 +27,8 @@ const (
 	fuseInit    = 26
 )
 
-// mountFUSE mounts a file system with one regular file of 4 KiB, "file", that does not answer requests of the given
-// kind. At the test's end all that hangs on it returns.
+// mountFUSE mounts a file system with one regular file of 4 KiB, "file", that does not answer
+// requests of the given kind. At the test's end all that hangs on it returns.
 func mountFUSE(t *testing.T, silent uint32) string {
 	t.Helper()
 	need.Root(t) // to mount a file system

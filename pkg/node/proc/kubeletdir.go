@@ -10,12 +10,14 @@ import (
 	"strings"
 )
 
-// kubeletDirPart matches where a kubelet keeps the termination message of a container, a file that it mounts into each start
-// of it: pods/<pod's UID>/containers/<container's name>/<hash> (kubelet, pkg/kubelet/kubelet_getters.go).
+// kubeletDirPart matches the path of a container's termination message on the node, which the
+// kubelet mounts into the container: pods/<pod UID>/containers/<container name>/<hash>
+// (pkg/kubelet/kubelet_getters.go of Kubernetes).
 var kubeletDirPart = regexp.MustCompile(`/(pods/[0-9a-f-]{36}/containers/[^/]+)/[^/]+$`)
 
-// KubeletDir names the place in a pod that a process's container has, which stays the same when the container is restarted;
-// empty for a process that is in none, or whose mounts are not made yet.
+// KubeletDir returns the kubelet's directory for the container of a process, "pods/<pod
+// UID>/containers/<container name>". It stays the same when the container is restarted. It is empty
+// if the process is not in a pod's container, or if the container's mounts are not complete yet.
 func KubeletDir(pid int) (string, error) {
 	text, err := readBounded(filepath.Join("/proc", strconv.Itoa(pid), "mountinfo"), 1<<20)
 	if err != nil {
@@ -24,7 +26,8 @@ func KubeletDir(pid int) (string, error) {
 	return parseKubeletDir(text), nil
 }
 
-// parseKubeletDir reads lines of "ID parent major:minor root mount-point …", see proc_pid_mountinfo(5).
+// parseKubeletDir parses lines of "ID parent major:minor root mount-point …", see
+// proc_pid_mountinfo(5).
 func parseKubeletDir(text string) string {
 	for line := range strings.Lines(text) {
 		if fields := strings.Fields(line); len(fields) > 4 {
@@ -36,7 +39,7 @@ func parseKubeletDir(text string) string {
 	return ""
 }
 
-// ContainerKubeletDir is the dir of a running container.
+// ContainerKubeletDir returns the KubeletDir of a running container.
 func ContainerKubeletDir(id string) (string, error) {
 	all, err := InContainer(id)
 	if err != nil {
@@ -47,5 +50,5 @@ func ContainerKubeletDir(id string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("container %.12s: its mounts do not tell which container of which pod it is, so its next start cannot be found", id)
+	return "", fmt.Errorf("container %.12s: its mounts do not show to which pod it belongs, so it cannot be found again after a restart", id)
 }

@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// Bounds on what a process may make us read: mappings and the length of a path (PATH_MAX).
+// Bounds on /proc/PID/maps: mappings, and the length of a line with a path of PATH_MAX bytes.
 const (
 	maxMappings = 1 << 16
 	maxLine     = 4096 + 256
 )
 
-// Mapping is a range of a process's addresses that may be executed. Path is as the process sees it,
-// "[vdso]" and the like for the kernel's own, and empty for anonymous memory.
+// Mapping is a mapped range of a process's addresses. Path is the path as the process sees it, a
+// name such as "[vdso]" for mappings made by the kernel, and empty for anonymous memory.
 type Mapping struct {
 	Start, End uint64
 	Offset     uint64 // of Start in the file, in bytes
@@ -28,8 +28,8 @@ type Mapping struct {
 	Exec       bool
 }
 
-// Anonymous tells whether the mapping is memory that is no file's, shared memory included, but none of
-// the kernel's own: such code was made at run time.
+// Anonymous reports whether the mapping is anonymous or shared memory, not a file or a mapping made
+// by the kernel. Code in it was generated at run time.
 func (m Mapping) Anonymous() bool {
 	for _, shared := range []string{"/memfd:", "/dev/zero", "/SYSV"} { // proc_pid_maps(5), shmem.c of Linux
 		if strings.HasPrefix(m.Path, shared) {
@@ -39,9 +39,9 @@ func (m Mapping) Anonymous() bool {
 	return m.Inode == 0 && m.Path != "[vdso]" && m.Path != "[vsyscall]" && m.Path != "[uprobes]"
 }
 
-// Mappings lists the executable mappings in the order of their addresses. The kernel makes us wait while
-// the process changes them, or while it waits for a file's page with them locked: an error wraps
-// os.ErrDeadlineExceeded after a second.
+// Mappings returns the executable mappings in address order. The kernel blocks the read while the
+// process changes its mappings or waits for a page of a file with the lock held; after a second the
+// error wraps os.ErrDeadlineExceeded.
 func (p *Process) Mappings() ([]Mapping, error) {
 	return withTimeout(openTimeout, p.path("maps"), func() ([]Mapping, error) {
 		f, err := os.Open(p.path("maps"))
@@ -53,8 +53,9 @@ func (p *Process) Mappings() ([]Mapping, error) {
 	}, nil)
 }
 
-// parseMappings reads the format of proc_pid_maps(5), and keeps the executable mappings. A path that
-// is longer than any can be opened by, for the kernel writes a newline in it as four bytes, is cut.
+// parseMappings parses the format of proc_pid_maps(5) and returns the executable mappings. A path
+// longer than PATH_MAX is cut; the kernel writes a newline in a path as four bytes, so such paths
+// exist.
 func parseMappings(r io.Reader) ([]Mapping, error) {
 	var all []Mapping
 	lines := bufio.NewReaderSize(r, maxLine)
@@ -82,11 +83,11 @@ func parseMappings(r io.Reader) ([]Mapping, error) {
 	}
 }
 
-// parseMapping reads "start-end perms offset dev inode    path".
+// parseMapping parses "start-end perms offset dev inode    path".
 func parseMapping(line string) (Mapping, error) {
 	var m Mapping
 	bad := func(what string) (Mapping, error) {
-		return Mapping{}, fmt.Errorf("maps: no %s in %.80q", what, line)
+		return Mapping{}, fmt.Errorf("maps: invalid %s in %.80q", what, line)
 	}
 	fields, rest := [5]string{}, line
 	for i := range fields {

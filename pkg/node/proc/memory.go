@@ -11,30 +11,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A page of the target's memory may have to come from a file system, or from a program of the target's
-// (userfaultfd), that never answers. Who reads one range has samples waiting; who reads many has time, on a machine
-// where the target leaves us little.
+// Timeouts for reading the target's memory. A page may have to come from a file system or from a
+// program of the target (userfaultfd) that never answers. A single range is read while samples are
+// waiting. Reading many ranges is less urgent and may take longer on a busy machine.
 const (
 	memoryTimeout = 100 * time.Millisecond
 	partsTimeout  = 2 * time.Second
 )
 
-// MemoryPart is a range of a process's memory, and where its bytes go.
+// MemoryPart is a range of a process's memory and the buffer for its bytes.
 type MemoryPart struct {
 	Address uint64
 	Bytes   []byte
 }
 
-// ReadMemory reads from the memory of a process until b is full, and takes a bounded time. It needs
-// CAP_SYS_PTRACE.
+// ReadMemory fills b from an address of a process. It returns after at most 100 ms, then with an
+// error that wraps os.ErrDeadlineExceeded. It needs CAP_SYS_PTRACE.
 func ReadMemory(pid int, address uint64, b []byte) error {
 	return readParts(pid, []MemoryPart{{address, b}}, memoryTimeout)
 }
 
-// maxParts is what one system call reads (IOV_MAX, limits.h).
+// maxParts bounds the ranges read by one system call (IOV_MAX, limits.h).
 const maxParts = 1024
 
-// ReadMemoryParts reads several ranges, as ReadMemory, and as nearly at the same moment as the kernel can.
+// ReadMemoryParts fills all parts, with as few system calls as possible, so that they are read
+// close to the same moment.
 func ReadMemoryParts(pid int, parts []MemoryPart) error {
 	for len(parts) > 0 {
 		n := min(len(parts), maxParts)
@@ -53,7 +54,7 @@ func readParts(pid int, parts []MemoryPart, timeout time.Duration) error {
 			remote[i] = unix.RemoteIovec{Base: uintptr(p.Address), Len: len(p.Bytes)}
 			size += len(p.Bytes)
 		}
-		read := make([]byte, size) // for the parts may be in other use when this returns too late
+		read := make([]byte, size) // not into the parts, which the caller may reuse if the call returns after the timeout
 		local := unix.Iovec{Base: unsafe.SliceData(read)}
 		local.SetLen(len(read))
 		n, err := unix.ProcessVMReadv(pid, []unix.Iovec{local}, remote, 0)
@@ -74,7 +75,7 @@ func readParts(pid int, parts []MemoryPart, timeout time.Duration) error {
 	return nil
 }
 
-// addressAt is where the byte of that number is read from.
+// addressAt returns the address of byte n of all parts together.
 func addressAt(parts []MemoryPart, n int) uint64 {
 	for _, p := range parts {
 		if n < len(p.Bytes) {

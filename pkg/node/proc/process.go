@@ -1,8 +1,9 @@
 //go:build linux
 
-// Package proc shows the target's processes and their files as /proc has them, read with distrust:
-// every size is bounded, names are cleaned, paths never leave the target's root. Its entry point is
-// InContainer. It must not know of profiles or of Kubernetes.
+// Package proc reads the target's processes, their memory and their files through /proc. The target
+// is not trusted: every size and time is bounded, names are cleaned, and paths never leave the
+// target's root. Its entry points are Open and InContainer. It must not depend on profiles or
+// Kubernetes.
 package proc
 
 import (
@@ -14,31 +15,35 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
+
+	"golang.org/x/sys/unix"
 )
 
-// ErrNoContainer is given when no visible process belongs to the container.
+// ErrNoContainer is returned if no visible process belongs to the container.
 var ErrNoContainer = errors.New("no process of the container is visible")
 
-// Process is one process. Its PID may be taken by another one once it has ended: StartTime tells.
+// Process is one process. After it has ended another process may have its PID; StartTime then
+// differs.
 type Process struct {
 	PID       int    // in the PID namespace of our /proc
-	NSPID     int    // in the process's own, innermost PID namespace: what is shown to people
+	NSPID     int    // in the process's own, innermost PID namespace; this one is shown to users
 	Name      string // its command name (comm), at most 15 bytes, without control characters
 	StartTime uint64 // clock ticks since boot, field 22 of /proc/<pid>/stat
 }
 
-// Open reads a process; the error wraps fs.ErrNotExist when it is gone.
+// Open reads a process. The error wraps fs.ErrNotExist if there is no process with that PID.
 func Open(pid int) (*Process, error) {
 	p := &Process{PID: pid, NSPID: pid}
 	stat, err := readBounded(p.path("stat"), 4096)
 	if err != nil {
 		return nil, err
 	}
-	// proc_pid_stat(5): the name stands in parentheses and may hold some itself.
+	// proc_pid_stat(5): the name is in parentheses and may contain parentheses.
 	open, end := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
 	if open < 0 || end < open {
-		return nil, fmt.Errorf("/proc/%d/stat cannot be read: no command name in it", pid)
+		return nil, fmt.Errorf("/proc/%d/stat contains no command name", pid)
 	}
 	p.Name = clean(stat[open+1 : end])
 	fields := strings.Fields(stat[end+1:])
@@ -56,8 +61,20 @@ func Open(pid int) (*Process, error) {
 	return p, nil
 }
 
-// innermostPID is the last number of the NSpid line (Linux 4.1), which lists a PID for each namespace
-// from that of /proc inwards.
+// StartedAt returns the time when the process was started, accurate to some hundredths of a second.
+func (p *Process) StartedAt() (time.Time, error) {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return time.Time{}, err
+	}
+	// proc_pid_stat(5) counts in units of USER_HZ, which is 100 on all architectures.
+	age := time.Duration(now.Nano()) - time.Duration(p.StartTime)*(time.Second/100)
+	return time.Now().Add(-age), nil
+}
+
+// innermostPID returns the last number of the NSpid line of /proc/PID/status, which lists the PID
+// in each namespace from that of /proc inwards (since Linux 4.1). It returns otherwise if there is
+// no such line.
 func innermostPID(status string, otherwise int) int {
 	for line := range strings.Lines(status) {
 		if rest, ok := strings.CutPrefix(line, "NSpid:"); ok {
@@ -72,7 +89,8 @@ func innermostPID(status string, otherwise int) int {
 	return otherwise
 }
 
-// InContainer lists the visible processes whose cgroup is that of the container or below it.
+// InContainer returns the visible processes in the container's cgroup or below it. The error wraps
+// ErrNoContainer if there are none.
 func InContainer(id string) ([]Process, error) {
 	pids, err := pids()
 	if err != nil {
@@ -81,7 +99,7 @@ func InContainer(id string) ([]Process, error) {
 	var found []Process
 	for _, pid := range pids {
 		if _, ok, err := DepthInContainer(pid, id); err != nil || !ok {
-			continue // gone meanwhile, or not ours
+			continue // it has ended, or is not in the container
 		}
 		if p, err := Open(pid); err == nil {
 			found = append(found, *p)
@@ -116,7 +134,7 @@ func (p *Process) path(name string) string {
 	return filepath.Join("/proc", strconv.Itoa(p.PID), name)
 }
 
-// readBounded reads a small file of /proc; what is beyond the limit is cut off.
+// readBounded reads a small file of /proc, up to limit bytes.
 func readBounded(path string, limit int64) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -127,7 +145,8 @@ func readBounded(path string, limit int64) (string, error) {
 	return string(data), err
 }
 
-// clean replaces control characters and what is not UTF-8: names go to terminals and into files.
+// clean replaces control characters and invalid UTF-8, because names are written to terminals and
+// files.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Root is the root directory of a process. Files can be opened in it also when the process has ended,
-// as long as its mounts are there: while any process of its container lives.
+// Root is the root directory of a process. Files can be opened in it after the process has ended,
+// as long as its mounts exist, that is, while any process of its container is alive.
 type Root struct{ fd int }
 
 // OpenRoot opens the process's root directory.
@@ -22,10 +22,10 @@ func (p *Process) OpenRoot() (*Root, error) {
 	return &Root{fd}, nil
 }
 
-// Open opens a regular file by its path in the root. Links are followed as the process would follow them
-// and never lead outside.
+// Open opens a regular file by its path in the root. Symbolic links are resolved within the root,
+// as the process would resolve them.
 func (r *Root) Open(path string) (*File, error) {
-	fd, err := unix.FcntlInt(uintptr(r.fd), unix.F_DUPFD_CLOEXEC, 0) // its own, for the opening may outlast r
+	fd, err := unix.FcntlInt(uintptr(r.fd), unix.F_DUPFD_CLOEXEC, 0) // a copy, because the call may return after r was closed
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -38,5 +38,5 @@ func (r *Root) Open(path string) (*File, error) {
 	})
 }
 
-// Close closes the directory; what was opened in it stays open.
+// Close closes the directory. Files opened in it stay open.
 func (r *Root) Close() error { return unix.Close(r.fd) }

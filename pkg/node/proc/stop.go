@@ -16,32 +16,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Registers are some of a thread's, in user space.
-type Registers struct {
-	PC, SP uint64
-	LR     uint64 // of arm64
-}
-
-// Stop says how a process was stopped.
+// Stop describes how a process was stopped.
 type Stop struct {
 	Threads int
-	Moving  int           // threads that did not stop in time, for they wait in the kernel for a disk or the like
-	For     time.Duration // from the first thread's stop to the last one's going on
+	Moving  int           // threads that did not stop in time, because they wait in the kernel, for example for a disk
+	For     time.Duration // from the first thread's stop to the last one's continuing
 }
 
-// Bounds on how a process is stopped.
+// Bounds on stopping a process.
 const (
 	maxStopping = 200 * time.Millisecond // for the threads to stop
 	maxThreads  = 1 << 15
-	maxListings = 16 // of threads, until there are no new ones
-	// maxHeld is how long a stop waits for the threads that the one before still holds. On a busy machine a thread
-	// needs a while until it gets a CPU to stop on; one in uninterruptible sleep may need for ever.
+	maxListings = 16 // times that threads are listed until there are no new ones
+	// maxHeld bounds how long a stop waits until the previous one has released all threads. On a
+	// busy machine a thread needs a while to get a CPU on which to stop; in uninterruptible sleep
+	// it may never stop.
 	maxHeld = time.Second
 )
 
-// WhileStopped stops all threads of a process, calls during with their registers by their IDs in the process's own PID
-// namespace, and lets them go on. The kernel does that if we die. It needs CAP_SYS_PTRACE, and fails if a
-// debugger has the process.
+// WhileStopped stops all threads of a process, calls during with their registers by thread ID in
+// the process's own PID namespace, and lets the threads continue. If this program dies, the kernel
+// lets them continue. It needs CAP_SYS_PTRACE, and fails if a debugger traces the process.
 func (p *Process) WhileStopped(during func(map[int]Registers) error) (Stop, error) {
 	type result struct {
 		stop Stop
@@ -51,7 +46,7 @@ func (p *Process) WhileStopped(during func(map[int]Registers) error) (Stop, erro
 	stopping.Lock()
 	defer stopping.Unlock()
 	select {
-	case <-held: // seizing a thread that another thread of ours holds would be refused
+	case <-held: // seizing a thread that is already traced would fail
 	case <-time.After(maxHeld):
 	}
 	released := make(chan struct{})
@@ -67,10 +62,11 @@ func (p *Process) WhileStopped(during func(map[int]Registers) error) (Stop, erro
 	return r.stop, r.err
 }
 
-// stopping is held by the one that stops a process: it changes our priority meanwhile.
+// stopping allows one stop at a time, because a stop changes the priority of this program.
 var stopping sync.Mutex
 
-// held is closed when the last stop has released all threads. stopping guards the variable.
+// held is closed when the last stop has released all threads. The mutex stopping protects the
+// variable.
 var held = closed()
 
 func closed() chan struct{} {
@@ -79,8 +75,9 @@ func closed() chan struct{} {
 	return c
 }
 
-// runOnOwnThread begins to run f on a thread of its own, which ends with it: the kernel knows the thread that stops
-// another one, and lets all go that it has stopped when it ends. The program's first thread does not end before the program.
+// runOnOwnThread starts f on a new thread that ends with f. ptrace binds a tracee to the thread
+// that traces it, and when that thread ends the kernel releases its tracees. f does not run on the
+// program's first thread, which does not end before the program.
 func runOnOwnThread(f func()) {
 	go func() {
 		runtime.LockOSThread()
@@ -98,18 +95,19 @@ func runOnOwnThread(f func()) {
 	}()
 }
 
-// tracer has the threads of a process that it has seized.
+// tracer holds the threads of a process that it has seized.
 type tracer struct {
 	process *Process
-	threads map[int]*tracee // by their ID in our /proc
+	threads map[int]*tracee // by thread ID in our /proc
 }
 
 type tracee struct {
 	own     int // its ID in the process's own PID namespace
 	stopped bool
-	signal  int // that was about to be delivered when it stopped
+	signal  int // about to be delivered when the thread stopped; 0 if none
 }
 
+// stop implements WhileStopped on the tracing thread.
 func (t *tracer) stop(during func(map[int]Registers) error) (Stop, error) {
 	defer raisePriority()()
 	began := time.Now()
@@ -123,7 +121,7 @@ func (t *tracer) stop(during func(map[int]Registers) error) (Stop, error) {
 			break
 		}
 		if now, err := Open(t.process.PID); err != nil || now.StartTime != t.process.StartTime {
-			return Stop{}, errors.New("it has ended meanwhile")
+			return Stop{}, errors.New("it has ended")
 		}
 		t.waitStopped(began.Add(maxStopping))
 	}
@@ -142,10 +140,11 @@ func (t *tracer) stop(during func(map[int]Registers) error) (Stop, error) {
 	return s, err
 }
 
-// raisePriority gives our threads the usual priority, and back what they had: with the lowest one, which is ours else, the
-// process might have to wait for others on the node. It is no error if that is not allowed.
-func raisePriority() (back func()) {
-	own := 20 // the system call adds that to the nice value (getpriority(2))
+// raisePriority gives this program's threads the default priority; restore gives them the previous
+// one again. The profiler runs at the lowest priority, with which a stopped process might have to
+// wait for others on the node. Failure to change the priority is ignored.
+func raisePriority() (restore func()) {
+	own := 20 // nice 0: the system call returns 20 minus the nice value (getpriority(2))
 	if p, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
 		own = p
 	}
@@ -160,11 +159,11 @@ func raisePriority() (back func()) {
 	set(0)
 	return func() {
 		set(20 - own)
-		set(20 - own) // those that one made that had not been reached
+		set(20 - own) // again for threads created in the first pass by threads not yet reached
 	}
 }
 
-// seize lists the process's threads and tells those to stop that are new; it gives whether there are any.
+// seize lists the process's threads and tells new ones to stop. It returns whether there were any.
 func (t *tracer) seize() (more bool, err error) {
 	dir, err := os.Open(t.process.path("task"))
 	if err != nil {
@@ -207,7 +206,7 @@ func (t *tracer) seize() (more bool, err error) {
 	return more, nil
 }
 
-// explainRefusal says why a thread cannot be stopped; nil if it was about to end.
+// explainRefusal returns the reason why a thread cannot be stopped, nil if it is about to end.
 func (t *tracer) explainRefusal(tid string, err error) error {
 	status, gone := readBounded(filepath.Join(t.process.path("task"), tid, "status"), 64<<10)
 	if gone != nil {
@@ -220,13 +219,13 @@ func (t *tracer) explainRefusal(tid string, err error) error {
 		case key == "State" && (strings.HasPrefix(value, "Z") || strings.HasPrefix(value, "X")):
 			return nil
 		case key == "TracerPid" && value != "0":
-			return fmt.Errorf("stop thread %s: %w: process %s has it, a debugger perhaps", tid, err, value)
+			return fmt.Errorf("stop thread %s: %w: process %s, perhaps a debugger, traces it", tid, err, value)
 		}
 	}
-	return fmt.Errorf("stop thread %s: %w; that needs CAP_SYS_PTRACE", tid, err)
+	return fmt.Errorf("stop thread %s: %w: CAP_SYS_PTRACE is needed", tid, err)
 }
 
-// waitStopped waits until all threads have stopped, or for as long as they may take.
+// waitStopped waits until all threads have stopped or the time has passed.
 func (t *tracer) waitStopped(until time.Time) {
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, time.Millisecond) {
 		if t.reap() == 0 || time.Now().After(until) {
@@ -236,7 +235,7 @@ func (t *tracer) waitStopped(until time.Time) {
 	}
 }
 
-// reap takes note of those that have stopped since, and gives how many have not.
+// reap notes which threads have stopped and returns how many have not.
 func (t *tracer) reap() (moving int) {
 	for tid, th := range t.threads {
 		if th.stopped {
@@ -251,7 +250,7 @@ func (t *tracer) reap() (moving int) {
 			moving++
 		default:
 			th.stopped = true
-			if status>>16 == 0 { // it was about to get a signal, which comes before our request
+			if status>>16 == 0 { // it stopped for a signal, not yet for PTRACE_INTERRUPT (ptrace(2))
 				th.signal = int(status.StopSignal())
 			}
 		}
@@ -259,18 +258,18 @@ func (t *tracer) reap() (moving int) {
 	return moving
 }
 
-// release lets all go that have stopped.
+// release lets all stopped threads continue.
 func (t *tracer) release() {
 	for tid, th := range t.threads {
 		if th.stopped {
-			// An error says that it was killed.
+			// An error means that the thread was killed.
 			_ = ptrace(unix.PTRACE_DETACH, tid, 0, uintptr(th.signal))
 			delete(t.threads, tid)
 		}
 	}
 }
 
-// releaseRest waits for those that had not stopped in time.
+// releaseRest waits for the threads that did not stop in time and releases them.
 func (t *tracer) releaseRest() {
 	for len(t.threads) > 0 {
 		t.reap()

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process is stopped for as long as it is looked at, with the registers of all its threads; our own priority is then
-// as it was.
+// A process is stopped for as long as it is looked at, with the registers of all its threads; our
+// own priority is then as it was.
 func TestWhileStopped(t *testing.T) {
 	cmd := exec.Command("sleep", "60")
 	if err := cmd.Start(); err != nil {

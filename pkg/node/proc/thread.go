@@ -8,10 +8,10 @@ import (
 	"strconv"
 )
 
-// FindThread gives the ID in our /proc of a thread that the process itself knows by another: its PID namespace may be one
-// below ours. It gives false if there is none.
+// FindThread returns the ID in our /proc of the thread with the ID own in the process's own PID
+// namespace, which may be nested in ours. It returns false if there is no such thread.
 func (p *Process) FindThread(own int) (tid int, ok bool) {
-	if p.nsThreadID(own) == own { // as where the namespace is the same
+	if p.nsThreadID(own) == own { // usually because the namespace is the same
 		return own, true
 	}
 	dir, err := os.Open(p.path("task"))
@@ -28,7 +28,7 @@ func (p *Process) FindThread(own int) (tid int, ok bool) {
 	return 0, false
 }
 
-// nsThreadID is a thread's ID in the process's own PID namespace; 0 if it has ended.
+// nsThreadID returns a thread's ID in the process's own PID namespace, 0 if the thread has ended.
 func (p *Process) nsThreadID(tid int) int {
 	status, err := readBounded(filepath.Join(p.path("task"), strconv.Itoa(tid), "status"), 64<<10)
 	if err != nil {

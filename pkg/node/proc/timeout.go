@@ -9,32 +9,34 @@ import (
 	"time"
 )
 
-// How long the target's file systems may take. One on FUSE is answered by a program of the target's
-// choosing, which may never answer, and no signal or flag makes a system call on it return.
+// Timeouts for the target's file systems. On FUSE, a program of the target answers, or never does;
+// no signal or flag makes a system call on such a file return.
 const (
 	openTimeout = time.Second
 	readTimeout = 10 * time.Second // for all reads of one file together
 )
 
-// maxHungCalls bounds the calls that never returned, each of which holds a thread of ours: with so many
-// of them nothing of the target is waited for any more.
+// maxHungCalls bounds the calls that have timed out and not returned, each of which occupies a
+// thread. Once there are that many, withTimeout makes no more calls.
 const maxHungCalls = 16
 
+// hungCalls counts the calls that have timed out and not returned yet.
 var hungCalls atomic.Int32
 
-// withTimeout calls what may block for ever, and gives os.ErrDeadlineExceeded when it takes longer than the
-// limit. late gets the result that came after that, to release it.
+// withTimeout makes a call that may block forever. The error wraps os.ErrDeadlineExceeded if the
+// call takes longer than limit. If it succeeds after that, late, which may be nil, is called to
+// release the result.
 func withTimeout[T any](limit time.Duration, what string, call func() (T, error), late func(T)) (T, error) {
 	var none T
 	if hungCalls.Load() >= maxHungCalls {
-		return none, fmt.Errorf("%s: not tried, for %d calls to the target's file systems have not returned: %w", what, maxHungCalls, os.ErrDeadlineExceeded)
+		return none, fmt.Errorf("%s: not attempted, because %d earlier calls to the target's file systems have not returned: %w", what, maxHungCalls, os.ErrDeadlineExceeded)
 	}
 	type result struct {
 		value T
 		err   error
 	}
 	done := make(chan result, 1)
-	var abandoned atomic.Bool // set by whoever comes second
+	var abandoned atomic.Bool // swapped by the timeout and by the return of the call; the second sees it set
 	go func() {
 		value, err := call()
 		done <- result{value, err}

@@ -11,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TryReadMemoryParts reads several ranges, as ReadMemoryParts, and tells which of them could be read. An error says that
-// nothing can be: the process has ended, or CAP_SYS_PTRACE is missing.
+// TryReadMemoryParts reads parts like ReadMemoryParts and returns, for each, whether it could be
+// read. The error is not nil if no memory of the process can be read: it has ended, or
+// CAP_SYS_PTRACE is missing.
 func TryReadMemoryParts(pid int, parts []MemoryPart) (read []bool, err error) {
 	read = make([]bool, len(parts))
 	for done := 0; done < len(parts); {
 		n, err := readSome(pid, parts[done:], maxGap)
-		if err == nil && n == 0 { // the first cannot be read, or one near it
+		if err == nil && n == 0 { // the first cannot be read, or the gap after it
 			n, err = readSome(pid, parts[done:done+1], 0)
 		}
 		if err != nil {
@@ -31,14 +32,15 @@ func TryReadMemoryParts(pid int, parts []MemoryPart) (read []bool, err error) {
 	return read, nil
 }
 
-// maxGap is what may be between two ranges, in bytes, for both to be read as one: another range costs the kernel
-// as much time as some thousand bytes.
+// maxGap is the largest gap in bytes between two ranges that are read as one. Another range costs
+// the kernel as much time as some thousand bytes.
 const maxGap = 2 << 10
 
-// readSome gives how many of the parts were read, from the first on.
+// readSome reads parts until one cannot be read, and returns how many were read. Ranges with gaps
+// of at most gap bytes are read as one.
 func readSome(pid int, parts []MemoryPart, gap uint64) (n int, err error) {
 	var remote []unix.RemoteIovec
-	var at []int // where each part's bytes will be
+	var at []int // offset of each part's bytes in the buffer
 	total := 0
 	for _, p := range parts {
 		if last := len(remote) - 1; last >= 0 && gap > 0 {
@@ -61,18 +63,18 @@ func readSome(pid int, parts []MemoryPart, gap uint64) (n int, err error) {
 	if total == 0 {
 		return len(at), nil
 	}
-	room, _ := readBuffers.Get().(*[]byte)
-	if room == nil || cap(*room) < total {
-		buf := make([]byte, total)
-		room = &buf
+	buffer, _ := readBuffers.Get().(*[]byte)
+	if buffer == nil || cap(*buffer) < total {
+		b := make([]byte, total)
+		buffer = &b
 	}
 	read, err := withTimeout(partsTimeout, fmt.Sprintf("read the memory of process %d", pid), func() ([]byte, error) {
-		read := (*room)[:total]
+		read := (*buffer)[:total]
 		local := unix.Iovec{Base: unsafe.SliceData(read)}
 		local.SetLen(total)
 		n, err := unix.ProcessVMReadv(pid, []unix.Iovec{local}, remote, 0)
 		if errors.Is(err, unix.EFAULT) {
-			return nil, nil // the first already
+			return nil, nil // not even the first range could be read
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the memory of process %d: %w", pid, err)
@@ -80,17 +82,17 @@ func readSome(pid int, parts []MemoryPart, gap uint64) (n int, err error) {
 		return read[:n], nil
 	}, nil)
 	if err != nil {
-		return 0, err // the room may still be written to
+		return 0, err // the call may still write to the buffer, so it is not reused
 	}
 	for n < len(at) && at[n]+len(parts[n].Bytes) <= len(read) {
 		copy(parts[n].Bytes, read[at[n]:])
 		n++
 	}
-	*room = (*room)[:cap(*room)]
-	readBuffers.Put(room)
+	*buffer = (*buffer)[:cap(*buffer)]
+	readBuffers.Put(buffer)
 	return n, nil
 }
 
-// readBuffers has buffers for what is read. They are not those of the parts, which may be in other use when a call
-// returns too late.
+// readBuffers holds buffers to read into. The parts themselves may be reused by the caller when a
+// call returns after the timeout.
 var readBuffers sync.Pool

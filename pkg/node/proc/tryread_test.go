@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ranges are read in any order and number, and those that cannot be read are told without spoiling others.
+// Ranges are read in any order and number, and those that cannot be read are told without spoiling
+// others.
 func TestReadScattered(t *testing.T) {
 	const pages, page = 64, 4096
 	memory, err := unix.Mmap(-1, 0, pages*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)

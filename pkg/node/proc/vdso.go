@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// VDSOPath is the path that the vDSO's mapping has.
+// VDSOPath is the path of the vDSO's mapping.
 const VDSOPath = "[vdso]"
 
-// maxVDSO bounds the vDSO's size: it has a few pages.
+// maxVDSO bounds the vDSO's size in bytes. It has a few pages.
 const maxVDSO = 1 << 20
 
-// VDSO is the code that the kernel puts into every process: our own, which is the same as everyone's. It is
-// an ELF object; nil if it cannot be read.
+// VDSO returns the vDSO, an ELF object that the kernel maps into every process. It reads the one in
+// this process, which is the same in all. It returns nil if that fails.
 var VDSO = sync.OnceValue(func() []byte {
 	self, err := Open(os.Getpid())
 	if err != nil {

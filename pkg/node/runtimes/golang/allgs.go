@@ -12,8 +12,8 @@ import (
 // allgs is the slice runtime.allgs: pointers to all runtime.g that were ever allocated.
 type allgs struct{ address, len uint64 }
 
-// readAllgs reads the slice's length and address in the order of atomicAllG (runtime/proc.go): the length
-// first, because the array read after it has room for that many.
+// readAllgs reads the slice's length and address in the order of atomicAllG (runtime/proc.go): the
+// length first, because the array read after it has room for that many.
 func (gs *GoroutineReader) readAllgs() (allgs, error) {
 	var length, address [8]byte
 	err := gs.runtime.memory.Read(proc.MemoryPart{Address: gs.allglen, Bytes: length[:]}, proc.MemoryPart{Address: gs.allgptr, Bytes: address[:]})
@@ -27,9 +27,9 @@ func (gs *GoroutineReader) readAllgs() (allgs, error) {
 	return a, nil
 }
 
-// readPointers appends up to goroutinesPerBatch pointers to out, beginning with number first. The list only
-// grows. When its array is full the runtime copies it to a larger one, and the old array may be reused;
-// the pointers are then read again from the new one.
+// readPointers appends up to goroutinesPerBatch pointers to out, beginning with number first. The
+// list only grows. When its array is full the runtime copies it to a larger one, and the old array
+// may be reused; the pointers are then read again from the new one.
 func (gs *GoroutineReader) readPointers(a allgs, first uint64, out []uint64) ([]uint64, error) {
 	raw := make([]byte, 8*min(a.len-first, goroutinesPerBatch))
 	for range maxTries {
@@ -53,8 +53,8 @@ func (gs *GoroutineReader) readPointers(a allgs, first uint64, out []uint64) ([]
 	return nil, fmt.Errorf("list of goroutines: %w: it moved during each of %d reads", ErrTorn, maxTries)
 }
 
-// checkFirst checks that the list begins with the goroutine of runtime.main and that its first eight entries
-// point to goroutines.
+// checkFirst checks that the list begins with the goroutine of runtime.main and that its first
+// eight entries point to goroutines.
 func (gs *GoroutineReader) checkFirst() error {
 	a, err := gs.readAllgs()
 	if err != nil {

@@ -66,7 +66,8 @@ func (b *batch) read(addresses []uint64) error {
 	return b.flush()
 }
 
-// flush reads the stacks of the pending goroutines, and each runtime.g again to detect changes in between.
+// flush reads the stacks of the pending goroutines, and each runtime.g again to detect changes in
+// between.
 func (b *batch) flush() error {
 	pending, l, stopped := b.pending, b.gs.layout, b.gs.Stopped != nil
 	b.pending, b.pendingBytes = b.pending[:0], 0
@@ -157,9 +158,10 @@ func (b *batch) retry(address uint64) error {
 	return nil
 }
 
-// deliver visits a goroutine that was read consistently. It returns false if the goroutine is not running and its
-// stack pointer is outside its stack, which happens while the runtime moves the stack. The old stack stays
-// intact until g.stack describes the new one, which is complete by then (copystack, runtime/stack.go).
+// deliver visits a goroutine that was read consistently. It returns false if the goroutine is not
+// running and its stack pointer is outside its stack, which happens while the runtime moves the
+// stack. The old stack stays intact until g.stack describes the new one, which is complete by then
+// (copystack, runtime/stack.go).
 func (b *batch) deliver(r *reading, stack []byte) (bool, error) {
 	gs, g := b.gs, &b.out
 	if r.g.status(gs.layout) != Running && r.stackBytes == 0 {

@@ -24,14 +24,14 @@ type BlockRecord struct {
 	PCs          []uint64
 }
 
-// BlockProfile reads what runtime/pprof would write now as profile "block". The error wraps ErrNotCollected if the
-// program does not collect it.
+// BlockProfile reads what runtime/pprof would write now as profile "block". The error wraps
+// ErrNotCollected if the program does not collect it.
 func (r *Runtime) BlockProfile() (*BlockProfile, error) {
 	return r.blockProfile(blockBucket, "runtime.blockprofilerate", "runtime.SetBlockProfileRate")
 }
 
-// MutexProfile reads what runtime/pprof would write now as profile "mutex". The error wraps ErrNotCollected if the
-// program does not collect it.
+// MutexProfile reads what runtime/pprof would write now as profile "mutex". The error wraps
+// ErrNotCollected if the program does not collect it.
 func (r *Runtime) MutexProfile() (*BlockProfile, error) {
 	return r.blockProfile(mutexBucket, "runtime.mutexprofilerate", "runtime.SetMutexProfileFraction")
 }
@@ -84,8 +84,8 @@ func (r *Runtime) blockProfile(kind bucketKind, rateName, setter string) (*Block
 	return p, nil
 }
 
-// logicalStack is the first word of a stack that contains inlined calls (logicalStackSentinel, runtime/mprof.go, since
-// Go 1.23).
+// logicalStack is the first word of a stack that contains inlined calls (logicalStackSentinel,
+// runtime/mprof.go, since Go 1.23).
 const logicalStack = math.MaxUint64
 
 // BlockStack returns the call addresses of a record's stack, leaf first.

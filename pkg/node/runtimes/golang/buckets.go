@@ -18,21 +18,22 @@ const (
 	mutexBucket
 )
 
-// bucketLists names the variables that point to the newest bucket of each kind. Each bucket points to the one before it.
+// bucketLists names the variables that point to the newest bucket of each kind. Each bucket points
+// to the one before it.
 var bucketLists = map[bucketKind]string{
 	memBucket: "runtime.mbuckets", blockBucket: "runtime.bbuckets", mutexBucket: "runtime.xbuckets",
 }
 
-// bucket is runtime.bucket: one stack of a profile. The runtime does not change its header or stack after it has
-// linked it into the list, and never frees it.
+// bucket is runtime.bucket: one stack of a profile. The runtime does not change its header or stack
+// after it has linked it into the list, and never frees it.
 type bucket struct {
 	address uint64
 	pcs     []uint64 // return addresses, leaf first
 	record  uint64   // address of the counts
 }
 
-// Offsets in runtime.bucket, the same in Go 1.20 to 1.26 with every GOEXPERIMENT. The header is followed by the stack
-// and then by the record.
+// Offsets in runtime.bucket, the same in Go 1.20 to 1.26 with every GOEXPERIMENT. The header is
+// followed by the stack and then by the record.
 const (
 	bucketAllnext = 8
 	bucketTyp     = 16
@@ -42,15 +43,16 @@ const (
 	bucketHeader  = 48
 )
 
-// Bounds on the lists. maxDepth is maxProfStackDepth of runtime/mprof.go; the others are ten times the numbers in
-// the largest known programs.
+// Bounds on the lists. maxDepth is maxProfStackDepth of runtime/mprof.go; the others are ten times
+// the numbers in the largest known programs.
 const (
 	maxDepth   = 1024
 	maxBuckets = 1 << 18
 	maxPCs     = 1 << 23 // of all stacks
 )
 
-// buckets returns all buckets of a kind, newest first. It reads only those that are newer than the last call's.
+// buckets returns all buckets of a kind, newest first. It reads only those that are newer than the
+// last call's.
 func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
 	head, err := r.variable(bucketLists[kind])
 	if err != nil {
@@ -92,7 +94,8 @@ type window struct {
 	data  []byte
 }
 
-// windowSize divides the size of the chunks in which the runtime allocates buckets (persistentChunkSize, 256 KiB).
+// windowSize divides the size of the chunks in which the runtime allocates buckets
+// (persistentChunkSize, 256 KiB).
 const windowSize = 16 << 10
 
 // read returns n bytes at an address. They are valid until the next call.
@@ -112,7 +115,8 @@ func (w *window) read(address uint64, n int) ([]byte, error) {
 	return w.data[address-w.start:][:n], nil
 }
 
-// readBucket reads a bucket and the address of the next one. The hash in its header must match its stack and size.
+// readBucket reads a bucket and the address of the next one. The hash in its header must match its
+// stack and size.
 func (w *window) readBucket(at uint64, kind bucketKind) (b bucket, next uint64, err error) {
 	raw, err := w.read(at, bucketHeader)
 	if err != nil {

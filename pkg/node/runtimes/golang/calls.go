@@ -10,8 +10,8 @@ type expansion struct {
 	parents []uint64 // for each function inlined there, innermost first: the return address that stacks contain for its caller
 }
 
-// expand looks up a return address as runtime.(*Frames).Next does (runtime/symtab.go): at the byte before it, unless
-// that byte is in another function.
+// expand looks up a return address as runtime.(*Frames).Next does (runtime/symtab.go): at the byte
+// before it, unless that byte is in another function.
 func (r *Runtime) expand(pc uint64) expansion {
 	if e, ok := r.expanded[pc]; ok {
 		return e
@@ -35,8 +35,8 @@ func (r *Runtime) expand(pc uint64) expansion {
 // maxExpanded bounds the cached return addresses. Profiles of large programs have about 100,000.
 const maxExpanded = 1 << 20
 
-// PrefetchCalls looks up the return addresses of many stacks in ascending order, which reads the function table in one
-// pass. It makes later calls of MemStack and BlockStack fast.
+// PrefetchCalls looks up the return addresses of many stacks in ascending order, which reads the
+// function table in one pass. It makes later calls of MemStack and BlockStack fast.
 func (r *Runtime) PrefetchCalls(stacks [][]uint64) {
 	var all []uint64
 	seen := map[uint64]bool{}
@@ -54,9 +54,10 @@ func (r *Runtime) PrefetchCalls(stacks [][]uint64) {
 	}
 }
 
-// calls converts the return addresses of a stack, leaf first, to call addresses. Each call address stands for the
-// functions inlined there, too. The runtime's stacks also contain pseudo addresses for the callers of inlined
-// functions; those are left out, because the function table lists the callers at the address before them.
+// calls converts the return addresses of a stack, leaf first, to call addresses. Each call address
+// stands for the functions inlined there, too. The runtime's stacks also contain pseudo addresses
+// for the callers of inlined functions; those are left out, because the function table lists the
+// callers at the address before them.
 func (r *Runtime) calls(pcs []uint64) []uint64 {
 	var calls []uint64
 	for i := 0; i < len(pcs); {
@@ -72,7 +73,8 @@ func (r *Runtime) calls(pcs []uint64) []uint64 {
 	return calls
 }
 
-// nameAt returns the name of the innermost function at an address of the process, "" if it is not Go code.
+// nameAt returns the name of the innermost function at an address of the process, "" if it is not
+// Go code.
 func (r *Runtime) nameAt(address uint64) string {
 	if name, ok := r.names[address]; ok {
 		return name

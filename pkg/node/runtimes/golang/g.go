@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// Status is the status of a goroutine: _Gidle and its successors in runtime/runtime2.go, without the bit
-// _Gscan, which is set while the garbage collector scans the stack.
+// Status is the status of a goroutine: _Gidle and its successors in runtime/runtime2.go, without
+// the bit _Gscan, which is set while the garbage collector scans the stack.
 type Status uint32
 
 // The statuses. 5 and 7 are unused; Leaked and DeadExtra exist since Go 1.26.
@@ -59,8 +59,8 @@ func (s Status) isKnown(minor int) bool {
 	return minor >= 26 && (s == Leaked || s == DeadExtra)
 }
 
-// Offsets that are the same in all versions of Go: of the bounds of g.stack in runtime.g, and of fields of
-// runtime.gobuf.
+// Offsets that are the same in all versions of Go: of the bounds of g.stack in runtime.g, and of
+// fields of runtime.gobuf.
 const (
 	gStackLow, gStackEnd = 0, 8
 	gobufPC, gobufG      = 8, 16
@@ -86,8 +86,8 @@ func (g rawG) isDead(l *gLayout) bool {
 	return s == Idle || s == Dead || s == DeadExtra
 }
 
-// check returns an error if this cannot be the runtime.g at an address. g.sched.g points to the g itself:
-// the runtime sets it when it creates the goroutine (newproc1, runtime/proc.go).
+// check returns an error if this cannot be the runtime.g at an address. g.sched.g points to the g
+// itself: the runtime sets it when it creates the goroutine (newproc1, runtime/proc.go).
 func (g rawG) check(l *gLayout, minor int, address uint64) error {
 	switch status := g.status(l); {
 	case !status.isKnown(minor):
@@ -102,14 +102,16 @@ func (g rawG) check(l *gLayout, minor int, address uint64) error {
 	return nil
 }
 
-// runsOnCPU reports whether the goroutine is running and not in a system call: its registers are not in memory.
+// runsOnCPU reports whether the goroutine is running and not in a system call: its registers are
+// not in memory.
 func (g rawG) runsOnCPU(l *gLayout) bool {
 	return g.status(l) == Running && g.word(l.syscallsp) == 0
 }
 
-// hasNotRun reports whether two reads of a runtime.g show the same state. They are compared as a whole:
-// whenever a goroutine runs, some field changes (g.trackingSeq counts, casgstatus in runtime/proc.go).
-// A goroutine that runs on a CPU changes all the time; it only has to be the same one on the same m and stack.
+// hasNotRun reports whether two reads of a runtime.g show the same state. They are compared as a
+// whole: whenever a goroutine runs, some field changes (g.trackingSeq counts, casgstatus in
+// runtime/proc.go). A goroutine that runs on a CPU changes all the time; it only has to be the same
+// one on the same m and stack.
 func (g rawG) hasNotRun(l *gLayout, later rawG) bool {
 	if !g.runsOnCPU(l) {
 		return string(g) == string(later)

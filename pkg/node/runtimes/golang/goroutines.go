@@ -117,11 +117,12 @@ func (r *Runtime) GoroutineReader() (*GoroutineReader, error) {
 	return gs, nil
 }
 
-// Each reads all goroutines once and calls visit for each. The Goroutine is valid until visit returns.
+// Each reads all goroutines once and calls visit for each. The Goroutine is valid until visit
+// returns.
 //
-// If unchanged is not nil, it is called first with the address and the fingerprint of a goroutine that
-// is not running. If it returns true, the goroutine is skipped: a goroutine that has run since has
-// another fingerprint.
+// If unchanged is not nil, it is called first with the address and the fingerprint of a goroutine
+// that is not running. If it returns true, the goroutine is skipped: a goroutine that has run since
+// has another fingerprint.
 func (gs *GoroutineReader) Each(unchanged func(address, fingerprint uint64) bool, visit func(*Goroutine)) error {
 	start, limit := time.Now(), maxReadTime
 	if gs.Stopped != nil {
@@ -147,9 +148,9 @@ func (gs *GoroutineReader) Each(unchanged func(address, fingerprint uint64) bool
 	return nil
 }
 
-// Unwind sets the stack of a running goroutine from a sample: the registers of its thread and the bytes
-// at its stack pointer. It returns false if the stack pointer is not in the goroutine's stack, that is,
-// if the thread runs another goroutine or is on another stack.
+// Unwind sets the stack of a running goroutine from a sample: the registers of its thread and the
+// bytes at its stack pointer. It returns false if the stack pointer is not in the goroutine's
+// stack, that is, if the thread runs another goroutine or is on another stack.
 func (gs *GoroutineReader) Unwind(g *Goroutine, r Registers, stack []byte) bool {
 	if r.SP < g.StackLow || r.SP >= g.StackEnd || r.SP%8 != 0 {
 		return false
@@ -159,8 +160,8 @@ func (gs *GoroutineReader) Unwind(g *Goroutine, r Registers, stack []byte) bool 
 	return true
 }
 
-// StillRunning reports whether the goroutine still exists with the same ID and the same stack. If it does,
-// no other goroutine has used the stack since g was read.
+// StillRunning reports whether the goroutine still exists with the same ID and the same stack. If
+// it does, no other goroutine has used the stack since g was read.
 func (gs *GoroutineReader) StillRunning(g *Goroutine) bool {
 	now := make(rawG, gs.layout.size())
 	if gs.runtime.read(g.Address, now) != nil || now.check(gs.layout, gs.runtime.minor, g.Address) != nil {

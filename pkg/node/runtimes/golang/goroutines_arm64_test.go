@@ -21,8 +21,8 @@ import (
 
 const arm64Goroutines = "testdata/arm64-goroutines.image.gz"
 
-// The goroutines in the recorded memory of an arm64 program are those that it has told of itself, and two that were
-// interrupted where no call was.
+// The goroutines in the recorded memory of an arm64 program are those that it has told of itself,
+// and two that were interrupted where no call was.
 func TestGoroutinesOfARM64(t *testing.T) {
 	if *update {
 		recordGoroutines(t, "local", "arm64", "qemu-aarch64-static").write(t, arm64Goroutines)
@@ -107,7 +107,8 @@ func goroutinesOf(t *testing.T, r *Runtime) []Goroutine {
 	return all
 }
 
-// recordGoroutines runs the program that package capture's tests have for that, stops it and reads its goroutines.
+// recordGoroutines runs the program that package capture's tests have for that, stops it and reads
+// its goroutines.
 func recordGoroutines(t *testing.T, version, arch string, emulator ...string) *image {
 	t.Helper()
 	dir := t.TempDir()

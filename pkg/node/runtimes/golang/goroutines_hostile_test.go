@@ -56,7 +56,8 @@ const (
 	fakeStackBytes        = 8192
 )
 
-// fake is this test's own program, with the memory of another process: one goroutine that waits, from a version's layout.
+// fake is this test's own program, with the memory of another process: one goroutine that waits,
+// from a version's layout.
 func fake(t testing.TB, minor int) (*GoroutineReader, fakeMemory) {
 	t.Helper()
 	f, err := os.Open("/proc/self/exe")

@@ -89,8 +89,8 @@ func (gs *GoroutineReader) names(g *Goroutine) string {
 	return strings.Join(all, " ")
 }
 
-// Of a program that starts goroutines and moves stacks at full speed every stack that is given is one that it had, and it
-// goes on meanwhile.
+// Of a program that starts goroutines and moves stacks at full speed every stack that is given is
+// one that it had, and it goes on meanwhile.
 func TestReadingDoesNotHarmNorGiveWrongStacks(t *testing.T) {
 	for _, c := range []struct {
 		version, flags string
@@ -139,7 +139,8 @@ func checkChurning(t *testing.T, stack string) {
 	}
 }
 
-// Of a stack that is deeper than what is read the innermost frames are there, and it says that it goes on.
+// Of a stack that is deeper than what is read the innermost frames are there, and it says that it
+// goes on.
 func TestDeepStacks(t *testing.T) {
 	program := build(t, "1.26.0", "amd64", "waits")
 	for depth, want := range map[string]End{"400": Complete, "600": Truncated, "1000000": Truncated} {

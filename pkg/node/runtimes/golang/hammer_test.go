@@ -12,7 +12,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// start runs a program until it says that it is ready. Its words come on stderr, as println writes them.
+// start runs a program until it says that it is ready. Its words come on stderr, as println writes
+// them.
 func start(t testing.TB, path string) (r *Runtime, stdin io.Writer, stderr *bufio.Reader) {
 	t.Helper()
 	cmd := exec.Command(path)
@@ -51,8 +52,8 @@ func expect(t testing.TB, r *bufio.Reader, want string) {
 	}
 }
 
-// A program that allocates, starts goroutines and moves their stacks at full speed outlives a thousand readings and a
-// thousand switchings of its memory profile.
+// A program that allocates, starts goroutines and moves their stacks at full speed outlives a
+// thousand readings and a thousand switchings of its memory profile.
 func TestHammeredProgramLives(t *testing.T) {
 	for _, flag := range []string{"-ldflags=-s", "-race"} {
 		t.Run(flag, func(t *testing.T) {

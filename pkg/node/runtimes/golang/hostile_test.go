@@ -13,7 +13,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Whatever a program and its memory hold, readers neither panic nor run on: words of the recorded image are overwritten.
+// Whatever a program and its memory hold, readers neither panic nor run on: words of the recorded
+// image are overwritten.
 func FuzzImage(f *testing.F) {
 	im := readImage(f, arm64Image)
 	r, err := im.open()
@@ -106,7 +107,8 @@ func (m changingMemory) Read(parts ...proc.MemoryPart) error {
 	return m.Memory.Read(parts...)
 }
 
-// Numbers that are being moved while they are read are counted as torn, and a cycle that never stays is an error.
+// Numbers that are being moved while they are read are counted as torn, and a cycle that never
+// stays is an error.
 func TestTornReadings(t *testing.T) {
 	im := readImage(t, arm64Image)
 	r, err := im.open()

@@ -177,7 +177,8 @@ func mappingOf(t *testing.T, pid int, path string) proc.Mapping {
 	return proc.Mapping{}
 }
 
-// readAll reads what there is to read, and gives values by stacks: functions with lines, and the profile's name.
+// readAll reads what there is to read, and gives values by stacks: functions with lines, and the
+// profile's name.
 func readAll(t *testing.T, r *Runtime) map[string][]int64 {
 	t.Helper()
 	all := map[string][]int64{}

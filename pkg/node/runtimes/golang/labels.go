@@ -18,8 +18,8 @@ const (
 	maxLabelBytes = 1 << 10 // of a key or a value; longer ones are cut and end with an ellipsis
 )
 
-// labelReader reads label sets. Goroutines inherit labels, so many share a set; the sets read are cached by address until
-// forget is called, because the program may reuse the memory.
+// labelReader reads label sets. Goroutines inherit labels, so many share a set; the sets read are
+// cached by address until forget is called, because the program may reuse the memory.
 type labelReader struct{ cache map[uint64]labelSet }
 
 type labelSet struct {
@@ -29,8 +29,8 @@ type labelSet struct {
 
 func (l *labelReader) forget() { clear(l.cache) }
 
-// read returns the labels at the address in g.labels, and whether they are complete. The error is not nil if no memory
-// of the process can be read.
+// read returns the labels at the address in g.labels, and whether they are complete. The error is
+// not nil if no memory of the process can be read.
 func (l *labelReader) read(r *Runtime, address uint64) ([]Label, bool, error) {
 	if address == 0 {
 		return nil, true, nil
@@ -58,8 +58,8 @@ func (l *labelReader) read(r *Runtime, address uint64) ([]Label, bool, error) {
 // labelHeader holds the string headers of a key and a value: address and length of each.
 type labelHeader [4]uint64
 
-// labelList reads the headers of a label set since Go 1.24, a slice (LabelSet, runtime/pprof/label.go). Labels that
-// cannot be read are left out.
+// labelList reads the headers of a label set since Go 1.24, a slice (LabelSet,
+// runtime/pprof/label.go). Labels that cannot be read are left out.
 func (r *Runtime) labelList(address uint64) (all []labelHeader, whole bool) {
 	const each = 32
 	var head [16]byte
@@ -81,7 +81,8 @@ func (r *Runtime) labelList(address uint64) (all []labelHeader, whole bool) {
 	return all, n <= maxLabels
 }
 
-// Offsets in runtime.hmap and runtime.bmap up to Go 1.23 (runtime/map.go), for keys and values of type string.
+// Offsets in runtime.hmap and runtime.bmap up to Go 1.23 (runtime/map.go), for keys and values of
+// type string.
 const (
 	hmapBytes     = 48
 	hmapFlags     = 8
@@ -97,8 +98,8 @@ const (
 	minTopHash    = 5 // lower values mark entries that are empty or were moved to the new buckets
 )
 
-// labelMap reads the headers of a label set up to Go 1.23, a map. The program no longer writes to it, but it may be half
-// way through growing: some entries are then still in the old buckets.
+// labelMap reads the headers of a label set up to Go 1.23, a map. The program no longer writes to
+// it, but it may be half way through growing: some entries are then still in the old buckets.
 func (r *Runtime) labelMap(address uint64) (all []labelHeader, whole bool) {
 	var head [hmapBytes]byte
 	at, err := r.pointer(address)

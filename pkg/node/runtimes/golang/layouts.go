@@ -15,7 +15,8 @@ type layout struct {
 	m     mLayout
 }
 
-// gLayout holds offsets in runtime.g. Its first field, at 0, is stack: the lowest address and the end.
+// gLayout holds offsets in runtime.g. Its first field, at 0, is stack: the lowest address and the
+// end.
 type gLayout struct {
 	m, sched, syscallsp, syscallpc, atomicstatus, goid, waitsince, waitreason, lockedm uint64
 
@@ -29,9 +30,9 @@ type gobufLayout struct{ lr, bp uint64 }
 // mLayout holds offsets in runtime.m. g0 is at 0, and vdsoPC follows vdsoSP in all versions.
 type mLayout struct{ procid, gsignal, curg, alllink, vdsoSP uint64 }
 
-// layouts holds the layout of each Go 1.x by its minor number. The offsets are the same on amd64 and arm64. They
-// come from the DWARF of programs built with Go 1.20.14, 1.21.13, 1.22.12, 1.23.12, 1.24.13, 1.25.7 and
-// 1.26.8; the structures are declared in runtime/runtime2.go.
+// layouts holds the layout of each Go 1.x by its minor number. The offsets are the same on amd64
+// and arm64. They come from the DWARF of programs built with Go 1.20.14, 1.21.13, 1.22.12, 1.23.12,
+// 1.24.13, 1.25.7 and 1.26.8; the structures are declared in runtime/runtime2.go.
 var layouts = map[int]layout{
 	20: {
 		g:     gLayout{m: 48, sched: 56, syscallsp: 112, syscallpc: 120, atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 232, parentGoid: 0, gopc: 296, startpc: 312, waiting: 328, labels: 360},
@@ -72,13 +73,14 @@ var layouts = map[int]layout{
 
 const oldestMinor, newestMinor = 20, 26
 
-// layoutExperiments are the settings of GOEXPERIMENT (internal/goexperiment/flags.go) that change the layout of the
-// runtime's structures: see lockrank_on.go, trace2runtime.go, pagetrace_on.go and lock_spinbit.go in package
-// runtime. Other experiments do not change it.
+// layoutExperiments are the settings of GOEXPERIMENT (internal/goexperiment/flags.go) that change
+// the layout of the runtime's structures: see lockrank_on.go, trace2runtime.go, pagetrace_on.go and
+// lock_spinbit.go in package runtime. Other experiments do not change it.
 var layoutExperiments = []string{"staticlockranking", "exectracer2", "pagetrace", "spinbitmutex"}
 
-// HasKnownLayout reports whether the runtime's structures in a program built by this version of Go have the layout known
-// for that version. The version is the string in the build information, such as "go1.24.3 X:nospinbitmutex".
+// HasKnownLayout reports whether the runtime's structures in a program built by this version of Go
+// have the layout known for that version. The version is the string in the build information, such
+// as "go1.24.3 X:nospinbitmutex".
 func HasKnownLayout(version string) bool {
 	_, _, err := checkVersion(version)
 	return err == nil

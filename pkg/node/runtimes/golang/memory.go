@@ -28,8 +28,8 @@ func (r *Runtime) read(address uint64, b []byte) error {
 	return r.memory.Read(proc.MemoryPart{Address: address, Bytes: b})
 }
 
-// tryRead reads several parts and returns, for each, whether it could be read. The error is not nil if no
-// memory of the process can be read.
+// tryRead reads several parts and returns, for each, whether it could be read. The error is not nil
+// if no memory of the process can be read.
 func (r *Runtime) tryRead(parts []proc.MemoryPart) ([]bool, error) {
 	if pid, ok := r.memory.(processMemory); ok {
 		return proc.TryReadMemoryParts(int(pid), parts)
@@ -57,5 +57,6 @@ func (r *Runtime) pointer(address uint64) (uint64, error) {
 	return p, err
 }
 
-// isPointer reports whether a word may be a user-space pointer, aligned as a structure with pointers is.
+// isPointer reports whether a word may be a user-space pointer, aligned as a structure with
+// pointers is.
 func isPointer(p uint64) bool { return p >= 4096 && p < math.MaxInt64 && p%8 == 0 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// ErrMemProfileOff is returned for a program that does not sample its allocations. Usually the linker has turned
-// sampling off because nothing in the program can write a memory profile.
+// ErrMemProfileOff is returned for a program that does not sample its allocations. Usually the
+// linker has turned sampling off because nothing in the program can write a memory profile.
 var ErrMemProfileOff = errors.New("the program does not sample its allocations (runtime.MemProfileRate is 0)")
 
 // MemProfile is the memory profile kept by the runtime, read at one time.
@@ -39,8 +39,8 @@ func (a MemCounts) Minus(b MemCounts) MemCounts {
 	return MemCounts{a.Allocs - b.Allocs, a.Frees - b.Frees, a.AllocBytes - b.AllocBytes, a.FreeBytes - b.FreeBytes}
 }
 
-// memRecord is runtime.memRecord. active holds the published counts as of a recent garbage collection, future the later
-// ones by GC cycle modulo 3 (runtime/mprof.go).
+// memRecord is runtime.memRecord. active holds the published counts as of a recent garbage
+// collection, future the later ones by GC cycle modulo 3 (runtime/mprof.go).
 type memRecord struct {
 	active MemCounts
 	future [3]MemCounts
@@ -59,20 +59,21 @@ type memSnapshot struct {
 	records []memRecord
 }
 
-// published returns the counts of a record as runtime.memProfileInternal reports them: active plus the future counts
-// of this cycle, which the runtime moves to active after the garbage collection. The sum is the same before
-// and after the move.
+// published returns the counts of a record as runtime.memProfileInternal reports them: active plus
+// the future counts of this cycle, which the runtime moves to active after the garbage collection.
+// The sum is the same before and after the move.
 func (s *memSnapshot) published(i int) MemCounts {
 	return s.records[i].active.plus(s.records[i].future[s.cycle%3])
 }
 
-// maxReadings bounds how often records that change while they are read are read again. The runtime moves counts from
-// future to active after each garbage collection, which takes microseconds to milliseconds.
+// maxReadings bounds how often records that change while they are read are read again. The runtime
+// moves counts from future to active after each garbage collection, which takes microseconds to
+// milliseconds.
 const maxReadings = 20
 
-// MemProfile reads what runtime/pprof would write now as profile "heap", not scaled: the state at a recent garbage
-// collection, at which allocations and frees are consistent. The error wraps ErrMemProfileOff if nothing
-// is sampled.
+// MemProfile reads what runtime/pprof would write now as profile "heap", not scaled: the state at a
+// recent garbage collection, at which allocations and frees are consistent. The error wraps
+// ErrMemProfileOff if nothing is sampled.
 func (r *Runtime) MemProfile() (*MemProfile, error) {
 	return r.memProfile(func(before, now *memSnapshot) ([]MemCounts, int) {
 		counts, torn, none := make([]MemCounts, len(now.records)), 0, true
@@ -90,7 +91,8 @@ func (r *Runtime) MemProfile() (*MemProfile, error) {
 	})
 }
 
-// MemTotals reads everything sampled up to now. Frees lag behind allocations, so live objects cannot be derived from it.
+// MemTotals reads everything sampled up to now. Frees lag behind allocations, so live objects
+// cannot be derived from it.
 func (r *Runtime) MemTotals() (*MemProfile, error) { return r.memProfile(totals) }
 
 func totals(before, now *memSnapshot) ([]MemCounts, int) {
@@ -104,8 +106,8 @@ func totals(before, now *memSnapshot) ([]MemCounts, int) {
 	return counts, torn
 }
 
-// memProfile reads all records until two consecutive snapshots agree. compare returns the counts of the later
-// snapshot and in how many records the two disagree.
+// memProfile reads all records until two consecutive snapshots agree. compare returns the counts of
+// the later snapshot and in how many records the two disagree.
 func (r *Runtime) memProfile(compare func(before, now *memSnapshot) ([]MemCounts, int)) (*MemProfile, error) {
 	rate, err := r.memProfileRate()
 	if err != nil {
@@ -172,8 +174,8 @@ func (r *Runtime) memSnapshot(buckets []bucket) (*memSnapshot, error) {
 	return nil, fmt.Errorf("a garbage collection ended during each of %d reads: %w", maxReadings, ErrTorn)
 }
 
-// memCycle reads the number of the current GC cycle. The lowest bit of the word is a flag (mProfCycleHolder,
-// runtime/mprof.go).
+// memCycle reads the number of the current GC cycle. The lowest bit of the word is a flag
+// (mProfCycleHolder, runtime/mprof.go).
 func (r *Runtime) memCycle() (uint32, error) {
 	address, err := r.variable("runtime.mProfCycle")
 	if err != nil {
@@ -196,8 +198,9 @@ func (r *Runtime) memProfileRate() (int64, error) {
 	return int64(rate), err
 }
 
-// MemStack returns the call addresses of a record's stack, leaf first, without the leading functions of the runtime.
-// runtime/pprof omits them as well (writeHeapProto, runtime/pprof/protomem.go).
+// MemStack returns the call addresses of a record's stack, leaf first, without the leading
+// functions of the runtime. runtime/pprof omits them as well (writeHeapProto,
+// runtime/pprof/protomem.go).
 func (r *Runtime) MemStack(pcs []uint64) []uint64 {
 	for i, pc := range pcs {
 		name := r.nameAt(pc) // as runtime.FuncForPC, at the return address itself

@@ -13,8 +13,8 @@ import (
 // defaultMemProfileRate is the initial value of runtime.MemProfileRate (runtime/mprof.go).
 const defaultMemProfileRate = 512 << 10
 
-// MemProfileSwitch keeps the memory profile of a process turned on until Off is called. Captures at the same time
-// each have a switch; the last Off turns the profile off.
+// MemProfileSwitch keeps the memory profile of a process turned on until Off is called. Captures at
+// the same time each have a switch; the last Off turns the profile off.
 type MemProfileSwitch struct{ on *written } // nil after Off
 
 // written is a word that was written to a process.
@@ -30,10 +30,10 @@ var switches struct {
 	guard *guard // restores all of them; nil if there are none
 }
 
-// EnableMemProfile makes the runtime sample its allocations, on average one in rate bytes, until Off is called on the
-// result. It returns nil if the program itself samples already; its rate stays. It writes one word of the
-// process's memory, and nothing if any check fails. If this program dies before Off, the guard restores
-// the old value.
+// EnableMemProfile makes the runtime sample its allocations, on average one in rate bytes, until
+// Off is called on the result. It returns nil if the program itself samples already; its rate
+// stays. It writes one word of the process's memory, and nothing if any check fails. If this
+// program dies before Off, the guard restores the old value.
 func (r *Runtime) EnableMemProfile(rate int) (*MemProfileSwitch, error) {
 	switches.Lock()
 	defer switches.Unlock()
@@ -87,9 +87,9 @@ func (r *Runtime) expectRate(rate int) error {
 	return err
 }
 
-// checkRateVariable verifies that the address found is that of runtime.MemProfileRate: the symbol, if there is one, and
-// the machine code lead to the same address, and its initial value in the executable is the one in the
-// runtime's source. The error wraps ErrUnsupported.
+// checkRateVariable verifies that the address found is that of runtime.MemProfileRate: the symbol,
+// if there is one, and the machine code lead to the same address, and its initial value in the
+// executable is the one in the runtime's source. The error wraps ErrUnsupported.
 func (r *Runtime) checkRateVariable() error {
 	const name = "runtime.MemProfileRate"
 	address, err := newCodeSearch(r).find(name)
@@ -109,8 +109,8 @@ func (r *Runtime) checkRateVariable() error {
 	return nil
 }
 
-// Off writes the old value back if no other switch needs the profile, unless the program has set another value since.
-// Further calls do nothing.
+// Off writes the old value back if no other switch needs the profile, unless the program has set
+// another value since. Further calls do nothing.
 func (s *MemProfileSwitch) Off() error {
 	if s == nil {
 		return nil

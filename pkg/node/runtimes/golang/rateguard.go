@@ -14,20 +14,21 @@ import (
 	"syscall"
 )
 
-// GuardCommand is the first argument with which this program's executable is started as the guard. main must then
-// call RunGuard.
+// GuardCommand is the first argument with which this program's executable is started as the guard.
+// main must then call RunGuard.
 const GuardCommand = "guard"
 
-// guard is a child process that restores runtime.MemProfileRate in other processes if this program dies. It reads
-// from a pipe: if the pipe is closed before guardDone was sent, this program has died.
+// guard is a child process that restores runtime.MemProfileRate in other processes if this program
+// dies. It reads from a pipe: if the pipe is closed before guardDone was sent, this program has
+// died.
 type guard struct {
 	cmd     *exec.Cmd
 	pipe    io.WriteCloser
 	answers *bufio.Reader
 }
 
-// The protocol: this program sends each rateWord as a line of JSON and waits for guardAnswer; at the end it sends
-// guardDone.
+// The protocol: this program sends each rateWord as a line of JSON and waits for guardAnswer; at
+// the end it sends guardDone.
 const (
 	guardAnswer = "watched\n"
 	guardDone   = "done\n"
@@ -35,7 +36,8 @@ const (
 
 func startGuard() (*guard, error) {
 	g := &guard{cmd: exec.Command("/proc/self/exe", GuardCommand)}
-	// A session of its own: signals from a terminal or a container runtime go to whole process groups.
+	// A session of its own: signals from a terminal or a container runtime go to whole process
+	// groups.
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	in, err := g.cmd.StdinPipe()
 	if err != nil {
@@ -76,12 +78,13 @@ func (g *guard) dismiss(done bool) {
 	g.cmd.Wait()
 }
 
-// RunGuard is the main function of the guard. It returns at the end of in and restores the words it was sent, unless
-// in ended with guardDone.
+// RunGuard is the main function of the guard. It returns at the end of in and restores the words it
+// was sent, unless in ended with guardDone.
 func RunGuard(in io.Reader, out io.Writer) error {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // it ends when the pipe does
-	// The guard must outlive the profiler, which the kernel kills first when memory runs out. With this value
-	// it does so even if the kernel kills the whole cgroup (memory.oom.group). It needs CAP_SYS_RESOURCE.
+	// The guard must outlive the profiler, which the kernel kills first when memory runs out. With
+	// this value it does so even if the kernel kills the whole cgroup (memory.oom.group). It needs
+	// CAP_SYS_RESOURCE.
 	if os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0) != nil {
 		_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// rateWord is the variable runtime.MemProfileRate of a process and the value to write to it. It is sent to the
-// guard as JSON.
+// rateWord is the variable runtime.MemProfileRate of a process and the value to write to it. It is
+// sent to the guard as JSON.
 type rateWord struct {
 	PID       int
 	StartTime uint64 // of the process, as in proc.Process
@@ -22,8 +22,8 @@ type rateWord struct {
 	Old, New  uint64
 }
 
-// replace writes a value if the word has the expected one. It is not an error if the word has another value, which
-// stays, or if the process has ended.
+// replace writes a value if the word has the expected one. It is not an error if the word has
+// another value, which stays, or if the process has ended.
 func (w rateWord) replace(expected, value uint64) error {
 	if hasEnded(w.PID, w.StartTime) {
 		return nil

@@ -16,9 +16,9 @@ type reference struct {
 	addressTaken bool
 }
 
-// references returns the references to data in a function's code, in code order; start is the code's address. Go's
-// toolchain uses one form per architecture: relative to the instruction pointer on amd64, page and offset on
-// arm64.
+// references returns the references to data in a function's code, in code order; start is the
+// code's address. Go's toolchain uses one form per architecture: relative to the instruction
+// pointer on amd64, page and offset on arm64.
 func references(machine elf.Machine, code []byte, start uint64) []reference {
 	if machine == elf.EM_AARCH64 {
 		return referencesARM64(code, start)
@@ -43,8 +43,8 @@ func referencesAMD64(code []byte, start uint64) (found []reference) {
 	return found
 }
 
-// referencesARM64 decodes ADRP and the instruction after it (Arm Architecture Reference Manual, C4.1). Go's assembler
-// always emits both together (ADRP in cmd/internal/obj/arm64/asm7.go).
+// referencesARM64 decodes ADRP and the instruction after it (Arm Architecture Reference Manual,
+// C4.1). Go's assembler always emits both together (ADRP in cmd/internal/obj/arm64/asm7.go).
 func referencesARM64(code []byte, start uint64) (found []reference) {
 	for i := 0; i+8 <= len(code); i += 4 {
 		adrp, next := binary.LittleEndian.Uint32(code[i:]), binary.LittleEndian.Uint32(code[i+4:])
@@ -73,8 +73,8 @@ func referencesARM64(code []byte, start uint64) (found []reference) {
 	return found
 }
 
-// loadARM64 returns the byte offset of a load or store with an unsigned immediate, such as LDR or STR. The immediate
-// counts in units of the operand's size.
+// loadARM64 returns the byte offset of a load or store with an unsigned immediate, such as LDR or
+// STR. The immediate counts in units of the operand's size.
 func loadARM64(instruction uint32) (offset uint64, ok bool) {
 	return uint64(instruction>>10&0xfff) << (instruction >> 30), instruction&0x3f000000 == 0x39000000
 }

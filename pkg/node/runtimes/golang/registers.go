@@ -55,8 +55,8 @@ func (gs *GoroutineReader) savedRegisters(r *reading) Registers {
 	return Registers{PC: r.g.word(sched + gobufPC), SP: r.g.word(sched), LR: r.g.word(sched + gs.runtime.layout.gobuf.lr)}
 }
 
-// findThread returns the ID of the thread that runs a goroutine, or 0 if it is unknown. If the thread is stopped it
-// also sets the registers.
+// findThread returns the ID of the thread that runs a goroutine, or 0 if it is unknown. If the
+// thread is stopped it also sets the registers.
 func (gs *GoroutineReader) findThread(r *reading) (int, error) {
 	mp := r.g.word(gs.layout.m)
 	if !isPointer(mp) {
@@ -87,10 +87,10 @@ func (gs *GoroutineReader) findThread(r *reading) (int, error) {
 	return thread, nil
 }
 
-// stoppedRegisters returns the registers with which to unwind the goroutine of a stopped thread. While the thread
-// is on its system stack (g0) it runs the runtime's code, or C, on behalf of the goroutine, and the
-// goroutine's registers are in g.sched. A call of the vDSO is the exception: it saves them in m.vdsoSP and
-// m.vdsoPC (sigprof, runtime/proc.go).
+// stoppedRegisters returns the registers with which to unwind the goroutine of a stopped thread.
+// While the thread is on its system stack (g0) it runs the runtime's code, or C, on behalf of the
+// goroutine, and the goroutine's registers are in g.sched. A call of the vDSO is the exception: it
+// saves them in m.vdsoSP and m.vdsoPC (sigprof, runtime/proc.go).
 func (gs *GoroutineReader) stoppedRegisters(r *reading, now Registers, g0 uint64, vdso []byte) Registers {
 	onStackOf := func(g rawG) bool { return g.word(gStackLow) <= now.SP && now.SP < g.word(gStackEnd) }
 	system := make(rawG, 16)

@@ -1,11 +1,11 @@
 //go:build linux
 
-// Package golang reads Go's runtime from outside: the memory of a running process and its executable, which
-// may be stripped. Its entry point is Open; Language describes Go to
-// samplers. It must not depend on profiles, nor on how BPF programs are loaded.
+// Package golang reads Go's runtime from outside: the memory of a running process and its
+// executable, which may be stripped. Its entry point is Open; Language describes Go to samplers. It
+// must not depend on profiles, nor on how BPF programs are loaded.
 //
-// The process is neither stopped nor trusted: every pointer is checked, every loop is bounded, and data that
-// cannot be verified is an error.
+// The process is neither stopped nor trusted: every pointer is checked, every loop is bounded, and
+// data that cannot be verified is an error.
 package golang
 
 import (
@@ -50,9 +50,9 @@ type Runtime struct {
 	lists     map[bucketKind][]bucket // newest first
 }
 
-// Open opens the Go runtime of a process. It uses the executable or, if that is not built with Go, the first
-// mapped library that is. The caller must close the Runtime. The error wraps ErrNotGo or ErrUnsupported if
-// one of them is the cause.
+// Open opens the Go runtime of a process. It uses the executable or, if that is not built with Go,
+// the first mapped library that is. The caller must close the Runtime. The error wraps ErrNotGo or
+// ErrUnsupported if one of them is the cause.
 func Open(p *proc.Process) (*Runtime, error) {
 	mappings, err := p.Mappings()
 	if err != nil {
@@ -126,8 +126,8 @@ func biasOf(f *object.File, m proc.Mapping) (uint64, error) {
 	return bias, nil
 }
 
-// VerifyProcess returns an error unless the process is still alive and still executes the program that was opened.
-// If it returns nil, everything read so far came from that program.
+// VerifyProcess returns an error unless the process is still alive and still executes the program
+// that was opened. If it returns nil, everything read so far came from that program.
 func (r *Runtime) VerifyProcess() error {
 	now, err := proc.Open(r.process.PID)
 	if err != nil || now.StartTime != r.process.StartTime {
@@ -162,8 +162,8 @@ func (r *Runtime) Close() error {
 	return r.file.Close()
 }
 
-// MinorVersion returns the minor number of a version such as "go1.22.3", which may have a vendor's suffix.
-// It returns 0 for anything else.
+// MinorVersion returns the minor number of a version such as "go1.22.3", which may have a vendor's
+// suffix. It returns 0 for anything else.
 func MinorVersion(version string) int {
 	rest, ok := strings.CutPrefix(version, "go1.")
 	if !ok {

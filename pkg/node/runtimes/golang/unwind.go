@@ -16,8 +16,8 @@ const (
 	maxStackBytes = 256 << 10
 )
 
-// unwinder walks stacks as the runtime does (type unwinder, runtime/traceback.go): with Go's table of the stack
-// pointer's offset at each address. It needs no frame pointers.
+// unwinder walks stacks as the runtime does (type unwinder, runtime/traceback.go): with Go's table
+// of the stack pointer's offset at each address. It needs no frame pointers.
 type unwinder struct {
 	table *gopclntab.Table
 	bias  uint64 // address in the process minus address in the file
@@ -58,8 +58,8 @@ func (u *unwinder) stepAt(pc uint64) step {
 	return s
 }
 
-// walk unwinds a stack and appends its instruction addresses to out. stack holds the memory at address base; more is set
-// if the stack extends beyond it.
+// walk unwinds a stack and appends its instruction addresses to out. stack holds the memory at
+// address base; more is set if the stack extends beyond it.
 func (u *unwinder) walk(out []uint64, r Registers, stack []byte, base uint64, more bool) ([]uint64, End) {
 	word := func(address uint64) (uint64, bool) {
 		if address < base || address-base > uint64(len(stack)) || uint64(len(stack))-(address-base) < 8 {
@@ -152,9 +152,9 @@ func (u *unwinder) callLine(pc uint64) string {
 	return text
 }
 
-// isSystem reports whether a goroutine with this start address is a system goroutine, which the runtime leaves out of
-// profiles (isSystemGoroutine, runtime/traceback.go). The goroutine that runs finalizers and cleanups is not one
-// while it calls the program's code.
+// isSystem reports whether a goroutine with this start address is a system goroutine, which the
+// runtime leaves out of profiles (isSystemGoroutine, runtime/traceback.go). The goroutine that runs
+// finalizers and cleanups is not one while it calls the program's code.
 func (u *unwinder) isSystem(start uint64, stack []uint64) bool {
 	switch name := u.functionName(start); name {
 	case "runtime.main", "runtime.corostart", "runtime.handleAsyncEvent":

@@ -10,15 +10,16 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 )
 
-// rule describes how to find a variable of the runtime in the machine code of a function that uses it.
+// rule describes how to find a variable of the runtime in the machine code of a function that uses
+// it.
 type rule struct {
 	function string
 	pick     pick
 }
 
-// rules hold the rule for each variable, valid for Go 1.20 to 1.26 on amd64 and arm64. TestVariablesByCode compares
-// the results with the symbols of programs built by each version. The functions are in runtime/mprof.go,
-// malloc.go, proc.go, sema.go and runtime2.go.
+// rules hold the rule for each variable, valid for Go 1.20 to 1.26 on amd64 and arm64.
+// TestVariablesByCode compares the results with the symbols of programs built by each version. The
+// functions are in runtime/mprof.go, malloc.go, proc.go, sema.go and runtime2.go.
 var rules = map[string]rule{
 	"runtime.mbuckets":          {"runtime.mProf_FlushLocked", nth(0)},
 	"runtime.xbuckets":          {"runtime.stkbucket", after("runtime.mbuckets", 1)},
@@ -32,8 +33,8 @@ var rules = map[string]rule{
 	"runtime.waitReasonStrings": {"runtime.waitReason.String", nth(0)},
 }
 
-// pick chooses one of a function's references to writable data. find returns the address of a variable that
-// another rule finds.
+// pick chooses one of a function's references to writable data. find returns the address of a
+// variable that another rule finds.
 type pick = func(refs []reference, find func(string) (uint64, error)) (uint64, bool)
 
 // nth picks reference number n, counted from 0.
@@ -68,8 +69,9 @@ func accessed(p pick) pick {
 	}
 }
 
-// variable returns the address, in the process, of a variable of the runtime. It finds the variable by its symbol or,
-// in a stripped program, by the machine code of a function that uses it. The error wraps ErrUnsupported.
+// variable returns the address, in the process, of a variable of the runtime. It finds the variable
+// by its symbol or, in a stripped program, by the machine code of a function that uses it. The
+// error wraps ErrUnsupported.
 func (r *Runtime) variable(name string) (uint64, error) {
 	if r.variables == nil {
 		r.variables = r.symbols()
@@ -132,7 +134,8 @@ func (s *codeSearch) find(name string) (uint64, error) {
 	return address, nil
 }
 
-// symbols returns the addresses in the file of the rules' variables that are in the executable's symbol table.
+// symbols returns the addresses in the file of the rules' variables that are in the executable's
+// symbol table.
 func (r *Runtime) symbols() map[string]uint64 {
 	found := map[string]uint64{}
 	for s := range r.exe.Symbols(elf.SHT_SYMTAB) {

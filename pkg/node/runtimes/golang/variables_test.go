@@ -13,10 +13,12 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// toolchains has one release of each version of Go that is known; "local" is the one that runs the tests.
+// toolchains has one release of each version of Go that is known; "local" is the one that runs the
+// tests.
 var toolchains = []string{"1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.7", "local"}
 
-// positionIndependent are those between which such code changed: what takes long here is compiling the runtime.
+// positionIndependent are those between which such code changed: what takes long here is compiling
+// the runtime.
 var positionIndependent = []string{"1.20.14", "1.23.12", "local"}
 
 // build compiles a program of testdata by a version of Go.
@@ -40,8 +42,8 @@ func build(t testing.TB, version, arch, program string, args ...string) string {
 	return out
 }
 
-// TestVariablesByCode compares what machine code leads to with the symbols, in programs of every version of Go and
-// both architectures, position-independent and not.
+// TestVariablesByCode compares what machine code leads to with the symbols, in programs of every
+// version of Go and both architectures, position-independent and not.
 func TestVariablesByCode(t *testing.T) {
 	for _, version := range toolchains {
 		for _, arch := range []string{"amd64", "arm64"} {

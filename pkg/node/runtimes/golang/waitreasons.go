@@ -14,9 +14,10 @@ const (
 	maxReasonBytes = 64
 )
 
-// readWaitReasons reads the array runtime.waitReasonStrings, indexed by runtime.waitReason. The numbers differ
-// between versions of Go. It stops at the first entry that is not a printable string, and returns nil
-// if the first entries are not the expected ones; goroutines then have no wait reason.
+// readWaitReasons reads the array runtime.waitReasonStrings, indexed by runtime.waitReason. The
+// numbers differ between versions of Go. It stops at the first entry that is not a printable
+// string, and returns nil if the first entries are not the expected ones; goroutines then have no
+// wait reason.
 func (r *Runtime) readWaitReasons(array uint64) []string {
 	all := []string{""}
 	for len(all) < maxReasons {
