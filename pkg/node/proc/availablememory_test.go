@@ -18,11 +18,11 @@ func TestMemoryCgroup(t *testing.T) {
 		text, dir string
 		unified   bool
 	}{
-		"v2":                 {"0::/kubepods.slice/pod1/cri-containerd-1.scope\n", "/kubepods.slice/pod1/cri-containerd-1.scope", true},
-		"v1":                 {"12:cpu,cpuacct:/a\n9:memory:/kubepods/pod1/2\n0::/\n", "/kubepods/pod1/2", false},
-		"own namespace":      {"0::/\n", "/", true},
-		"above the own root": {"0::/../3/../../x\n", "/x", true},
-		"nothing":            {"", "", true},
+		"v2":                         {"0::/kubepods.slice/pod1/cri-containerd-1.scope\n", "/kubepods.slice/pod1/cri-containerd-1.scope", true},
+		"v1":                         {"12:cpu,cpuacct:/a\n9:memory:/kubepods/pod1/2\n0::/\n", "/kubepods/pod1/2", false},
+		"own namespace":              {"0::/\n", "/", true},
+		"above the namespace's root": {"0::/../3/../../x\n", "/x", true},
+		"nothing":                    {"", "", true},
 	}
 	for name, c := range cases {
 		if dir, unified := memoryCgroup(c.text); dir != c.dir || unified != c.unified {
@@ -31,7 +31,7 @@ func TestMemoryCgroup(t *testing.T) {
 	}
 }
 
-// The limit of a cgroup above ours counts, and what we hold ourselves does.
+// The limit of an ancestor cgroup counts, and so does the memory in use.
 func TestMemoryRoom(t *testing.T) {
 	need.Root(t) // to make cgroups
 	text, err := os.ReadFile("/proc/self/cgroup")
@@ -45,7 +45,7 @@ func TestMemoryRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	// A mount for writing: that one is read-only.
+	// A mount for writing; the one above is read-only.
 	hierarchy := t.TempDir()
 	if out, err := exec.Command("mount", "-t", files.fs, "-o", "rw"+map[bool]string{true: "", false: ",memory"}[unified], "none", hierarchy).CombinedOutput(); err != nil {
 		t.Fatalf("mount: %v: %s", err, out)
@@ -84,6 +84,6 @@ func TestMemoryRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	if before != math.MaxInt64 && before < limit || after > limit || after < limit-(8<<20) {
-		t.Errorf("room for %d bytes, and %d under a limit of %d", before, after, limit)
+		t.Errorf("%d bytes available without the limit, %d with a limit of %d", before, after, limit)
 	}
 }

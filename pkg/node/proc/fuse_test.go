@@ -27,8 +27,9 @@ const (
 	fuseInit    = 26
 )
 
-// mountFUSE mounts a file system with one regular file of 4 KiB, "file", that does not answer
-// requests of the given kind. At the test's end all that hangs on it returns.
+// mountFUSE mounts a FUSE file system with one regular file of 4 KiB, "file", and returns the path
+// of the file. The file system does not answer requests of the given kind. At the end of the test
+// all hanging calls return.
 func mountFUSE(t *testing.T, silent uint32) string {
 	t.Helper()
 	need.Root(t) // to mount a file system
@@ -43,7 +44,7 @@ func mountFUSE(t *testing.T, silent uint32) string {
 	}
 	ended := make(chan struct{})
 	t.Cleanup(func() {
-		unix.Unmount(dir, unix.MNT_FORCE|unix.MNT_DETACH) // ends all requests, and the reading below
+		unix.Unmount(dir, unix.MNT_FORCE|unix.MNT_DETACH) // ends all requests and serveFUSE
 		<-ended
 		unix.Close(dev)
 	})
@@ -54,6 +55,7 @@ func mountFUSE(t *testing.T, silent uint32) string {
 	return filepath.Join(dir, "file")
 }
 
+// serveFUSE answers FUSE requests until the file system is unmounted.
 func serveFUSE(dev int, silent uint32) {
 	request := make([]byte, 128<<10)
 	le := binary.LittleEndian
@@ -108,8 +110,8 @@ func serveFUSE(dev int, silent uint32) {
 	}
 }
 
-// A file system of the target's that does not answer is given up, whatever it leaves unanswered.
-func TestFileSystemThatDoesNotAnswer(t *testing.T) {
+// Calls to a file system that does not answer time out, whichever request it leaves unanswered.
+func TestFileSystemWithoutAnswers(t *testing.T) {
 	self, err := Open(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +122,7 @@ func TestFileSystemThatDoesNotAnswer(t *testing.T) {
 			f, err := self.OpenInRoot(path)
 			if silent == fuseLookup || silent == fuseOpen {
 				if !errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Errorf("opening gave %v", err)
+					t.Errorf("open: %v", err)
 				}
 				return
 			}
@@ -129,26 +131,26 @@ func TestFileSystemThatDoesNotAnswer(t *testing.T) {
 			}
 			defer func() {
 				if err := f.Close(); (err != nil) != (silent == fuseFlush) {
-					t.Errorf("closing gave %v", err)
+					t.Errorf("close: %v", err)
 				}
 			}()
 			f.timeLeft = time.Second
 			_, err = f.ReadAt(make([]byte, 10), 0)
 			if silent != fuseRead {
 				if err != nil {
-					t.Errorf("reading gave %v", err)
+					t.Errorf("read: %v", err)
 				}
 				return
 			}
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("reading gave %v", err)
+				t.Errorf("read: %v", err)
 			}
 			waiting := hungCalls.Load()
 			if _, err := f.ReadAt(make([]byte, 10), 0); !errors.Is(err, os.ErrDeadlineExceeded) || hungCalls.Load() != waiting {
-				t.Errorf("reading again gave %v; %d calls hang, %d before", err, hungCalls.Load(), waiting)
+				t.Errorf("second read: %v; %d calls hang, %d before", err, hungCalls.Load(), waiting)
 			}
 			if f.BuildID() != "" {
-				t.Error("it has a build ID")
+				t.Error("a file that cannot be read has a build ID")
 			}
 		})
 	}
@@ -158,5 +160,5 @@ func TestFileSystemThatDoesNotAnswer(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	t.Errorf("%d calls still hang after the file systems are gone", hungCalls.Load())
+	t.Errorf("%d calls still hang after the file systems were unmounted", hungCalls.Load())
 }

@@ -57,7 +57,7 @@ func TestInnermost(t *testing.T) {
 			t.Errorf("%s: got %q at depth %d", path, got, depth)
 		}
 	}
-	// A container that runs containers itself is asked for by its own ID.
+	// A container that runs nested containers is found by its own ID.
 	if got, depth := innermost("/kubepods/pod1/"+id+"/docker/"+nested, id); got != id || depth != 2 {
 		t.Errorf("got %q at depth %d", got, depth)
 	}
@@ -93,8 +93,8 @@ func TestParseMappings(t *testing.T) {
 	}
 }
 
-// A path that is too long costs its end, and no other mapping.
-func TestParseMappingsWithALongPath(t *testing.T) {
+// A path that is too long is cut and does not affect other mappings.
+func TestParseMappingsWithLongPath(t *testing.T) {
 	const first = "1000-2000 r-xp 00000000 fe:00 7 /"
 	long := first + strings.Repeat(`\012`, 4000)
 	got, err := parseMappings(strings.NewReader(long + "\n2000-3000 r-xp 00000000 fe:00 8 /b\n"))
@@ -132,7 +132,7 @@ func TestInnermostPID(t *testing.T) {
 	}
 }
 
-// Our own process, with a name that holds what could confuse a reader.
+// Open and Mappings read this test's own process.
 func TestOpenOwnProcess(t *testing.T) {
 	p, err := Open(os.Getpid())
 	if err != nil {
@@ -146,7 +146,7 @@ func TestOpenOwnProcess(t *testing.T) {
 		t.Fatalf("%v, %v", mappings, err)
 	}
 	if _, err := Open(1 << 22); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a process that is not there: %v", err)
+		t.Errorf("a process that does not exist: %v", err)
 	}
 }
 
@@ -156,8 +156,8 @@ func TestNoContainer(t *testing.T) {
 	}
 }
 
-// What a target may put in the way of a privileged reader.
-func TestOpenInRootIsCareful(t *testing.T) {
+// Files that are not regular files are not opened, and reading beyond the end is an error.
+func TestOpenInRootRefusesSpecialFiles(t *testing.T) {
 	self, err := Open(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
@@ -185,12 +185,12 @@ func TestOpenInRootIsCareful(t *testing.T) {
 		t.Errorf("size %d, build ID %q", f.Size(), f.BuildID())
 	}
 	if _, err := f.ReadAt(make([]byte, 1), 100); err == nil {
-		t.Error("reading beyond the end gave no error")
+		t.Error("no error when reading beyond the end")
 	}
 }
 
-// A link of the target's that leads out of its root stays inside.
-func TestLinksStayInTheRoot(t *testing.T) {
+// Symbolic links of the target that point outside its root are resolved within the root.
+func TestLinksStayInRoot(t *testing.T) {
 	need.Root(t) // to change a process's root
 	root := t.TempDir()
 	if err := os.Symlink("../../../../etc/passwd", filepath.Join(root, "escape")); err != nil {
@@ -199,8 +199,8 @@ func TestLinksStayInTheRoot(t *testing.T) {
 	if err := os.Symlink("/etc/passwd", filepath.Join(root, "absolute")); err != nil {
 		t.Fatal(err)
 	}
-	busybox := filepath.Join(root, "sleeper")
-	build := exec.Command("go", "build", "-o", busybox, "./testdata/sleeper")
+	sleeper := filepath.Join(root, "sleeper")
+	build := exec.Command("go", "build", "-o", sleeper, "./testdata/sleeper")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -221,7 +221,7 @@ func TestLinksStayInTheRoot(t *testing.T) {
 	for _, name := range []string{"/escape", "/absolute"} {
 		if f, err := p.OpenInRoot(name); err == nil {
 			f.Close()
-			t.Errorf("%s led out of the root", name)
+			t.Errorf("%s was opened outside the root", name)
 		}
 	}
 	f, err := p.OpenInRoot("/sleeper")
@@ -230,7 +230,7 @@ func TestLinksStayInTheRoot(t *testing.T) {
 	}
 	defer f.Close()
 	if f.BuildID() == "" {
-		t.Error("a Go program has a build ID")
+		t.Error("a Go program has no build ID")
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process is stopped for as long as it is looked at, with the registers of all its threads; our
-// own priority is then as it was.
+// A process is stopped while the callback runs, which gets the registers of all threads. Afterwards
+// this program's priority is the same as before.
 func TestWhileStopped(t *testing.T) {
 	cmd := exec.Command("sleep", "60")
 	if err := cmd.Start(); err != nil {
@@ -43,7 +43,7 @@ func TestWhileStopped(t *testing.T) {
 		}
 		t.Errorf("the process is not in state %s: %s", want, stat)
 	}
-	failed := errors.New("what went wrong meanwhile")
+	failed := errors.New("error of the callback")
 	stop, err := p.WhileStopped(func(threads map[int]Registers) error {
 		expectState("t")
 		if r := threads[p.NSPID]; len(threads) != 1 || r.PC == 0 || r.SP == 0 {
@@ -63,13 +63,13 @@ func TestWhileStopped(t *testing.T) {
 	for _, task := range tasks {
 		tid, _ := strconv.Atoi(filepath.Base(task))
 		if got, err := unix.Getpriority(unix.PRIO_PROCESS, tid); err == nil && got != want {
-			t.Errorf("a thread has priority %d, another %d", got, want)
+			t.Errorf("thread with priority %d, want %d", got, want)
 		}
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
 	if _, err := p.WhileStopped(func(map[int]Registers) error { return nil }); err == nil {
-		t.Error("a process that has ended was stopped")
+		t.Error("no error for a process that has ended")
 	}
 }
 

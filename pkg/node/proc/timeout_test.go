@@ -26,8 +26,8 @@ func TestWithTimeout(t *testing.T) {
 	}
 }
 
-// A target cannot make us hold any number of threads in calls that never return.
-func TestCallsThatHangAreBounded(t *testing.T) {
+// The number of threads in calls that never return is bounded.
+func TestHungCallsAreBounded(t *testing.T) {
 	answer := make(chan struct{})
 	hang := func() (int, error) { <-answer; return 0, nil }
 	released := make(chan int)
@@ -36,14 +36,14 @@ func TestCallsThatHangAreBounded(t *testing.T) {
 	}
 	_, err := withTimeout(time.Hour, "read", hang, nil)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("one more call gave %v", err)
+		t.Errorf("one more call: %v", err)
 	}
 	close(answer)
 	for range maxHungCalls {
 		<-released
 	}
 	if _, err := withTimeout(time.Minute, "read", func() (int, error) { return 0, nil }, nil); err != nil {
-		t.Errorf("when they have returned: %v", err)
+		t.Errorf("after the calls have returned: %v", err)
 	}
 }
 

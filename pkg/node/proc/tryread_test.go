@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ranges are read in any order and number, and those that cannot be read are told without spoiling
-// others.
-func TestReadScattered(t *testing.T) {
+// Any number of ranges in any order is read. Unreadable ranges are reported and do not affect others.
+func TestTryReadMemoryParts(t *testing.T) {
 	const pages, page = 64, 4096
 	memory, err := unix.Mmap(-1, 0, pages*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
@@ -59,13 +58,13 @@ func TestReadScattered(t *testing.T) {
 			t.Fatalf("part %d at %d of %d bytes: read %v, want %v", i, p.Address-base, len(p.Bytes), read[i], want[i])
 		}
 		if offset := p.Address - base; read[i] && !bytes.Equal(p.Bytes, memory[offset:offset+uint64(len(p.Bytes))]) {
-			t.Fatalf("part %d has other bytes", i)
+			t.Fatalf("part %d has wrong bytes", i)
 		}
 	}
 	if read, err := TryReadMemoryParts(os.Getpid(), []MemoryPart{{Address: 8, Bytes: make([]byte, 8)}}); err != nil || read[0] {
-		t.Errorf("nothing is at address 8: %v, %v", read, err)
+		t.Errorf("unmapped address 8: %v, %v", read, err)
 	}
 	if _, err := TryReadMemoryParts(1<<30, []MemoryPart{{Address: base, Bytes: make([]byte, 8)}}); err == nil {
-		t.Error("a process that is not there was read")
+		t.Error("no error for a process that does not exist")
 	}
 }

@@ -21,8 +21,8 @@ import (
 
 const arm64Goroutines = "testdata/arm64-goroutines.image.gz"
 
-// The goroutines in the recorded memory of an arm64 program are those that it has told of itself,
-// and two that were interrupted where no call was.
+// The goroutines in the recorded memory of an arm64 program match the goroutine profile that the
+// program wrote itself. Two more goroutines were preempted asynchronously or were running.
 func TestGoroutinesOfARM64(t *testing.T) {
 	if *update {
 		recordGoroutines(t, "local", "arm64", "qemu-aarch64-static").write(t, arm64Goroutines)
@@ -58,12 +58,12 @@ func TestGoroutinesOfARM64(t *testing.T) {
 		case !strings.Contains(s, "runtime.main:"):
 			got[s]++
 			if g.End != Complete {
-				t.Errorf("a stack that does not end: %s", s)
+				t.Errorf("incomplete stack: %s", s)
 			}
 		}
 	}
 	if interrupted == 0 || interrupted+running < 2 {
-		t.Errorf("%d goroutines were interrupted, %d run", interrupted, running)
+		t.Errorf("%d goroutines were preempted, %d were running", interrupted, running)
 	}
 	own, err := profile.ParseData(im.Profiles["goroutine"])
 	if err != nil {
@@ -107,12 +107,12 @@ func goroutinesOf(t *testing.T, r *Runtime) []Goroutine {
 	return all
 }
 
-// recordGoroutines runs the program that package capture's tests have for that, stops it and reads
-// its goroutines.
+// recordGoroutines runs the program parks of package capture's tests, stops it and records what is
+// read of its goroutines.
 func recordGoroutines(t *testing.T, version, arch string, emulator ...string) *image {
 	t.Helper()
 	dir := t.TempDir()
-	source, err := os.ReadFile("../capture/testdata/parks/main.go.txt")
+	source, err := os.ReadFile("../../capture/testdata/parks/main.go.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func recordGoroutines(t *testing.T, version, arch string, emulator ...string) *i
 	}
 	for _, g := range goroutinesOf(t, r) {
 		for _, pc := range g.Stack {
-			_, _ = r.table.Lookup(pc - r.bias) // so that the pages for that are recorded
+			_, _ = r.table.Lookup(pc - r.bias) // to record the pages that this reads
 		}
 	}
 	return im

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// reportCPU adds the CPU time that this process used to a benchmark's numbers.
+// reportCPU adds this process's CPU time to the results of a benchmark when the returned function
+// is called.
 func reportCPU(b *testing.B) func() {
 	used := func() time.Duration {
 		var u syscall.Rusage
@@ -19,11 +20,12 @@ func reportCPU(b *testing.B) func() {
 	return func() { b.ReportMetric(float64((used()-before).Milliseconds())/float64(b.N), "cpu-ms/op") }
 }
 
-// BenchmarkGoroutines reads 100,000 parked goroutines: all, and again when none has run.
+// BenchmarkGoroutines reads 100,000 parked goroutines: all of them, with the process stopped, and
+// again when none has run.
 func BenchmarkGoroutines(b *testing.B) {
 	program := run(b, build(b, "local", "amd64", "waits", "-ldflags=-s -w"), "100000")
 	gs := openGoroutineReader(b, program.pid)
-	time.Sleep(time.Second) // for the collector to come to rest
+	time.Sleep(time.Second) // until the garbage collector is idle
 	seen := map[uint64]uint64{}
 	b.Run("all", func(b *testing.B) {
 		defer reportCPU(b)()

@@ -13,7 +13,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// fakeMemory has bytes at addresses, and nothing elsewhere.
+// fakeMemory holds bytes by address. Other addresses cannot be read.
 type fakeMemory map[uint64][]byte
 
 func (m fakeMemory) Read(parts ...proc.MemoryPart) error {
@@ -38,7 +38,7 @@ func (m fakeMemory) fill(p proc.MemoryPart) bool {
 	return false
 }
 
-// words puts words at an address.
+// words writes words at an address.
 func (m fakeMemory) words(at uint64, words ...uint64) {
 	var b []byte
 	for _, w := range words {
@@ -56,8 +56,8 @@ const (
 	fakeStackBytes        = 8192
 )
 
-// fake is this test's own program, with the memory of another process: one goroutine that waits,
-// from a version's layout.
+// fake returns a reader with the function table of this test's own program and a fake memory, which
+// holds one waiting goroutine in the layout of Go 1.minor.
 func fake(t testing.TB, minor int) (*GoroutineReader, fakeMemory) {
 	t.Helper()
 	f, err := os.Open("/proc/self/exe")
@@ -97,7 +97,7 @@ func fake(t testing.TB, minor int) (*GoroutineReader, fakeMemory) {
 	return gs, m
 }
 
-// all gives what is read.
+// readAll returns copies of all goroutines.
 func (gs *GoroutineReader) readAll(t testing.TB) (all []Goroutine, err error) {
 	t.Helper()
 	err = gs.Each(nil, func(g *Goroutine) {
@@ -118,7 +118,7 @@ func TestFakeProcess(t *testing.T) {
 	}
 }
 
-// What a target makes of its memory costs bounded time, and is never taken for something else.
+// Invalid memory of a target is read in bounded time and never reported as valid data.
 func TestHostileMemory(t *testing.T) {
 	word := func(m fakeMemory, at, value uint64) {
 		for start, b := range m {
@@ -138,9 +138,9 @@ func TestHostileMemory(t *testing.T) {
 	}{
 		{"an endless list", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakeLength, 1<<62) },
 			func(_ *GoroutineReader, _ []Goroutine, err error) bool { return errors.Is(err, ErrTorn) }},
-		{"a list that is not there", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakePlace, 0x7000) },
+		{"a list in unmapped memory", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakePlace, 0x7000) },
 			func(_ *GoroutineReader, all []Goroutine, err error) bool { return err != nil && len(all) == 0 }},
-		{"a list at no address", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakePlace, 1<<63+1) },
+		{"a list at an invalid address", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakePlace, 1<<63+1) },
 			func(_ *GoroutineReader, all []Goroutine, err error) bool { return errors.Is(err, ErrTorn) }},
 		{"the same goroutine over and over", 26, func(_ *GoroutineReader, m fakeMemory) {
 			var list []uint64
@@ -150,13 +150,13 @@ func TestHostileMemory(t *testing.T) {
 			m.words(fakeList, list...)
 			word(m, fakeLength, uint64(len(list)))
 		}, func(gs *GoroutineReader, all []Goroutine, err error) bool { return err == nil && len(all) == 100_000 }},
-		{"entries that lead nowhere", 26, func(_ *GoroutineReader, m fakeMemory) {
+		{"invalid entries", 26, func(_ *GoroutineReader, m fakeMemory) {
 			m.words(fakeList, 0, 1, fakeG, 1<<62, 1<<63, fakeStack, fakeG+8)
 			word(m, fakeLength, 7)
 		}, func(gs *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && len(all) == 1 && gs.Bad >= 4
 		}},
-		{"a stack pointer elsewhere", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakeG+l.sched, fakeG) },
+		{"a stack pointer outside the stack", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakeG+l.sched, fakeG) },
 			func(gs *GoroutineReader, all []Goroutine, err error) bool {
 				return err == nil && gs.Torn == 1 && all[0].End == Torn && len(all[0].Stack) == 0
 			}},
@@ -164,9 +164,9 @@ func TestHostileMemory(t *testing.T) {
 			func(gs *GoroutineReader, all []Goroutine, err error) bool {
 				return err == nil && len(all) == 0 && gs.Bad == 1
 			}},
-		{"a stack that is not there", 26, func(_ *GoroutineReader, m fakeMemory) { delete(m, fakeStack) },
+		{"a stack in unmapped memory", 26, func(_ *GoroutineReader, m fakeMemory) { delete(m, fakeStack) },
 			func(gs *GoroutineReader, all []Goroutine, err error) bool { return err == nil && gs.Torn == 1 }},
-		{"a return address to itself", 26, func(gs *GoroutineReader, m fakeMemory) {
+		{"the same return address over and over", 26, func(gs *GoroutineReader, m fakeMemory) {
 			functions, _ := gs.runtime.table.Functions("runtime.gopark")
 			for i := 0; i < fakeStackBytes; i += 8 {
 				word(m, fakeStack+uint64(i), functions["runtime.gopark"].Start+1)
@@ -174,7 +174,7 @@ func TestHostileMemory(t *testing.T) {
 		}, func(_ *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && len(all) == 1 && all[0].End != Complete && len(all[0].Stack) <= maxFrames
 		}},
-		{"a return address to no code", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakeStack+4096, 0x666) },
+		{"a return address outside the code", 26, func(_ *GoroutineReader, m fakeMemory) { word(m, fakeStack+4096, 0x666) },
 			func(_ *GoroutineReader, all []Goroutine, err error) bool {
 				return err == nil && all[0].End == Broken && len(all[0].Stack) == 1
 			}},
@@ -185,7 +185,7 @@ func TestHostileMemory(t *testing.T) {
 		}, func(gs *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && len(all) == 1 && gs.CutLabels == 1
 		}},
-		{"a label without an end", 26, func(_ *GoroutineReader, m fakeMemory) {
+		{"an endless label", 26, func(_ *GoroutineReader, m fakeMemory) {
 			word(m, fakeG+l.labels, 0x400000)
 			m.words(0x400000, 0x410000, 2)
 			m.words(0x410000, 0x420000, 1<<62, 0x420000, 3, 0x666, 5, 0x420000, 4)
@@ -193,7 +193,7 @@ func TestHostileMemory(t *testing.T) {
 		}, func(gs *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && gs.CutLabels == 1 && len(all[0].Labels) == 2 && len(all[0].Labels[0].Key) <= 4*maxLabelBytes
 		}},
-		{"buckets of labels in a circle", 22, func(gs *GoroutineReader, m fakeMemory) {
+		{"a cycle of label buckets", 22, func(gs *GoroutineReader, m fakeMemory) {
 			word(m, fakeG+gs.layout.labels, 0x400000)
 			m.words(0x400000, 0x410000)
 			m.words(0x410000, 100, 0, 0x420000, 0x420000, 0, 0)
@@ -203,7 +203,7 @@ func TestHostileMemory(t *testing.T) {
 		}, func(gs *GoroutineReader, all []Goroutine, err error) bool {
 			return err == nil && gs.CutLabels == 1 && len(all) == 1
 		}},
-		{"a map of labels with ever so many buckets", 22, func(gs *GoroutineReader, m fakeMemory) {
+		{"a map of labels with too many buckets", 22, func(gs *GoroutineReader, m fakeMemory) {
 			word(m, fakeG+gs.layout.labels, 0x400000)
 			m.words(0x400000, 0x410000)
 			m.words(0x410000, 1, 63<<8, 0x420000, 0, 0, 0)
@@ -223,17 +223,17 @@ func TestHostileMemory(t *testing.T) {
 	}
 }
 
-// A program whose list of goroutines is not that of its version is refused.
+// A program whose list of goroutines does not have the layout of its version is refused.
 func TestOtherLayoutsAreRefused(t *testing.T) {
 	for name, spoil := range map[string]func(g []byte, l *gLayout){
-		"it names another":    func(g []byte, l *gLayout) { g[l.sched+gobufG]++ },
-		"its ID is not 1":     func(g []byte, l *gLayout) { g[l.goid] = 2 },
-		"its status":          func(g []byte, l *gLayout) { g[l.atomicstatus] = 77 },
-		"its stack":           func(g []byte, l *gLayout) { clear(g[:16]) },
-		"it began elsewhere":  func(g []byte, l *gLayout) { g[l.startpc+6] = 1 },
-		"a status to come":    func(g []byte, l *gLayout) { g[l.atomicstatus] = 12 },
-		"no status any more":  func(g []byte, l *gLayout) { g[l.atomicstatus] = 7 },
-		"it began at nothing": func(g []byte, l *gLayout) { clear(g[l.startpc : l.startpc+8]) },
+		"another sched.g":        func(g []byte, l *gLayout) { g[l.sched+gobufG]++ },
+		"another ID":             func(g []byte, l *gLayout) { g[l.goid] = 2 },
+		"an unknown status":      func(g []byte, l *gLayout) { g[l.atomicstatus] = 77 },
+		"no stack":               func(g []byte, l *gLayout) { clear(g[:16]) },
+		"another start function": func(g []byte, l *gLayout) { g[l.startpc+6] = 1 },
+		"a future status":        func(g []byte, l *gLayout) { g[l.atomicstatus] = 12 },
+		"an unused status":       func(g []byte, l *gLayout) { g[l.atomicstatus] = 7 },
+		"no start function":      func(g []byte, l *gLayout) { clear(g[l.startpc : l.startpc+8]) },
 	} {
 		gs, m := fake(t, 26)
 		spoil(m[fakeG], gs.layout)
@@ -243,7 +243,7 @@ func TestOtherLayoutsAreRefused(t *testing.T) {
 	}
 }
 
-// FuzzGoroutines reads goroutines, stacks and labels that are anything.
+// FuzzGoroutines reads goroutines, stacks and labels of arbitrary bytes.
 func FuzzGoroutines(f *testing.F) {
 	for minor := range layouts {
 		_, m := fake(f, minor)

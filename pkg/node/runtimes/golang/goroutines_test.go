@@ -14,13 +14,14 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// running is a program of testdata that answers lines.
+// running is a running program of testdata/programs.
 type running struct {
 	pid int
 	in  io.Writer
 	out *bufio.Scanner
 }
 
+// run starts a program and waits until it prints "ready".
 func run(t testing.TB, program string, args ...string) *running {
 	t.Helper()
 	cmd := exec.Command(program, args...)
@@ -43,12 +44,12 @@ func run(t testing.TB, program string, args ...string) *running {
 	})
 	r := &running{cmd.Process.Pid, in, bufio.NewScanner(out)}
 	if !r.out.Scan() || r.out.Text() != "ready" {
-		t.Fatalf("the program said %q instead of being ready", r.out.Text())
+		t.Fatalf("the program printed %q instead of \"ready\"", r.out.Text())
 	}
 	return r
 }
 
-// number is the program's answer to a byte.
+// number sends a line to the program and returns the number that it answers.
 func (r *running) number(t testing.TB) int {
 	t.Helper()
 	if _, err := r.in.Write([]byte{'\n'}); err != nil {
@@ -57,7 +58,7 @@ func (r *running) number(t testing.TB) int {
 	r.out.Scan()
 	n, err := strconv.Atoi(r.out.Text())
 	if err != nil {
-		t.Fatalf("the program said %q instead of a number", r.out.Text())
+		t.Fatalf("the program printed %q instead of a number", r.out.Text())
 	}
 	return n
 }
@@ -80,7 +81,7 @@ func openGoroutineReader(t testing.TB, pid int) *GoroutineReader {
 	return gs
 }
 
-// names are a stack's functions, leaf first, without those that were inlined.
+// names returns the functions of a stack, leaf first, without inlined ones.
 func (gs *GoroutineReader) names(g *Goroutine) string {
 	var all []string
 	for _, pc := range g.Stack {
@@ -89,9 +90,9 @@ func (gs *GoroutineReader) names(g *Goroutine) string {
 	return strings.Join(all, " ")
 }
 
-// Of a program that starts goroutines and moves stacks at full speed every stack that is given is
-// one that it had, and it goes on meanwhile.
-func TestReadingDoesNotHarmNorGiveWrongStacks(t *testing.T) {
+// Every complete stack read from a program that starts goroutines and moves stacks at full speed is
+// one that the program can have, and the program keeps running.
+func TestStacksOfChangingGoroutinesAreConsistent(t *testing.T) {
 	for _, c := range []struct {
 		version, flags string
 		readings       int
@@ -114,33 +115,32 @@ func TestReadingDoesNotHarmNorGiveWrongStacks(t *testing.T) {
 				}
 			}
 			after := program.number(t)
-			t.Logf("%d goroutines in %d readings, %v by their stacks' ends, %+v; %d goroutines ended meanwhile", seen, c.readings, ends, gs.Counts, after-before)
+			t.Logf("%d goroutines in %d passes, stack ends %v, %+v; %d goroutines ended in that time", seen, c.readings, ends, gs.Counts, after-before)
 			if seen < 20*c.readings || after <= before {
-				t.Errorf("%d goroutines were seen, %d ended meanwhile", seen, after-before)
+				t.Errorf("%d goroutines were read, %d ended in that time", seen, after-before)
 			}
 			if few := seen / 50; ends[Broken] > 0 || ends[Truncated] > 0 || ends[Torn] > few || gs.Bad > few {
-				t.Errorf("too many cannot be read")
+				t.Errorf("too many goroutines could not be read")
 			}
 		})
 	}
 }
 
-// checkChurning tells whether a stack is one of testdata's program churns.
+// checkChurning fails the test unless testdata/programs/churns can have the stack.
 func checkChurning(t *testing.T, stack string) {
 	t.Helper()
 	if !strings.HasSuffix(stack, " runtime.goexit") && stack != "runtime.goexit" {
-		t.Fatalf("a stack that does not end: %s", stack)
+		t.Fatalf("incomplete stack: %s", stack)
 	}
 	if strings.Contains(stack, "main.ping main.ping") || strings.Contains(stack, "main.pong main.pong") {
-		t.Fatalf("a stack that was never there: %s", stack)
+		t.Fatalf("impossible stack: %s", stack)
 	}
 	if i := strings.LastIndex(stack, "main.p"); i >= 0 && !strings.HasPrefix(stack[i:], "main.ping main.turns") {
-		t.Fatalf("a stack that was never there: %s", stack)
+		t.Fatalf("impossible stack: %s", stack)
 	}
 }
 
-// Of a stack that is deeper than what is read the innermost frames are there, and it says that it
-// goes on.
+// A stack deeper than the bound is marked as truncated and contains the innermost frames.
 func TestDeepStacks(t *testing.T) {
 	program := build(t, "1.26.0", "amd64", "waits")
 	for depth, want := range map[string]End{"400": Complete, "600": Truncated, "1000000": Truncated} {
@@ -157,11 +157,11 @@ func TestDeepStacks(t *testing.T) {
 			}
 			found = true
 			if g.End != want || want == Truncated && len(g.Stack) < 400 {
-				t.Errorf("a depth of %s: %d frames end as %d, want %d", depth, len(g.Stack), g.End, want)
+				t.Errorf("depth %s: %d frames with end %d, want end %d", depth, len(g.Stack), g.End, want)
 			}
 		}
 		if !found {
-			t.Errorf("a depth of %s: not found", depth)
+			t.Errorf("depth %s: goroutine not found", depth)
 		}
 	}
 }

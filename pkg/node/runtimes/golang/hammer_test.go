@@ -12,8 +12,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// start runs a program until it says that it is ready. Its words come on stderr, as println writes
-// them.
+// start runs a program until it prints "ready" on stderr with println, and opens its runtime.
 func start(t testing.TB, path string) (r *Runtime, stdin io.Writer, stderr *bufio.Reader) {
 	t.Helper()
 	cmd := exec.Command(path)
@@ -45,21 +44,22 @@ func start(t testing.TB, path string) (r *Runtime, stdin io.Writer, stderr *bufi
 	return r, in, stderr
 }
 
+// expect fails the test unless the program's next line is want.
 func expect(t testing.TB, r *bufio.Reader, want string) {
 	t.Helper()
 	if line, err := r.ReadString('\n'); line != want {
-		t.Fatalf("the program says %q (%v), want %q", line, err, want)
+		t.Fatalf("the program printed %q (%v), want %q", line, err, want)
 	}
 }
 
-// A program that allocates, starts goroutines and moves their stacks at full speed outlives a
-// thousand readings and a thousand switchings of its memory profile.
-func TestHammeredProgramLives(t *testing.T) {
+// A program that allocates, starts goroutines and moves their stacks at full speed survives 2,000
+// reads of its memory profile and turning the profile on and off 1,000 times.
+func TestMemProfileOfBusyProgram(t *testing.T) {
 	for _, flag := range []string{"-ldflags=-s", "-race"} {
 		t.Run(flag, func(t *testing.T) {
 			r, stdin, stderr := start(t, build(t, "local", "amd64", "hammer", flag))
 			if err := r.checkRateVariable(); err == nil {
-				t.Error("a variable that was not looked up is known")
+				t.Error("a variable was verified before it was looked up")
 			}
 			address, err := r.variable("runtime.MemProfileRate")
 			if err != nil {
@@ -89,7 +89,7 @@ func TestHammeredProgramLives(t *testing.T) {
 			if _, err := r.MemProfile(); err == nil {
 				t.Error("the profile is still on")
 			}
-			t.Logf("1000 switchings and 2000 readings in %v; %d stacks, %d records torn", time.Since(began).Round(time.Millisecond), most, torn)
+			t.Logf("1000 switches and 2000 reads in %v; %d stacks, %d records torn", time.Since(began).Round(time.Millisecond), most, torn)
 			if most < 50 {
 				t.Errorf("only %d stacks were seen", most)
 			}
@@ -99,7 +99,7 @@ func TestHammeredProgramLives(t *testing.T) {
 	}
 }
 
-// BenchmarkMemProfile reads the profile of a program with 16,384 stacks.
+// BenchmarkMemProfile reads the memory profile of a program that allocates at 16,384 stacks.
 func BenchmarkMemProfile(b *testing.B) {
 	r, _, _ := start(b, build(b, "local", "amd64", "many", "-ldflags=-s"))
 	read := func(b *testing.B) {

@@ -13,8 +13,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Whatever a program and its memory hold, readers neither panic nor run on: words of the recorded
-// image are overwritten.
+// FuzzImage overwrites words of a recorded program and its memory. Readers must not panic and must
+// end in bounded time.
 func FuzzImage(f *testing.F) {
 	im := readImage(f, arm64Image)
 	r, err := im.open()
@@ -34,7 +34,7 @@ func FuzzImage(f *testing.F) {
 	}
 	f.Add(patch(1, head, 0))
 	f.Add(patch(1, head, 1))
-	f.Add(patch(1, first+bucketAllnext, first)) // no end
+	f.Add(patch(1, first+bucketAllnext, first)) // a cycle
 	f.Add(patch(1, first+bucketNstk, 1<<60))
 	f.Add(append(patch(1, first+bucketHeader, 0), patch(1, first+bucketHash, 7)...))
 	f.Add(patch(0, 0, 1<<40))
@@ -72,7 +72,7 @@ func FuzzImage(f *testing.F) {
 	})
 }
 
-// overwrite changes a word of a copy of its page.
+// overwrite replaces the page of a word by a changed copy.
 func overwrite[A int64 | uint64](pages map[A][]byte, at A, value uint64) {
 	page, ok := pages[at&^(pageSize-1)]
 	if !ok {
@@ -83,7 +83,7 @@ func overwrite[A int64 | uint64](pages map[A][]byte, at A, value uint64) {
 	pages[at&^(pageSize-1)] = page
 }
 
-// Any bytes may stand where code should.
+// FuzzReferences decodes arbitrary bytes as code.
 func FuzzReferences(f *testing.F) {
 	f.Add([]byte{0x48, 0x8b, 0x05, 1, 2, 3, 4}, uint64(0x400000)) // MOVQ x(RIP), AX
 	f.Add([]byte{0x40, 0x0b, 0, 0xb0, 0, 0, 0x03, 0x91, 2, 4, 0x40, 0xf9}, uint64(0x10000))
@@ -96,7 +96,7 @@ func FuzzReferences(f *testing.F) {
 	})
 }
 
-// changingMemory is a memory in which something happens before each reading.
+// changingMemory calls a function before each read.
 type changingMemory struct {
 	Memory
 	before func()
@@ -107,8 +107,8 @@ func (m changingMemory) Read(parts ...proc.MemoryPart) error {
 	return m.Memory.Read(parts...)
 }
 
-// Numbers that are being moved while they are read are counted as torn, and a cycle that never
-// stays is an error.
+// Records that change during every read are counted as torn. A GC cycle that changes during every
+// read is an error.
 func TestTornReadings(t *testing.T) {
 	im := readImage(t, arm64Image)
 	r, err := im.open()
@@ -144,11 +144,12 @@ func TestTornReadings(t *testing.T) {
 	}
 }
 
-// What is not as Go's source has it is never written to.
+// EnableMemProfile writes nothing if the variable is not where, or does not hold what, Go's source
+// says.
 func TestRateVariableIsChecked(t *testing.T) {
 	for name, change := range map[string]func(r *Runtime, im *image){
 		"another address": func(r *Runtime, _ *image) { r.variables["runtime.MemProfileRate"] += 8 },
-		"another value at first": func(r *Runtime, im *image) {
+		"another initial value": func(r *Runtime, im *image) {
 			overwrite(im.File, offsetOf(t, r, r.variables["runtime.MemProfileRate"]), 1)
 		},
 	} {
@@ -161,7 +162,7 @@ func TestRateVariableIsChecked(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := r.checkRateVariable(); err != nil {
-			t.Errorf("as it should be: %v", err)
+			t.Errorf("unchanged: %v", err)
 		}
 		change(r, im)
 		if err := r.checkRateVariable(); !errors.Is(err, ErrUnsupported) {
@@ -170,6 +171,7 @@ func TestRateVariableIsChecked(t *testing.T) {
 	}
 }
 
+// offsetOf returns the offset in the file of an address.
 func offsetOf(t *testing.T, r *Runtime, address uint64) int64 {
 	for _, p := range r.exe.Segments {
 		if p.Type == elf.PT_LOAD && address >= p.Vaddr && address-p.Vaddr < p.Filesz {

@@ -25,20 +25,21 @@ import (
 
 var update = flag.Bool("update", false, "record the images in testdata anew; needs qemu-aarch64-static (Debian: qemu-user-static)")
 
-// image is what readers saw of a program and its memory: enough for them to see it again.
+// image holds the parts of a program and its memory that were read while it was recorded, so that
+// they can be read again without the program.
 type image struct {
 	Size     int64             // of the executable
-	File     map[int64][]byte  // its pages that were read, by offset
-	Memory   map[uint64][]byte // pages of memory, by address
-	Mapping  proc.Mapping      // of its code
-	Profiles map[string][]byte // that it wrote of itself, by name
+	File     map[int64][]byte  // pages of it, by offset
+	Memory   map[uint64][]byte // pages of the process, by address
+	Mapping  proc.Mapping      // of the code
+	Profiles map[string][]byte // that the program wrote itself, by name
 }
 
 const pageSize = 4096
 
 var errNotRecorded = errors.New("not in the image")
 
-// ReadAt reads the executable.
+// ReadAt reads the recorded executable.
 func (im *image) ReadAt(b []byte, offset int64) (int, error) {
 	if offset < 0 || offset >= im.Size {
 		return 0, io.EOF
@@ -60,7 +61,7 @@ func (im *image) ReadAt(b []byte, offset int64) (int, error) {
 	return len(b), nil
 }
 
-// Read reads the memory.
+// Read reads the recorded memory.
 func (im *image) Read(parts ...proc.MemoryPart) error {
 	for _, p := range parts {
 		for n := 0; n < len(p.Bytes); {
@@ -77,7 +78,7 @@ func (im *image) Read(parts ...proc.MemoryPart) error {
 
 func (im *image) open() (*Runtime, error) { return open(im, im, im.Mapping) }
 
-// recorder reads a program and remembers what it has read.
+// recorder reads a running program and records what it reads.
 type recorder struct {
 	*image
 	file   *os.File
@@ -112,12 +113,12 @@ func (r *recorder) Read(parts ...proc.MemoryPart) error {
 	return r.image.Read(parts...)
 }
 
-// record runs a program of testdata, by an emulator, and reads all that the readers read of it.
+// record runs testdata/programs/writes in an emulator and records what is read of its profiles.
 func record(t *testing.T, version, arch string, emulator ...string) *image {
 	t.Helper()
 	path, dir := build(t, version, arch, "writes", "-trimpath", "-ldflags=-s -w"), t.TempDir()
 	cmd := exec.Command(append(emulator, path)[0], append(append(emulator, path)[1:], dir)...)
-	if _, err := cmd.StdinPipe(); err != nil { // it waits at the other end until it is killed
+	if _, err := cmd.StdinPipe(); err != nil { // it waits on stdin until it is killed
 		t.Fatal(err)
 	}
 	out, err := cmd.StderrPipe()
@@ -157,7 +158,8 @@ func record(t *testing.T, version, arch string, emulator ...string) *image {
 	return im
 }
 
-// mappingOf finds where a program begins. An emulator does not map what it emulates to be executed.
+// mappingOf returns the mapping of a program's first page. An emulator does not map the program as
+// executable.
 func mappingOf(t *testing.T, pid int, path string) proc.Mapping {
 	t.Helper()
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
@@ -173,12 +175,12 @@ func mappingOf(t *testing.T, pid int, path string) proc.Mapping {
 			}
 		}
 	}
-	t.Fatalf("%s is not in the mappings:\n%s", path, maps)
+	t.Fatalf("%s is not mapped:\n%s", path, maps)
 	return proc.Mapping{}
 }
 
-// readAll reads what there is to read, and gives values by stacks: functions with lines, and the
-// profile's name.
+// readAll reads the heap, mutex and block profiles and returns the values by profile name and
+// stack, a list of functions with lines.
 func readAll(t *testing.T, r *Runtime) map[string][]int64 {
 	t.Helper()
 	all := map[string][]int64{}
@@ -208,7 +210,7 @@ func readAll(t *testing.T, r *Runtime) map[string][]int64 {
 	}
 	for _, m := range heap.Records {
 		if m.MemCounts == (MemCounts{}) {
-			continue // not published yet
+			continue // no counts published yet
 		}
 		add("heap", r.MemStack(m.PCs), m.Allocs, m.AllocBytes, m.Allocs-m.Frees, m.AllocBytes-m.FreeBytes)
 	}
@@ -253,7 +255,8 @@ func readImage(t testing.TB, path string) *image {
 
 const arm64Image = "testdata/arm64.image.gz"
 
-// The readers find in the recorded memory of an arm64 program what it has written of itself.
+// The profiles read from the recorded memory of an arm64 program match those that the program wrote
+// itself.
 func TestImageOfARM64(t *testing.T) {
 	if *update {
 		record(t, "local", "arm64", "qemu-aarch64-static").write(t, arm64Image)
@@ -280,10 +283,10 @@ func TestImageOfARM64(t *testing.T) {
 			}
 			values := s.Value
 			if s.Value[0] == 0 {
-				continue // it was not published when the program wrote it
+				continue // no counts were published when the program wrote it
 			}
 			if name != "heap" {
-				values = values[:1] // the other is a time
+				values = values[:1] // the other one is a time
 			}
 			if want[key] == nil {
 				want[key] = make([]int64, len(values))
@@ -300,6 +303,6 @@ func TestImageOfARM64(t *testing.T) {
 		}
 	}
 	if compared != len(got) || compared < 10 {
-		t.Errorf("%d stacks in the program's profiles, %d were read", compared, len(got))
+		t.Errorf("the program's profiles have %d stacks, %d were read", compared, len(got))
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Versions and experiments whose structures are not known are refused.
+// Versions and experiments with unknown layouts are refused.
 func TestCheckVersion(t *testing.T) {
 	for version, want := range map[string]int{
 		"go1.20": 20, "go1.22.3": 22, "go1.26.8": 26, "go1.25rc1": 25, "go1.24.1 X:nocoverageredesign": 24, "go1.23.4-vendor X:boringcrypto": 23,

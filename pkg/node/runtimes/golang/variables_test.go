@@ -13,15 +13,15 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// toolchains has one release of each version of Go that is known; "local" is the one that runs the
+// toolchains holds one release of each supported version of Go. "local" is the one that runs the
 // tests.
 var toolchains = []string{"1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.7", "local"}
 
-// positionIndependent are those between which such code changed: what takes long here is compiling
-// the runtime.
+// positionIndependent holds the releases with which position-independent programs are tested: those
+// between which such code changed. Compiling the runtime for every release takes long.
 var positionIndependent = []string{"1.20.14", "1.23.12", "local"}
 
-// build compiles a program of testdata by a version of Go.
+// build compiles a program of testdata/programs with a version of Go and returns its path.
 func build(t testing.TB, version, arch, program string, args ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), program)
@@ -42,8 +42,8 @@ func build(t testing.TB, version, arch, program string, args ...string) string {
 	return out
 }
 
-// TestVariablesByCode compares what machine code leads to with the symbols, in programs of every
-// version of Go and both architectures, position-independent and not.
+// The rules for machine code lead to the addresses in the symbol table, in programs built by every
+// supported version of Go for both architectures, position-independent and not.
 func TestVariablesByCode(t *testing.T) {
 	for _, version := range toolchains {
 		for _, arch := range []string{"amd64", "arm64"} {
@@ -64,7 +64,7 @@ func TestVariablesByCode(t *testing.T) {
 					for name := range rules {
 						got, err := code.find(name)
 						if want := symbols[name]; want == 0 || got != want {
-							t.Errorf("%s: by its symbol at %#x, by the code at %#x (%v)", name, want, got, err)
+							t.Errorf("%s: symbol at %#x, found in the code at %#x (%v)", name, want, got, err)
 						}
 					}
 				})
@@ -73,7 +73,7 @@ func TestVariablesByCode(t *testing.T) {
 	}
 }
 
-// openAt opens a file that is mapped nowhere.
+// openAt opens an executable that no process runs.
 func openAt(t testing.TB, f *os.File) *Runtime {
 	t.Helper()
 	e, err := elf.NewFile(f)

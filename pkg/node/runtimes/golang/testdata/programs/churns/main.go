@@ -1,5 +1,5 @@
-// churns starts goroutines, has them wait, grows, moves and shrinks their stacks as fast as it can. In each of its
-// stacks ping is called by pong and the other way round.
+// churns starts goroutines that wait and grow, move and shrink their stacks as fast as possible. In
+// every stack ping is called by pong and pong by ping.
 package main
 
 import (
@@ -35,7 +35,7 @@ func pong(n int) int {
 	return ping(n-1) + int(room[n%200])
 }
 
-// turns waits with ever other stacks.
+// turns waits 40 times, each time with another depth of stack.
 func turns(seed int) {
 	for i := 0; i < 40; i++ {
 		ping(seed % 50)
@@ -52,7 +52,7 @@ func start(n int) {
 		n++
 		go turns(n)
 		wake <- n
-		for i := 1; i < 40; i++ { // as many as it takes, so that their number stays
+		for i := 1; i < 40; i++ { // wakes as many as were started, so that their number stays the same
 			wake <- i
 		}
 	}

@@ -1,5 +1,5 @@
-// hammer does at full speed all that a reader of its memory could stumble over: it allocates at ever new stacks, starts
-// goroutines, and has their stacks grow and move.
+// hammer changes its memory at full speed in ways that could confuse a reader: it allocates at many
+// stacks, starts goroutines, and makes their stacks grow and move.
 package main
 
 import "os"

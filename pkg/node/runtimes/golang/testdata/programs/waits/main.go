@@ -1,4 +1,5 @@
-// waits has as many goroutines that wait as it is told, and one that has called itself so often.
+// waits starts as many waiting goroutines as its first argument says, and one with a recursion of
+// the depth of its second argument.
 package main
 
 import (

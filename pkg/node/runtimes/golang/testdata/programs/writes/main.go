@@ -1,4 +1,5 @@
-// writes allocates, waits, holds a mutex, and writes its own profiles of that to files in a directory.
+// writes allocates, waits, contends for a mutex, and writes its own profiles to files in the
+// directory named by its argument.
 package main
 
 import (
