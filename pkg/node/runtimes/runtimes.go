@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package runtimes is the seam between sampling and the language runtimes that a target may use: what the unwinder and the
 // checks of stacks must know of a runtime. Its entry point is the interface Runtime, which package golang implements.
 // Package registry lists the implementations.
@@ -6,6 +8,7 @@ package runtimes
 import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
 // Runtime is a language runtime. Object files belong to the target and are not trusted.
@@ -22,6 +25,20 @@ type Code interface {
 	// StackDelta returns by how many bytes the stack pointer has moved since the call of the function at an offset in the
 	// object file. It reports false where that is not known.
 	StackDelta(offset uint64) (delta int32, ok bool)
+}
+
+// Frame is a function that a recorded runtime frame stands for.
+type Frame struct {
+	Name, File string
+	Line       int64 // 0 if it is not known
+}
+
+// FrameNamer is implemented by runtimes whose frames the BPF program records with a payload (RUNTIME_FRAME in bpf/unwind.h).
+type FrameNamer interface {
+	// NameFrame returns the functions that a frame of a process stands for: those that are inlined, the innermost first, and
+	// the function that they are inlined into. It returns nil if the payload is not of this runtime. The payload comes from the
+	// target and is not trusted.
+	NameFrame(p *proc.Process, payload [2]uint64) []Frame
 }
 
 // Set is several runtimes, of which an object holds one at most.
@@ -42,6 +59,18 @@ func (s Set) OpenCode(f *object.File) Code {
 	for _, r := range s {
 		if code := r.OpenCode(f); code != nil {
 			return code
+		}
+	}
+	return nil
+}
+
+// NameFrame returns what the first runtime that knows a recorded frame returns for it, or nil.
+func (s Set) NameFrame(p *proc.Process, payload [2]uint64) []Frame {
+	for _, r := range s {
+		if n, ok := r.(FrameNamer); ok {
+			if frames := n.NameFrame(p, payload); frames != nil {
+				return frames
+			}
 		}
 	}
 	return nil

@@ -10,8 +10,10 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
 )
 
 // Builder makes an unsymbolized profile of stacks.
@@ -21,6 +23,9 @@ type Builder struct {
 	mappings  map[mappingKey]*profile.Mapping
 	locations map[locationKey]*profile.Location
 	named     map[string]*profile.Location
+	functions map[runtimes.Frame]*profile.Function // of runtime frames; their line is 0
+	runtime   map[runtimeKey]*profile.Location
+	runtimes  runtimes.Set
 	perfMaps  map[*profile.Mapping]*process.PerfMap
 	each      int64 // see kind
 }
@@ -30,6 +35,12 @@ type mappingKey struct {
 	pid                int
 	start, end, offset uint64
 	path               string
+}
+
+// runtimeKey identifies a runtime frame of a generation.
+type runtimeKey struct {
+	generation int
+	frame      record.Frame
 }
 
 type locationKey struct {
@@ -43,7 +54,8 @@ type Kind struct {
 	DefaultType   string
 	PeriodType    *profile.ValueType
 	Period        int64
-	ValuePerCount int64 // of the second value, what one of the first makes; 0 if it differs
+	ValuePerCount int64        // of the second value, what one of the first makes; 0 if it differs
+	Runtimes      runtimes.Set // which name runtime frames; nil if none are recorded
 }
 
 func New(begin time.Time, duration time.Duration, k Kind) *Builder {
@@ -60,6 +72,9 @@ func New(begin time.Time, duration time.Duration, k Kind) *Builder {
 		mappings:  map[mappingKey]*profile.Mapping{},
 		locations: map[locationKey]*profile.Location{},
 		named:     map[string]*profile.Location{},
+		functions: map[runtimes.Frame]*profile.Function{},
+		runtime:   map[runtimeKey]*profile.Location{},
+		runtimes:  k.Runtimes,
 		perfMaps:  map[*profile.Mapping]*process.PerfMap{},
 		each:      k.ValuePerCount,
 	}
@@ -110,8 +125,12 @@ func (b *Builder) NewSample(e *stack.Entry) *profile.Sample {
 	if e.Generation.Mappings == nil && e.End != stack.NotWalked {
 		s.Location = append(s.Location, b.name(ProcessExited))
 	} else {
-		for _, address := range e.User {
-			s.Location = append(s.Location, b.user(e.Generation, address))
+		for _, f := range e.User.AppendFrames(nil) {
+			if f.Kind == record.RuntimeFrame {
+				s.Location = append(s.Location, b.runtimeFrame(e.Generation, f))
+			} else {
+				s.Location = append(s.Location, b.user(e.Generation, f.Address))
+			}
 		}
 	}
 	switch e.End {
@@ -198,6 +217,36 @@ func (b *Builder) name(name string) *profile.Location {
 	b.named[name] = l
 	b.Profile.Location = append(b.Profile.Location, l)
 	return l
+}
+
+// runtimeFrame returns the location of a frame that a language runtime describes, with the functions that it stands for.
+func (b *Builder) runtimeFrame(g *process.Generation, f record.Frame) *profile.Location {
+	key := runtimeKey{g.ID, f}
+	if l := b.runtime[key]; l != nil {
+		return l
+	}
+	frames := b.runtimes.NameFrame(g.Process, f.Payload)
+	if frames == nil {
+		return b.name(UnknownRuntimeFrame)
+	}
+	l := &profile.Location{ID: uint64(len(b.Profile.Location) + 1)}
+	for _, frame := range frames {
+		l.Line = append(l.Line, profile.Line{Function: b.function(frame), Line: frame.Line})
+	}
+	b.runtime[key] = l
+	b.Profile.Location = append(b.Profile.Location, l)
+	return l
+}
+
+func (b *Builder) function(f runtimes.Frame) *profile.Function {
+	f.Line = 0
+	if fn := b.functions[f]; fn != nil {
+		return fn
+	}
+	fn := &profile.Function{ID: uint64(len(b.Profile.Function) + 1), Name: f.Name, SystemName: f.Name, Filename: f.File}
+	b.functions[f] = fn
+	b.Profile.Function = append(b.Profile.Function, fn)
+	return fn
 }
 
 // Result is the profile as it is now.

@@ -38,6 +38,8 @@ const (
 	RunningGoroutine = "[running]"
 	// TornStack stands for the stack of a goroutine that changed whenever it was read.
 	TornStack = "[changed while it was read]"
+	// UnknownRuntimeFrame stands for a frame that a language runtime describes, but cannot name.
+	UnknownRuntimeFrame = "[unknown runtime frame]"
 	// ProcessExited is all that is known of a process that ended before its mappings were read.
 	ProcessExited = "[process exited]"
 )

@@ -117,7 +117,8 @@ func (t *Table) Forget(pid int) {
 // outside tells whether the stack leads to code in none of the known mappings: the process has mapped a
 // library since they were read.
 func (t *Table) outside(g *Generation, s *record.Sample) bool {
-	return s.End == bpf.CPUWalkEndEND_UNMAPPED || len(s.User) > 0 && g.FindMapping(s.User[0]&^record.Marks) == nil
+	leaf, ok := s.User.Leaf()
+	return s.End == bpf.CPUWalkEndEND_UNMAPPED || ok && g.FindMapping(leaf) == nil
 }
 
 // read reads a process and its mappings. If it is gone, what was known stays.
@@ -201,10 +202,10 @@ func (t *Table) parent(s *record.Sample) *Generation {
 // where its parent has some, and there is none now.
 func (t *Table) executedSince(s *record.Sample, now []proc.Mapping) bool {
 	parent := t.parent(s)
-	if parent == nil || len(s.User) == 0 {
+	leaf, ok := s.User.Leaf()
+	if parent == nil || !ok {
 		return false
 	}
-	leaf := s.User[0] &^ record.Marks
 	in := func(m proc.Mapping) bool { return m.Start <= leaf && leaf < m.End }
 	return parent.FindMapping(leaf) != nil && !slices.ContainsFunc(now, in)
 }

@@ -19,11 +19,11 @@ type Sample struct {
 	PID             uint32          // in our PID namespace, 0 if unknown
 	OwnPID, OwnTID  uint32          // in the task's innermost PID namespace, 0 if unknown
 	End             bpf.CPUWalkEnd
-	HasTables       bool   // the process has unwind tables
-	Comm            string // name of the thread
-	Time            uint64 // CLOCK_MONOTONIC, ns
-	Kernel          []uint64
-	User            []uint64         // words with Marks
+	HasTables       bool     // the process has unwind tables
+	Comm            string   // name of the thread
+	Time            uint64   // CLOCK_MONOTONIC, ns
+	Kernel          []uint64 // addresses
+	User            Stack
 	LinkRegister    uint64           // of the leaf, 0 on amd64
 	Top             []uint64         // words at the user stack pointer
 	HasLabels       bool             // the goroutine's labels were sent before the sample

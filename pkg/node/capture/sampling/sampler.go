@@ -28,6 +28,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/verify"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/waits"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/registry"
 )
 
 // Sampler makes one profile of a container from the stacks of its threads.
@@ -77,6 +78,7 @@ func newSampler(o run.Options, p plan) (*Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.kind.Runtimes = registry.All()
 	c := &Sampler{options: o, plan: p, stacks: stack.NewTable()}
 	c.table = process.NewTable(o.PIDs, c.mapped)
 	c.table.KubeletDir, c.table.LeaveOut = t.KubeletDir, p.leaveOut

@@ -17,15 +17,16 @@ const maxStackBytes = 32 << 20
 
 // Entry is one distinct stack of one process.
 type Entry struct {
-	Generation   *process.Generation
-	Kernel, User []uint64 // addresses, leaf first; the user's are those of instructions
-	End          End
-	Labels       []record.Label
-	Total        Amount
-	Times        []TimeCount // nil if they are not kept
-	Sliced       Amount      // of the total, what went into slices
-	Changed      bool        // since the last slice
-	First        int         // order of arrival, so that a profile's order is stable
+	Generation *process.Generation
+	Kernel     []uint64     // return addresses, leaf first
+	User       record.Stack // without marks but RUNTIME_FRAME: all addresses are those of instructions
+	End        End
+	Labels     []record.Label
+	Total      Amount
+	Times      []TimeCount // nil if they are not kept
+	Sliced     Amount      // of the total, what went into slices
+	Changed    bool        // since the last slice
+	First      int         // order of arrival, so that a profile's order is stable
 }
 
 // Amount is what a profile's two values are: how often, and how much.
@@ -48,7 +49,7 @@ func NewTable() *Table { return &Table{entries: map[string]*Entry{}} }
 
 // FindOrAdd gives a stack's entry, nil if the table is full. Samples with other labels, of which group is a key, are
 // other stacks.
-func (t *Table) FindOrAdd(g *process.Generation, kernel, user []uint64, end End, group string, labels []record.Label) *Entry {
+func (t *Table) FindOrAdd(g *process.Generation, kernel []uint64, user record.Stack, end End, group string, labels []record.Label) *Entry {
 	t.key = append(t.key[:0], byte(end))
 	t.key = append(t.key, group...)
 	t.key = binary.NativeEndian.AppendUint32(t.key, uint32(g.ID))

@@ -22,6 +22,8 @@ func TestStacksAreCountedByIdentity(t *testing.T) {
 		{"same again", one, record.Sample{User: []uint64{1, 2}}, 2},
 		{"same addresses in another process", two, record.Sample{User: []uint64{1, 2}}, 1},
 		{"deeper", one, record.Sample{User: []uint64{1, 2, 3}}, 1},
+		{"runtime frame", one, record.Sample{User: record.Stack{1}.Append(record.RuntimeFrame, 2, [2]uint64{3, 4})}, 1},
+		{"runtime frame with another payload", one, record.Sample{User: record.Stack{1}.Append(record.RuntimeFrame, 2, [2]uint64{3, 5})}, 1},
 		{"one frame in the kernel", one, record.Sample{Kernel: []uint64{1}, User: []uint64{2}}, 1},
 		{"all frames in the kernel", one, record.Sample{Kernel: []uint64{1, 2}}, 1},
 		{"no frames", one, record.Sample{}, 1},
@@ -71,7 +73,7 @@ func TestStackTableIsBounded(t *testing.T) {
 }
 
 // addOne adds a sample; it gives false if the table is full.
-func addOne(t *Table, g *process.Generation, kernel, user []uint64, end End, group string, labels []record.Label, at uint64) bool {
+func addOne(t *Table, g *process.Generation, kernel []uint64, user record.Stack, end End, group string, labels []record.Label, at uint64) bool {
 	e := t.FindOrAdd(g, kernel, user, end, group, labels)
 	if e != nil {
 		t.Add(e, Amount{1, 1}, at)

@@ -31,11 +31,11 @@ const maxDeltas = 1 << 16
 
 // missingCaller returns the return address to the leaf's caller. It reports false if the stack has that caller, or if the
 // caller is not known.
-func (c *callerFinder) missingCaller(g *process.Generation, s *record.Sample) (caller uint64, missing bool) {
-	if len(s.User) == 0 {
+func (c *callerFinder) missingCaller(g *process.Generation, s *record.Sample, frames []record.Frame) (caller uint64, missing bool) {
+	if len(frames) == 0 || frames[0].Kind != record.NativeFrame {
 		return 0, false
 	}
-	leaf := s.User[0] &^ record.Marks
+	leaf := frames[0].Address
 	m := g.FindMapping(leaf)
 	if m == nil || m.File == nil {
 		return 0, false
@@ -49,7 +49,7 @@ func (c *callerFinder) missingCaller(g *process.Generation, s *record.Sample) (c
 		return 0, false
 	}
 	caller = returnAddress(s, delta)
-	if caller == 0 || len(s.User) > 1 && s.User[1]&^record.Marks == caller {
+	if caller == 0 || len(frames) > 1 && frames[1].Address == caller {
 		return 0, false
 	}
 	// A word that does not lead into code of the same program was not the return address.

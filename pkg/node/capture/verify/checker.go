@@ -17,6 +17,7 @@ type Checker struct {
 	callers *callerFinder
 	tables  Tables
 	calls   callSites
+	frames  []record.Frame   // of the stack that is being checked
 	Early   int64            // broken stacks for which there was a table, but not yet in the kernel
 	Astray  map[string]int64 // broken stacks, by the mapping in which the walk lost its way
 }
@@ -33,17 +34,18 @@ func NewChecker(tables Tables, known runtimes.Set) *Checker {
 
 // Check gives a sample's user stack as the addresses of its instructions, leaf first: of callers one
 // within the call. It says how the stack ends.
-func (c *Checker) Check(g *process.Generation, s *record.Sample) ([]uint64, stack.End) {
+func (c *Checker) Check(g *process.Generation, s *record.Sample) (record.Stack, stack.End) {
 	if s.End == bpf.CPUWalkEndEND_NOT_WALKED {
 		return nil, stack.NotWalked
 	}
 	if g.Mappings == nil {
 		return nil, stack.Complete // the process has ended: that is all that is known
 	}
-	walked := s.User
-	end := c.end(g, s)
+	c.frames = s.User.AppendFrames(c.frames[:0])
+	walked := c.frames
+	end := c.end(g, s, walked)
 	for i := 1; i < len(walked); i++ {
-		if walked[i]&uint64(bpf.CPUAddressMarkBY_FRAME_POINTER) != 0 && !c.follows(g, s, i) {
+		if walked[i].ByFramePointer && !c.follows(g, s, c.frames, i) {
 			walked, end = walked[:i], stack.Broken
 			break
 		}
@@ -51,20 +53,20 @@ func (c *Checker) Check(g *process.Generation, s *record.Sample) ([]uint64, stac
 	if end == stack.Broken && len(walked) > 0 {
 		c.note(s, g.FindMapping(record.Instruction(walked, len(walked)-1)))
 	}
-	caller, missing := c.callers.missingCaller(g, s)
-	addresses := make([]uint64, 0, len(walked)+1)
+	caller, missing := c.callers.missingCaller(g, s, c.frames)
+	checked := make(record.Stack, 0, len(s.User)+1)
 	for i := range walked {
-		addresses = append(addresses, record.Instruction(walked, i))
+		checked = checked.Append(walked[i].Kind, record.Instruction(walked, i), walked[i].Payload)
 		if i == 0 && missing {
-			addresses = append(addresses, caller-1)
+			checked = checked.Append(record.NativeFrame, caller-1, [2]uint64{})
 		}
 	}
-	return addresses, end
+	return checked, end
 }
 
 // end judges why the walk ended.
-func (c *Checker) end(g *process.Generation, s *record.Sample) stack.End {
-	last := len(s.User) - 1
+func (c *Checker) end(g *process.Generation, s *record.Sample, frames []record.Frame) stack.End {
+	last := len(frames) - 1
 	switch s.End {
 	case bpf.CPUWalkEndEND_ROOT:
 		return stack.Complete
@@ -76,10 +78,10 @@ func (c *Checker) end(g *process.Generation, s *record.Sample) stack.End {
 		}
 		// A chain of frame pointers ends with a zero. A zero at its very beginning says nothing, except in code that
 		// always keeps them.
-		if last > 0 && s.User[last]&uint64(bpf.CPUAddressMarkBY_FRAME_POINTER) != 0 {
+		if last > 0 && frames[last].ByFramePointer {
 			return stack.Complete
 		}
-		if m := g.FindMapping(record.Instruction(s.User, last)); m != nil && c.callers.keepsFramePointers(m) {
+		if m := g.FindMapping(record.Instruction(frames, last)); m != nil && c.callers.keepsFramePointers(m) {
 			return stack.Complete
 		}
 	}
@@ -87,16 +89,19 @@ func (c *Checker) end(g *process.Generation, s *record.Sample) stack.End {
 }
 
 // follows tells whether frame i, found by a frame pointer, can be the caller of the one before it.
-func (c *Checker) follows(g *process.Generation, s *record.Sample, i int) bool {
-	callee := g.FindMapping(record.Instruction(s.User, i-1))
+func (c *Checker) follows(g *process.Generation, s *record.Sample, frames []record.Frame, i int) bool {
+	if frames[i-1].Kind == record.RuntimeFrame || frames[i].Kind == record.RuntimeFrame {
+		return true // code made at run time, by a runtime that knows its frames
+	}
+	callee := g.FindMapping(record.Instruction(frames, i-1))
 	if callee != nil && c.callers.keepsFramePointers(callee) {
 		return true
 	}
 	if callee != nil && !s.HasTables && c.tables.HasTable(callee) {
 		return false // the table was not there yet, and without it nothing is known
 	}
-	caller := g.FindMapping(record.Instruction(s.User, i))
-	return caller != nil && c.calls.follows(caller, s.User[i]&^record.Marks)
+	caller := g.FindMapping(record.Instruction(frames, i))
+	return caller != nil && c.calls.follows(caller, frames[i].Address)
 }
 
 // note counts a broken stack, by its reason.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
@@ -64,9 +65,9 @@ func (k *Contention) Run(context.Context) (*builder.Result, error) {
 			continue
 		}
 		b.Comment("%s: %s", k.setting, rateText(reading.Rate))
-		for _, record := range reading.Records {
-			s := b.NewSample(&stack.Entry{Generation: p.generation, User: p.BlockStack(record.PCs)})
-			s.Value = []int64{record.Count, int64(float64(record.Ticks) / ticksPerNano)}
+		for _, bucket := range reading.Records {
+			s := b.NewSample(&stack.Entry{Generation: p.generation, User: record.NativeStack(p.BlockStack(bucket.PCs))})
+			s.Value = []int64{bucket.Count, int64(float64(bucket.Ticks) / ticksPerNano)}
 			b.Profile.Sample = append(b.Profile.Sample, s)
 			k.Kept.Add(1)
 		}

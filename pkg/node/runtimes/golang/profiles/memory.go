@@ -13,6 +13,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
@@ -143,8 +144,8 @@ func (m *Memory) reading(p *program) (reading *golang.MemProfile, err error) {
 
 func countsOf(r *golang.MemProfile) map[uint64]golang.MemCounts {
 	counts := make(map[uint64]golang.MemCounts, len(r.Records))
-	for _, record := range r.Records {
-		counts[record.ID] = record.MemCounts
+	for _, bucket := range r.Records {
+		counts[bucket.ID] = bucket.MemCounts
 	}
 	return counts
 }
@@ -168,15 +169,15 @@ func (m *Memory) read(b *builder.Builder, since func(*program) map[uint64]golang
 			b.Profile.Period = reading.Rate
 		}
 		before, changed, stacks := since(p), []golang.MemRecord(nil), [][]uint64(nil)
-		for _, record := range reading.Records {
-			record.MemCounts = record.Minus(before[record.ID])
-			if record.MemCounts != (golang.MemCounts{}) { // else nothing new, or nothing that is counted yet
-				changed, stacks = append(changed, record), append(stacks, record.PCs)
+		for _, bucket := range reading.Records {
+			bucket.MemCounts = bucket.Minus(before[bucket.ID])
+			if bucket.MemCounts != (golang.MemCounts{}) { // else nothing new, or nothing that is counted yet
+				changed, stacks = append(changed, bucket), append(stacks, bucket.PCs)
 			}
 		}
 		p.PrefetchCalls(stacks)
-		for _, record := range changed {
-			m.add(b, p, record.PCs, record.MemCounts, reading.Rate)
+		for _, bucket := range changed {
+			m.add(b, p, bucket.PCs, bucket.MemCounts, reading.Rate)
 		}
 		kept += len(changed)
 		if next != nil {
@@ -196,7 +197,7 @@ func (m *Memory) add(b *builder.Builder, p *program, pcs []uint64, c golang.MemC
 		objects, bytes = unsample(c.Allocs-c.Frees, c.AllocBytes-c.FreeBytes, rate)
 		values = append(values, objects, bytes)
 	}
-	s := b.NewSample(&stack.Entry{Generation: p.generation, User: p.MemStack(pcs)})
+	s := b.NewSample(&stack.Entry{Generation: p.generation, User: record.NativeStack(p.MemStack(pcs))})
 	s.Value = values
 	if c.Allocs > 0 {
 		s.NumLabel["bytes"] = []int64{c.AllocBytes / c.Allocs} // the size of such an object

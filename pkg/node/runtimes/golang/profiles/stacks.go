@@ -34,9 +34,9 @@ func (s *stacks) entry(p *reader, g *golang.Goroutine) *stack.Entry {
 	for _, l := range g.Labels {
 		s.key = append(append(append(append(s.key, l.Key...), 0), l.Value...), 0)
 	}
-	e := s.stacks.FindOrAdd(p.generation, nil, g.Stack, ends[g.End], string(s.key), nil)
+	e := s.stacks.FindOrAdd(p.generation, nil, record.NativeStack(g.Stack), ends[g.End], string(s.key), nil)
 	if e != nil && e.Labels == nil { // it is new
-		e.User, e.Labels = slices.Clone(g.Stack), labelsOf(g)
+		e.User, e.Labels = slices.Clone(record.NativeStack(g.Stack)), labelsOf(g)
 	}
 	return e
 }
