@@ -23,7 +23,7 @@ func deployShop(t *testing.T, ns string) {
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{shop()}, TerminationGracePeriodSeconds: ptrTo(int64(0))},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{shop()}, TerminationGracePeriodSeconds: new(int64(0))},
 			},
 		},
 	}

@@ -120,7 +120,7 @@ func TestDoctorOfStrangePods(t *testing.T) {
 		t.Fatal(err)
 	}
 	pod := podOf(ns, "far-away", container("app", "/spin"))
-	pod.Spec.NodeName, pod.Spec.HostUsers, pod.Spec.HostNetwork = node.Name, ptrTo(false), false
+	pod.Spec.NodeName, pod.Spec.HostUsers, pod.Spec.HostNetwork = node.Name, new(false), false
 	pod = create(t, pod)
 	pod.Status.Phase = corev1.PodRunning
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{

@@ -36,9 +36,7 @@ func namespace(t *testing.T, level string) string {
 		if !t.Failed() {
 			expectNothingLeft(ctx, t, ns.Name)
 		}
-		now := int64(0)
-		pods := client.CoreV1().Pods(ns.Name)
-		pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
+		client.CoreV1().Pods(ns.Name).DeleteCollection(ctx, atOnce, metav1.ListOptions{})
 		client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{})
 	})
 	eventually(t, 20*time.Second, "the default service account", func() (bool, string) {
@@ -46,6 +44,25 @@ func namespace(t *testing.T, level string) string {
 		return err == nil, fmt.Sprint(err)
 	})
 	return ns.Name
+}
+
+// atOnce deletes a pod without a grace period.
+var atOnce = metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}
+
+func deletePod(t *testing.T, ns, name string) {
+	t.Helper()
+	if err := client.CoreV1().Pods(ns).Delete(t.Context(), name, atOnce); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func getPod(t *testing.T, ns, name string) *corev1.Pod {
+	t.Helper()
+	p, err := client.CoreV1().Pods(ns).Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // start creates a pod and waits until it is ready.
@@ -80,14 +97,17 @@ func create(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 // eventually polls until the condition holds. Its failure message has what the condition saw last.
 func eventually(t *testing.T, limit time.Duration, what string, condition func() (ok bool, seen string)) {
 	t.Helper()
+	if ok, seen := poll(limit, condition); !ok {
+		t.Fatalf("waited %v for %s; last seen: %s", limit, what, seen)
+	}
+}
+
+// poll reports whether the condition holds before the limit, and what the condition saw last.
+func poll(limit time.Duration, condition func() (ok bool, seen string)) (ok bool, seen string) {
 	deadline := time.Now().Add(limit)
 	for {
-		ok, seen := condition()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s; last seen: %s", limit, what, seen)
+		if ok, seen = condition(); ok || time.Now().After(deadline) {
+			return ok, seen
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -133,12 +153,11 @@ func finish(t *testing.T, cmd *exec.Cmd) run {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return run{
-		stdout: cmd.Stdout.(*bytes.Buffer).String(),
-		stderr: cmd.Stderr.(*bytes.Buffer).String(),
-		code:   cmd.ProcessState.ExitCode(),
-		took:   time.Since(begin),
+	r := run{stdout: cmd.Stdout.(*bytes.Buffer).String(), code: cmd.ProcessState.ExitCode(), took: time.Since(begin)}
+	if stderr, ok := cmd.Stderr.(*bytes.Buffer); ok {
+		r.stderr = stderr.String()
 	}
+	return r
 }
 
 // succeed runs the plugin and fails the test unless it exits with 0.

@@ -21,7 +21,7 @@ func TestHostilePod(t *testing.T) {
 			ns := namespace(t, "")
 			c := container("hostile", "/hostile", "-map="+kind)
 			c.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("160Mi")} // for the profiler too
-			c.SecurityContext = &corev1.SecurityContext{RunAsUser: ptrTo(int64(0))}
+			c.SecurityContext = &corev1.SecurityContext{RunAsUser: new(int64(0))}
 			start(t, podOf(ns, "hostile", c))
 			dir := t.TempDir()
 			files := map[string]string{}

@@ -22,20 +22,25 @@ const ours = "app=kubectl-pprof"
 // the time that a profiler has to end.
 func expectNothingLeft(ctx context.Context, t *testing.T, ns string) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
-	for {
-		left := leftovers(ctx, ns)
-		if len(left) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("left behind: %s", strings.Join(left, "; "))
-			return
-		}
-		time.Sleep(200 * time.Millisecond)
+	if ok, left := poll(5*time.Second, func() (bool, string) { return nothingLeft(ctx, ns, "") }); !ok {
+		t.Errorf("left behind: %s", left)
 	}
 }
 
+// waitUntilGone waits until no leftover whose description has the prefix is left.
+func waitUntilGone(t *testing.T, ns string, limit time.Duration, prefix, what string) {
+	t.Helper()
+	eventually(t, limit, what, func() (bool, string) { return nothingLeft(t.Context(), ns, prefix) })
+}
+
+func nothingLeft(ctx context.Context, ns, prefix string) (ok bool, left string) {
+	all := leftovers(ctx, ns)
+	ok = !slices.ContainsFunc(all, func(l string) bool { return strings.HasPrefix(l, prefix) })
+	return ok, strings.Join(all, "; ")
+}
+
+// leftovers describes the Jobs, pods and running profilers of ours in a namespace. If they cannot be
+// listed, it returns the error's text.
 func leftovers(ctx context.Context, ns string) []string {
 	var left []string
 	jobs, err := client.BatchV1().Jobs(ns).List(ctx, metav1.ListOptions{LabelSelector: ours})

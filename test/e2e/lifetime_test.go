@@ -3,10 +3,8 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,34 +15,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-func getPod(t *testing.T, ns, name string) *corev1.Pod {
+// startLongProfile starts a profile of a minute and returns when some samples have been taken.
+func startLongProfile(t *testing.T, ns, mode string) *profiling {
 	t.Helper()
-	p, err := client.CoreV1().Pods(ns).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// launch starts a long profile and returns when the profiler has sampled for some seconds.
-func launch(t *testing.T, ns, mode string) (wait func() run, signal func(os.Signal), file string) {
-	t.Helper()
-	file = filepath.Join(t.TempDir(), "profile.pb.gz")
-	cmd := command(t, mode, "-n", ns, "web", "-d", "60s", "-o", file)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, 20*time.Second, "the profiler to run", func() (bool, string) {
-		left := leftovers(t.Context(), ns)
-		for _, l := range left {
-			if strings.HasPrefix(l, "process ") || !onThisMachine && len(left) > 0 {
-				return true, ""
-			}
-		}
-		return false, strings.Join(left, "; ")
-	})
-	time.Sleep(3 * time.Second) // take some samples
-	return func() run { return finish(t, cmd) }, func(s os.Signal) { cmd.Process.Signal(s) }, file
+	return startProfiling(t, 3*time.Second, mode, "-n", ns, "web", "-d", "60s")
 }
 
 // Ctrl-C ends the profile early and keeps what was sampled.
@@ -53,14 +27,14 @@ func TestInterrupt(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			ns := namespace(t, "")
 			start(t, podOf(ns, "web", shop()))
-			wait, signal, file := launch(t, ns, mode)
-			signal(os.Interrupt)
-			r := wait()
+			profiling := startLongProfile(t, ns, mode)
+			profiling.signal(t, os.Interrupt)
+			r := profiling.wait(t)
 			if r.took > 10*time.Second {
 				t.Errorf("took %v to end after Ctrl-C: %v", r.took, r)
 			}
 			expectTexts(t, r)
-			p := readProfile(t, file)
+			p := readProfile(t, profiling.file)
 			expectFunctions(t, p, []string{"main.priceCart"}, nil)
 			if d := time.Duration(p.DurationNanos); d > 30*time.Second {
 				t.Errorf("the profile says it lasted %v", d)
@@ -75,11 +49,11 @@ func TestInterruptTwice(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			ns := namespace(t, "")
 			start(t, podOf(ns, "web", shop()))
-			wait, signal, _ := launch(t, ns, mode)
-			signal(os.Interrupt)
-			signal(os.Interrupt)
-			time.AfterFunc(100*time.Millisecond, func() { signal(os.Interrupt) })
-			if r := wait(); r.took > 5*time.Second {
+			profiling := startLongProfile(t, ns, mode)
+			profiling.signal(t, os.Interrupt)
+			profiling.signal(t, os.Interrupt) // the kernel may merge it with the first
+			time.AfterFunc(100*time.Millisecond, func() { profiling.cmd.Process.Signal(os.Interrupt) })
+			if r := profiling.wait(t); r.took > 5*time.Second {
 				t.Errorf("took %v to quit: %v", r.took, r)
 			}
 		})
@@ -90,35 +64,21 @@ func TestInterruptTwice(t *testing.T) {
 func TestPluginKilled(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
-	wait, signal, _ := launch(t, ns, "--ephemeral")
-	signal(syscall.SIGKILL)
-	wait()
-	eventually(t, 15*time.Second, "the profiler to end by itself", func() (bool, string) {
-		left := leftovers(t.Context(), ns)
-		return len(left) == 0, strings.Join(left, "; ")
-	})
+	profiling := startLongProfile(t, ns, "--ephemeral")
+	profiling.signal(t, syscall.SIGKILL)
+	profiling.wait(t)
+	waitUntilGone(t, ns, 15*time.Second, "", "the profiler to end by itself")
 }
 
 // After a SIGKILL of the plugin the Job's profiler ends by itself, and Kubernetes deletes the Job.
 func TestPluginKilledInJobMode(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
-	wait, signal, _ := launch(t, ns, "--job")
-	signal(syscall.SIGKILL)
-	wait()
-	eventually(t, 15*time.Second, "the profiler's process to end by itself", func() (bool, string) {
-		left := leftovers(t.Context(), ns)
-		for _, l := range left {
-			if strings.HasPrefix(l, "process ") {
-				return false, strings.Join(left, "; ")
-			}
-		}
-		return true, ""
-	})
-	eventually(t, 90*time.Second, "the Job to be deleted by its time to live", func() (bool, string) {
-		left := leftovers(t.Context(), ns)
-		return len(left) == 0, strings.Join(left, "; ")
-	})
+	profiling := startLongProfile(t, ns, "--job")
+	profiling.signal(t, syscall.SIGKILL)
+	profiling.wait(t)
+	waitUntilGone(t, ns, 15*time.Second, "process ", "the profiler's process to end by itself")
+	waitUntilGone(t, ns, 90*time.Second, "", "the Job to be deleted by its time to live")
 }
 
 // A kubelet may start an ephemeral container hours late. A profiler that is past its deadline exits
@@ -155,7 +115,7 @@ func TestStartedAfterItsDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, 10*time.Second, "the late profiler to exit", func() (bool, string) {
-		p, err := client.CoreV1().Pods(ns).Get(context.Background(), "web", metav1.GetOptions{})
+		p, err := client.CoreV1().Pods(ns).Get(t.Context(), "web", metav1.GetOptions{})
 		if err != nil {
 			return false, err.Error()
 		}
@@ -180,10 +140,7 @@ func TestKeepIsReused(t *testing.T) {
 	if len(first) != 1 || len(second) != 1 {
 		t.Errorf("%d ephemeral containers after the first profile, %d after the second, want 1 and 1: %v", len(first), len(second), r)
 	}
-	now := int64(0) // the kept profiler ends with its pod
-	if err := client.CoreV1().Pods(ns).Delete(t.Context(), "web", metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
-		t.Fatal(err)
-	}
+	deletePod(t, ns, "web") // ends the kept profiler
 }
 
 // A dry run creates nothing and prints clean YAML.

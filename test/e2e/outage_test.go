@@ -23,27 +23,12 @@ import (
 // exitPartial is the documented exit code for a partial profile.
 const exitPartial = 3
 
-// during runs the plugin and calls what after it has sampled for some seconds.
+// during runs the plugin and calls what after five seconds of sampling.
 func during(t *testing.T, what func(), args ...string) (r run, file string) {
 	t.Helper()
-	file = filepath.Join(t.TempDir(), "profile.pb.gz")
-	cmd := command(t, append(args, "-v", "-o", file)...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ns := args[1]
-	eventually(t, 20*time.Second, "the profiler to run", func() (bool, string) {
-		left := leftovers(t.Context(), ns)
-		for _, l := range left {
-			if strings.HasPrefix(l, "process ") {
-				return true, ""
-			}
-		}
-		return false, strings.Join(left, "; ")
-	})
-	time.Sleep(5 * time.Second)
+	p := startProfiling(t, 5*time.Second, args...)
 	what()
-	return finish(t, cmd), file
+	return p.wait(t), p.file
 }
 
 // expectPartial checks a run that could take only a part of a profile.
@@ -143,7 +128,8 @@ func TestTargetCrashesInASharedNamespace(t *testing.T) {
 func TestTargetOutOfMemory(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "hog", guaranteed(container("hog", "/hog", "-mb=64", "-grow=48"), "500m", "768Mi")))
-	r, file := during(t, func() {}, "-n", ns, "--ephemeral", "hog", "-d", "90s")
+	file := filepath.Join(t.TempDir(), "profile.pb.gz")
+	r := plugin(t, "-n", ns, "--ephemeral", "hog", "-d", "90s", "-o", file)
 	expectPartial(t, r, file, time.Second, "main.touchPages", `container "hog" has ended with exit code 137 (OOMKilled)`)
 }
 

@@ -15,7 +15,7 @@ func podOf(namespace, name string, containers ...corev1.Container) *corev1.Pod {
 		Spec: corev1.PodSpec{
 			Containers:                    containers,
 			RestartPolicy:                 corev1.RestartPolicyNever,
-			TerminationGracePeriodSeconds: ptrTo(int64(0)),
+			TerminationGracePeriodSeconds: new(int64(0)),
 		},
 	}
 }
@@ -40,8 +40,8 @@ func shop() corev1.Container {
 // restricted makes a container acceptable to PodSecurity's restricted level.
 func restricted(c corev1.Container) corev1.Container {
 	c.SecurityContext = &corev1.SecurityContext{
-		RunAsNonRoot:             ptrTo(true),
-		AllowPrivilegeEscalation: ptrTo(false),
+		RunAsNonRoot:             new(true),
+		AllowPrivilegeEscalation: new(false),
 		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}

@@ -53,7 +53,7 @@ func userWith(t *testing.T, ns string, rules ...rbacv1.PolicyRule) string {
 		t.Fatal(err)
 	}
 	token, err := client.CoreV1().ServiceAccounts(ns).CreateToken(ctx, name,
-		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptrTo(int64(time.Hour.Seconds()))}},
+		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(time.Hour.Seconds()))}},
 		metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -11,8 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-func ptrTo[T any](v T) *T { return &v }
-
 // cumulative returns for each function the share of samples in whose stacks it occurs.
 func cumulative(p *profile.Profile) map[string]float64 {
 	shares, total := map[string]float64{}, 0.0

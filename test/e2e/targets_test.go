@@ -32,7 +32,7 @@ func TestTargets(t *testing.T) {
 		"shared process namespace": {
 			pod: func(ns string) *corev1.Pod {
 				p := podOf(ns, "web", shop(), spinner)
-				p.Spec.ShareProcessNamespace = ptrTo(true)
+				p.Spec.ShareProcessNamespace = new(true)
 				return p
 			},
 			args: []string{"-c", "shop"}, wanted: shopFunctions, unwanted: onlyShop,
@@ -60,7 +60,7 @@ func TestTargets(t *testing.T) {
 		"non-root at pod level": {
 			pod: func(ns string) *corev1.Pod {
 				p := podOf(ns, "web", shop())
-				p.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: ptrTo(true), RunAsUser: ptrTo(int64(1000))}
+				p.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: new(true), RunAsUser: new(int64(1000))}
 				return p
 			},
 			wanted: shopFunctions,
@@ -69,7 +69,7 @@ func TestTargets(t *testing.T) {
 			pod: func(ns string) *corev1.Pod {
 				p := podOf(ns, "web", shop())
 				side := container("side", "/spin")
-				side.RestartPolicy = ptrTo(corev1.ContainerRestartPolicyAlways)
+				side.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
 				p.Spec.InitContainers = []corev1.Container{side}
 				return p
 			},

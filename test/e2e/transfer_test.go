@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -148,24 +147,14 @@ func TestBadConnections(t *testing.T) {
 		}
 		t.Run("the laptop is asleep for a minute", func(t *testing.T) {
 			t.Parallel()
-			file := filepath.Join(t.TempDir(), "profile.pb.gz")
-			cmd := command(t, "-n", ns, "web", "--ephemeral", "-d", "10s", "-o", file)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(5 * time.Second)
-			for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
-				if err := cmd.Process.Signal(signal); err != nil {
-					t.Fatal(err)
-				}
-				if signal == syscall.SIGSTOP {
-					time.Sleep(time.Minute)
-				}
-			}
-			if r := finish(t, cmd); r.code != 0 {
+			profiling := startProfiling(t, 2*time.Second, "-n", ns, "web", "--ephemeral", "-d", "10s")
+			profiling.signal(t, syscall.SIGSTOP)
+			time.Sleep(time.Minute)
+			profiling.signal(t, syscall.SIGCONT)
+			if r := profiling.wait(t); r.code != 0 {
 				t.Fatal(r)
 			}
-			expectWhole(t, readProfile(t, file))
+			expectWhole(t, readProfile(t, profiling.file))
 		})
 	})
 }

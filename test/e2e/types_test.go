@@ -111,7 +111,11 @@ func TestSeveralTypesInOneGo(t *testing.T) {
 func TestTypesAgreeWithTheProgramsOwn(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", ledger("openledger", "-rate=16", "-hold=64", "-park=50", "-locks")))
-	time.Sleep(5 * time.Second) // the heap profile is complete only after a garbage collection
+	// The runtime completes the heap profile in a garbage collection, which gc=1 asks for.
+	heap := client.CoreV1().Pods(ns).ProxyGet("http", "web", "8080", "debug/pprof/heap", map[string]string{"gc": "1"})
+	if _, err := heap.DoRaw(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	outside, inside := t.TempDir(), t.TempDir()
 	const types = "heap,goroutine,mutex,block"
 	succeed(t, "-n", ns, "web", "--ephemeral", "--type", types, "-o", filepath.Join(outside, "web.pb.gz"))
