@@ -13,14 +13,13 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 )
 
-// faultPeriod is how many faults an event stands for. A CPU can do 500,000 of them a second; the kernel drops events
-// beyond 100,000 (sysctl kernel.perf_event_max_sample_rate), and one costs a tenth of what a fault does.
+// faultPeriod is the number of page faults per event. A CPU can take 500,000 faults a second; the kernel drops events
+// beyond 100,000 (sysctl kernel.perf_event_max_sample_rate), and an event costs a tenth of a fault.
 const faultPeriod = 8
 
-// NewFaults samples where a container's page faults come from, which is where its memory grows, whatever its language.
-// Every 8th fault is an event. Of each CPU's in a second the first Options.Frequency become samples, of as many more
-// every second, then every fourth, and so on, and each stands for those that do not: a program that faults as often as
-// it can is not held up by being looked at.
+// NewFaults samples a container's page faults, which show where its memory grows in any language. Every 8th fault is an
+// event. In each second, the first Options.Frequency events of a CPU become samples, then every second event, then every
+// fourth, and so on. A sample stands for the events skipped before it. This bounds the overhead of frequent faults.
 func NewFaults(o run.Options) (*Sampler, error) {
 	if err := checkFrequency(o.Frequency); err != nil {
 		return nil, err

@@ -14,11 +14,11 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 )
 
-// NewOffCPU samples where a container's threads wait, and for how long: those that wait all the time count with all
-// of it. A sample's label "state" says what for. Options.Frequency does not matter, nor does Options.Times.
+// NewOffCPU measures where a container's threads wait and for how long, including threads that wait during the whole
+// capture. The label "state" is the state of the waiting thread. Options.Frequency and Options.Times are ignored.
 func NewOffCPU(o run.Options) (*Sampler, error) {
 	offCPU := &profile.ValueType{Type: "offcpu", Unit: "nanoseconds"}
-	o.Times = false // a wait is no moment
+	o.Times = false // a wait has a duration, not a moment
 	return newSampler(o, plan{
 		kind: builder.Kind{
 			Types:       []*profile.ValueType{{Type: "waits", Unit: "count"}, offCPU},
@@ -28,8 +28,8 @@ func NewOffCPU(o run.Options) (*Sampler, error) {
 	})
 }
 
-// NewThreadWall samples what the threads of processes do, on and off the CPU: together as long as the threads exist.
-// Processes for whose PID (in our namespace) leaveOut gives true are left out.
+// NewThreadWall samples the threads of processes on and off the CPU. The times of a thread add up to its lifetime.
+// Processes for whose PID in our namespace leaveOut returns true are ignored.
 func NewThreadWall(o run.Options, leaveOut func(pid int) bool) (*Sampler, error) {
 	if err := checkFrequency(o.Frequency); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ var states = map[bpf.CPUWaitState]string{
 	bpf.CPUWaitStateWAIT_BLOCKED: "blocked", bpf.CPUWaitStateWAIT_STOPPED: "stopped",
 }
 
-// addState puts a thread's state before the labels that it has, as addThread does with its name.
+// addState adds the state of a sample's thread as the first label, and makes group differ between states.
 func addState(s *record.Sample, group string, labels []record.Label) (string, []record.Label) {
 	name := "running"
 	if s.Serial != 0 {

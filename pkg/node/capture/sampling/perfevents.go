@@ -20,14 +20,14 @@ type events struct {
 	links []link.Link
 }
 
-// cpuClock is an event at a fixed time of a CPU, in ns: by asking for a frequency instead one gets fewer samples
-// than asked of cpu-clock. It is a software event, for virtual machines often have no hardware counters.
+// cpuClock returns an event for each period of CPU time. It sets a period because cpu-clock takes fewer samples than a
+// frequency asks for. It is a software event because virtual machines often have no hardware counters.
 func cpuClock(period time.Duration) unix.PerfEventAttr {
 	return unix.PerfEventAttr{Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: uint64(period.Nanoseconds())}
 }
 
-// pageFaults is an event at every so many page faults of a CPU. By asking for a frequency instead one gets samples
-// that stand for far too many or too few: the kernel's guess does not follow bursts.
+// pageFaults returns an event for every period page faults of a CPU. It sets a period because the kernel adapts a frequency
+// too slowly to bursts of faults.
 func pageFaults(period int) unix.PerfEventAttr {
 	return unix.PerfEventAttr{Config: unix.PERF_COUNT_SW_PAGE_FAULTS, Sample: uint64(period)}
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/waits"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/registry"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // Sampler makes one profile of a container from the stacks of its threads.
@@ -92,8 +93,7 @@ func newSampler(o run.Options, p plan) (*Sampler, error) {
 	return c, nil
 }
 
-// Run samples until ctx is done, which is the normal end and no error, and gives what was captured.
-// It may be called once.
+// Run samples until ctx is done, which is the normal end and not an error, and returns the profile. It may be called once.
 func (c *Sampler) Run(ctx context.Context) (*builder.Result, error) {
 	begin, err := c.Start()
 	if err != nil {
@@ -122,7 +122,7 @@ func (c *Sampler) Run(ctx context.Context) (*builder.Result, error) {
 	return c.result(begin, duration)
 }
 
-// Forget has a process be looked at anew with its next sample. It may be called while Run runs.
+// Forget makes the sampler read a process again at its next sample. It may be called while Run runs.
 func (c *Sampler) Forget(pid int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,7 +186,7 @@ func (c *Sampler) drain(stop <-chan struct{}) error {
 	}
 }
 
-// keep takes in one record of the ring buffer.
+// keep processes one record of the ring buffer.
 func (c *Sampler) keep(raw []byte) {
 	switch record.KindOf(raw) {
 	case bpf.CPURecordKindRECORD_LABELS:
@@ -215,8 +215,7 @@ func (c *Sampler) keep(raw []byte) {
 	c.keepSample(&s)
 }
 
-// keepSample adds a sample to those with the same stack. If it is of a wait, its stack is only made known: what was
-// waited there comes by itself.
+// keepSample counts a sample under its stack. The stack of a wait is only registered; the time waited arrives separately.
 func (c *Sampler) keepSample(s *record.Sample) {
 	generation, wanted := c.table.Lookup(s)
 	var e *stack.Entry
@@ -256,9 +255,8 @@ func (c *Sampler) countLost() error {
 	return nil
 }
 
-// Slice gives what was sampled since the last one, or since the beginning, while Run goes on; it may be used
-// until the next one is asked for. Its comments tell of the whole capture. It must not be called twice at once, nor
-// after Close; before Run it gives nil.
+// Slice returns what was sampled since the last slice while Run runs, and nil before Run. The result may be used until the
+// next call. Its comments describe the whole capture. Slice must not be called concurrently, nor after Close.
 func (c *Sampler) Slice() (*builder.Result, error) {
 	began, ok := c.StartTime()
 	if !ok {
@@ -284,7 +282,7 @@ func (c *Sampler) Slice() (*builder.Result, error) {
 	return result, nil
 }
 
-// GuardPerfMaps lets a result's PerfMap be called while Run runs: a process may get another list meanwhile.
+// GuardPerfMaps makes a result's PerfMap safe to call while Run runs.
 func (c *Sampler) GuardPerfMaps(r *builder.Result) {
 	open := r.PerfMap
 	r.PerfMap = func(m *profile.Mapping) *proc.File {
@@ -294,7 +292,7 @@ func (c *Sampler) GuardPerfMaps(r *builder.Result) {
 	}
 }
 
-// AddStacks calls add with the stacks that were sampled until now, and describes in comments how they came.
+// AddStacks calls add with the stacks sampled so far, and adds comments about the capture.
 func (c *Sampler) AddStacks(add func(*stack.Table), comments *builder.Builder) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -324,7 +322,7 @@ func (c *Sampler) Close() error {
 	return errors.Join(errs...)
 }
 
-// result ends the aggregation.
+// result builds the profile of all samples.
 func (c *Sampler) result(begin time.Time, duration time.Duration) (*builder.Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -336,7 +334,7 @@ func (c *Sampler) result(begin time.Time, duration time.Duration) (*builder.Resu
 	return b.Result()
 }
 
-// describe says in comments what was captured until now.
+// describe adds comments about what was captured so far.
 func (c *Sampler) describe(b *builder.Builder) error {
 	release, err := kernel.Release()
 	if err != nil {
@@ -357,7 +355,7 @@ func (c *Sampler) describe(b *builder.Builder) error {
 	b.Comment("truncated stacks: %d", c.stacks.EndCounts[stack.Truncated])
 	b.Comment("broken stacks: %d", c.stacks.EndCounts[stack.Broken])
 	if n := c.checker.Early; n > 0 {
-		b.Comment("broken stacks of programs that had just begun: %d", n)
+		meta.BrokenStacksAtStart.Add(b.Profile, int64(n))
 	}
 	if c.plan.describe != nil {
 		c.plan.describe(b)

@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 )
 
-// addThread puts a sample's thread before the labels that its goroutine has, and makes the text that is equal
-// for equal labels differ for different threads. A thread may change its name: then it has both.
+// addThread adds a sample's thread as the first labels, before those of the goroutine, and makes group, which is equal for
+// equal labels, differ between threads. A thread that changes its name appears under both names.
 func addThread(s *record.Sample, group string, labels []record.Label) (string, []record.Label) {
 	thread := []record.Label{{Key: "thread", Value: strings.ToValidUTF8(s.Comm, "\uFFFD")}}
 	if s.OwnTID != 0 {

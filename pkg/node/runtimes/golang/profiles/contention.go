@@ -90,7 +90,7 @@ func rateText(rate int64) string {
 	return fmt.Sprint(rate)
 }
 
-// Slice gives nothing: the whole profile comes at once.
+// Slice returns nil: the whole profile is read at once.
 func (k *Contention) Slice() (*builder.Result, error) { return nil, nil }
 
 // Close closes all files; the result's File must not be used after it.

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package profiles makes the profiles that only Go programs have, from what package golang reads of their runtime: heap,
+// Package profiles builds the profiles that only Go programs have from what package golang reads of their runtime: heap,
 // allocs, mutex, block and goroutine. Its entry points are NewHeap, NewAllocs, NewMutex, NewBlock, NewGoroutines and NewWall.
-// Nothing is loaded into the kernel for them.
+// It must not need BPF.
 package profiles

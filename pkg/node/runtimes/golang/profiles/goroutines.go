@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // Goroutines reads the stacks of all goroutines of a container's Go programs once.
@@ -116,8 +117,8 @@ func (c *Goroutines) readProcess(p *reader) error {
 	return p.checked(err)
 }
 
-// whileStopped reads all once before that, so that what the executable says of the code need not be read while the
-// process stands still.
+// whileStopped calls each while the process is stopped. It reads all goroutines once before, so that the tables of the
+// executable are cached and the stop is short.
 func (c *Goroutines) whileStopped(p *reader, each func() error) error {
 	gs := p.goroutines
 	if err := gs.Each(nil, func(*golang.Goroutine) {}); err != nil {
@@ -186,22 +187,22 @@ func (c *Goroutines) describe(b *builder.Builder) error {
 	return nil
 }
 
-// describeGoroutines says how the readings went.
+// describeGoroutines adds comments about the readings.
 func describeGoroutines(b *builder.Builder, processes *readers, stacks *stack.Table) {
 	all := processes.counts()
-	b.Comment("readings repeated, for the goroutine had changed: %d", all.Tries)
+	meta.GoroutineReadsRepeated.Add(b.Profile, int64(all.Tries))
 	b.Comment("goroutines that changed with every reading: %d", all.Torn)
 	b.Comment("truncated stacks: %d", stacks.EndCounts[stack.Truncated])
 	b.Comment("broken stacks: %d", stacks.EndCounts[stack.Broken])
 	if all.Bad > 0 {
-		b.Comment("entries of the runtime's list that are no goroutines: %d", all.Bad)
+		meta.GoroutineListInvalid.Add(b.Profile, int64(all.Bad))
 	}
 	if all.CutLabels > 0 {
 		b.Comment("goroutines with more labels than are read: %d", all.CutLabels)
 	}
 }
 
-// Slice gives nothing: a reading takes less than a slice.
+// Slice returns nil: the goroutines are read in less time than a slice takes.
 func (c *Goroutines) Slice() (*builder.Result, error) { return nil, nil }
 
 // Progress may be called while Run runs.

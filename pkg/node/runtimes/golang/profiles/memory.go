@@ -102,7 +102,7 @@ func (m *Memory) Run(ctx context.Context) (*builder.Result, error) {
 	return result, err
 }
 
-// readFirst turns profiles on where that is wanted, takes the first reading, and tells whether there is to be another.
+// readFirst turns memory profiles on if requested, takes the first reading, and reports whether a second one is needed.
 func (m *Memory) readFirst() (waits bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -150,7 +150,7 @@ func countsOf(r *golang.MemProfile) map[uint64]golang.MemCounts {
 	return counts
 }
 
-// read adds to b what the programs have sampled since an earlier reading of each; next is told of this one.
+// read adds to b what the programs have sampled since an earlier reading of each. It passes the new reading to next.
 func (m *Memory) read(b *builder.Builder, since func(*program) map[uint64]golang.MemCounts, next func(*program, *golang.MemProfile)) error {
 	kept := 0
 	m.torn = 0
@@ -236,8 +236,8 @@ func (m *Memory) describe(b *builder.Builder) {
 	}
 }
 
-// Slice gives what was sampled since the last one, or since the capture began, while Run goes on. It must not be called
-// twice at once, nor after Close.
+// Slice returns what was sampled since the last slice or since the capture began, while Run runs. It must not be called
+// concurrently, nor after Close.
 func (m *Memory) Slice() (*builder.Result, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -13,22 +13,23 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// ErrNoGo is given where a profile of Go's runtime is wanted and no process has one that can be read.
+// ErrNoGo is returned if no process of the container is a Go program that can be read.
 var ErrNoGo = errors.New("no Go program can be read")
 
-// ErrMemoryRefused is given where the kernel does not let us read the memory of the container's processes.
+// ErrMemoryRefused is returned if the kernel does not allow reading the memory of the container's processes.
 var ErrMemoryRefused = errors.New("the node's kernel refuses reading the memory of processes")
 
 // programs are the processes of a container that are Go programs. They are read without BPF.
 type programs struct {
 	table   *process.Table
 	all     []*program
-	others  int                 // processes that are no Go programs
-	refused []error             // why the others that are could not be read
-	left    []error             // what was changed in them and could not be put back
-	seen    map[processKey]bool // all that there were at first
+	others  int                 // processes that are not Go programs
+	refused []error             // why Go programs could not be read
+	left    []error             // changes to targets that could not be undone
+	seen    map[processKey]bool // all processes of the container at the start
 }
 
 type program struct {
@@ -41,7 +42,7 @@ type program struct {
 	last     *golang.MemProfile          // the last slice's reading
 }
 
-// openPrograms finds them. The error wraps ErrNoGo if there is none.
+// openPrograms opens the Go programs of a container. The error wraps ErrNoGo if there is none.
 func openPrograms(o run.Options) (*programs, error) {
 	processes, err := proc.InContainer(o.ContainerID)
 	if err != nil {
@@ -65,7 +66,7 @@ func openPrograms(o run.Options) (*programs, error) {
 	return all, nil
 }
 
-// open takes a process in if it is a Go program that can be read; else it gives nil.
+// open adds a process and returns it, or nil if it is not a Go program that can be read.
 func (a *programs) open(p *proc.Process) *program {
 	r, err := golang.Open(p)
 	switch {
@@ -83,7 +84,7 @@ func (a *programs) open(p *proc.Process) *program {
 	return nil
 }
 
-// privileged says what is missing where a process must not be read.
+// privileged adds the missing capability to an error about permissions.
 func privileged(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w; reading a process needs CAP_SYS_PTRACE", err)
@@ -91,7 +92,7 @@ func privileged(err error) error {
 	return err
 }
 
-// none says why there is no program to read; nil if there is one.
+// none returns an error with the reason if there is no program to read.
 func (a *programs) none() error {
 	switch {
 	case len(a.all) > 0:
@@ -117,7 +118,7 @@ func (p *program) switchOff() error {
 	return nil
 }
 
-// checked makes sure that what was read is the program's, and prefers the end of that to what reading it then gave.
+// checked returns an error if the process has ended or runs another program since it was opened, and err otherwise.
 func (p *program) checked(err error) error {
 	if gone := p.VerifyProcess(); gone != nil {
 		return gone
@@ -125,7 +126,7 @@ func (p *program) checked(err error) error {
 	return err
 }
 
-// drop leaves a program out.
+// drop closes a program, undoes what was changed in it, and records why it is left out.
 func (a *programs) drop(p *program, why error) {
 	a.refused = append(a.refused, fmt.Errorf("process %d (%s): %w", p.generation.Process.NSPID, p.generation.Process.Name, why))
 	for i, q := range a.all {
@@ -149,7 +150,7 @@ func (a *programs) close() error {
 	return errors.Join(append(errs, a.table.Close())...)
 }
 
-// describe says in comments whose numbers the profile has.
+// describe adds comments about the programs in the profile and those left out.
 func (a *programs) describe(b *builder.Builder) {
 	for _, p := range a.all {
 		b.Comment("go program: process %d (%s), %s", p.generation.Process.NSPID, p.generation.Process.Name, p.Version)
@@ -161,6 +162,6 @@ func (a *programs) describe(b *builder.Builder) {
 		b.Comment("left changed: %v", err)
 	}
 	if a.others > 0 {
-		b.Comment("processes that are no Go programs: %d", a.others)
+		meta.ProcessesNotGo.Add(b.Profile, int64(a.others))
 	}
 }

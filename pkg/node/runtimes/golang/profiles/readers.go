@@ -36,7 +36,7 @@ type processKey struct {
 
 func keyOf(p *proc.Process) processKey { return processKey{p.PID, p.StartTime} }
 
-// openReaders finds them. The error wraps ErrNoGo if there is none that can be read.
+// openReaders opens the Go programs of a container for reading goroutines. The error wraps ErrNoGo if there is none.
 func openReaders(o run.Options) (*readers, error) {
 	programs, err := openPrograms(o)
 	if err != nil {
@@ -71,7 +71,7 @@ func (a *readers) publish() {
 	a.pids.Store(&pids)
 }
 
-// remove leaves out one that cannot be read any more. It is looked at again, for it may have executed another program.
+// remove drops a program that cannot be read any more. lookAgain opens the process again if it has called execve.
 func (a *readers) remove(p *reader, why error) {
 	delete(a.known, keyOf(p.generation.Process))
 	a.gone.Add(p.goroutines.Counts)
@@ -80,7 +80,7 @@ func (a *readers) remove(p *reader, why error) {
 	a.publish()
 }
 
-// counts say how reading all of them went.
+// counts returns the counters of all readers, including those removed.
 func (a *readers) counts() golang.Counts {
 	all := a.gone
 	for _, p := range a.all {
@@ -89,7 +89,7 @@ func (a *readers) counts() golang.Counts {
 	return all
 }
 
-// lookAgain takes in processes that have begun since it was called last, or since the capture was prepared.
+// lookAgain adds processes that have started since the last call or since the capture was prepared.
 func (a *readers) lookAgain(o run.Options) {
 	processes, err := proc.InContainer(o.ContainerID)
 	if err != nil {
@@ -112,7 +112,7 @@ func (a *readers) lookAgain(o run.Options) {
 // maxPrograms bounds the programs that are read at once, each with some 2 MB of its executable.
 const maxPrograms = 256
 
-// thread gives a thread's ID in our PID namespace.
+// thread returns a thread's ID in our PID namespace for its ID in its own.
 func (p *reader) thread(own int) (int, bool) {
 	if tid, ok := p.threads[own]; ok {
 		return tid, true
@@ -127,8 +127,8 @@ func (p *reader) thread(own int) (int, bool) {
 // maxKnownThreads bounds the IDs that are kept.
 const maxKnownThreads = 1 << 15
 
-// has tells whether a process is among them. It may be called while they are read.
+// has reports whether a process is read. It may be called at any time.
 func (a *readers) has(pid int) bool { return (*a.pids.Load())[pid] }
 
-// Len is how many there are. It may be called while they are read.
+// Len returns the number of programs. It may be called at any time.
 func (a *readers) Len() int { return len(*a.pids.Load()) }

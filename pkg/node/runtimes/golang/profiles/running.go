@@ -33,8 +33,8 @@ type runningGoroutine struct {
 	samples int
 }
 
-// find fills in the stacks of those goroutines of a process that run while their threads are sampled. It gives those
-// whose threads had no sample in time; the sample may still come.
+// find samples the threads of running goroutines and fills in their stacks. It returns the goroutines whose threads were not
+// sampled within patience; their samples may still arrive.
 func (r *runningStacks) find(p *reader, running []*golang.Goroutine, patience time.Duration) (left []*runningGoroutine) {
 	for _, g := range running {
 		tid, ok := p.thread(g.Thread)
@@ -47,14 +47,14 @@ func (r *runningStacks) find(p *reader, running []*golang.Goroutine, patience ti
 	until := time.Now().Add(patience)
 	for pause := 2 * samplingPeriod; len(left) > 0 && time.Now().Before(until); pause = min(2*pause, 4*time.Millisecond) {
 		time.Sleep(pause)
-		left = r.look(left, true)
+		left = r.collect(left, true)
 	}
 	return left
 }
 
-// look takes what samples have come, and gives those goroutines of which there is none yet. If again is set, one that
-// was on another stack is sampled again.
-func (r *runningStacks) look(left []*runningGoroutine, again bool) []*runningGoroutine {
+// collect fills in the stacks of goroutines whose samples have arrived, and returns the others. If again is set, a thread
+// that was on another stack is sampled again.
+func (r *runningStacks) collect(left []*runningGoroutine, again bool) []*runningGoroutine {
 	return slices.DeleteFunc(left, func(g *runningGoroutine) bool {
 		s, ok := r.sampler.taken(g.thread)
 		if !ok {
@@ -80,7 +80,7 @@ func (r *runningStacks) describe(b *builder.Builder) {
 	}
 }
 
-// clone copies a goroutine that is to be kept.
+// clone returns a copy of a goroutine with a stack of its own; Each reuses the original.
 func clone(g *golang.Goroutine) *golang.Goroutine {
 	one := *g
 	one.Stack = slices.Clone(g.Stack)

@@ -25,7 +25,7 @@ var ends = map[golang.End]stack.End{
 	golang.NoStack: stack.Running, golang.Torn: stack.Torn,
 }
 
-// entry gives the entry of a goroutine's stack and labels; nil if there is no room.
+// entry returns the table's entry for a goroutine's stack and labels, or nil if the table is full.
 func (s *stacks) entry(p *reader, g *golang.Goroutine) *stack.Entry {
 	s.key = s.key[:0]
 	for _, text := range []string{g.Status.String(), g.Reason, g.Creator, g.CreatedAt} {
@@ -41,7 +41,7 @@ func (s *stacks) entry(p *reader, g *golang.Goroutine) *stack.Entry {
 	return e
 }
 
-// labelsOf are what is told of a goroutine, its own labels last: they may have the same names.
+// labelsOf returns a goroutine's labels: ours first, because its own may have the same names.
 func labelsOf(g *golang.Goroutine) []record.Label {
 	all := []record.Label{{Key: "state", Value: g.Status.String()}}
 	if g.Reason != "" {

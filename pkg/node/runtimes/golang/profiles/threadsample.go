@@ -44,7 +44,7 @@ type threadSample struct {
 	stack     []byte // from the stack pointer on
 }
 
-// arm has a sample taken of a thread as soon as it runs. It gives false where that cannot be.
+// arm requests one sample of a thread when it next runs. It returns false if the thread cannot be sampled.
 func (t *threadSampler) arm(tid int) bool {
 	if t.err != nil {
 		return false
@@ -70,7 +70,7 @@ func (t *threadSampler) arm(tid int) bool {
 	return unix.IoctlSetInt(e.fd, unix.PERF_EVENT_IOC_REFRESH, 1) == nil // after one sample it is off again
 }
 
-// taken gives the sample of a thread that was armed, if it was taken by now.
+// taken returns the sample of an armed thread, and false if it has not been taken yet.
 func (t *threadSampler) taken(tid int) (threadSample, bool) {
 	if e := t.events[tid]; e != nil {
 		return e.take()
@@ -130,10 +130,10 @@ func (e *threadEvent) tail() *uint64 {
 	return &(*unix.PerfEventMmapPage)(unsafe.Pointer(&e.ring[0])).Data_tail
 }
 
-// drop forgets what is in the ring.
+// drop discards the contents of the ring.
 func (e *threadEvent) drop() { atomic.StoreUint64(e.tail(), atomic.LoadUint64(e.head())) }
 
-// take gives the sample in the ring, if there is one. Records are as in perf_event_open(2).
+// take returns the sample in the ring, if there is one. perf_event_open(2) describes the records.
 func (e *threadEvent) take() (threadSample, bool) {
 	data := e.ring[len(e.ring)-ringDataBytes:]
 	head, tail := atomic.LoadUint64(e.head()), atomic.LoadUint64(e.tail())

@@ -19,7 +19,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
 )
 
-// Wall reads all goroutines of a container's Go programs over and over: what each does and waits for.
+// Wall reads all goroutines of a container's Go programs repeatedly: what each does and waits for.
 type Wall struct {
 	options   run.Options
 	Processes *readers
@@ -97,10 +97,10 @@ func (w *Wall) Run(ctx context.Context) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tellLate()
+	w.addLate()
 }
 
-// ownCPUTime is what this program has used.
+// ownCPUTime returns the CPU time that the profiler has used.
 func ownCPUTime() time.Duration {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
@@ -114,7 +114,7 @@ func (w *Wall) read(each time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	began := time.Now()
-	w.tellLate()
+	w.addLate()
 	if w.Removed == nil && began.Sub(w.looked) > lookEvery {
 		w.looked = began
 		w.Processes.lookAgain(w.options)
@@ -170,10 +170,10 @@ func (w *Wall) readProcess(p *reader, one stack.Amount) error {
 	return p.checked(err)
 }
 
-// tellLate counts the goroutines that were left by the last reading.
-func (w *Wall) tellLate() {
+// addLate counts the goroutines that the last reading left without a stack.
+func (w *Wall) addLate() {
 	for _, g := range w.late {
-		w.running.missing += len(w.running.look([]*runningGoroutine{g.runningGoroutine}, false))
+		w.running.missing += len(w.running.collect([]*runningGoroutine{g.runningGoroutine}, false))
 		if e := w.stacks.entry(g.process, g.Goroutine); e != nil {
 			w.stacks.stacks.Add(e, g.amount, 0)
 			w.Kept.Add(1)
@@ -192,14 +192,14 @@ func (w *Wall) AddStacks(add func(*stack.Table)) {
 	add(w.stacks.stacks)
 }
 
-// Dropped is the number of goroutines that were not kept, for there was no room.
+// Dropped returns the number of goroutines for which the stack table had no room.
 func (w *Wall) Dropped() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.stacks.stacks.Dropped
 }
 
-// Describe says in comments how the readings went.
+// Describe adds comments about the programs and the readings.
 func (w *Wall) Describe(b *builder.Builder) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
