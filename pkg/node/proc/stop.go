@@ -140,8 +140,8 @@ func (t *tracer) stop(during func(map[int]Registers) error) (Stop, error) {
 	return s, err
 }
 
-// raisePriority gives this program's threads the default priority; restore gives them the previous
-// one again. The profiler runs at the lowest priority, with which a stopped process might have to
+// raisePriority sets the default priority for the threads of this program. restore sets the previous
+// one. The profiler runs at the lowest priority, with which a stopped process might have to
 // wait for others on the node. Failure to change the priority is ignored.
 func raisePriority() (restore func()) {
 	own := 20 // nice 0: the system call returns 20 minus the nice value (getpriority(2))
