@@ -16,28 +16,28 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
 )
 
-// Builder makes an unsymbolized profile of stacks.
+// Builder builds an unsymbolized profile from stacks.
 type Builder struct {
 	Profile   *profile.Profile
 	files     map[*profile.Mapping]*proc.File
 	mappings  map[mappingKey]*profile.Mapping
 	locations map[locationKey]*profile.Location
 	named     map[string]*profile.Location
-	functions map[runtimes.Frame]*profile.Function // of runtime frames; their line is 0
+	functions map[runtimes.Frame]*profile.Function // functions of runtime frames, by frame with line 0
 	runtime   map[runtimeKey]*profile.Location
 	runtimes  runtimes.Set
 	perfMaps  map[*profile.Mapping]*process.PerfMap
-	each      int64 // see kind
+	each      int64 // Kind.ValuePerCount
 }
 
-// mappingKey tells mappings of different processes, and of different times, apart.
+// mappingKey identifies a mapping of one process. A path that is remapped elsewhere has another key.
 type mappingKey struct {
 	pid                int
 	start, end, offset uint64
 	path               string
 }
 
-// runtimeKey identifies a runtime frame of a generation.
+// runtimeKey identifies a runtime frame of a process generation.
 type runtimeKey struct {
 	generation int
 	frame      record.Frame
@@ -48,16 +48,18 @@ type locationKey struct {
 	address uint64
 }
 
-// Kind is what the values of a profile are; google/pprof's proto/profile.proto tells what its parts mean.
+// Kind describes the values of a profile. The fields of the same name are defined in google/pprof's
+// proto/profile.proto.
 type Kind struct {
 	Types         []*profile.ValueType
 	DefaultType   string
 	PeriodType    *profile.ValueType
 	Period        int64
-	ValuePerCount int64        // of the second value, what one of the first makes; 0 if it differs
-	Runtimes      runtimes.Set // which name runtime frames; nil if none are recorded
+	ValuePerCount int64        // second value of a sample whose first value is 1; 0 if it is not constant
+	Runtimes      runtimes.Set // name the runtime frames; nil if none are recorded
 }
 
+// New returns a Builder of an empty profile with the given start and duration.
 func New(begin time.Time, duration time.Duration, k Kind) *Builder {
 	return &Builder{
 		Profile: &profile.Profile{
@@ -80,33 +82,36 @@ func New(begin time.Time, duration time.Duration, k Kind) *Builder {
 	}
 }
 
+// Comment adds a comment to the profile.
 func (b *Builder) Comment(format string, args ...any) {
 	b.Profile.Comments = append(b.Profile.Comments, fmt.Sprintf(format, args...))
 }
 
-// milliseconds are the unit of the label that tells times.
+// milliseconds is the unit of the label "time".
 var milliseconds = map[string][]string{"time": {"milliseconds"}}
 
-// addStack adds a stack with so much, and when that was if it was kept.
+// addStack adds a stack with its amount a. If the times of its samples were recorded, it adds one sample
+// per time bucket instead; width is the length of a bucket.
 func (b *Builder) addStack(e *stack.Entry, a stack.Amount, at []stack.TimeCount, width time.Duration) {
 	whole := b.NewSample(e)
 	if len(at) == 0 {
 		b.Append(whole, a)
 	}
 	for _, t := range at {
-		s := *whole // shares all but what differs
+		s := *whole // shares locations and string labels
 		s.NumLabel = maps.Clone(whole.NumLabel)
 		s.NumLabel["time"], s.NumUnit = []int64{int64(t.Bucket) * width.Milliseconds()}, milliseconds
 		b.Append(&s, stack.Amount{Count: int64(t.Count), Value: int64(t.Count) * b.each})
 	}
 }
 
+// Append adds a sample with the given amount.
 func (b *Builder) Append(s *profile.Sample, a stack.Amount) {
 	s.Value = []int64{a.Count, a.Value}[:len(b.Profile.SampleType)]
 	b.Profile.Sample = append(b.Profile.Sample, s)
 }
 
-// NewSample makes a stack's sample without its value.
+// NewSample returns a stack's sample without values. It does not add it to the profile.
 func (b *Builder) NewSample(e *stack.Entry) *profile.Sample {
 	s := &profile.Sample{
 		Label:    map[string][]string{"process": {e.Generation.Process.Name}},
@@ -120,10 +125,10 @@ func (b *Builder) NewSample(e *stack.Entry) *profile.Sample {
 		s.Label[l.Key] = append(s.Label[l.Key], l.Value)
 	}
 	for i, address := range e.Kernel {
-		s.Location = append(s.Location, b.location(b.kernel(), call(address, i)))
+		s.Location = append(s.Location, b.location(b.kernel(), instruction(address, i)))
 	}
 	if e.Generation.Mappings == nil && e.End != stack.NotWalked {
-		s.Location = append(s.Location, b.name(ProcessExited))
+		s.Location = append(s.Location, b.placeholder(ProcessExited))
 	} else {
 		for _, f := range e.User.AppendFrames(nil) {
 			if f.Kind == record.RuntimeFrame {
@@ -135,25 +140,25 @@ func (b *Builder) NewSample(e *stack.Entry) *profile.Sample {
 	}
 	switch e.End {
 	case stack.Running:
-		s.Location = append(s.Location, b.name(RunningGoroutine))
+		s.Location = append(s.Location, b.placeholder(RunningGoroutine))
 	case stack.Torn:
-		s.Location = append(s.Location, b.name(TornStack))
+		s.Location = append(s.Location, b.placeholder(TornStack))
 	case stack.Truncated:
-		s.Location = append(s.Location, b.name(Truncated))
+		s.Location = append(s.Location, b.placeholder(Truncated))
 	case stack.NotWalked:
-		s.Location = append(s.Location, b.name(StackNotTaken))
+		s.Location = append(s.Location, b.placeholder(StackNotTaken))
 	case stack.Broken:
-		s.Location = append(s.Location, b.name(BrokenStack))
+		s.Location = append(s.Location, b.placeholder(BrokenStack))
 	}
 	if len(s.Location) == 0 {
-		s.Location = append(s.Location, b.name("[no stack]"))
+		s.Location = append(s.Location, b.placeholder("[no stack]"))
 	}
 	return s
 }
 
-// call is an address within the instruction that is meant: that of the leaf, and for a return address
-// one before it, in the call, as runtime/pprof has it.
-func call(address uint64, depth int) uint64 {
+// instruction returns an address within the executing instruction: the leaf's own address, or for a
+// return address the byte before it, which is in the call. runtime/pprof does the same.
+func instruction(address uint64, depth int) uint64 {
 	if depth == 0 || address == 0 {
 		return address
 	}
@@ -175,7 +180,7 @@ func (b *Builder) user(g *process.Generation, address uint64) *profile.Location 
 }
 
 func (b *Builder) kernel() *profile.Mapping {
-	// The kernel's half of the addresses, on both architectures.
+	// The upper half of the address space is the kernel's on both architectures.
 	return b.mapping(mappingKey{start: 1 << 63, end: 1<<64 - 1, path: process.KernelMapping}, nil)
 }
 
@@ -206,8 +211,8 @@ func (b *Builder) location(m *profile.Mapping, address uint64) *profile.Location
 	return l
 }
 
-// name is a location that stands for something unknown: a function without an address.
-func (b *Builder) name(name string) *profile.Location {
+// placeholder returns the location, without an address, of a function that replaces unknown frames.
+func (b *Builder) placeholder(name string) *profile.Location {
 	if l := b.named[name]; l != nil {
 		return l
 	}
@@ -219,7 +224,8 @@ func (b *Builder) name(name string) *profile.Location {
 	return l
 }
 
-// runtimeFrame returns the location of a frame that a language runtime describes, with the functions that it stands for.
+// runtimeFrame returns the location of a frame that a language runtime describes. Its lines are the
+// function and what is inlined into it.
 func (b *Builder) runtimeFrame(g *process.Generation, f record.Frame) *profile.Location {
 	key := runtimeKey{g.ID, f}
 	if l := b.runtime[key]; l != nil {
@@ -227,7 +233,7 @@ func (b *Builder) runtimeFrame(g *process.Generation, f record.Frame) *profile.L
 	}
 	frames := b.runtimes.NameFrame(g.Process, f.Payload)
 	if frames == nil {
-		return b.name(UnknownRuntimeFrame)
+		return b.placeholder(UnknownRuntimeFrame)
 	}
 	l := &profile.Location{ID: uint64(len(b.Profile.Location) + 1)}
 	for _, frame := range frames {
@@ -249,7 +255,7 @@ func (b *Builder) function(f runtimes.Frame) *profile.Function {
 	return fn
 }
 
-// Result is the profile as it is now.
+// Result returns the current profile, or an error if it is not valid.
 func (b *Builder) Result() (*Result, error) {
 	if err := b.Profile.CheckValid(); err != nil {
 		return nil, fmt.Errorf("the captured profile is not valid: %w", err)

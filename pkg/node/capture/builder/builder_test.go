@@ -14,8 +14,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// The conventions that symbolizer and renderers rely on: leaf first, the kernel's frames before the
-// program's, callers by the address of their call.
+// The symbolizer and the renderers rely on these conventions: the leaf comes first, kernel frames precede
+// user frames, and a caller's address lies within its call instruction.
 func TestProfileOfStacks(t *testing.T) {
 	g := &process.Generation{ID: 1, Process: &proc.Process{PID: 70, NSPID: 7, Name: "web"}, Mappings: []process.Mapping{
 		{Mapping: proc.Mapping{Start: 0x1000, End: 0x2000, Offset: 0x200, Path: "/web"}},
@@ -24,7 +24,7 @@ func TestProfileOfStacks(t *testing.T) {
 	gone := &process.Generation{ID: 2, Process: &proc.Process{PID: 71, NSPID: 71, Name: "sh"}}
 	const kernel = 0xffffffff81000000
 	type frame struct {
-		file    string // of the mapping, or the function's name where there is none
+		file    string // path of the mapping, or the function's name if there is no mapping
 		address uint64
 	}
 	cases := []struct {
@@ -39,7 +39,7 @@ func TestProfileOfStacks(t *testing.T) {
 		{"broken", stack.Entry{Generation: g, User: []uint64{0x1010}, End: stack.Broken}, []frame{{"/web", 0x1010}, {BrokenStack, 0}}},
 		{"no mapping", stack.Entry{Generation: g, User: []uint64{0x3000}}, []frame{{"[unmapped]", 0x3000}}},
 		{"truncated", stack.Entry{Generation: g, User: []uint64{0x1010}, End: stack.Truncated}, []frame{{"/web", 0x1010}, {Truncated, 0}}},
-		{"ended before it was read", stack.Entry{Generation: gone, User: []uint64{0x1010}}, []frame{{ProcessExited, 0}}},
+		{"exited before it was read", stack.Entry{Generation: gone, User: []uint64{0x1010}}, []frame{{ProcessExited, 0}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

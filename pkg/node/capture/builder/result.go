@@ -1,8 +1,5 @@
 //go:build linux
 
-// Package capture turns what the kernel saw of a container into an unsymbolized profile: addresses
-// with their mappings. Its entry point for CPU time is NewCPU. It must not know of Kubernetes, nor of
-// function names: package symbol adds them.
 package builder
 
 import (
@@ -13,33 +10,36 @@ import (
 
 // Result is a finished capture.
 type Result struct {
-	// Profile has locations with Address and Mapping, but without functions. A sample's labels
-	// are "process" (name) and the number "pid" (in the target's own PID namespace), and those that Options asks for.
+	// Profile has locations with Address and Mapping, but without functions. Each sample has the label
+	// "process" (the name), the numeric label "pid" (in the target's PID namespace) and the labels
+	// that Options asks for.
 	Profile *profile.Profile
-	// File gives the file behind a mapping of the profile, opened when the process was first seen and
-	// open until the capture is closed; nil where there is none.
+	// File returns the file behind a mapping of the profile, or nil if the mapping has none. The file
+	// was opened when the process was first seen and stays open until the capture is closed.
 	File func(*profile.Mapping) *proc.File
-	// PerfMap gives the list of code made at run time that a mapping's process has written for perf, as it is
-	// now, open until the capture is closed; nil where there is none.
+	// PerfMap returns the current /tmp/perf-PID.map of a mapping's process, which lists its JIT-compiled
+	// code, or nil if there is none. The file stays open until the capture is closed.
 	PerfMap func(*profile.Mapping) *proc.File
-	// Instant is set for what was read at one moment, whatever the duration that was asked for.
+	// Instant reports that the profile was read at one moment, whatever duration was requested.
 	Instant bool
 }
 
-// Names of the functions that stand for what is not known.
+// Names of the placeholder functions for unknown parts of a stack.
 const (
-	// Truncated is the root of a stack that is deeper than what is recorded.
+	// Truncated is the root of a stack that is deeper than the recording limit.
 	Truncated = "[truncated]"
-	// BrokenStack is the root of a stack whose callers could not be found; the profile's comments say why.
+	// BrokenStack is the root of a stack that could not be unwound further. The profile's comments give
+	// the reason.
 	BrokenStack = "[broken stack]"
-	// StackNotTaken stands for the stack of a thread that has not run yet, or waits more often than stacks are walked.
+	// StackNotTaken replaces the stack of a thread that has not run yet, or that waits more often than
+	// its stack is walked.
 	StackNotTaken = "[stack not taken]"
-	// RunningGoroutine stands for the stack of a goroutine that runs, where its thread could not be sampled.
+	// RunningGoroutine replaces the stack of a running goroutine whose thread could not be sampled.
 	RunningGoroutine = "[running]"
-	// TornStack stands for the stack of a goroutine that changed whenever it was read.
+	// TornStack replaces the stack of a goroutine that changed during every attempt to read it.
 	TornStack = "[changed while it was read]"
-	// UnknownRuntimeFrame stands for a frame that a language runtime describes, but cannot name.
+	// UnknownRuntimeFrame replaces a frame that its language runtime cannot name.
 	UnknownRuntimeFrame = "[unknown runtime frame]"
-	// ProcessExited is all that is known of a process that ended before its mappings were read.
+	// ProcessExited replaces the stack of a process that exited before its mappings were read.
 	ProcessExited = "[process exited]"
 )

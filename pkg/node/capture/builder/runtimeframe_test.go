@@ -26,7 +26,8 @@ func (interpreter) NameFrame(_ *proc.Process, payload [2]uint64) []runtimes.Fram
 	return []runtimes.Frame{{Name: "inlined", File: "a.py", Line: int64(payload[1])}, {Name: "outer", File: "a.py", Line: 7}}
 }
 
-// A runtime names its frames, with what is inlined; frames that no runtime knows stay visible.
+// A runtime names its frames including inlined functions. Frames that no runtime can name get a
+// placeholder.
 func TestRuntimeFrames(t *testing.T) {
 	g := &process.Generation{ID: 1, Process: &proc.Process{PID: 70, NSPID: 7, Name: "web"}, Mappings: []process.Mapping{
 		{Mapping: proc.Mapping{Start: 0x1000, End: 0x2000, Path: "/web"}},

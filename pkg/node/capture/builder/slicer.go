@@ -8,15 +8,15 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 )
 
-// Slicer makes profiles of what came since the last one. Its builder is used for all slices of a capture, so
-// that a place in the code that was named once need not be named again.
+// Slicer makes consecutive profiles of one capture. All slices share a builder, so each location is
+// symbolized only once.
 type Slicer struct {
 	Builder *Builder
-	Begin   time.Time // of the next slice
+	Begin   time.Time // start of the next slice
 }
 
-// Next gives the builder, empty, for the slice from the end of the last one until now; the first begins when the
-// capture did.
+// Next returns the builder, without samples, for the slice from the end of the previous one until now.
+// The first slice starts at began, the start of the capture.
 func (s *Slicer) Next(began time.Time, k Kind) *Builder {
 	if s.Builder == nil {
 		s.Begin = began
@@ -30,17 +30,17 @@ func (s *Slicer) Next(began time.Time, k Kind) *Builder {
 	return s.Builder
 }
 
-// AddAll adds all stacks.
+// AddAll adds all stacks of the table with their totals.
 func (b *Builder) AddAll(t *stack.Table) {
 	for _, e := range t.Sorted() {
 		if e.Total.Count == 0 {
-			continue // a stack of a wait that was told nothing of
+			continue // the stack of a wait that has not been reported
 		}
 		b.addStack(e, e.Total, e.Times, t.Times.Step())
 	}
 }
 
-// AddChanged adds what came since it was called last.
+// AddChanged adds what the stacks have gained since the previous call.
 func (b *Builder) AddChanged(t *stack.Table) {
 	for _, e := range t.Changed {
 		b.addStack(e, e.Total.Minus(e.Sliced), nil, 0) // times would keep slices from being merged

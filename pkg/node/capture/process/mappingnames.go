@@ -2,8 +2,8 @@
 
 package process
 
-// Names of mappings that have no file, as perf and google/pprof know them.
+// Names of mappings without a file, as perf and google/pprof use them.
 const (
 	KernelMapping    = "[kernel.kallsyms]"
-	AnonymousMapping = "[anon]" // code made at run time
+	AnonymousMapping = "[anon]" // JIT-compiled code
 )

@@ -8,57 +8,58 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// PerfMap is the list of a process's code made at run time. It is opened when the capture has ended, for
-// the process adds to it until then; the process may have ended by that time.
+// PerfMap is the perf map of a process, /tmp/perf-PID.map, which lists its JIT-compiled code. It is opened
+// at the end of the capture, because the process appends to it until then. The process may have exited by
+// that time.
 type PerfMap struct {
 	process *proc.Process
 	root    *proc.Root
 	file    *proc.File
-	over    bool // the list is opened, is not there, or has become that of another program
+	done    bool // Open was called, or the process executes another program
 }
 
-// maxPerfMaps bounds the descriptors that are kept for processes with code made at run time.
+// maxPerfMaps bounds the descriptors that are held for processes with JIT-compiled code.
 const maxPerfMaps = 1024
 
-// perfMapOf gives a generation's list: that of the one before it, which is the same program, or a new one
-// if it has memory with code that is no file's.
-func (t *Table) perfMapOf(before, g *Generation) *PerfMap {
+// findOrAddPerfMap returns a generation's perf map: the one of the previous generation, which is of the same
+// program, or else a new one if the process has executable anonymous memory. It returns nil if there is none.
+func (t *Table) findOrAddPerfMap(before, g *Generation) *PerfMap {
 	if before != nil && before.PerfMap != nil {
 		return before.PerfMap
 	}
-	if len(t.perfMaps) >= maxPerfMaps || !g.makesCode() {
+	if len(t.perfMaps) >= maxPerfMaps || !g.hasAnonymousCode() {
 		return nil
 	}
 	root, err := g.Process.OpenRoot()
 	if err != nil {
-		return nil // it has ended
+		return nil // the process has exited
 	}
 	m := &PerfMap{process: g.Process, root: root}
 	t.perfMaps = append(t.perfMaps, m)
 	return m
 }
 
-// makesCode tells whether the process has memory with code that is no file's.
-func (g *Generation) makesCode() bool {
+// hasAnonymousCode reports whether the process has executable memory that belongs to no file.
+func (g *Generation) hasAnonymousCode() bool {
 	return slices.ContainsFunc(g.Mappings, func(m Mapping) bool { return m.Anonymous() })
 }
 
-// Open gives the list; nil if there is none.
+// Open returns the perf map's file, or nil if there is none. It opens the file once.
 func (m *PerfMap) Open() *proc.File {
 	if m == nil {
 		return nil
 	}
-	if !m.over {
-		m.over = true
-		m.file, _ = m.process.OpenPerfMap(m.root) // without one the code stays without names
+	if !m.done {
+		m.done = true
+		m.file, _ = m.process.OpenPerfMap(m.root) // without the file the code has no symbols
 	}
 	return m.file
 }
 
-// replaced notes that the process executes another program, whose list has the same name.
-func (m *PerfMap) replaced() {
+// markReplaced records that the process executes another program, whose perf map has the same path.
+func (m *PerfMap) markReplaced() {
 	if m != nil {
-		m.over = true
+		m.done = true
 	}
 }
 

@@ -13,13 +13,13 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// A process's list of code is found after its end, unless it is older than the process or that of
-// another program that the process executed.
-func TestPerfMapOfAProcess(t *testing.T) {
+// A process's perf map is found after the process has exited, unless the file is older than the process or
+// the process has executed another program.
+func TestPerfMap(t *testing.T) {
 	now := time.Now()
 	tests := []struct {
 		name     string
-		written  time.Time // zero: there is none
+		written  time.Time // zero if there is no file
 		code     proc.Mapping
 		replaced bool
 		want     bool
@@ -27,9 +27,9 @@ func TestPerfMapOfAProcess(t *testing.T) {
 		{"anonymous memory", now, proc.Mapping{Exec: true}, false, true},
 		{"named anonymous memory", now, proc.Mapping{Exec: true, Path: "[anon:v8]"}, false, true},
 		{".NET's shared memory", now, proc.Mapping{Exec: true, Path: "/memfd:doublemapper (deleted)", Inode: 7}, false, true},
-		{"nothing but files", now, proc.Mapping{Exec: true, Path: "/bin/sleep", Inode: 7}, false, false},
+		{"only files", now, proc.Mapping{Exec: true, Path: "/bin/sleep", Inode: 7}, false, false},
 		{"the vDSO", now, proc.Mapping{Exec: true, Path: "[vdso]"}, false, false},
-		{"no list", time.Time{}, proc.Mapping{Exec: true}, false, false},
+		{"no perf map", time.Time{}, proc.Mapping{Exec: true}, false, false},
 		{"older than the process", now.Add(-time.Hour), proc.Mapping{Exec: true}, false, false},
 		{"another program", now, proc.Mapping{Exec: true}, true, false},
 	}
@@ -46,7 +46,7 @@ func TestPerfMapOfAProcess(t *testing.T) {
 			table := NewTable(nil, func(record.ProcessIdentity, int, []Mapping) {})
 			defer table.Close()
 			g := table.add(p, []proc.Mapping{test.code}, &record.Sample{})
-			g.PerfMap = table.perfMapOf(nil, g)
+			g.PerfMap = table.findOrAddPerfMap(nil, g)
 			if !test.written.IsZero() {
 				path := fmt.Sprintf("/tmp/perf-%d.map", cmd.Process.Pid)
 				if err := os.WriteFile(path, []byte("1000 10 f\n"), 0o644); err != nil {
@@ -60,13 +60,13 @@ func TestPerfMapOfAProcess(t *testing.T) {
 			cmd.Process.Kill()
 			cmd.Wait()
 			if test.replaced {
-				g.PerfMap.replaced()
+				g.PerfMap.markReplaced()
 			}
-			if again := table.add(p, nil, &record.Sample{}); g.PerfMap != nil && table.perfMapOf(g, again) != g.PerfMap {
-				t.Error("another reading of the same process has another list")
+			if again := table.add(p, nil, &record.Sample{}); g.PerfMap != nil && table.findOrAddPerfMap(g, again) != g.PerfMap {
+				t.Error("the next generation of the same program has another perf map")
 			}
 			if got := g.PerfMap.Open() != nil; got != test.want {
-				t.Errorf("a list was found: %v, want %v", got, test.want)
+				t.Errorf("found a perf map: %v, want %v", got, test.want)
 			}
 		})
 	}

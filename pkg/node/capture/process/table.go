@@ -15,19 +15,19 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Generation is a process with its mappings as they were at some time. A process that executes
-// another program gets a new one, and stacks are resolved by the one under which they came.
+// Generation is a process with its mappings at one time. A process gets a new generation when it executes
+// another program or when its mappings change. A stack is resolved with the generation it was sampled in.
 type Generation struct {
 	ID       int
 	Process  *proc.Process
-	Mappings []Mapping // sorted by address; nil if they could not be read
-	last     *Mapping  // that was found, for frames that follow each other are mostly in the same
-	read     time.Time
-	readings int                    // before that one, of the same program
-	identity record.ProcessIdentity // that of the samples that belong to it
-	PerfMap  *PerfMap               // nil if it makes no code at run time
-	Sampled  bool                   // a sample of it was kept
-	foreign  bool                   // it is of another container, or left out
+	Mappings []Mapping              // sorted by address; nil if they could not be read
+	last     *Mapping               // last result of FindMapping; consecutive frames are mostly in the same mapping
+	read     time.Time              // when the mappings were last read
+	readings int                    // how often this program's mappings were read before
+	identity record.ProcessIdentity // identity in the samples of this generation
+	PerfMap  *PerfMap               // nil if the process has no JIT-compiled code
+	Sampled  bool                   // a sample of this generation was kept
+	foreign  bool                   // excluded, or of another container
 }
 
 // Mapping is an executable range of a process and the file behind it, nil if there is none.
@@ -36,7 +36,7 @@ type Mapping struct {
 	File *proc.File
 }
 
-// FindMapping gives the mapping of an address, nil if it is in none.
+// FindMapping returns the mapping that contains an address, or nil if there is none.
 func (g *Generation) FindMapping(address uint64) *Mapping {
 	if m := g.last; m != nil && m.Start <= address && address < m.End {
 		return m
@@ -49,42 +49,43 @@ func (g *Generation) FindMapping(address uint64) *Mapping {
 	return nil
 }
 
-// Table knows the processes that were seen. Files are opened when a process is first seen,
-// so that its stacks can be symbolized after it has ended.
+// Table holds the generations of all sampled processes and their open files.
 type Table struct {
-	only       []int  // PIDs to keep, all if empty
-	KubeletDir string // of which to keep the processes; all if empty
-	// LeaveOut tells by the PID in our namespace which processes not to keep; nil: none.
+	only       []int  // PIDs, in the container's namespace, of the wanted processes; all if empty
+	KubeletDir string // kubelet's directory of the wanted container, see proc.KubeletDir; all containers if empty
+	// LeaveOut reports whether to exclude the process with a PID in our namespace. It may be nil.
 	LeaveOut func(int) bool
 	current  map[uint32]*Generation
-	ids      int
-	kept     int // mappings of all generations
-	Unread   int // processes that ended before their mappings were read
-	// changed is told of a wanted process's mappings when they were read, and of none for others.
+	ids      int // last ID of a generation
+	kept     int // number of mappings of all generations
+	Unread   int // number of processes that exited before their mappings were read
+	// changed is called when a process's mappings were read. It gets no mappings of an unwanted process.
 	changed func(record.ProcessIdentity, int, []Mapping)
 	files   map[fileKey]*proc.File
 
-	perfMaps []*PerfMap // of all processes
+	perfMaps []*PerfMap // perf maps of all processes
 }
 
 type fileKey struct{ dev, inode uint64 }
 
+// NewTable returns an empty table. It calls changed with a process's identity, its PID in our namespace and
+// its mappings whenever these were read.
 func NewTable(only []int, changed func(record.ProcessIdentity, int, []Mapping)) *Table {
 	return &Table{only: only, changed: changed, current: map[uint32]*Generation{}, files: map[fileKey]*proc.File{}}
 }
 
-// rereadAfter keeps code outside of any mapping from making us read them over and over. A program maps most
-// of its libraries when it has just begun, so it is read again soon then, and ever later.
+// rereadAfter returns the least time between two readings of the mappings. It bounds the cost of code outside
+// of all mappings. The time grows with each reading, because a program maps most libraries at its start.
 func (g *Generation) rereadAfter() time.Duration {
 	return min(time.Millisecond<<min(g.readings, 8), 200*time.Millisecond)
 }
 
-// Lookup gives the generation that a sample belongs to, and whether its process is wanted.
+// Lookup returns the generation that a sample belongs to, and whether its process is wanted.
 func (t *Table) Lookup(s *record.Sample) (*Generation, bool) {
 	g := t.current[s.Process.TGID]
 	if g != nil && g.identity != s.Process {
-		g.PerfMap.replaced()
-		g = nil // another program, at addresses that may be the same
+		g.PerfMap.markReplaced()
+		g = nil // the process executes another program
 	}
 	if g == nil || !g.foreign && g.Process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > g.rereadAfter() {
 		g = t.read(s, g)
@@ -97,7 +98,8 @@ func (t *Table) wants(g *Generation) bool {
 	return !g.foreign && Selects(t.only, g.Process.NSPID)
 }
 
-// isForeign tells whether a process is left out, or of another container of the pod. One that a runtime is still preparing is of none.
+// isForeign reports whether a process is excluded or not in the wanted container of the pod. A process that
+// the container runtime is still preparing is in no container.
 func (t *Table) isForeign(pid int) bool {
 	if t.LeaveOut != nil && t.LeaveOut(pid) {
 		return true
@@ -109,19 +111,20 @@ func (t *Table) isForeign(pid int) bool {
 	return err != nil || dir != t.KubeletDir
 }
 
-// Forget has a process be read anew with its next sample. pid is in our namespace.
+// Forget removes a process, which is read again at its next sample. pid is in our namespace.
 func (t *Table) Forget(pid int) {
 	maps.DeleteFunc(t.current, func(_ uint32, g *Generation) bool { return g.Process.PID == pid })
 }
 
-// outside tells whether the stack leads to code in none of the known mappings: the process has mapped a
-// library since they were read.
+// outside reports whether a stack has code outside of the known mappings. The process has then mapped a library
+// since they were read.
 func (t *Table) outside(g *Generation, s *record.Sample) bool {
 	leaf, ok := s.User.Leaf()
 	return s.End == bpf.CPUWalkEndEND_UNMAPPED || ok && g.FindMapping(leaf) == nil
 }
 
-// read reads a process and its mappings. If it is gone, what was known stays.
+// read reads a process and its mappings, and returns its generation. If the process has exited, it returns
+// the previous generation.
 func (t *Table) read(s *record.Sample, before *Generation) *Generation {
 	p, err := proc.Open(int(s.PID))
 	var mappings []proc.Mapping
@@ -129,7 +132,7 @@ func (t *Table) read(s *record.Sample, before *Generation) *Generation {
 		mappings, err = p.Mappings()
 	}
 	if err == nil && len(mappings) == 0 {
-		err = errEnded // it is a zombie, or about to become one
+		err = errEnded // the process is a zombie, or about to become one
 	}
 	if err == nil && before == nil && t.executedSince(s, mappings) {
 		return t.ended(s)
@@ -160,11 +163,11 @@ func (t *Table) read(s *record.Sample, before *Generation) *Generation {
 	if before != nil {
 		g.readings = before.readings + 1
 	}
-	g.PerfMap = t.perfMapOf(before, g)
+	g.PerfMap = t.findOrAddPerfMap(before, g)
 	until := time.Now().Add(openPatience)
 	for i := range g.Mappings {
 		if time.Now().After(until) {
-			break // their file system hardly answers, and meanwhile samples get lost
+			break // the file system is slow, and samples are lost meanwhile
 		}
 		g.Mappings[i].File = t.open(p, g.Mappings[i].Mapping)
 	}
@@ -176,21 +179,21 @@ func (t *Table) read(s *record.Sample, before *Generation) *Generation {
 	return g
 }
 
-// ended is a program that is gone before it could be read. If it was forked and did not execute another one,
-// it had what its parent has mapped.
+// ended returns the generation of a process that exited before it could be read. If it was forked and has not
+// executed another program, it has its parent's mappings.
 func (t *Table) ended(s *record.Sample) *Generation {
 	g := t.add(&proc.Process{PID: int(s.PID), NSPID: int(s.OwnPID), Name: strings.ToValidUTF8(s.Comm, "\uFFFD")}, nil, s)
 	if parent := t.parent(s); parent != nil {
 		g.Mappings, g.PerfMap, g.foreign = parent.Mappings, parent.PerfMap, parent.foreign
 	} else {
 		g.foreign = t.KubeletDir != ""
-
 		t.Unread++
 	}
 	return g
 }
 
-// parent gives what a sample's process was forked from, nil if it or its parent has executed another program.
+// parent returns the generation that a sample's process was forked from, or nil if either process has executed
+// another program since.
 func (t *Table) parent(s *record.Sample) *Generation {
 	if p := t.current[s.Parent.TGID]; p != nil && p.identity == s.Parent && s.Parent.Execs == s.Process.Execs {
 		return p
@@ -198,8 +201,8 @@ func (t *Table) parent(s *record.Sample) *Generation {
 	return nil
 }
 
-// executedSince tells whether a process has executed another program since the sample was taken: its code was
-// where its parent has some, and there is none now.
+// executedSince reports whether a process has executed another program since the sample was taken. The leaf is
+// then in a mapping of the parent, but in none of the current mappings.
 func (t *Table) executedSince(s *record.Sample, now []proc.Mapping) bool {
 	parent := t.parent(s)
 	leaf, ok := s.User.Leaf()
@@ -210,18 +213,18 @@ func (t *Table) executedSince(s *record.Sample, now []proc.Mapping) bool {
 	return parent.FindMapping(leaf) != nil && !slices.ContainsFunc(now, in)
 }
 
-// openPatience bounds how long the files of one process are opened.
+// openPatience bounds the time spent on opening the files of one process.
 const openPatience = 2 * time.Second
 
-// maxKeptMappings bounds the memory, some 200 bytes each, for mappings that a target changes all the
-// time: a process may have 65,530 of them (vm.max_map_count), and each reading is kept.
+// maxKeptMappings bounds the memory for mappings, about 200 bytes each. A process may have 65,530 of them
+// (vm.max_map_count) and change them all the time, and each generation is kept.
 const maxKeptMappings = 1 << 17
 
-var errEnded = errors.New("the process has ended")
+var errEnded = errors.New("the process has exited")
 
 var errTooManyMappings = errors.New("too many mappings to keep")
 
-// has tells whether a process's mappings are still those that were read.
+// has reports whether the process's mappings are still the given ones.
 func (g *Generation) has(mappings []proc.Mapping) bool {
 	return slices.EqualFunc(g.Mappings, mappings, func(a Mapping, b proc.Mapping) bool { return a.Mapping == b })
 }
@@ -241,8 +244,8 @@ func (t *Table) add(p *proc.Process, mappings []proc.Mapping, s *record.Sample) 
 	return g
 }
 
-// open opens a mapping's file once for all processes that share it. Without the file its mapping is
-// shown by its path.
+// open returns a mapping's file, which all processes share. It returns nil if the file cannot be opened; the
+// mapping is then shown by its path.
 func (t *Table) open(p *proc.Process, m proc.Mapping) *proc.File {
 	if m.Inode == 0 || len(t.files) >= maxFiles {
 		return nil
@@ -263,6 +266,7 @@ func (t *Table) open(p *proc.Process, m proc.Mapping) *proc.File {
 // maxFiles bounds the files that a target can make us hold open.
 const maxFiles = 4096
 
+// Close closes all files.
 func (t *Table) Close() error {
 	var errs []error
 	for _, f := range t.files {
@@ -276,5 +280,5 @@ func (t *Table) Close() error {
 	return errors.Join(errs...)
 }
 
-// Selects tells whether a process is among those asked for.
+// Selects reports whether pids is empty or contains nspid, a PID in the container's namespace.
 func Selects(pids []int, nspid int) bool { return len(pids) == 0 || slices.Contains(pids, nspid) }

@@ -12,19 +12,20 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 )
 
-// maxAdvice bounds the mappings that a profile's comments speak of.
+// maxAdvice bounds the number of mappings that a profile's comments mention.
 const maxAdvice = 5
 
-// Advice says where stacks broke and what helps, the worst first.
+// Advice returns one line for each of the mappings with the most broken stacks, most first: the count,
+// the path and a remedy. astray is Checker.Astray.
 func Advice(astray map[string]int64) []string {
 	paths := slices.SortedFunc(maps.Keys(astray), func(a, b string) int {
 		return cmp.Or(cmp.Compare(astray[b], astray[a]), cmp.Compare(a, b))
 	})
-	var all []string
+	var lines []string
 	for _, p := range paths[:min(len(paths), maxAdvice)] {
-		all = append(all, fmt.Sprintf("%d stacks break in %s: %s", astray[p], p, remedy(p)))
+		lines = append(lines, fmt.Sprintf("%d stacks break in %s: %s", astray[p], p, remedy(p)))
 	}
-	return all
+	return lines
 }
 
 func remedy(file string) string {

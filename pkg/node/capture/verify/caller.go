@@ -12,25 +12,26 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
 )
 
-// callerFinder restores what frame pointers lose in code of a language runtime: the caller of a leaf that keeps no frame
-// pointer of its own, because it is small, hand-written, or at its first or last instructions (golang/go#58835). The
-// runtime knows how far the stack pointer has moved since the call, and so where the return address is.
+// callerFinder restores a caller that a frame pointer walk skips in code of a language runtime: the
+// caller of a leaf without a frame, which is small, hand-written, or in its prologue or epilogue
+// (golang/go#58835). The runtime's tables tell how far the stack pointer has moved since the call, and
+// so where the return address is.
 type callerFinder struct {
 	runtimes runtimes.Set
 	files    map[*proc.File]*fileCode
 }
 
-// fileCode is a file's code with the answers that its runtime has given.
+// fileCode is a file's code with a cache of stack pointer deltas.
 type fileCode struct {
 	code   runtimes.Code    // nil if the file holds no code of a runtime
-	deltas map[uint64]int32 // by offset in the file; -1 if unknown
+	deltas map[uint64]int32 // bytes, by offset in the file; -1 if unknown
 }
 
-// maxDeltas bounds the answers that are kept for a file.
+// maxDeltas bounds the deltas that are cached for a file.
 const maxDeltas = 1 << 16
 
-// missingCaller returns the return address to the leaf's caller. It reports false if the stack has that caller, or if the
-// caller is not known.
+// missingCaller returns the return address to the leaf's caller. It reports false if the stack already
+// has that caller, or if the caller is not known.
 func (c *callerFinder) missingCaller(g *process.Generation, s *record.Sample, frames []record.Frame) (caller uint64, missing bool) {
 	if len(frames) == 0 || frames[0].Kind != record.NativeFrame {
 		return 0, false
@@ -52,18 +53,19 @@ func (c *callerFinder) missingCaller(g *process.Generation, s *record.Sample, fr
 	if caller == 0 || len(frames) > 1 && frames[1].Address == caller {
 		return 0, false
 	}
-	// A word that does not lead into code of the same program was not the return address.
+	// A return address must point into code of the same file.
 	in := g.FindMapping(caller)
 	return caller, in != nil && in.File == m.File
 }
 
-// keepsFramePointers reports whether a mapping holds code of a runtime.
+// keepsFramePointers reports whether a mapping holds code of a runtime, which always keeps frame pointers.
 func (c *callerFinder) keepsFramePointers(m *process.Mapping) bool {
 	return m.File != nil && c.open(m.File).code != nil
 }
 
-// returnAddress returns what the call has saved, or 0 if that is not recorded. On amd64 the call pushes it onto the stack. On
-// arm64 it puts it into the link register, which a function that has a frame then saves together with the frame pointer.
+// returnAddress returns the return address of the leaf, or 0 if the sample does not contain it. On amd64
+// the call pushes it onto the stack, delta bytes above the stack pointer. On arm64 the call puts it into
+// the link register; a function with a frame saves that together with the frame pointer.
 func returnAddress(s *record.Sample, delta int32) uint64 {
 	if runtime.GOARCH == "arm64" {
 		if delta == 0 {
@@ -77,7 +79,7 @@ func returnAddress(s *record.Sample, delta int32) uint64 {
 	return 0
 }
 
-// open returns the code in a file, which is opened once.
+// open returns the code in a file. It opens each file once.
 func (c *callerFinder) open(f *proc.File) *fileCode {
 	if known := c.files[f]; known != nil {
 		return known
@@ -90,7 +92,8 @@ func (c *callerFinder) open(f *proc.File) *fileCode {
 	return opened
 }
 
-// delta returns by how many bytes the stack pointer has moved at an offset in the file, or -1.
+// delta returns by how many bytes the stack pointer has moved since the call at an offset in the file,
+// or -1 if that is unknown.
 func (f *fileCode) delta(offset uint64) int32 {
 	if d, ok := f.deltas[offset]; ok {
 		return d

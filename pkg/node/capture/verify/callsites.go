@@ -9,9 +9,9 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 )
 
-// callSites tells whether an address follows a call, as a return address does.
+// callSites decides whether addresses follow a call instruction, as return addresses do.
 type callSites struct {
-	known map[callSite]bool
+	known map[callSite]bool // cached results
 }
 
 type callSite struct {
@@ -19,10 +19,11 @@ type callSite struct {
 	address uint64
 }
 
-// maxCallSites bounds the answers that are kept.
+// maxCallSites bounds the cached results.
 const maxCallSites = 1 << 16
 
-// follows says yes where the code cannot be read, as that of anonymous memory.
+// follows reports whether the instruction before an address is a call. It also reports true if the code
+// cannot be read, for example in anonymous memory.
 func (c *callSites) follows(m *process.Mapping, address uint64) bool {
 	if m.File == nil {
 		return true
@@ -50,8 +51,8 @@ func (c *callSites) follows(m *process.Mapping, address uint64) bool {
 	return yes
 }
 
-// endsWithCallAMD64 looks for CALL rel32 (E8) and CALL r/m64 (FF /2) with all forms of the operand: Intel's
-// manual, volume 2, table 2-2 and "CALL".
+// endsWithCallAMD64 reports whether at least 7 bytes of code end with CALL rel32 (E8) or CALL r/m64 (FF /2)
+// with any form of operand. Source: Intel SDM, volume 2, table 2-2 and "CALL".
 func endsWithCallAMD64(code []byte) bool {
 	n := len(code)
 	if code[n-5] == 0xe8 {
@@ -66,7 +67,7 @@ func endsWithCallAMD64(code []byte) bool {
 	return false
 }
 
-// operandSize is the length in bytes of a ModRM byte with what belongs to it.
+// operandSize returns the length in bytes of a ModRM byte with its SIB byte and displacement.
 func operandSize(code []byte) int {
 	mod, rm := code[0]>>6, code[0]&7
 	size := 1
@@ -88,8 +89,8 @@ func operandSize(code []byte) int {
 	return size
 }
 
-// endsWithCallARM64 looks for BL, BLR and its forms that authenticate a pointer: Arm Architecture Reference
-// Manual, C6.2.
+// endsWithCallARM64 reports whether a 4-byte instruction is BL, BLR or a variant of BLR with pointer
+// authentication. Source: Arm Architecture Reference Manual, C6.2.
 func endsWithCallARM64(code []byte) bool {
 	i := binary.LittleEndian.Uint32(code)
 	return i&0xfc000000 == 0x94000000 || i&0xfffffc1f == 0xd63f0000 || i&0xfefff800 == 0xd63f0800

@@ -11,35 +11,37 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
 )
 
-// Checker looks at the stacks that the BPF program walked. Frame pointers lead astray in code that
-// keeps none, and what was found there looks like a stack: such a stack is cut where it stops being true.
+// Checker checks the stacks that the BPF program walked. In code without frame pointers the frame pointer
+// register may hold anything, and the walk may return plausible but wrong callers. Checker cuts a stack
+// before its first frame that cannot be a caller.
 type Checker struct {
 	callers *callerFinder
 	tables  Tables
 	calls   callSites
-	frames  []record.Frame   // of the stack that is being checked
-	Early   int64            // broken stacks for which there was a table, but not yet in the kernel
-	Astray  map[string]int64 // broken stacks, by the mapping in which the walk lost its way
+	frames  []record.Frame   // frames of the stack being checked
+	Early   int64            // broken stacks that were walked before their unwind table was loaded
+	Astray  map[string]int64 // other broken stacks, by the path of the mapping where the walk failed
 }
 
-// Tables reports for which mappings there are unwind tables.
+// Tables reports which mappings have unwind tables.
 type Tables interface {
 	HasTable(*process.Mapping) bool
 }
 
-// NewChecker returns a checker of stacks that were walked by the tables. Code of the given runtimes keeps frame pointers.
+// NewChecker returns a checker of stacks that were walked with the given unwind tables. Code of the given
+// runtimes is assumed to keep frame pointers.
 func NewChecker(tables Tables, known runtimes.Set) *Checker {
 	return &Checker{callers: &callerFinder{runtimes: known, files: map[*proc.File]*fileCode{}}, tables: tables, Astray: map[string]int64{}}
 }
 
-// Check gives a sample's user stack as the addresses of its instructions, leaf first: of callers one
-// within the call. It says how the stack ends.
+// Check returns a sample's checked user stack, leaf first, and how it ends. The address of a caller lies
+// within its call instruction.
 func (c *Checker) Check(g *process.Generation, s *record.Sample) (record.Stack, stack.End) {
 	if s.End == bpf.CPUWalkEndEND_NOT_WALKED {
 		return nil, stack.NotWalked
 	}
 	if g.Mappings == nil {
-		return nil, stack.Complete // the process has ended: that is all that is known
+		return nil, stack.Complete // the process has exited, and its mappings are unknown
 	}
 	c.frames = s.User.AppendFrames(c.frames[:0])
 	walked := c.frames
@@ -51,7 +53,7 @@ func (c *Checker) Check(g *process.Generation, s *record.Sample) (record.Stack, 
 		}
 	}
 	if end == stack.Broken && len(walked) > 0 {
-		c.note(s, g.FindMapping(record.Instruction(walked, len(walked)-1)))
+		c.countBroken(s, g.FindMapping(record.Instruction(walked, len(walked)-1)))
 	}
 	caller, missing := c.callers.missingCaller(g, s, c.frames)
 	checked := make(record.Stack, 0, len(s.User)+1)
@@ -64,7 +66,7 @@ func (c *Checker) Check(g *process.Generation, s *record.Sample) (record.Stack, 
 	return checked, end
 }
 
-// end judges why the walk ended.
+// end returns how the stack ends, from the reason for which the walk stopped.
 func (c *Checker) end(g *process.Generation, s *record.Sample, frames []record.Frame) stack.End {
 	last := len(frames) - 1
 	switch s.End {
@@ -76,8 +78,8 @@ func (c *Checker) end(g *process.Generation, s *record.Sample, frames []record.F
 		if last < 0 {
 			return stack.Complete
 		}
-		// A chain of frame pointers ends with a zero. A zero at its very beginning says nothing, except in code that
-		// always keeps them.
+		// A zero ends a chain of frame pointers. A zero in the leaf's register proves nothing, except in
+		// code that always keeps frame pointers.
 		if last > 0 && frames[last].ByFramePointer {
 			return stack.Complete
 		}
@@ -88,24 +90,24 @@ func (c *Checker) end(g *process.Generation, s *record.Sample, frames []record.F
 	return stack.Broken
 }
 
-// follows tells whether frame i, found by a frame pointer, can be the caller of the one before it.
+// follows reports whether frame i, found by a frame pointer, can be the caller of the one before it.
 func (c *Checker) follows(g *process.Generation, s *record.Sample, frames []record.Frame, i int) bool {
 	if frames[i-1].Kind == record.RuntimeFrame || frames[i].Kind == record.RuntimeFrame {
-		return true // code made at run time, by a runtime that knows its frames
+		return true // the runtime has described the frame of its JIT-compiled code
 	}
 	callee := g.FindMapping(record.Instruction(frames, i-1))
 	if callee != nil && c.callers.keepsFramePointers(callee) {
 		return true
 	}
 	if callee != nil && !s.HasTables && c.tables.HasTable(callee) {
-		return false // the table was not there yet, and without it nothing is known
+		return false // walked before the table was loaded
 	}
 	caller := g.FindMapping(record.Instruction(frames, i))
 	return caller != nil && c.calls.follows(caller, frames[i].Address)
 }
 
-// note counts a broken stack, by its reason.
-func (c *Checker) note(s *record.Sample, m *process.Mapping) {
+// countBroken counts a stack that breaks in mapping m, which may be nil.
+func (c *Checker) countBroken(s *record.Sample, m *process.Mapping) {
 	if (!s.HasTables || s.End == bpf.CPUWalkEndEND_UNMAPPED) && m != nil && c.tables.HasTable(m) {
 		c.Early++
 		return
@@ -119,5 +121,5 @@ func (c *Checker) note(s *record.Sample, m *process.Mapping) {
 	}
 }
 
-// maxAstray bounds the mappings that are told apart.
+// maxAstray bounds the mappings for which broken stacks are counted.
 const maxAstray = 1000
