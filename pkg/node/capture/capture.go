@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package capture makes unsymbolized profiles of a container: addresses with their mappings. Its entry point is New, with
-// a profile type. It must not know of Kubernetes, nor of function names: package symbol adds them.
+// Package capture makes unsymbolized profiles of a container: addresses with their mappings. Its entry point is New.
+// It must not depend on Kubernetes or on symbolization, which package symbol does.
 package capture
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// What all samplers have in common.
+// Types that all samplers share.
 type (
 	Options  = run.Options
 	Progress = run.Progress
@@ -37,7 +37,7 @@ type Sampler interface {
 	Close() error
 }
 
-// samplers has a constructor for each profile type.
+// samplers maps each profile type to its constructor.
 var samplers = map[api.ProfileType]func(Options) (Sampler, error){
 	api.CPU:       constructor(sampling.NewCPU),
 	api.OffCPU:    constructor(sampling.NewOffCPU),

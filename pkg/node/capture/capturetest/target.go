@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TargetVariable makes this test binary the target: it runs the named workload instead of tests.
+// TargetVariable is the environment variable that makes the test binary run the workload it names instead of tests.
 const TargetVariable = "CAPTURE_TEST_TARGET"
 
-// RunWorkload runs the workload that startTarget has asked for, and reports whether there was one.
+// RunWorkload runs the workload named in TargetVariable. It reports whether one was named.
 func RunWorkload() bool {
 	switch os.Getenv(TargetVariable) {
 	case "spin":
@@ -64,7 +64,8 @@ func descend(depth int) int {
 	return spin(time.Minute)
 }
 
-// StartWorkload runs this test binary as the given workload in a cgroup with a container's name.
+// StartWorkload starts this test binary with the given workload in a cgroup that is named like a container's. It
+// returns the container's ID and the PID.
 func StartWorkload(t testing.TB, workload string) (id string, pid int) {
 	t.Helper()
 	id = fmt.Sprintf("%064x", time.Now().UnixNano())
@@ -115,8 +116,8 @@ func WaitFor(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// UntilUsed returns a context that ends when a process has used the given CPU time from now on, or after waitLimit.
-// Unlike wall time, that makes the same number of samples on a busy machine.
+// UntilUsed returns a context that ends when a process has used the given CPU time from now on, or after WaitLimit.
+// Unlike wall time, CPU time yields the same number of samples on a busy machine.
 func UntilUsed(t testing.TB, pid int, cpu time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), WaitLimit)
@@ -153,7 +154,7 @@ func CpuTime(t testing.TB, pid int) time.Duration {
 	return total
 }
 
-// NewCgroup makes a cgroup in the memory controller's hierarchy, or the unified one where that is all.
+// NewCgroup creates a cgroup named id and returns its directory. It is removed at the end of the test.
 func NewCgroup(t testing.TB, id string) string {
 	t.Helper()
 	dir := filepath.Join(CgroupRoot(), "capture-test", id)
@@ -173,6 +174,7 @@ func NewCgroup(t testing.TB, id string) string {
 	return dir
 }
 
+// CgroupRoot returns the directory of the memory controller's hierarchy, or of the unified one if there is no other.
 func CgroupRoot() string {
 	root := "/sys/fs/cgroup/memory"
 	if _, err := os.Stat(root); err != nil {

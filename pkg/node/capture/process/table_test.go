@@ -12,24 +12,24 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 )
 
-// Stacks of one PID belong to one reading of its mappings until it runs another program.
+// The samples of one PID have the same generation until the process executes another program.
 func TestGenerations(t *testing.T) {
 	pid := uint32(os.Getpid())
-	of := func(execs uint32, started uint64) record.Sample {
+	sampleOf := func(execs uint32, started uint64) record.Sample {
 		return record.Sample{Process: record.ProcessIdentity{TGID: pid, Execs: execs, Started: started}, PID: pid}
 	}
-	first := of(5, 100)
+	first := sampleOf(5, 100)
 	elsewhere := first
 	elsewhere.User = []uint64{8}
 	cases := []struct {
 		name string
 		s    record.Sample
-		same bool // generation as the first
+		same bool // same generation as the first sample
 	}{
 		{"same program", first, true},
-		{"code in no mapping, which have not changed", elsewhere, true},
-		{"execve", of(6, 100), false},
-		{"another process got the PID", of(5, 200), false},
+		{"code in no mapping, mappings unchanged", elsewhere, true},
+		{"execve", sampleOf(6, 100), false},
+		{"PID reused by another process", sampleOf(5, 200), false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
-// A target that changes its mappings all the time does not fill our memory.
+// A target that changes its mappings all the time takes a bounded amount of our memory.
 func TestKeptMappingsAreBounded(t *testing.T) {
 	table := NewTable(nil, func(record.ProcessIdentity, int, []Mapping) {})
 	defer table.Close()
@@ -56,8 +56,8 @@ func TestKeptMappingsAreBounded(t *testing.T) {
 	}
 }
 
-// A forked process that is gone, or runs another program by now, had what its parent has mapped; one that
-// had executed another program is unread.
+// A forked process that has exited, or has executed another program since the sample, inherits its parent's
+// mappings. A process that exited after executing another program is counted as unread.
 func TestForkedProcesses(t *testing.T) {
 	other := exec.Command("sleep", "60")
 	if err := other.Start(); err != nil {
@@ -69,18 +69,18 @@ func TestForkedProcesses(t *testing.T) {
 	}()
 	self := record.ProcessIdentity{TGID: uint32(os.Getpid()), Execs: 5, Started: 100}
 	here := uint64(reflect.ValueOf(TestForkedProcesses).Pointer())
-	const gone = 1 << 30 // above the largest PID
+	const noPID = 1 << 30 // above the largest PID
 	cases := []struct {
 		name      string
 		s         record.Sample
 		inherited bool
 		unread    int
 	}{
-		{"gone", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 5, Started: 200}, Parent: self, PID: gone, User: []uint64{here}}, true, 0},
-		{"gone after execve", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 6, Started: 200}, PID: gone, User: []uint64{here}}, false, 1},
-		{"of a parent that has run another program since", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 4, Started: 200}, Parent: record.ProcessIdentity{TGID: self.TGID, Execs: 4, Started: 100}, PID: gone}, false, 1},
-		{"execve since the sample", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 5, Started: 200}, Parent: self, PID: uint32(other.Process.Pid), User: []uint64{here}}, true, 0},
-		{"still there", record.Sample{Process: record.ProcessIdentity{TGID: gone, Execs: 5, Started: 200}, Parent: self, PID: uint32(other.Process.Pid), User: []uint64{8}}, false, 0},
+		{"exited", record.Sample{Process: record.ProcessIdentity{TGID: noPID, Execs: 5, Started: 200}, Parent: self, PID: noPID, User: []uint64{here}}, true, 0},
+		{"exited after execve", record.Sample{Process: record.ProcessIdentity{TGID: noPID, Execs: 6, Started: 200}, PID: noPID, User: []uint64{here}}, false, 1},
+		{"execve of the parent since the fork", record.Sample{Process: record.ProcessIdentity{TGID: noPID, Execs: 4, Started: 200}, Parent: record.ProcessIdentity{TGID: self.TGID, Execs: 4, Started: 100}, PID: noPID}, false, 1},
+		{"execve since the sample", record.Sample{Process: record.ProcessIdentity{TGID: noPID, Execs: 5, Started: 200}, Parent: self, PID: uint32(other.Process.Pid), User: []uint64{here}}, true, 0},
+		{"still running", record.Sample{Process: record.ProcessIdentity{TGID: noPID, Execs: 5, Started: 200}, Parent: self, PID: uint32(other.Process.Pid), User: []uint64{8}}, false, 0},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,14 +2,14 @@
 
 package stack
 
-// End is how a user stack ends at its root.
+// End describes how a user stack ends at its root.
 type End uint8
 
 const (
-	Complete  End = iota // where its thread began
-	Truncated            // deeper than what is recorded
-	Broken               // the walk went astray
-	NotWalked            // there was no walk
-	Running              // of a goroutine that runs: it is nowhere in memory
-	Torn                 // of a goroutine that changed with every reading
+	Complete  End = iota // at the thread's entry function
+	Truncated            // deeper than the recording limit
+	Broken               // the next caller could not be found
+	NotWalked            // the stack was not walked
+	Running              // the goroutine was running, so its stack could not be read from memory
+	Torn                 // the goroutine changed during every attempt to read its stack
 )

@@ -11,44 +11,46 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 )
 
-// maxStackBytes bounds the memory of distinct stacks, which a target makes as it likes: deep
-// recursion has stacks of 8 KiB. What comes beyond it is counted as lost.
+// maxStackBytes bounds the memory for distinct stacks. The target determines their number and depth; a stack of
+// deep recursion takes 8 KiB. Samples beyond the bound are counted as lost.
 const maxStackBytes = 32 << 20
 
 // Entry is one distinct stack of one process.
 type Entry struct {
 	Generation *process.Generation
 	Kernel     []uint64     // return addresses, leaf first
-	User       record.Stack // without marks but RUNTIME_FRAME: all addresses are those of instructions
+	User       record.Stack // addresses within instructions; the only marks are RUNTIME_FRAME
 	End        End
 	Labels     []record.Label
 	Total      Amount
-	Times      []TimeCount // nil if they are not kept
-	Sliced     Amount      // of the total, what went into slices
-	Changed    bool        // since the last slice
-	First      int         // order of arrival, so that a profile's order is stable
+	Times      []TimeCount // nil if times are not recorded
+	Sliced     Amount      // part of Total that is in earlier slices
+	Changed    bool        // changed since the last slice
+	First      int         // order of arrival, which makes the order of a profile's samples stable
 }
 
-// Amount is what a profile's two values are: how often, and how much.
+// Amount is a profile's pair of values: a number of events and their sum, in the unit of the profile.
 type Amount struct{ Count, Value int64 }
 
+// Minus returns the difference of a and b.
 func (a Amount) Minus(b Amount) Amount { return Amount{a.Count - b.Count, a.Value - b.Value} }
 
-// Table adds up equal stacks.
+// Table aggregates equal stacks.
 type Table struct {
 	entries   map[string]*Entry
 	bytes     int
-	Dropped   uint64          // samples that were not kept
-	Changed   []*Entry        // since the last slice
-	EndCounts [Torn + 1]int64 // stacks that came by how they end
-	Times     *times          // nil if it is not kept when samples were taken
+	Dropped   uint64          // number of samples that did not fit
+	Changed   []*Entry        // entries that have changed since the last slice
+	EndCounts [Torn + 1]int64 // number of samples by the end of their stacks
+	Times     *times          // nil if times are not recorded
 	key       []byte
 }
 
+// NewTable returns an empty table that does not record times.
 func NewTable() *Table { return &Table{entries: map[string]*Entry{}} }
 
-// FindOrAdd gives a stack's entry, nil if the table is full. Samples with other labels, of which group is a key, are
-// other stacks.
+// FindOrAdd returns the entry of a stack, or nil if the table is full. Stacks with different labels are distinct;
+// group is a key of the labels.
 func (t *Table) FindOrAdd(g *process.Generation, kernel []uint64, user record.Stack, end End, group string, labels []record.Label) *Entry {
 	t.key = append(t.key[:0], byte(end))
 	t.key = append(t.key, group...)
@@ -60,7 +62,7 @@ func (t *Table) FindOrAdd(g *process.Generation, kernel []uint64, user record.St
 	for _, a := range user {
 		t.key = binary.NativeEndian.AppendUint64(t.key, a)
 	}
-	if e := t.entries[string(t.key)]; e != nil { // the conversion allocates nothing here
+	if e := t.entries[string(t.key)]; e != nil { // this conversion does not allocate
 		t.EndCounts[end]++
 		return e
 	}
@@ -76,7 +78,7 @@ func (t *Table) FindOrAdd(g *process.Generation, kernel []uint64, user record.St
 	return e
 }
 
-// Add adds to a stack what came with a sample, which was taken at that time of CLOCK_MONOTONIC in ns.
+// Add adds a sample's amount to a stack. at is the time of the sample in ns of CLOCK_MONOTONIC.
 func (t *Table) Add(e *Entry, a Amount, at uint64) {
 	if !e.Changed {
 		e.Changed = true
@@ -88,6 +90,7 @@ func (t *Table) Add(e *Entry, a Amount, at uint64) {
 	t.Times.widen(t.entries)
 }
 
+// Sorted returns all entries in the order of their arrival.
 func (t *Table) Sorted() []*Entry {
 	all := make([]*Entry, 0, len(t.entries))
 	for _, e := range t.entries {

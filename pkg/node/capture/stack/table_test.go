@@ -13,13 +13,13 @@ import (
 func TestStacksAreCountedByIdentity(t *testing.T) {
 	one, two := &process.Generation{ID: 1}, &process.Generation{ID: 2}
 	samples := []struct {
-		name  string
-		of    *process.Generation
-		s     record.Sample
-		count int64 // of its stack in the end
+		name    string
+		process *process.Generation
+		s       record.Sample
+		count   int64 // expected total of its stack
 	}{
 		{"first", one, record.Sample{User: []uint64{1, 2}}, 2},
-		{"same again", one, record.Sample{User: []uint64{1, 2}}, 2},
+		{"same stack again", one, record.Sample{User: []uint64{1, 2}}, 2},
 		{"same addresses in another process", two, record.Sample{User: []uint64{1, 2}}, 1},
 		{"deeper", one, record.Sample{User: []uint64{1, 2, 3}}, 1},
 		{"runtime frame", one, record.Sample{User: record.Stack{1}.Append(record.RuntimeFrame, 2, [2]uint64{3, 4})}, 1},
@@ -30,14 +30,14 @@ func TestStacksAreCountedByIdentity(t *testing.T) {
 	}
 	table := NewTable()
 	for _, c := range samples {
-		if !addOne(table, c.of, c.s.Kernel, c.s.User, Complete, "", nil, 0) {
+		if !addOne(table, c.process, c.s.Kernel, c.s.User, Complete, "", nil, 0) {
 			t.Fatalf("%s: not kept", c.name)
 		}
 	}
 	entries := table.Sorted()
 	for _, c := range samples {
 		i := slices.IndexFunc(entries, func(e *Entry) bool {
-			return e.Generation == c.of && slices.Equal(e.Kernel, c.s.Kernel) && slices.Equal(e.User, c.s.User)
+			return e.Generation == c.process && slices.Equal(e.Kernel, c.s.Kernel) && slices.Equal(e.User, c.s.User)
 		})
 		if i < 0 || entries[i].Total.Count != c.count {
 			t.Errorf("%s: entry %d of %d, want a count of %d", c.name, i, len(entries), c.count)
@@ -48,8 +48,8 @@ func TestStacksAreCountedByIdentity(t *testing.T) {
 	}
 }
 
-// A target that makes ever new stacks does not make us use ever more memory, and nothing of it is
-// lost without being counted.
+// A target with an unlimited number of distinct stacks takes a bounded amount of our memory, and every lost
+// sample is counted.
 func TestStackTableIsBounded(t *testing.T) {
 	table, g := NewTable(), &process.Generation{ID: 1}
 	const samples = 10_000
@@ -68,11 +68,11 @@ func TestStackTableIsBounded(t *testing.T) {
 		t.Errorf("%d bytes are used, the limit is %d", table.bytes, maxStackBytes)
 	}
 	if !addOne(table, g, nil, make([]uint64, 1024), Complete, "", nil, 0) {
-		t.Error("a stack that is known was refused when the table was full")
+		t.Error("a known stack was refused because the table is full")
 	}
 }
 
-// addOne adds a sample; it gives false if the table is full.
+// addOne adds a sample. It returns false if the table is full.
 func addOne(t *Table, g *process.Generation, kernel []uint64, user record.Stack, end End, group string, labels []record.Label, at uint64) bool {
 	e := t.FindOrAdd(g, kernel, user, end, group, labels)
 	if e != nil {

@@ -9,26 +9,28 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/kernel"
 )
 
-// When samples were taken is kept in buckets of timeWidth. They are widened where there would be more than maxTimes,
-// and more than two for each stack: each bucket of each stack is a sample of the profile, of some 500 bytes.
+// The times of samples are recorded in buckets of width TimeWidth. The width is doubled when there are more than
+// maxTimes buckets and more than two per stack. Each bucket of each stack becomes a sample of the profile, which
+// takes about 500 bytes.
 const (
 	TimeWidth = 10 * time.Millisecond
 	maxTimes  = 1 << 13
 )
 
-// TimeCount is how often a stack was sampled in a bucket.
+// TimeCount is the number of samples of a stack in a time bucket.
 type TimeCount struct{ Bucket, Count uint32 }
 
-// times tells buckets; nil where they are not wanted.
+// times maps sample times to buckets. A nil times records nothing.
 type times struct {
-	begin uint64        // of the first bucket, in ns of CLOCK_MONOTONIC
-	Width time.Duration // of a bucket
-	kept  int           // timeCounts of all stacks
+	begin uint64        // start of the first bucket, in ns of CLOCK_MONOTONIC
+	Width time.Duration // width of a bucket
+	kept  int           // number of TimeCounts of all stacks
 }
 
+// NewTimes returns times whose first bucket starts now.
 func NewTimes() *times { return &times{begin: kernel.Monotonic(), Width: TimeWidth} }
 
-// Step is the width of a bucket.
+// Step returns the width of a bucket, or 0 if times are not recorded.
 func (t *times) Step() time.Duration {
 	if t == nil {
 		return 0
@@ -36,7 +38,8 @@ func (t *times) Step() time.Duration {
 	return t.Width
 }
 
-// count adds so many samples to a stack's buckets. Samples of different CPUs come in almost their order.
+// count adds n samples to the bucket of a stack that contains time at. It searches from the end, because samples
+// of different CPUs arrive almost in order.
 func (t *times) count(e *Entry, n uint32, at uint64) {
 	if t == nil {
 		return
@@ -52,7 +55,7 @@ func (t *times) count(e *Entry, n uint32, at uint64) {
 	t.kept++
 }
 
-// widen doubles the width of buckets if there are too many of them: each time half of all, in the end one for each stack.
+// widen doubles the width of the buckets if there are too many. The number of buckets converges to one per stack.
 func (t *times) widen(entries map[string]*Entry) {
 	if t == nil || t.kept <= max(maxTimes, 2*len(entries)) {
 		return
@@ -65,7 +68,7 @@ func (t *times) widen(entries map[string]*Entry) {
 	}
 }
 
-// merged halves the number of buckets.
+// merged merges pairs of adjacent buckets, in place.
 func merged(all []TimeCount) []TimeCount {
 	for i := range all {
 		all[i].Bucket /= 2

@@ -10,17 +10,17 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 )
 
-// However many samples there are, of however many stacks: none is lost, buckets are few, and each sample is in the one
-// of its time.
+// For any number of samples and stacks, no sample is lost, the number of buckets is bounded, and each sample is in
+// the bucket of its time.
 func TestTimes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		stacks, samples int
 		length          time.Duration
-		width           time.Duration // of a bucket, in the end
+		width           time.Duration // final width of a bucket
 	}{
-		"half a minute":              {20, 3000, 30 * time.Second, TimeWidth},
-		"an hour":                    {20, 300_000, time.Hour, 10240 * time.Millisecond},
-		"no two stacks are the same": {60_000, 60_000, time.Minute, TimeWidth},
+		"half a minute":       {20, 3000, 30 * time.Second, TimeWidth},
+		"an hour":             {20, 300_000, time.Hour, 10240 * time.Millisecond},
+		"all stacks distinct": {60_000, 60_000, time.Minute, TimeWidth},
 	} {
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
@@ -49,7 +49,7 @@ func TestTimes(t *testing.T) {
 					last = int(c.Bucket)
 				}
 				if sum != e.Total.Count {
-					t.Fatalf("%d samples are in buckets, of %d", sum, e.Total.Count)
+					t.Fatalf("%d of %d samples are in buckets", sum, e.Total.Count)
 				}
 				buckets += len(e.Times)
 			}
@@ -63,7 +63,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// Samples of several CPUs do not come in the order of their times.
+// Samples of several CPUs arrive out of order.
 func TestTimesOutOfOrder(t *testing.T) {
 	table := NewTable()
 	table.Times = &times{begin: 0, Width: TimeWidth}

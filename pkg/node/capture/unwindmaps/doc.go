@@ -1,5 +1,5 @@
 //go:build linux
 
-// Package unwindmaps loads unwind tables of objects, and the address ranges of processes that lead to them, into the maps
-// that the BPF unwinder searches. Its entry points are Tables.Lookup and Ranges.Set.
+// Package unwindmaps loads the maps that the BPF unwinder searches: the unwind tables of objects, and the address
+// ranges of processes that refer to them. Its entry points are Tables.Lookup and Ranges.Set.
 package unwindmaps

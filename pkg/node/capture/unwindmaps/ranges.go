@@ -20,41 +20,43 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/unwind"
 )
 
-// Ranges tells the BPF program which unwind table describes which of a process's addresses.
+// Ranges maintains the BPF maps from a process's addresses to unwind tables.
 type Ranges struct {
 	maps      *bpf.CPUMaps
 	tables    *Tables
-	processes map[uint32]*ranged // by the PID in the kernel's first PID namespace
-	spans     map[string]*span   // by content: forked processes share one
+	processes map[uint32]*ranged // by PID in the kernel's first PID namespace
+	spans     map[string]*span   // by content; forked processes share a span
 }
 
-// ranged is a process that has ranges.
+// ranged is a process whose ranges are loaded.
 type ranged struct {
 	pid  int // in our PID namespace
 	span *span
 }
 
-// span is a run of entries in the map of ranges.
+// span is a run of consecutive entries in the map of ranges.
 type span struct {
 	first, count int
-	users        int // processes
+	users        int // number of processes that refer to it
 	content      string
 }
 
-var errRangesFull = errors.New("the target has more executable mappings than are kept")
+var errRangesFull = errors.New("the target has too many executable mappings for the map of ranges")
 
+// NewRanges returns ranges that are loaded into maps and refer to tables.
 func NewRanges(maps *bpf.CPUMaps, tables *Tables) *Ranges {
 	return &Ranges{maps: maps, tables: tables, processes: map[uint32]*ranged{}, spans: map[string]*span{}}
 }
 
-// Set loads the tables of a process's mappings and says where they are. Without room for it the process
-// stays unknown to the BPF program, which then follows frame pointers.
+// Set loads the unwind tables of a process's mappings and the ranges that refer to them. pid is in our PID
+// namespace. If Set returns an error, for example because a map is full, the BPF program follows the process's
+// frame pointers.
 func (r *Ranges) Set(p record.ProcessIdentity, pid int, mappings []process.Mapping) error {
 	var all []bpf.CPUUnwindRange
 	var described bpf.CPUUnwindProcess
 	hasRuntime := false
 	for i := range mappings {
-		if mappings[i].Start >= kernelHalf { // the page [vsyscall], where no program's code runs any more
+		if mappings[i].Start >= kernelHalf { // [vsyscall], which current programs do not execute
 			continue
 		}
 		o := r.tables.Lookup(&mappings[i])
@@ -63,7 +65,7 @@ func (r *Ranges) Set(p record.ProcessIdentity, pid int, mappings []process.Mappi
 			described, hasRuntime = o.process, true
 		}
 	}
-	s, err := r.span(all)
+	s, err := r.findOrLoadSpan(all)
 	if err != nil {
 		return err
 	}
@@ -80,7 +82,7 @@ func (r *Ranges) Set(p record.ProcessIdentity, pid int, mappings []process.Mappi
 	return nil
 }
 
-// appendRanges cuts a mapping into ranges with a table and ranges without.
+// appendRanges splits a mapping into ranges with and without a table, and appends them to all.
 func appendRanges(all []bpf.CPUUnwindRange, m *proc.Mapping, o *Object) []bpf.CPUUnwindRange {
 	at := m.Start
 	add := func(end uint64, bias uint64, index uint32) {
@@ -103,18 +105,18 @@ func appendRanges(all []bpf.CPUUnwindRange, m *proc.Mapping, o *Object) []bpf.CP
 	return all
 }
 
-// bias is what is added to the object's own addresses to give those of the process.
+// bias returns the load bias: the difference between the process's addresses and those in the object file.
 func (o *Object) bias(m *proc.Mapping) (uint64, bool) {
 	return o.segments.Bias(m.Start, m.Offset)
 }
 
 const (
 	pageSize   = 4096
-	kernelHalf = 1 << 63 // the BPF program compares addresses below it
+	kernelHalf = 1 << 63 // start of the kernel's addresses; the BPF program compares only addresses below it
 )
 
-// span gives entries with these ranges.
-func (r *Ranges) span(all []bpf.CPUUnwindRange) (*span, error) {
+// findOrLoadSpan returns the span with the given ranges. It loads them into the map if there is none.
+func (r *Ranges) findOrLoadSpan(all []bpf.CPUUnwindRange) (*span, error) {
 	var content bytes.Buffer
 	if err := binary.Write(&content, binary.NativeEndian, all); err != nil {
 		return nil, err
@@ -122,10 +124,10 @@ func (r *Ranges) span(all []bpf.CPUUnwindRange) (*span, error) {
 	if s := r.spans[content.String()]; s != nil {
 		return s, nil
 	}
-	first, err := r.room(len(all))
+	first, err := r.findRoom(len(all))
 	if err != nil {
 		r.removeEnded()
-		if first, err = r.room(len(all)); err != nil {
+		if first, err = r.findRoom(len(all)); err != nil {
 			return nil, err
 		}
 	}
@@ -143,8 +145,8 @@ func (r *Ranges) span(all []bpf.CPUUnwindRange) (*span, error) {
 	return s, nil
 }
 
-// room finds as many free entries in a row.
-func (r *Ranges) room(count int) (int, error) {
+// findRoom returns the index of the first of count consecutive free entries.
+func (r *Ranges) findRoom(count int) (int, error) {
 	used := make([]*span, 0, len(r.spans))
 	for _, s := range r.spans {
 		used = append(used, s)
@@ -155,7 +157,7 @@ func (r *Ranges) room(count int) (int, error) {
 		if s.first-at >= count {
 			return at, nil
 		}
-		at = max(at, s.first+s.count) // one without entries begins where another does
+		at = max(at, s.first+s.count) // max, because an empty span may start at the same entry as another span
 	}
 	if int(r.maps.UnwindRanges.MaxEntries())-at < count || len(r.processes) >= int(r.maps.UnwindProcesses.MaxEntries()) {
 		return 0, errRangesFull
@@ -163,15 +165,15 @@ func (r *Ranges) room(count int) (int, error) {
 	return at, nil
 }
 
-// release frees entries that no process uses any more. The BPF program may just be reading them; it then
-// takes a wrong table for one stack, and the checks on stacks are there for such.
+// release frees a span's entries if no process uses them any more. If the BPF program is reading them at that
+// moment, it may use a wrong table for one stack, which package verify checks.
 func (r *Ranges) release(s *span) {
 	if s.users--; s.users <= 0 {
 		delete(r.spans, s.content)
 	}
 }
 
-// removeEnded forgets processes that are no more.
+// removeEnded removes the processes that have exited.
 func (r *Ranges) removeEnded() {
 	for tgid, p := range r.processes {
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d", p.pid)); err == nil {
@@ -185,7 +187,7 @@ func (r *Ranges) removeEnded() {
 	}
 }
 
-// vdsoTable compiles the table of the code that the kernel puts into every process.
+// vdsoTable compiles the unwind table of the vDSO, which the kernel maps into every process.
 func vdsoTable(rules *unwind.RuleSet) (*object.File, *unwind.Table, error) {
 	f, err := object.Open(bytes.NewReader(proc.VDSO()))
 	if err != nil {

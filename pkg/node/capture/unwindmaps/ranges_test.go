@@ -17,8 +17,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// A mapping is cut where its object's table begins, ends and goes over to another index block.
-func TestRangesOfAMapping(t *testing.T) {
+// A mapping is split where its object's table starts, ends and continues in another index block.
+func TestAppendRanges(t *testing.T) {
 	type r struct {
 		start, end, bias uint64
 		index            uint32
@@ -59,8 +59,8 @@ func TestRangesOfAMapping(t *testing.T) {
 	}
 }
 
-// Entries in use are never given to another process, whatever comes, ends and comes again.
-func TestRoomForRanges(t *testing.T) {
+// Entries in use are never allocated again, for any order of allocations and releases.
+func TestFindRoom(t *testing.T) {
 	need.Root(t)
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 64})
 	if err != nil {
@@ -75,7 +75,7 @@ func TestRoomForRanges(t *testing.T) {
 			delete(r.spans, content)
 		}
 		count := random.IntN(12)
-		first, err := r.room(count)
+		first, err := r.findRoom(count)
 		if err != nil {
 			full++
 			clear(r.spans)
@@ -83,12 +83,12 @@ func TestRoomForRanges(t *testing.T) {
 		}
 		for _, s := range r.spans {
 			if first < s.first+s.count && s.first < first+count {
-				t.Fatalf("entries %d to %d were given again, of which %d to %d are in use", first, first+count, s.first, s.first+s.count)
+				t.Fatalf("entries %d to %d were allocated, but %d to %d are in use", first, first+count, s.first, s.first+s.count)
 			}
 		}
 		r.spans[fmt.Sprint(i)] = &span{first: first, count: count}
 	}
 	if full == 0 {
-		t.Error("64 entries were never full")
+		t.Error("the map of 64 entries was never full")
 	}
 }

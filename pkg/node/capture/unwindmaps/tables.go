@@ -16,60 +16,61 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/unwind"
 )
 
-// Tables are the objects' unwind tables in the kernel, where the BPF program searches them. Their
-// memory is taken in chunks as objects come, and counts against the target's limit, so it is bounded.
+// Tables holds the unwind tables of objects in BPF maps, where the BPF program searches them. Memory is allocated
+// in chunks when tables are loaded. It is bounded, because it counts against the target's memory limit.
 type Tables struct {
 	maps     *bpf.CPUMaps
 	chunk    *ebpf.MapSpec
 	chunks   []*ebpf.Map
 	rules    *unwind.RuleSet
 	runtimes runtimes.Set
-	loaded   int // rules that are in the kernel
-	next     int // number of the next free block; 0 says that there is no table
-	Rows     int
-	Refused  int // objects for whose tables there was no room, or that could not be read
+	loaded   int // number of rules in the kernel
+	next     int // number of the next free block; 0 stands for no table
+	Rows     int // number of rows in the kernel
+	Refused  int // number of objects that could not be read, or whose tables did not fit
 	objects  map[*proc.File]*Object
 	vdso     *Object
 }
 
-// Object says where the table of an object is.
+// Object locates the unwind table of an object file in the kernel.
 type Object struct {
 	segments object.CodeSegments
-	parts    []tablePart // in the order of their addresses; none if the object has no table
-	// process has what the language runtime in the object needs of the unwinder, if hasRuntime is set.
+	parts    []tablePart // sorted by address; empty if the object has no table
+	// process is what the unwinder needs to unwind the language runtime in the object. It is valid if
+	// hasRuntime is set.
 	process    bpf.CPUUnwindProcess
 	hasRuntime bool
 }
 
-// tablePart is as much of a table as one index block leads to.
+// tablePart is the part of a table that one index block refers to.
 type tablePart struct {
-	start, end uint64 // addresses in the object's own numbering
-	base       uint64 // of the rows' addresses
+	start, end uint64 // addresses in the object file
+	base       uint64 // base of the rows' addresses
 	index      uint32 // number of the index block
 }
 
-// blockRows is the number of rows in a block, and of blocks that an index block leads to.
+// blockRows is the number of rows in a block, and the number of blocks that an index block refers to.
 const blockRows = len(bpf.CPUUnwindBlock{}.Address)
 
-// noAddress fills the rows that a block does not use: it is above all that are searched for.
+// noAddress fills the unused rows of a block. It is greater than every address that is searched.
 const noAddress = 1<<32 - 1
 
-var errTablesFull = errors.New("no room for further unwind tables")
+var errTablesFull = errors.New("the memory for unwind tables is full")
 
-// NewTables returns tables that are loaded into maps, in chunks that are maps like chunk. Objects of the given runtimes are
-// described to the unwinder, too.
+// NewTables returns empty tables. They are loaded into maps, in chunks that are created from the map spec chunk.
+// Objects of the given runtimes are also described to the unwinder.
 func NewTables(maps *bpf.CPUMaps, chunk *ebpf.MapSpec, known runtimes.Set) *Tables {
 	return &Tables{
 		maps: maps, chunk: chunk, runtimes: known, rules: unwind.NewRuleSet(), next: 1, objects: map[*proc.File]*Object{},
 	}
 }
 
-// Lookup gives an object's table, which it makes and loads the first time. An object that cannot be read, or
-// for which there is no room, has none: its code is then taken to keep frame pointers.
+// Lookup returns the object of a mapping. The first call for an object compiles and loads its unwind table. An object
+// that cannot be read, or whose table does not fit, has no table; its code is assumed to keep frame pointers.
 func (t *Tables) Lookup(m *process.Mapping) *Object {
 	if m.Path == proc.VDSOPath {
 		if t.vdso == nil {
-			t.vdso = t.make(nil, func() (*object.File, *unwind.Table, error) { return vdsoTable(t.rules) })
+			t.vdso = t.newObject(nil, func() (*object.File, *unwind.Table, error) { return vdsoTable(t.rules) })
 		}
 		return t.vdso
 	}
@@ -79,10 +80,10 @@ func (t *Tables) Lookup(m *process.Mapping) *Object {
 	if o := t.objects[m.File]; o != nil {
 		return o
 	}
-	o := t.make(t.runtimes, func() (*object.File, *unwind.Table, error) {
+	o := t.newObject(t.runtimes, func() (*object.File, *unwind.Table, error) {
 		f, err := object.Open(m.File)
 		if err != nil {
-			return nil, &unwind.Table{}, nil // not an object at all
+			return nil, &unwind.Table{}, nil // not an ELF file
 		}
 		table, err := unwind.Compile(f, t.rules)
 		return f, table, err
@@ -91,12 +92,12 @@ func (t *Tables) Lookup(m *process.Mapping) *Object {
 	return o
 }
 
-// HasTable reports whether a mapping's object has a table. It loads it the first time.
+// HasTable reports whether a mapping's object has a table. The first call for an object loads it.
 func (t *Tables) HasTable(m *process.Mapping) bool { return len(t.Lookup(m).parts) > 0 }
 
-// make compiles and loads a table. The standard library's reader of ELF is not made for hostile files:
-// should it panic, the object has no table.
-func (t *Tables) make(known runtimes.Set, compile func() (*object.File, *unwind.Table, error)) (o *Object) {
+// newObject compiles and loads a table. debug/elf is not hardened against malicious files; if it panics, the object
+// has no table.
+func (t *Tables) newObject(known runtimes.Set, compile func() (*object.File, *unwind.Table, error)) (o *Object) {
 	o = &Object{}
 	defer func() {
 		if recover() != nil {
@@ -117,8 +118,8 @@ func (t *Tables) make(known runtimes.Set, compile func() (*object.File, *unwind.
 	return o
 }
 
-// load puts a table into the kernel: rules first, then blocks, and an index block for as many as it can
-// lead to.
+// load loads a table into the kernel: first the new rules, then each part, which has one index block and up to
+// blockRows blocks.
 func (t *Tables) load(o *Object, table *unwind.Table) error {
 	if err := t.loadRules(); err != nil {
 		return err
@@ -129,7 +130,7 @@ func (t *Tables) load(o *Object, table *unwind.Table) error {
 		if n < len(rows) {
 			part.end = table.Base + uint64(rows[n].Address)
 		} else {
-			part.end = table.Base + uint64(rows[n-1].Address) // the last row has no code
+			part.end = table.Base + uint64(rows[n-1].Address) // the last row marks the end of the code
 		}
 		if err := t.loadPart(rows[:n]); err != nil {
 			return err
@@ -141,6 +142,7 @@ func (t *Tables) load(o *Object, table *unwind.Table) error {
 	return nil
 }
 
+// loadPart loads an index block and the blocks of the given rows.
 func (t *Tables) loadPart(rows []unwind.Row) error {
 	count := (len(rows) + blockRows - 1) / blockRows
 	index := emptyBlock()
@@ -182,7 +184,7 @@ func emptyBlock() bpf.CPUUnwindBlock {
 	return b
 }
 
-// grow takes memory for the chunk of that number, if it is not there.
+// grow allocates the chunk with the given number if it does not exist.
 func (t *Tables) grow(number int) error {
 	if number < len(t.chunks) {
 		return nil
@@ -192,16 +194,17 @@ func (t *Tables) grow(number int) error {
 	}
 	m, err := ebpf.NewMap(t.chunk)
 	if err != nil {
-		return fmt.Errorf("memory for unwind tables: %w", err)
+		return fmt.Errorf("allocate memory for unwind tables: %w", err)
 	}
 	if err := t.maps.UnwindChunks.Put(uint32(number), m); err != nil {
 		m.Close()
-		return fmt.Errorf("memory for unwind tables: %w", err)
+		return fmt.Errorf("allocate memory for unwind tables: %w", err)
 	}
 	t.chunks = append(t.chunks, m)
 	return nil
 }
 
+// loadRules loads the rules that are not in the kernel yet.
 func (t *Tables) loadRules() error {
 	all := t.rules.All()
 	for ; t.loaded < len(all); t.loaded++ {
@@ -216,11 +219,12 @@ func (t *Tables) loadRules() error {
 	return nil
 }
 
-// Bytes is the kernel's memory for tables.
+// Bytes returns the size of the kernel memory for tables.
 func (t *Tables) Bytes() int {
 	return len(t.chunks) * int(t.chunk.MaxEntries*t.chunk.ValueSize)
 }
 
+// Close frees the kernel memory.
 func (t *Tables) Close() error {
 	var errs []error
 	for _, m := range t.chunks {
