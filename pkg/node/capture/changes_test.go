@@ -22,8 +22,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// What a program executes or loads during the profile is named, and so is one whose file was deleted or
-// replaced while it ran, with the names of what runs.
+// Programs that are executed and libraries that are loaded during the profile are symbolized. So is a program whose
+// file is deleted or replaced while it runs, with the symbols of the running code.
 func TestProgramsThatChange(t *testing.T) {
 	need.Root(t)
 	successor := compileC(t, "testdata/changes.c", "-O1", "-g", "-DSUCCESSOR")
@@ -31,12 +31,12 @@ func TestProgramsThatChange(t *testing.T) {
 	cases := []struct {
 		name, what, file string
 		change           func(t *testing.T, program string, s *target) // during the profile
-		early            bool                                          // the change comes before the profile
-		chains           []string                                      // of frames from leaf to root, that the samples have
+		early            bool                                          // the change happens before the profile starts
+		chains           []string                                      // expected frames of samples, from leaf to root
 	}{
-		{"exec", "execute", successor, tell, false, []string{"before,main,", "after,main,"}},
-		{"exec before the profile", "execute", successor, tell, true, []string{"after,main,"}},
-		{"dlopen", "load", library, tell, false, []string{"before,main,", "in_library,main,"}},
+		{"exec", "execute", successor, resume, false, []string{"before,main,", "after,main,"}},
+		{"exec before the profile", "execute", successor, resume, true, []string{"after,main,"}},
+		{"dlopen", "load", library, resume, false, []string{"before,main,", "in_library,main,"}},
 		{"deleted", "wait", "", remove, true, []string{"before,main,"}},
 		{"deleted during the profile", "wait", "", remove, false, []string{"before,main,"}},
 		{"replaced", "wait", "", func(t *testing.T, program string, _ *target) { replace(t, program, successor) }, true, []string{"before,main,"}},
@@ -83,7 +83,7 @@ func TestProgramsThatChange(t *testing.T) {
 	}
 }
 
-func tell(t *testing.T, _ string, s *target) {
+func resume(t *testing.T, _ string, s *target) {
 	if _, err := io.WriteString(s.stdin, "x"); err != nil {
 		t.Error(err)
 	}
@@ -95,7 +95,7 @@ func remove(t *testing.T, program string, _ *target) {
 	}
 }
 
-// replace puts another program at a path, as an update of a package does.
+// replace replaces the program at a path by renaming another file to it, as package managers do.
 func replace(t *testing.T, program, by string) {
 	data, err := os.ReadFile(by)
 	if err != nil {
@@ -110,9 +110,9 @@ func replace(t *testing.T, program, by string) {
 	}
 }
 
-// target is a program in a container of its own with which a test talks.
+// target is a program that runs in its own container cgroup and is controlled through its pipes.
 type target struct {
-	id     string // of its container
+	id     string // ID of its container
 	pid    int
 	stdin  io.WriteCloser
 	stdout *bufio.Reader
@@ -147,7 +147,7 @@ func startWithPipes(t *testing.T, program string, args ...string) *target {
 	return s
 }
 
-// sample profiles a target while meanwhile runs, and returns the symbolized profile.
+// sample profiles a target while it runs meanwhile, and returns the symbolized profile.
 func sample(t *testing.T, s *target, hz int, meanwhile func()) *profile.Profile {
 	t.Helper()
 	c, err := sampling.NewCPU(capture.Options{ContainerID: s.id, Frequency: hz})

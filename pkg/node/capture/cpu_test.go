@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	switch os.Getenv(capturetest.TargetVariable) {
-	case "enable": // a capture that is going to be killed
+	case "enable": // a capture that the test kills
 		c, err := profiles.NewHeap(Options{ContainerID: os.Args[1], EnableMemProfile: true, MemProfileRate: 4096})
 		if err == nil {
 			ctx, stop := context.WithTimeout(context.Background(), time.Minute)
@@ -80,7 +80,7 @@ func count(p *profile.Profile) (n int64) {
 	return n
 }
 
-// One busy thread gives a sample in each period of the CPU time that it got.
+// A busy thread is sampled once per period of its CPU time.
 func TestSampleCount(t *testing.T) {
 	need.Root(t)
 	id, pid := capturetest.StartWorkload(t, "spin")
@@ -99,16 +99,16 @@ func TestSampleCount(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := r.Profile
-		// Run goes on for a moment after its last sample.
+		// Run returns shortly after its last sample.
 		want := used.Seconds() * float64(hz) * float64(p.DurationNanos) / float64(elapsed)
-		// A thread that is often switched away is met by chance: its samples are counted like events.
+		// The samples of a thread that is often descheduled are random, with the deviation of counted events.
 		if got := float64(count(p)); math.Abs(got-want) > 2.5*math.Sqrt(want) {
 			t.Errorf("%d Hz: %v samples of %v CPU time, want about %.0f", hz, got, used, want)
 		}
 	}
 }
 
-// The samples' addresses are in the busy function, through a file that is still open.
+// The sampled addresses are in the busy function, and the file of their mapping is still open.
 func TestProfileOfAProcess(t *testing.T) {
 	need.Root(t)
 	id, pid := capturetest.StartWorkload(t, "spin")
@@ -146,7 +146,7 @@ func TestProfileOfAProcess(t *testing.T) {
 	}
 }
 
-// Stacks deeper than what is recorded are cut at the root, and say so.
+// Stacks that exceed the recording limit are cut at the root and marked as truncated.
 func TestDeepStackIsMarkedTruncated(t *testing.T) {
 	need.Root(t)
 	id, pid := capturetest.StartWorkload(t, "deep")
@@ -163,11 +163,11 @@ func TestDeepStackIsMarkedTruncated(t *testing.T) {
 	}
 }
 
-// Processes that come and go are found, or counted as gone.
+// Short-lived processes are sampled or counted as exited.
 func TestShortProcesses(t *testing.T) {
 	need.Root(t)
 	id, pid := capturetest.StartWorkload(t, "fork")
-	// The process itself takes about as much CPU time as those that it starts.
+	// The process itself uses about as much CPU time as the processes that it starts.
 	p := recordCPU(t, capturetest.UntilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 999}).Profile
 	processes := map[int64]bool{}
 	for _, s := range p.Sample {
@@ -178,16 +178,16 @@ func TestShortProcesses(t *testing.T) {
 	}
 }
 
-// Only the processes asked for are kept.
+// Only samples of the selected processes are kept.
 func TestPIDs(t *testing.T) {
 	need.Root(t)
 	id, pid := capturetest.StartWorkload(t, "spin")
 	if n := count(recordCPU(t, capturetest.UntilUsed(t, pid, time.Second), Options{ContainerID: id, Frequency: 99, PIDs: []int{1}}).Profile); n != 0 {
-		t.Errorf("%d samples of a process that was not asked for", n)
+		t.Errorf("%d samples of a process that was not selected", n)
 	}
 }
 
-func TestContainerThatIsNotThere(t *testing.T) {
+func TestMissingContainer(t *testing.T) {
 	need.Root(t)
 	_, err := sampling.NewCPU(Options{ContainerID: strings.Repeat("f", 64), Frequency: 99})
 	if !errors.Is(err, proc.ErrNoContainer) {
@@ -203,7 +203,7 @@ func TestFrequencyOutOfRange(t *testing.T) {
 	}
 }
 
-// The capture leaves nothing loaded: programs and maps go with their last descriptor.
+// Close leaves no BPF object loaded: the kernel frees programs and maps with their last descriptor.
 func TestCloseFreesDescriptors(t *testing.T) {
 	need.Root(t)
 	id, _ := capturetest.StartWorkload(t, "spin")
@@ -223,7 +223,7 @@ func TestCloseFreesDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cycle() // epoll and the like of the Go runtime
+	cycle() // opens the Go runtime's own descriptors, such as epoll
 	before := open()
 	cycle()
 	runtime.GC()
@@ -232,7 +232,7 @@ func TestCloseFreesDescriptors(t *testing.T) {
 	}
 }
 
-// BenchmarkNewCPU is the time from the wish to sample to being ready: loading, verifying, attaching.
+// BenchmarkNewCPU measures the time to load, verify and attach the BPF programs.
 func BenchmarkNewCPU(b *testing.B) {
 	need.Root(b)
 	id, _ := capturetest.StartWorkload(b, "spin")

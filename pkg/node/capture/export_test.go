@@ -7,7 +7,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
 )
 
-// For the tests of package capture_test.
+// Identifiers for the tests in package capture_test.
 var (
 	NewCgroup     = capturetest.NewCgroup
 	NewThreadWall = sampling.NewThreadWall

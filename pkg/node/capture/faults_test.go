@@ -14,8 +14,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// Page faults have the stacks at which memory is touched, by as many as pages are touched: few, and more than
-// can all be sampled.
+// Page faults are counted at the stacks that touch memory, one per page. The test covers few faults and more faults
+// than can be sampled individually.
 func TestFaults(t *testing.T) {
 	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/faults.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-fno-optimize-sibling-calls"))
@@ -25,10 +25,10 @@ func TestFaults(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	touch(1000) // its threads' stacks are there, its code is in memory
+	touch(1000) // faults in the threads' stacks and the code
 	for _, pages := range []int{100, 20000} {
 		t.Run(fmt.Sprint(pages), func(t *testing.T) {
-			p := take(t, s, sampling.NewFaults, capture.Options{Frequency: 99}, time.Second, func() { touch(pages) })
+			p := profileDuring(t, s, sampling.NewFaults, capture.Options{Frequency: 99}, time.Second, func() { touch(pages) })
 			var all, bytes, one, three, main, thread float64
 			for _, s := range p.Sample {
 				n, stack := float64(s.Value[0]), names(s)
@@ -50,7 +50,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			t.Logf("%v faults: %v and %v by path, %v and %v by thread; %q", all, one, three, main, thread, p.Comments)
-			// An event is of 8 faults, whichever task's; of many only some become samples.
+			// An event counts 8 faults of any task, and only some of many events become samples.
 			near := func(what string, got, want float64) {
 				if tolerance := 0.05*want + 4*8*math.Sqrt(want/8); math.Abs(got-want) > tolerance {
 					t.Errorf("%v %s, want %v, give or take %.0f", got, what, want, tolerance)

@@ -12,10 +12,10 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// The committed BPF objects and their Go types are what the C sources compile to.
+// The committed BPF objects and Go types are current: compiling the C sources yields the same files.
 func TestGeneratedFilesAreCurrent(t *testing.T) {
 	need.Program(t, "clang-19", "clang-19")
-	// bpf2go writes beside the sources and is a tool of this module, so both are copied.
+	// bpf2go is a tool of this module and writes next to the sources, so module files and sources are copied.
 	dir := t.TempDir()
 	copyTo := func(paths ...string) {
 		for _, path := range paths {
@@ -49,7 +49,7 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("bpf/%s is not what its source compiles to; run `make generate` and commit", filepath.Base(path))
+			t.Errorf("bpf/%s is out of date; run `make generate` and commit the result", filepath.Base(path))
 		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// While a program's threads are stopped the stacks of goroutines that run are known from their registers; else from a
-// sample. The program goes on afterwards.
+// The stack of a running goroutine is unwound from registers while the program's threads are stopped, or else taken
+// from a sample. The program continues afterwards.
 func TestRunningGoroutines(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "blocks"))
@@ -38,15 +38,15 @@ func TestRunningGoroutines(t *testing.T) {
 			}
 		}
 		if found < readings*8/10 {
-			t.Errorf("freeze %v: the goroutine that is always running was found in %d of %d readings", freeze, found, readings)
+			t.Errorf("freeze %v: the running goroutine was found in %d of %d readings", freeze, found, readings)
 		}
-		before := cpuSeconds(t, p.pid)
-		capture.WaitFor(t, fmt.Sprintf("the program to go on (freeze %v)", freeze), func() bool { return cpuSeconds(t, p.pid) > before })
+		before := cpuTicks(t, p.pid)
+		capture.WaitFor(t, fmt.Sprintf("the program to go on (freeze %v)", freeze), func() bool { return cpuTicks(t, p.pid) > before })
 	}
 }
 
-// cpuSeconds is the CPU time that a process has had, in clock ticks.
-func cpuSeconds(t *testing.T, pid int) int {
+// cpuTicks returns the CPU time that a process has used, in clock ticks.
+func cpuTicks(t *testing.T, pid int) int {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -59,7 +59,7 @@ func cpuSeconds(t *testing.T, pid int) int {
 	return user + system
 }
 
-// tracerVariable makes this test binary stop a process, say so, and wait.
+// tracerVariable is the environment variable that makes this test binary stop a process, report that, and wait.
 const tracerVariable = "CAPTURE_TEST_STOPS"
 
 func init() {
@@ -79,7 +79,7 @@ func init() {
 	os.Exit(1)
 }
 
-// A process whose threads are stopped goes on when the one that stopped them is killed.
+// A process whose threads are stopped continues when the process that stopped them is killed.
 func TestStoppedProcessOutlivesUs(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "blocks"))
@@ -102,24 +102,24 @@ func TestStoppedProcessOutlivesUs(t *testing.T) {
 		t.Fatalf("%d threads were stopped: %v", threads, err)
 	}
 	if _, err := goroutinesError(capture.Options{ContainerID: p.id, Freeze: true}); err == nil || !strings.Contains(err.Error(), "debugger") {
-		t.Errorf("stopping a process that another one has stopped gives %v", err)
+		t.Errorf("stopping a process that is already traced: got error %v", err)
 	}
-	before := cpuSeconds(t, p.pid)
+	before := cpuTicks(t, p.pid)
 	time.Sleep(300 * time.Millisecond)
-	if now := cpuSeconds(t, p.pid); now != before {
+	if now := cpuTicks(t, p.pid); now != before {
 		t.Errorf("the process ran for %d ticks while it was stopped", now-before)
 	}
 	if err := tracer.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	tracer.Wait()
-	capture.WaitFor(t, "the process to go on", func() bool { return cpuSeconds(t, p.pid) > before })
+	capture.WaitFor(t, "the process to go on", func() bool { return cpuTicks(t, p.pid) > before })
 	if got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: true}); total(got) < 9 {
 		t.Errorf("%d goroutines", total(got))
 	}
 }
 
-// A process that gets signals and starts threads all the time is stopped and goes on, and loses no signal.
+// A process that receives signals and starts threads all the time can be stopped, continues, and loses no signal.
 func TestStoppingUnderSignals(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "signalled"))

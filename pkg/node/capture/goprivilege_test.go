@@ -19,11 +19,12 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// readerVariable makes this test binary profile the container that it names, and print the profiles' samples and comments.
+// readerVariable is the environment variable that makes this test binary profile the container it names, and print the
+// samples and comments of the profiles.
 const readerVariable = "CAPTURE_TEST_READS"
 
 type readSummary struct {
-	Samples  map[string]int64 // by the functions of their stacks
+	Samples  map[string]int64 // by the kind of their stacks
 	Comments []string
 	Error    string
 }
@@ -66,7 +67,7 @@ func summarize(s interface {
 	return one
 }
 
-// kindOfStack tells stacks from what stands for one that is not known; names are not needed for that.
+// kindOfStack distinguishes real stacks from placeholders. It needs no symbols.
 func kindOfStack(s *profile.Sample) string {
 	if l := s.Location[0]; len(l.Line) > 0 {
 		return l.Line[0].Function.Name
@@ -74,7 +75,8 @@ func kindOfStack(s *profile.Sample) string {
 	return strings.Join(s.Label["state"], "")
 }
 
-// With CAP_SYS_PTRACE alone goroutines are read, and over time; those that run have no stacks then unless all is stopped.
+// CAP_SYS_PTRACE alone is enough to read goroutines, once and over time. Running goroutines then have no stack, unless
+// the program is stopped.
 func TestReadingNeedsPtraceOnly(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "blocks"))
@@ -109,7 +111,7 @@ func TestReadingNeedsPtraceOnly(t *testing.T) {
 	if got := all["wall"]; got.Samples["[running]"] < 10 && got.Samples["running"] < 10 {
 		t.Errorf("running goroutines are missing: %+v", got)
 	} else if why := strings.Join(got.Comments, "\n"); got.Samples["[running]"] >= 10 && !strings.Contains(why, "cannot be sampled: ") {
-		t.Errorf("nothing says why: %+v", got)
+		t.Errorf("no comment gives the reason: %+v", got)
 	}
 	for name, got := range read("-all") {
 		if !strings.Contains(got.Error, "CAP_SYS_PTRACE") {

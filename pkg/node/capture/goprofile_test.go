@@ -27,7 +27,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// sampler is what profiles of Go's runtime have in common.
+// sampler is the interface of the samplers of Go runtime profiles.
 type sampler interface {
 	Run(context.Context) (*capture.Result, error)
 	Close() error
@@ -57,7 +57,7 @@ func runProfile[S sampler](t *testing.T, make func(capture.Options) (S, error), 
 	return r.Profile, nil
 }
 
-// startGo runs a program of testdata and waits until it is ready.
+// startGo starts a program from testdata and waits until it is ready.
 func startGo(t *testing.T, program string, args ...string) *target {
 	t.Helper()
 	s := startWithPipes(t, program, args...)
@@ -68,11 +68,11 @@ func startGo(t *testing.T, program string, args ...string) *target {
 func (s *target) expect(t *testing.T, want string) {
 	t.Helper()
 	if line, err := s.stdout.ReadString('\n'); strings.TrimSpace(line) != want {
-		t.Fatalf("the program says %q (%v), want %q", line, err, want)
+		t.Fatalf("the program printed %q (%v), want %q", line, err, want)
 	}
 }
 
-// ask lets the program write a profile of itself.
+// ask makes the program write its own profile, and returns it.
 func (s *target) ask(t *testing.T, name string) *profile.Profile {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -90,7 +90,7 @@ func (s *target) ask(t *testing.T, name string) *profile.Profile {
 	return p
 }
 
-// valuesByStack sums values by stack, with lines, and by object size where that is told.
+// valuesByStack sums values by stack, with line numbers, and by object size if the samples have one.
 func valuesByStack(p *profile.Profile) map[string][]int64 {
 	sums := map[string][]int64{}
 	for _, s := range p.Sample {
@@ -112,7 +112,7 @@ func valuesByStack(p *profile.Profile) map[string][]int64 {
 	return sums
 }
 
-// compare reports stacks whose values differ by more than a share; those that only one has must be all zero.
+// compare reports stacks whose values differ by more than share. Values of stacks in only one profile must be zero.
 func compare(t *testing.T, got, want *profile.Profile, share float64) {
 	t.Helper()
 	if typesOf(got) != typesOf(want) {
@@ -137,12 +137,12 @@ func compare(t *testing.T, got, want *profile.Profile, share float64) {
 		}
 	}
 	if len(w) < 2 {
-		t.Errorf("there are only %d stacks to compare", len(w))
+		t.Errorf("only %d stacks to compare", len(w))
 	}
 	t.Logf("%d stacks, %d of them in the program's own profile; %d values differ", len(all), len(w), bad)
 }
 
-// keepStacks leaves only stacks with these frames.
+// keepStacks removes all samples whose stacks do not have the given frames.
 func keepStacks(p *profile.Profile, frames string) {
 	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool { return !strings.Contains(names(s), frames) })
 }
@@ -162,13 +162,13 @@ func valueOf(values []int64, i int) int64 {
 	return values[i]
 }
 
-// goBuilds are versions of Go and ways to build, each other one stripped.
+// goBuilds are the tested versions of Go with build flags. Every other build is stripped.
 var goBuilds = []struct{ version, flags string }{
 	{"go1.20.14", "-ldflags=-s"}, {"go1.21.13", "-ldflags=-w"}, {"go1.22.12", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"},
 	{"go1.24.13", "-ldflags=-w"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-buildmode=pie"}, {"local", "-race -ldflags=-s"},
 }
 
-// A program's profiles are those that it writes of itself with runtime/pprof, stack by stack.
+// The profiles equal those that the program itself writes with runtime/pprof, for each stack.
 func TestGoProfiles(t *testing.T) {
 	need.Root(t)
 	builds := goBuilds
@@ -189,7 +189,7 @@ func TestGoProfiles(t *testing.T) {
 						t.Errorf("the default type is %s", got.DefaultSampleType)
 					}
 					want := s.ask(t, "heap")
-					if workload == "nogc" { // without the quiet after a collection, what it allocates for us to ask is there too
+					if workload == "nogc" { // without a final collection, the profile includes allocations for the request itself
 						keepStacks(got, "main.allocate,")
 						keepStacks(want, "main.allocate,")
 					}
@@ -203,7 +203,7 @@ func TestGoProfiles(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					// Both sides measure how fast the CPU's counter runs.
+					// Both sides measure the frequency of the CPU's time stamp counter.
 					compare(t, got, s.ask(t, name), 0.005)
 				}
 			})
@@ -211,7 +211,7 @@ func TestGoProfiles(t *testing.T) {
 	}
 }
 
-// Reading memory takes no more than the capability CAP_SYS_PTRACE.
+// CAP_SYS_PTRACE is the only capability that reading memory requires.
 func TestGoProfilesWithOneCapability(t *testing.T) {
 	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "quiet")
@@ -224,7 +224,7 @@ func TestGoProfilesWithOneCapability(t *testing.T) {
 	}
 }
 
-// What a busy program allocates lies, stack by stack, between what it says itself before and after.
+// The allocations of a busy program lie, for each stack, between those that it reports before and after the profile.
 func TestHeapOfABusyProgram(t *testing.T) {
 	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "busy")
@@ -240,7 +240,7 @@ func TestHeapOfABusyProgram(t *testing.T) {
 		if high == nil || !strings.Contains(stack, "main.busy") {
 			continue
 		}
-		for i := range 2 { // objects and bytes allocated only grow
+		for i := range 2 { // allocated objects and bytes never decrease
 			if v := valueOf(got[stack], i); float64(v) < 0.95*float64(low[i]) || float64(v) > 1.05*float64(high[i]) {
 				t.Errorf("%s %d, not between %d and %d: %s", p.SampleType[i].Type, v, low[i], high[i], stack)
 			}
@@ -252,8 +252,8 @@ func TestHeapOfABusyProgram(t *testing.T) {
 	}
 }
 
-// What a program has allocated until it ended, but for the time since the last slice, is in the profile, and slices add up.
-func TestAllocsOfAProgramThatEnds(t *testing.T) {
+// The profile of a program that exits contains its allocations up to the last slice, and the slices add up to it.
+func TestAllocsOfExitingProgram(t *testing.T) {
 	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goprofiles"), "busy")
 	c, err := profiles.NewAllocs(capture.Options{ContainerID: s.id})
@@ -297,17 +297,17 @@ func TestAllocsOfAProgramThatEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Each slice is scaled by itself, and rounded.
+	// Each slice is scaled and rounded separately.
 	if total := sum(r.Profile); total < 1<<20 || math.Abs(float64(total-inSlices)) > 1e-3*float64(total) {
 		t.Errorf("%d bytes in the profile, %d in its slices", total, inSlices)
 	}
 	if !strings.Contains(strings.Join(r.Profile.Comments, "\n"), "has ended") {
-		t.Errorf("no comment tells that the program has ended: %q", r.Profile.Comments)
+		t.Errorf("no comment reports that the program has exited: %q", r.Profile.Comments)
 	}
 }
 
-// A profile that a program does not keep is an error that says what would make it keep it.
-func TestGoProfilesThatAreOff(t *testing.T) {
+// A profile that the program does not collect is an error that names how to enable it.
+func TestDisabledGoProfiles(t *testing.T) {
 	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
 	o := capture.Options{ContainerID: s.id}

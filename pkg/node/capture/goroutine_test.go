@@ -28,7 +28,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// parked is testdata's program parks, in a cgroup of its own.
+// parked is the running program testdata/parks in its own cgroup.
 type parked struct {
 	id     string
 	cgroup string
@@ -38,7 +38,7 @@ type parked struct {
 	dir    string
 }
 
-// start runs a Go program of testdata that says when it is ready.
+// start starts a Go program from testdata and waits until it is ready.
 func start(t testing.TB, program string, args ...string) *parked {
 	t.Helper()
 	p := &parked{id: fmt.Sprintf("%064x", time.Now().UnixNano()), dir: t.TempDir()}
@@ -62,18 +62,18 @@ func start(t testing.TB, program string, args ...string) *parked {
 	})
 	p.pid, p.in, p.lines = cmd.Process.Pid, in, bufio.NewScanner(out)
 	if !p.lines.Scan() || p.lines.Text() != "ready" {
-		t.Fatalf("the program said %q instead of being ready", p.lines.Text())
+		t.Fatalf("the program printed %q before it was ready", p.lines.Text())
 	}
 	return p
 }
 
-// own is the program's own profile of its goroutines.
+// own returns the program's own profile of its goroutines.
 func (p *parked) own(t testing.TB) *profile.Profile {
 	t.Helper()
 	path := filepath.Join(p.dir, "own")
 	fmt.Fprintln(p.in, path)
 	if !p.lines.Scan() || p.lines.Text() != "written <nil>" {
-		t.Fatalf("the program said %q instead of writing its profile", p.lines.Text())
+		t.Fatalf("the program printed %q instead of writing its profile", p.lines.Text())
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -110,7 +110,7 @@ func goroutinesError(o capture.Options) (*profile.Profile, error) {
 	return r.Profile, symbol.Symbolize(r.Profile, r.File, r.PerfMap)
 }
 
-// atStacks adds up goroutines by their stacks, leaf first, as function:line, and by those of their labels that are given.
+// atStacks counts goroutines by stack, leaf first with frames as function:line, and by the given labels.
 func atStacks(p *profile.Profile, keys ...string) map[string]int64 {
 	all := map[string]int64{}
 	for _, s := range p.Sample {
@@ -130,7 +130,7 @@ func atStacks(p *profile.Profile, keys ...string) map[string]int64 {
 	return all
 }
 
-// compareStacks leaves out the goroutine that writes the program's own profile.
+// compareStacks compares counts by stack. It ignores the goroutine that writes the program's own profile.
 func compareStacks(t *testing.T, got, want map[string]int64) {
 	t.Helper()
 	for _, stacks := range []map[string]int64{got, want} {
@@ -142,7 +142,7 @@ func compareStacks(t *testing.T, got, want map[string]int64) {
 	}
 	for stack, n := range want {
 		if got[stack] != n {
-			t.Errorf("%d instead of %d goroutines at %s", got[stack], n, stack)
+			t.Errorf("%d goroutines, want %d, at %s", got[stack], n, stack)
 		}
 	}
 	for stack, n := range got {
@@ -152,7 +152,7 @@ func compareStacks(t *testing.T, got, want map[string]int64) {
 	}
 }
 
-// labelsOfParks are those that testdata's program gives its goroutines.
+// labelsOfParks are the labels of goroutines in testdata/parks.
 func labelsOfParks() []string {
 	keys := []string{"path", "user", "inner"}
 	for i := range 40 {
@@ -161,8 +161,8 @@ func labelsOfParks() []string {
 	return keys
 }
 
-// A program's goroutines are as many at each stack, with the same labels, as the program itself says.
-func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
+// The number of goroutines at each stack and their labels equal those in the program's own profile.
+func TestGoroutinesMatchRuntimePprof(t *testing.T) {
 	need.Root(t)
 	versions := goVersions
 	if testing.Short() {
@@ -185,8 +185,8 @@ func TestGoroutinesAreAsRuntimePprofHasThem(t *testing.T) {
 	}
 }
 
-// What a process is when it is found need not be what it is when it is read.
-func TestGoroutinesOfAProgramThatExecutesAnother(t *testing.T) {
+// A process may execute another program after it was found and before its goroutines are read.
+func TestGoroutinesAfterExec(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "parks"), "10")
 	c, err := profiles.NewGoroutines(capture.Options{ContainerID: p.id})
@@ -208,7 +208,7 @@ func TestGoroutinesOfAProgramThatExecutesAnother(t *testing.T) {
 	}
 }
 
-// Goroutines that called C, and C that called Go, are as the program itself says.
+// The stacks of goroutines with calls from Go to C and from C to Go equal those in the program's own profile.
 func TestGoroutinesInC(t *testing.T) {
 	need.Root(t)
 	for _, version := range []string{"local", "go1.21.13"} {
@@ -247,7 +247,7 @@ func total(p *profile.Profile) (n int64) {
 	return n
 }
 
-// goStatement tells whether there is one at a file's line.
+// goStatement reports whether a line of a file has a go statement.
 func goStatement(at string) bool {
 	path, line, _ := strings.Cut(at, ":")
 	text, err := os.ReadFile(path)
@@ -256,8 +256,9 @@ func goStatement(at string) bool {
 	return err == nil && n > 0 && n <= len(lines) && strings.Contains(lines[n-1], "go ")
 }
 
-// What is known of goroutines besides their stacks is in labels, and told apart they are as in a traceback.
-func TestWhatIsToldOfGoroutines(t *testing.T) {
+// Labels describe the state and the creator of goroutines. Profiled individually, goroutines can be printed as a
+// traceback.
+func TestGoroutineDetails(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "10")
 	reasons := map[string]int64{}
@@ -308,7 +309,7 @@ func TestWhatIsToldOfGoroutines(t *testing.T) {
 	}
 }
 
-// Of 100,000 goroutines with few stacks little is held.
+// 100,000 goroutines with few distinct stacks take little memory.
 func TestMemoryForManyGoroutines(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "100000")

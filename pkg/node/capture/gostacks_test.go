@@ -16,14 +16,14 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// Layouts in Go's runtime and its assembly change, so programs built with several versions are sampled.
+// The layouts and the assembly of Go's runtime change, so programs built with several versions are sampled.
 var goVersions = []struct{ name, flags string }{
 	{"go1.20.14", ""}, {"go1.21.13", ""}, {"go1.22.12", ""}, {"go1.23.12", ""}, {"go1.24.13", ""}, {"go1.25.7", "-buildmode=pie"},
 	{"local", "-buildmode=pie"}, {"local", ""},
 }
 
-// Stacks of Go programs go on where they cross from a goroutine's stack to that of its thread or of C and
-// back, and carry the goroutine's labels.
+// Stacks of Go programs are unwound across the switches between a goroutine's stack, its thread's system stack and C
+// stacks, and have the goroutine's labels.
 func TestGoStacks(t *testing.T) {
 	need.Root(t)
 	versions := goVersions
@@ -32,8 +32,8 @@ func TestGoStacks(t *testing.T) {
 	}
 	cases := []struct {
 		source, workload string
-		// Of the samples whose stack has the frames of part, or one of several, nearly all must have those of whole, as names from
-		// the leaf to the root by commas, with labels behind.
+		// Nearly all samples whose stack contains part, or one of several parts, must contain whole. Both are function names
+		// from leaf to root, separated by commas and followed by labels.
 		checks []check
 	}{
 		{"gostacks", "allocate", []check{
@@ -114,7 +114,7 @@ func expectComplete(t *testing.T, p *profile.Profile) {
 	}
 }
 
-// labels shows a sample's labels but for those that every sample has.
+// labels formats a sample's labels without those that every sample has.
 func labels(s *profile.Sample) string {
 	var all []string
 	for _, key := range []string{"request", "tenant", "type"} {
@@ -125,7 +125,7 @@ func labels(s *profile.Sample) string {
 	return strings.Join(all, " ")
 }
 
-// buildGo builds testdata's program with a version of Go; "local" is the one that runs this test.
+// buildGo builds a program from testdata with a version of Go; "local" is the version that runs this test.
 func buildGo(t testing.TB, version, flags, source string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -23,13 +23,13 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// tell lets goplain do something, and gives its runtime.MemProfileRate after that.
-func (s *target) tell(t *testing.T, what string) (rate int) {
+// command sends a command to goplain, and returns its runtime.MemProfileRate afterwards.
+func (s *target) command(t *testing.T, what string) (rate int) {
 	t.Helper()
 	fmt.Fprintln(s.stdin, what)
 	line, err := s.stdout.ReadString('\n')
 	if _, scanErr := fmt.Sscan(line, &rate); scanErr != nil {
-		t.Fatalf("the program says %q (%v)", line, err)
+		t.Fatalf("the program printed %q (%v)", line, err)
 	}
 	return rate
 }
@@ -37,7 +37,7 @@ func (s *target) tell(t *testing.T, what string) (rate int) {
 func (s *target) expectRate(t *testing.T, want int) {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		rate := s.tell(t, "")
+		rate := s.command(t, "")
 		if rate == want {
 			return
 		}
@@ -47,7 +47,7 @@ func (s *target) expectRate(t *testing.T, want int) {
 	}
 }
 
-// sumOf adds up a type's values of the stacks that begin with a function.
+// sumOf returns the sum of the values of a sample type over the stacks with the given leaf function.
 func sumOf(p *profile.Profile, typ, leaf string) (sum int64) {
 	i := slices.IndexFunc(p.SampleType, func(v *profile.ValueType) bool { return v.Type == typ })
 	for _, s := range p.Sample {
@@ -67,13 +67,13 @@ func expectNear(t *testing.T, what string, got, want int64, share float64) {
 	}
 }
 
-// switchedBuilds are versions of Go between which sampling works differently.
+// switchedBuilds are versions of Go that sample allocations differently.
 var switchedBuilds = []struct{ version, flags string }{
 	{"go1.20.14", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-race -ldflags=-s"},
 }
 
-// What a program without any profile allocates during the capture, where and how much, is right once its memory profile is
-// turned on for it, and afterwards it is off again.
+// With its memory profile turned on for the capture, the profile of a program without one has the right stacks and
+// amounts. Afterwards the memory profile is off again.
 func TestEnableMemProfile(t *testing.T) {
 	need.Root(t)
 	builds := switchedBuilds
@@ -91,7 +91,7 @@ func TestEnableMemProfile(t *testing.T) {
 				expectNear(t, "bytes of two", sumOf(p, "alloc_space", "main.two"), 64_000_000, 0.05)
 				expectNear(t, "objects of two", sumOf(p, "alloc_objects", "main.two"), 1_000_000, 0.05)
 				if !slices.ContainsFunc(p.Comments, func(c string) bool { return strings.Contains(c, "turned on by kubectl pprof") }) {
-					t.Errorf("no comment says that the profile was turned on: %q", p.Comments)
+					t.Errorf("no comment reports that the profile was turned on: %q", p.Comments)
 				}
 			})
 			t.Run("heap", func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestEnableMemProfile(t *testing.T) {
 	}
 }
 
-// profileWhile takes a profile in which a program does something.
+// profileWhile profiles a program while it executes a command.
 func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*profiles.Memory, error), o capture.Options, what string) *profile.Profile {
 	t.Helper()
 	c, err := prepare(o)
@@ -119,7 +119,7 @@ func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*prof
 		close(done)
 	}()
 	s.expectRate(t, o.MemProfileRate)
-	s.tell(t, what)
+	s.command(t, what)
 	stop()
 	<-done
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*prof
 	return r.Profile
 }
 
-// The old rate comes back when a capture is stopped or given up, and when the profiler is killed.
+// The old rate is restored when a capture is stopped or aborted, and when the profiler is killed.
 func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 	need.Root(t)
 	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))

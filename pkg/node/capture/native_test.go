@@ -20,8 +20,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// C code without frame pointers is unwound whole, through the C library, signal handlers and the vDSO; where
-// that cannot be done the stack says so and has no frames that are not true.
+// C code without frame pointers is unwound completely, through the C library, signal handlers and the vDSO. A stack that
+// cannot be unwound is marked as broken and has no wrong frames.
 func TestNativeStacks(t *testing.T) {
 	need.Root(t)
 	program := compileC(t, "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-Wno-unused-result")
@@ -30,7 +30,7 @@ func TestNativeStacks(t *testing.T) {
 	musl := compileWith(t, "musl-gcc", "testdata/native.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-fasynchronous-unwind-tables")
 	cases := []struct {
 		name, program, workload string
-		chain                   string // in stacks from the leaf to the root, by commas
+		chain                   string // expected frames from leaf to root, separated by commas
 		broken                  bool
 	}{
 		{"chain", program, "deep", "burn,link1,link2,link3,link4,link5,deep,main,__libc_start_call_main,", false},
@@ -61,7 +61,7 @@ func TestNativeStacks(t *testing.T) {
 				}
 			}
 			if advised := strings.Contains(strings.Join(p.Comments, "\n"), "advice: "); c.broken && !advised {
-				t.Errorf("no advice is given; %q", p.Comments)
+				t.Errorf("the comments contain no advice: %q", p.Comments)
 			}
 			if total < 100 || float64(ended) < 0.97*float64(total) || float64(right) < 0.9*float64(total) {
 				for _, s := range p.Sample[:min(10, len(p.Sample))] {
@@ -100,8 +100,8 @@ func compileWith(t *testing.T, compiler, source string, flags ...string) string 
 	return out
 }
 
-// profileOf runs a program in a cgroup of its own and profiles it until it has used the given CPU time,
-// so that the number of samples does not depend on what else runs on the machine.
+// profileOf runs a program in its own cgroup and profiles it until it has used the given CPU time. The number of samples
+// therefore does not depend on the machine's load.
 func profileOf(t *testing.T, cmd *exec.Cmd, hz int, cpu time.Duration) *profile.Profile {
 	t.Helper()
 	id := fmt.Sprintf("%064x", time.Now().UnixNano())
@@ -123,7 +123,7 @@ func profileOf(t *testing.T, cmd *exec.Cmd, hz int, cpu time.Duration) *profile.
 		path, _ := os.Readlink(exe)
 		return filepath.Base(path) == filepath.Base(cmd.Path)
 	})
-	<-capture.UntilUsed(t, pid, 50*time.Millisecond).Done() // past its own initialization
+	<-capture.UntilUsed(t, pid, 50*time.Millisecond).Done() // wait until it is initialized
 	c, err := sampling.NewCPU(capture.Options{ContainerID: id, Frequency: hz})
 	if err != nil {
 		t.Fatal(err)

@@ -21,8 +21,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// take makes a profile of a target that ends after the given time, and not before meanwhile, which runs when it has begun.
-func take(t *testing.T, s *target, sampler func(capture.Options) (*sampling.Sampler, error), o capture.Options, d time.Duration, meanwhile func()) *profile.Profile {
+// profileDuring profiles a target for the given time while it runs meanwhile, and waits for both.
+func profileDuring(t *testing.T, s *target, sampler func(capture.Options) (*sampling.Sampler, error), o capture.Options, d time.Duration, meanwhile func()) *profile.Profile {
 	t.Helper()
 	o.ContainerID = s.id
 	c, err := sampler(o)
@@ -54,8 +54,8 @@ func take(t *testing.T, s *target, sampler func(capture.Options) (*sampling.Samp
 
 func label(s *profile.Sample, key string) string { return strings.Join(s.Label[key], ",") }
 
-// sum adds a profile's second values, in seconds, of samples that a thread took in a state, all if empty, and that have
-// the frames.
+// sum returns the sum of the second values, in seconds, of a profile's samples with the given thread, state and frames.
+// An empty argument matches all samples.
 func sum(p *profile.Profile, thread, state, frames string) (seconds float64) {
 	for _, s := range p.Sample {
 		if (thread == "" || label(s, "thread") == thread) && (state == "" || label(s, "state") == state) && strings.Contains(names(s), frames) {
@@ -65,13 +65,13 @@ func sum(p *profile.Profile, thread, state, frames string) (seconds float64) {
 	return seconds
 }
 
-// waited is what the program's threads say that they did in each second: naps, and seconds of them.
+// waited is what the program's threads report per second: the number of naps and the seconds spent.
 type waited struct{ naps, napShort, napLong, lock, burn, winkShort, winkLong float64 }
 
-// startWaits starts the program and gives how to ask it.
+// startWaits starts the program and returns a function that reads its report.
 func startWaits(t *testing.T) (*target, func() (at float64, w waited)) {
 	s := startWithPipes(t, compileC(t, "testdata/waits.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread", "-fno-optimize-sibling-calls"))
-	time.Sleep(100 * time.Millisecond) // its threads are there
+	time.Sleep(100 * time.Millisecond) // its threads have started
 	return s, func() (at float64, w waited) {
 		fmt.Fprintln(s.stdin)
 		line, err := s.stdout.ReadString('\n')
@@ -85,7 +85,7 @@ func startWaits(t *testing.T) (*target, func() (at float64, w waited)) {
 	}
 }
 
-// during asks twice and gives what was done in a second between.
+// during reads the program's report twice, d apart, and returns the difference per second.
 func during(ask func() (float64, waited), d time.Duration) waited {
 	begin, a := ask()
 	time.Sleep(d)
@@ -99,13 +99,13 @@ func during(ask func() (float64, waited), d time.Duration) waited {
 	return b
 }
 
-// Threads that wait for known times at known places: asleep from the beginning to the end, on a lock, on two paths
-// that look the same from their registers.
+// Threads wait for known times at known places: asleep for the whole profile, on a lock, and on two call paths with the
+// same register values.
 func TestOffCPU(t *testing.T) {
 	need.Root(t)
 	s, ask := startWaits(t)
 	var w waited
-	p := take(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { w = during(ask, 4*time.Second) })
+	p := profileDuring(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { w = during(ask, 4*time.Second) })
 	whole := time.Duration(p.DurationNanos).Seconds()
 	logSamples(t, p)
 	for _, c := range []struct {
@@ -127,7 +127,7 @@ func TestOffCPU(t *testing.T) {
 			t.Errorf("%s waits %.3f s for a CPU in %s", c.thread, ready, c.frames)
 		}
 	}
-	// Of the waits that come too often some take their neighbours' stacks, as often the one as the other.
+	// Waits above the rate limit get the stack of an adjacent wait, of either path with equal probability.
 	for frames, want := range map[string]float64{",rest,wink_short,winker,": whole * w.winkShort, ",rest,wink_long,winker,": whole * w.winkLong} {
 		if got := sum(p, "winker", "", frames); math.Abs(got-want) > 0.05*(w.winkShort+w.winkLong)*whole {
 			t.Errorf("winker waits %.3f s in %s, want %.3f", got, frames, want)
@@ -146,12 +146,12 @@ func TestOffCPU(t *testing.T) {
 	}
 }
 
-// A wait says what it was for: where no signal wakes the thread, as for a disk, or while its process is stopped.
+// Waits are labelled with their state, for example uninterruptible (disk) or stopped.
 func TestOffCPUStates(t *testing.T) {
 	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/blocked.c", "-O2", "-fomit-frame-pointer", "-g"))
 	var blocked, stopped float64
-	p := take(t, s, sampling.NewOffCPU, capture.Options{PIDs: []int{s.pid}}, 0, func() {
+	p := profileDuring(t, s, sampling.NewOffCPU, capture.Options{PIDs: []int{s.pid}}, 0, func() {
 		fmt.Fprintln(s.stdin)
 		if _, err := fmt.Fscanln(s.stdout, &blocked); err != nil {
 			t.Error(err)
@@ -191,7 +191,7 @@ func logSamples(t *testing.T, p *profile.Profile) {
 	t.Logf("%q", p.Comments)
 }
 
-// What a thread is on the CPU and what it waits are together the time that passes.
+// A thread's CPU time and waiting time add up to the wall time.
 func TestThreadWall(t *testing.T) {
 	need.Root(t)
 	s, ask := startWaits(t)
@@ -199,7 +199,7 @@ func TestThreadWall(t *testing.T) {
 		return func(o capture.Options) (*sampling.Sampler, error) { return capture.NewThreadWall(o, leaveOut) }
 	}
 	var w waited
-	p := take(t, s, wall(nil), capture.Options{ByThread: true, Frequency: 499}, time.Second, func() { w = during(ask, 4*time.Second) })
+	p := profileDuring(t, s, wall(nil), capture.Options{ByThread: true, Frequency: 499}, time.Second, func() { w = during(ask, 4*time.Second) })
 	logSamples(t, p)
 	whole := time.Duration(p.DurationNanos).Seconds()
 	for _, thread := range []string{"waits", "napper", "holder", "wanter", "sleeper", "worker"} {
@@ -210,13 +210,13 @@ func TestThreadWall(t *testing.T) {
 	if running := sum(p, "worker", "running", "burn"); math.Abs(running-w.burn*whole) > 0.1*running {
 		t.Errorf("worker runs %.3f s, by its own account %.3f", running, w.burn*whole)
 	}
-	p = take(t, s, wall(func(pid int) bool { return pid == s.pid }), capture.Options{Frequency: 99}, time.Second, nil)
+	p = profileDuring(t, s, wall(func(pid int) bool { return pid == s.pid }), capture.Options{Frequency: 99}, time.Second, nil)
 	if len(p.Sample) != 0 {
-		t.Errorf("%d samples of a process that was to be left out", len(p.Sample))
+		t.Errorf("%d samples of an excluded process", len(p.Sample))
 	}
 }
 
-// Two threads that hand each other a byte a hundred thousand times a second: their waits are summed up, none is lost.
+// Two threads exchange a byte a hundred thousand times per second. Their waits are aggregated and none is lost.
 func TestManySwitches(t *testing.T) {
 	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/waits.c", "-O2", "-fomit-frame-pointer", "-g", "-pthread"), "pingpong")
@@ -230,7 +230,7 @@ func TestManySwitches(t *testing.T) {
 		return n
 	}
 	var before, after float64
-	p := take(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() {
+	p := profileDuring(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() {
 		before = rounds()
 		time.Sleep(time.Second)
 		after = rounds()
@@ -241,7 +241,7 @@ func TestManySwitches(t *testing.T) {
 		if got := sum(p, thread, "", ""); got < 0.1*whole || got > whole {
 			t.Errorf("%s waits %.3f s of %.3f", thread, got, whole)
 		}
-		// They wait where they read, and where another task takes the CPU.
+		// They wait when reading and when preempted.
 		if unknown := sum(p, thread, "", builder.StackNotTaken); unknown > 0.1*whole {
 			t.Errorf("%s waits %.3f s of %.3f with a stack that was not taken", thread, unknown, whole)
 		}
@@ -254,8 +254,8 @@ func TestManySwitches(t *testing.T) {
 	}
 }
 
-// No BPF program of ours stays loaded.
-func TestNothingStaysLoaded(t *testing.T) {
+// Close unloads all BPF programs.
+func TestCloseUnloadsPrograms(t *testing.T) {
 	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/waits.c", "-O2", "-g", "-pthread"))
 	loaded := func() int {
@@ -276,9 +276,9 @@ func TestNothingStaysLoaded(t *testing.T) {
 		sampling.NewOffCPU, sampling.NewFaults,
 		func(o capture.Options) (*sampling.Sampler, error) { return capture.NewThreadWall(o, nil) },
 	} {
-		take(t, s, sampler, capture.Options{Frequency: 99}, 200*time.Millisecond, nil)
+		profileDuring(t, s, sampler, capture.Options{Frequency: 99}, 200*time.Millisecond, nil)
 		if after := loaded(); after != before {
-			t.Errorf("%d descriptors of BPF and perf events, before %d", after, before)
+			t.Errorf("%d descriptors of BPF and perf events, want %d as before", after, before)
 		}
 	}
 }

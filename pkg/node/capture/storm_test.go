@@ -18,17 +18,17 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// Of 200 short processes a second no sample is missed without saying so: those in the profile and those
-// reported lost are what the CPU time makes. The processes are named, or said to have ended.
+// With 200 short processes per second every lost sample is reported: the samples in the profile and the lost ones
+// account for the CPU time. Processes are symbolized or reported as exited.
 func TestForkStorm(t *testing.T) {
 	need.Root(t)
-	const rate = 200 // processes a second
+	const rate = 200 // processes per second
 	program := compileC(t, "testdata/storm.c", "-O2", "-g", "-fno-optimize-sibling-calls")
 	for _, c := range []struct {
 		name    string
 		hz      int
 		seconds int
-		work    time.Duration // of each process
+		work    time.Duration // CPU time of each process
 	}{
 		{"at 99 Hz", 99, 5, 2 * time.Millisecond},
 		{"at 999 Hz", 999, 10, 2 * time.Millisecond},
@@ -36,7 +36,7 @@ func TestForkStorm(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := startWithPipes(t, program, fmt.Sprint(c.seconds*rate), fmt.Sprint(rate), fmt.Sprint(c.work.Nanoseconds()))
-			time.Sleep(100 * time.Millisecond) // past its own start: its children have what it has mapped when it is read
+			time.Sleep(100 * time.Millisecond) // wait until it has mapped its libraries, which its children inherit
 			capturer, err := sampling.NewCPU(capture.Options{ContainerID: s.id, Frequency: c.hz})
 			if err != nil {
 				t.Fatal(err)
@@ -73,23 +73,23 @@ func TestForkStorm(t *testing.T) {
 			want := cpu.Seconds() * float64(c.hz)
 			t.Logf("%v CPU time: %.0f samples expected, %d came, %.0f lost; %d of processes gone, %d burn_forked, %d burn_executed; %q",
 				cpu, want, all, lost, exited, forked, executed, r.Profile.Comments)
-			// It is by chance which short processes are met, so their samples are counted like events. On virtual
-			// machines an idle CPU's timer is late and then meets what has just begun to run: a few more.
+			// The samples of short processes are random, with the deviation of counted events. On virtual machines an idle
+			// CPU's timer is late and then hits a process that has just started, which adds a few samples.
 			if got := float64(all) + lost; got < want-4*math.Sqrt(want) || got > 1.3*want+4*math.Sqrt(want) {
 				t.Errorf("%d samples and %.0f lost, want %.0f of %v CPU time", all, lost, want, cpu)
 			}
-			// On a busy machine the shortest are gone before anything is known of them.
+			// On a busy machine the shortest processes exit before they can be read.
 			if want := c.work.Seconds() * float64(c.seconds*rate/2*c.hz); c.work > time.Millisecond && float64(forked) < want/2 {
-				t.Errorf("%d samples have the whole stack of a process that was forked, want some %.0f", forked, want)
+				t.Errorf("%d samples have the complete stack of a forked process, want about %.0f", forked, want)
 			}
 			if said := strings.Contains(strings.Join(r.Profile.Comments, "\n"), "processes that ended before they could be read: "); said != (exited > 0) {
-				t.Errorf("%d samples of processes that were gone; said so: %v", exited, said)
+				t.Errorf("%d samples of exited processes; reported in a comment: %v", exited, said)
 			}
 		})
 	}
 }
 
-// runStorm lets the storm begin and gives the CPU time that all of its processes used.
+// runStorm starts the storm and returns the CPU time of all its processes.
 func runStorm(t *testing.T, s *target) time.Duration {
 	if _, err := io.WriteString(s.stdin, "begin\n"); err != nil {
 		t.Error(err)

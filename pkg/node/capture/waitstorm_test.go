@@ -13,12 +13,12 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// Of processes that come and go 200 times a second what they and their parent wait is told.
+// The waits of 200 short processes per second and of their parent are recorded.
 func TestOffCPUOfForkStorm(t *testing.T) {
 	need.Root(t)
 	s := startWithPipes(t, compileC(t, "testdata/storm.c", "-O2", "-g", "-fno-optimize-sibling-calls"), "600", "200", "500000")
 	time.Sleep(100 * time.Millisecond)
-	p := take(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { runStorm(t, s) })
+	p := profileDuring(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, func() { runStorm(t, s) })
 	whole := time.Duration(p.DurationNanos).Seconds()
 	var parent, children float64
 	pids := map[int64]bool{}

@@ -20,7 +20,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// recordWall profiles for some time, and requests slices meanwhile.
+// recordWall profiles for d and requests slices meanwhile.
 func recordWall(t *testing.T, o capture.Options, d time.Duration) (whole *profile.Profile, slices []*profile.Profile) {
 	t.Helper()
 	return wallUntil(t, o, d, func(*profile.Profile) bool { return false })
@@ -74,7 +74,7 @@ func wallUntil(t *testing.T, o capture.Options, limit time.Duration, done func(s
 	return r.Profile, slices
 }
 
-// timeAt adds up the time of stacks that have a function, and a state or a reason to wait if one is given.
+// timeAt returns the total time of the stacks with a function and, unless state is empty, that state or wait reason.
 func timeAt(p *profile.Profile, function, state string) (total time.Duration) {
 	for _, s := range p.Sample {
 		if state != "" && strings.Join(s.Label["state"], "") != state && strings.Join(s.Label["wait reason"], "") != state {
@@ -98,8 +98,8 @@ func TestWallOfGo(t *testing.T) {
 			all := time.Duration(got.DurationNanos)
 			for _, c := range []struct {
 				function, state string
-				want            float64 // of the time
-				off             float64 // by how much
+				want            float64 // share of the time
+				off             float64 // tolerance
 			}{
 				{"main.sleeper", "sleep", 5, 0.2}, {"main.locked", "sync.Mutex.Lock", 1, 0.05}, {"main.reads", "IO wait", 1, 0.05},
 				{"main.busy", "", 1, 0.2}, {"main.burn", "", 1.5, 0.4}, {"main.half", "", 1, 0.2}, {"main.half", "sleep", 0.4, 0.3},
@@ -123,7 +123,7 @@ func TestWallOfGo(t *testing.T) {
 	}
 }
 
-// A container's other programs are sampled by their threads, into the same profile.
+// Programs that are not Go are sampled by thread, into the same profile.
 func TestWallOfGoAndOthers(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "blocks"))
@@ -150,9 +150,9 @@ func TestWallOfGoAndOthers(t *testing.T) {
 	}
 }
 
-// A Go program that begins while others are sampled is taken in, and one that ends leaves what it had.
-// A program that executes another is read as that one, by its goroutines or, beside programs that are not Go, by its threads.
-func TestWallOfAProgramThatExecutesAnother(t *testing.T) {
+// A process that executes another program is then read as the new program: by goroutine or, next to programs that are not
+// Go, by thread.
+func TestWallAfterExec(t *testing.T) {
 	need.Root(t)
 	program := buildGo(t, "local", "", "blocks")
 	for _, among := range []string{"Go programs", "others"} {
@@ -205,12 +205,13 @@ func TestWallOfAProgramThatExecutesAnother(t *testing.T) {
 	}
 }
 
-func TestWallOfProcessesThatComeAndGo(t *testing.T) {
+// A Go program that starts during the profile is included. A program that exits keeps its samples.
+func TestWallOfStartingAndExitingProcesses(t *testing.T) {
 	need.Root(t)
 	program := buildGo(t, "local", "", "blocks")
 	p := start(t, program)
 	late := exec.Command("/bin/sh", "-c", `sleep 1; echo $$ > "$0" && exec "$1"`, p.cgroup+"/cgroup.procs", program)
-	if _, err := late.StdinPipe(); err != nil { // so that it waits
+	if _, err := late.StdinPipe(); err != nil { // makes it wait
 		t.Fatal(err)
 	}
 	if err := late.Start(); err != nil {
