@@ -189,7 +189,7 @@ func TestGoProfiles(t *testing.T) {
 						t.Errorf("the default type is %s", got.DefaultSampleType)
 					}
 					want := s.ask(t, "heap")
-					if workload == "nogc" { // without a final collection, the profile includes allocations for the request itself
+					if workload == "nogc" { // the profiles include the allocations of the request itself
 						keepStacks(got, "main.allocate,")
 						keepStacks(want, "main.allocate,")
 					}

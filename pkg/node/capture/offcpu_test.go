@@ -21,7 +21,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// profileDuring profiles a target for the given time while it runs meanwhile, and waits for both.
+// profileDuring profiles a target for at least d. Once sampling has started it runs meanwhile, and waits for it.
 func profileDuring(t *testing.T, s *target, sampler func(capture.Options) (*sampling.Sampler, error), o capture.Options, d time.Duration, meanwhile func()) *profile.Profile {
 	t.Helper()
 	o.ContainerID = s.id
