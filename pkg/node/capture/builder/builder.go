@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // Builder builds an unsymbolized profile from stacks.
@@ -82,13 +83,8 @@ func New(begin time.Time, duration time.Duration, k Kind) *Builder {
 	}
 }
 
-// Comment adds a comment to the profile.
-func (b *Builder) Comment(format string, args ...any) {
-	b.Profile.Comments = append(b.Profile.Comments, fmt.Sprintf(format, args...))
-}
-
-// milliseconds is the unit of the label "time".
-var milliseconds = map[string][]string{"time": {"milliseconds"}}
+// timeUnits is shared by all samples that have times.
+var timeUnits = meta.TimeLabel.Units()
 
 // addStack adds a stack with its amount a. If the times of its samples were recorded, it adds one sample
 // per time bucket instead; width is the length of a bucket.
@@ -100,7 +96,7 @@ func (b *Builder) addStack(e *stack.Entry, a stack.Amount, at []stack.TimeCount,
 	for _, t := range at {
 		s := *whole // shares locations and string labels
 		s.NumLabel = maps.Clone(whole.NumLabel)
-		s.NumLabel["time"], s.NumUnit = []int64{int64(t.Bucket) * width.Milliseconds()}, milliseconds
+		s.NumLabel[meta.TimeLabel.Name()], s.NumUnit = []int64{int64(t.Bucket) * width.Milliseconds()}, timeUnits
 		b.Append(&s, stack.Amount{Count: int64(t.Count), Value: int64(t.Count) * b.each})
 	}
 }
@@ -114,8 +110,8 @@ func (b *Builder) Append(s *profile.Sample, a stack.Amount) {
 // NewSample returns a stack's sample without values. It does not add it to the profile.
 func (b *Builder) NewSample(e *stack.Entry) *profile.Sample {
 	s := &profile.Sample{
-		Label:    map[string][]string{"process": {e.Generation.Process.Name}},
-		NumLabel: map[string][]int64{"pid": {int64(e.Generation.Process.NSPID)}},
+		Label:    map[string][]string{meta.ProcessLabel.Name(): {e.Generation.Process.Name}},
+		NumLabel: map[string][]int64{meta.PIDLabel.Name(): {int64(e.Generation.Process.NSPID)}},
 	}
 	for _, l := range e.Labels {
 		if l.Number != 0 {

@@ -3,6 +3,7 @@
 package sampling
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/google/pprof/profile"
@@ -11,6 +12,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // faultPeriod is the number of page faults per event. A CPU can take 500,000 faults a second; the kernel drops events
@@ -37,8 +39,8 @@ func NewFaults(o run.Options) (*Sampler, error) {
 			return stack.Amount{Count: int64(s.Period), Value: int64(s.Period) * page}
 		},
 		describe: func(b *builder.Builder) {
-			b.Comment("memory: page faults of %d bytes each; less than what was mapped where the kernel maps more pages "+
-				"at once (files, huge pages), more where a page is faulted in again (copied after fork, written after read)", page)
+			meta.Memory.Add(b.Profile, fmt.Sprintf("page faults of %d bytes each; less than what was mapped where the kernel maps more pages "+
+				"at once (files, huge pages), more where a page is faulted in again (copied after fork, written after read)", page))
 		},
 	})
 }

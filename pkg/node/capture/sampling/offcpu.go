@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // NewOffCPU measures where a container's threads wait and for how long, including threads that wait during the whole
@@ -62,5 +63,5 @@ func addState(s *record.Sample, group string, labels []record.Label) (string, []
 			name = "unknown"
 		}
 	}
-	return name + " " + group, append([]record.Label{{Key: "state", Value: name}}, labels...)
+	return name + " " + group, append([]record.Label{{Key: meta.StateLabel.Name(), Value: name}}, labels...)
 }

@@ -341,19 +341,19 @@ func (c *Sampler) describe(b *builder.Builder) error {
 		return err
 	}
 	if c.plan.event != nil {
-		b.Comment("frequency: %d Hz", c.options.Frequency)
+		meta.Frequency.Add(b.Profile, int64(c.options.Frequency))
 	}
 	if c.options.ByThread {
-		b.Comment("by: thread")
+		meta.By.Add(b.Profile, meta.ByThread)
 	}
 	if t := c.stacks.Times; t != nil && t.Width > stack.TimeWidth {
-		b.Comment("times: in steps of %v", t.Width)
+		meta.TimeStep.Add(b.Profile, t.Width)
 	}
-	b.Comment("samples: %d", c.Kept.Load())
-	b.Comment("lost samples: %d", c.Lost.Load())
-	b.Comment("kernel: %s", release)
-	b.Comment("truncated stacks: %d", c.stacks.EndCounts[stack.Truncated])
-	b.Comment("broken stacks: %d", c.stacks.EndCounts[stack.Broken])
+	meta.Samples.Add(b.Profile, int64(c.Kept.Load()))
+	meta.LostSamples.Add(b.Profile, int64(c.Lost.Load()))
+	meta.Kernel.Add(b.Profile, release)
+	meta.TruncatedStacks.Add(b.Profile, c.stacks.EndCounts[stack.Truncated])
+	meta.BrokenStacks.Add(b.Profile, c.stacks.EndCounts[stack.Broken])
 	if n := c.checker.Early; n > 0 {
 		meta.BrokenStacksAtStart.Add(b.Profile, int64(n))
 	}
@@ -364,20 +364,20 @@ func (c *Sampler) describe(b *builder.Builder) error {
 		c.waits.Describe(b)
 	}
 	for _, a := range verify.Advice(c.checker.Astray) {
-		b.Comment("advice: %s", a)
+		meta.Advice.Add(b.Profile, a)
 	}
 	if n := c.labels.Incomplete; n > 0 {
-		b.Comment("samples with more goroutine labels than are read: %d", n)
+		meta.SamplesWithCutLabels.Add(b.Profile, int64(n))
 	}
-	b.Comment("unwind tables: %d rows in %d KiB", c.tables.Rows, c.tables.Bytes()>>10)
+	meta.UnwindTables.Add(b.Profile, fmt.Sprintf("%d rows in %d KiB", c.tables.Rows, c.tables.Bytes()>>10))
 	if n := c.tables.Refused; n > 0 {
-		b.Comment("objects without room for their unwind tables: %d", n)
+		meta.ObjectsWithoutTables.Add(b.Profile, int64(n))
 	}
 	if n := c.unranged; n > 0 {
-		b.Comment("processes without room for their unwind tables: %d", n)
+		meta.ProcessesWithoutTables.Add(b.Profile, int64(n))
 	}
 	if n := c.table.Unread; n > 0 {
-		b.Comment("processes that ended before they could be read: %d", n)
+		meta.ProcessesEndedUnread.Add(b.Profile, int64(n))
 	}
 	return nil
 }

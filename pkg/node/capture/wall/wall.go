@@ -122,7 +122,7 @@ func (w *Wall) build(b *builder.Builder, add func(*stack.Table)) error {
 		switch {
 		case meta.Kernel.Is(c), meta.Samples.Is(c), meta.LostSamples.Is(c): // describe has added them
 		case meta.Advice.Is(c):
-			b.Comment("%s", c)
+			b.Profile.Comments = append(b.Profile.Comments, c)
 		default:
 			meta.OtherThreads.Add(b.Profile, c)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // Contention reads the profiles of waiting that Go programs keep of themselves if they were told to. Nothing is loaded,
@@ -21,22 +22,22 @@ type Contention struct {
 	run.Lifecycle
 	programs *programs
 	read     func(*golang.Runtime) (*golang.BlockProfile, error)
-	setting  string
+	setting  meta.Key[string]
 }
 
 // NewMutex prepares a profile of where mutexes are held that others wait for, as runtime/pprof's "mutex". Its errors wrap
 // ErrNoGo, proc.ErrNoContainer or golang.ErrNotCollected where one of these is the cause.
 func NewMutex(o run.Options) (*Contention, error) {
-	return newContention(o, (*golang.Runtime).MutexProfile, "mutex profile fraction")
+	return newContention(o, (*golang.Runtime).MutexProfile, meta.MutexProfileFraction)
 }
 
 // NewBlock prepares a profile of where goroutines wait for each other, as runtime/pprof's "block". Its errors are as those
 // of NewMutex.
 func NewBlock(o run.Options) (*Contention, error) {
-	return newContention(o, (*golang.Runtime).BlockProfile, "block profile rate")
+	return newContention(o, (*golang.Runtime).BlockProfile, meta.BlockProfileRate)
 }
 
-func newContention(o run.Options, read func(*golang.Runtime) (*golang.BlockProfile, error), setting string) (*Contention, error) {
+func newContention(o run.Options, read func(*golang.Runtime) (*golang.BlockProfile, error), setting meta.Key[string]) (*Contention, error) {
 	programs, err := openPrograms(o)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func (k *Contention) Run(context.Context) (*builder.Result, error) {
 			k.programs.drop(p, err)
 			continue
 		}
-		b.Comment("%s: %s", k.setting, rateText(reading.Rate))
+		k.setting.Add(b.Profile, rateText(reading.Rate))
 		for _, bucket := range reading.Records {
 			s := b.NewSample(&stack.Entry{Generation: p.generation, User: record.NativeStack(p.BlockStack(bucket.PCs))})
 			s.Value = []int64{bucket.Count, int64(float64(bucket.Ticks) / ticksPerNano)}

@@ -165,24 +165,24 @@ func (c *Goroutines) describe(b *builder.Builder) error {
 	if err != nil {
 		return err
 	}
-	b.Comment("samples: %d", c.Kept.Load())
-	b.Comment("lost samples: %d", c.dropped)
-	b.Comment("kernel: %s", release)
+	meta.Samples.Add(b.Profile, int64(c.Kept.Load()))
+	meta.LostSamples.Add(b.Profile, int64(c.dropped))
+	meta.Kernel.Add(b.Profile, release)
 	if c.options.ByGoroutine {
-		b.Comment("by: goroutine")
+		meta.By.Add(b.Profile, meta.ByGoroutine)
 	}
 	if c.notApart > 0 {
-		b.Comment("goroutines that are not told apart, for there are more than %d: %d", maxApart, c.notApart)
+		meta.GoroutinesNotApart.Add(b.Profile, int64(c.notApart))
 	}
 	for _, s := range c.stops {
-		b.Comment("stopped: %s", s)
+		meta.FrozenProcess.Add(b.Profile, s)
 	}
 	c.programs.describe(b)
 	describeGoroutines(b, c.programs, c.stacks.stacks)
 	if !c.options.Freeze {
 		c.running.describe(b)
 	} else if n := c.stacks.stacks.EndCounts[stack.Running]; n > 0 {
-		b.Comment("running goroutines without their stacks: %d", n)
+		meta.RunningWithoutStacks.Add(b.Profile, int64(n))
 	}
 	return nil
 }
@@ -191,14 +191,14 @@ func (c *Goroutines) describe(b *builder.Builder) error {
 func describeGoroutines(b *builder.Builder, processes *readers, stacks *stack.Table) {
 	all := processes.counts()
 	meta.GoroutineReadsRepeated.Add(b.Profile, int64(all.Tries))
-	b.Comment("goroutines that changed with every reading: %d", all.Torn)
-	b.Comment("truncated stacks: %d", stacks.EndCounts[stack.Truncated])
-	b.Comment("broken stacks: %d", stacks.EndCounts[stack.Broken])
+	meta.GoroutinesNeverStable.Add(b.Profile, int64(all.Torn))
+	meta.TruncatedStacks.Add(b.Profile, stacks.EndCounts[stack.Truncated])
+	meta.BrokenStacks.Add(b.Profile, stacks.EndCounts[stack.Broken])
 	if all.Bad > 0 {
 		meta.GoroutineListInvalid.Add(b.Profile, int64(all.Bad))
 	}
 	if all.CutLabels > 0 {
-		b.Comment("goroutines with more labels than are read: %d", all.CutLabels)
+		meta.GoroutinesWithCutLabels.Add(b.Profile, int64(all.CutLabels))
 	}
 }
 

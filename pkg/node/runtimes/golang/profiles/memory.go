@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // Memory reads the memory profiles that Go programs keep of themselves. Nothing is loaded, attached or stopped.
@@ -157,7 +158,7 @@ func (m *Memory) read(b *builder.Builder, since func(*program) map[uint64]golang
 	for _, p := range append([]*program(nil), m.programs.all...) {
 		reading, err := m.reading(p)
 		if err = p.checked(err); err != nil && next == nil && p.last != nil { // what came in slices is not lost
-			b.Comment("process %d (%s): what came after the last slice is missing: %v", p.generation.Process.NSPID, p.generation.Process.Name, err)
+			meta.MissingEnd.Add(b.Profile, fmt.Sprintf("process %d (%s): %v", p.generation.Process.NSPID, p.generation.Process.Name, err))
 			reading, err = p.last, nil
 		}
 		if err != nil {
@@ -200,8 +201,8 @@ func (m *Memory) add(b *builder.Builder, p *program, pcs []uint64, c golang.MemC
 	s := b.NewSample(&stack.Entry{Generation: p.generation, User: record.NativeStack(p.MemStack(pcs))})
 	s.Value = values
 	if c.Allocs > 0 {
-		s.NumLabel["bytes"] = []int64{c.AllocBytes / c.Allocs} // the size of such an object
-		s.NumUnit = map[string][]string{"bytes": {"bytes"}}
+		s.NumLabel[meta.BytesLabel.Name()] = []int64{c.AllocBytes / c.Allocs} // the size of such an object
+		s.NumUnit = meta.BytesLabel.Units()
 	}
 	b.Profile.Sample = append(b.Profile.Sample, s)
 }
@@ -221,18 +222,18 @@ func unsample(count, size, rate int64) (objects, bytes int64) {
 
 func (m *Memory) describe(b *builder.Builder) {
 	m.programs.describe(b)
-	b.Comment("memory profile rate: %d bytes", b.Profile.Period)
+	meta.MemProfileRate.Add(b.Profile, b.Profile.Period)
 	if m.allocs {
-		b.Comment("allocations since: %s", m.since.UTC().Format(time.RFC3339Nano))
+		meta.AllocationsSince.Add(b.Profile, m.since)
 	}
 	for _, p := range m.programs.all {
 		if p.switched != nil {
-			b.Comment("memory profile turned on by kubectl pprof: process %d (%s), at %s, so nothing allocated before is in it",
-				p.generation.Process.NSPID, p.generation.Process.Name, m.since.UTC().Format(time.RFC3339Nano))
+			meta.MemProfileEnabled.Add(b.Profile, fmt.Sprintf("process %d (%s), at %s, so nothing allocated before is in it",
+				p.generation.Process.NSPID, p.generation.Process.Name, m.since.UTC().Format(time.RFC3339Nano)))
 		}
 	}
 	if m.torn > 0 {
-		b.Comment("records that changed while they were read: %d", m.torn)
+		meta.RecordsChangedOnRead.Add(b.Profile, int64(m.torn))
 	}
 }
 

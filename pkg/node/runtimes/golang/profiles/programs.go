@@ -153,13 +153,13 @@ func (a *programs) close() error {
 // describe adds comments about the programs in the profile and those left out.
 func (a *programs) describe(b *builder.Builder) {
 	for _, p := range a.all {
-		b.Comment("go program: process %d (%s), %s", p.generation.Process.NSPID, p.generation.Process.Name, p.Version)
+		meta.GoProgram.Add(b.Profile, fmt.Sprintf("process %d (%s), %s", p.generation.Process.NSPID, p.generation.Process.Name, p.Version))
 	}
 	for _, err := range a.refused {
-		b.Comment("left out: %v", err)
+		meta.LeftOut.Add(b.Profile, err.Error())
 	}
 	for _, err := range a.left {
-		b.Comment("left changed: %v", err)
+		meta.LeftChanged.Add(b.Profile, err.Error())
 	}
 	if a.others > 0 {
 		meta.ProcessesNotGo.Add(b.Profile, int64(a.others))

@@ -3,11 +3,13 @@
 package profiles
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // runningStacks finds the stacks of goroutines that run, by samples of their threads.
@@ -74,9 +76,9 @@ func (r *runningStacks) collect(left []*runningGoroutine, again bool) []*running
 }
 
 func (r *runningStacks) describe(b *builder.Builder) {
-	b.Comment("running goroutines: %d with their stacks, %d without", r.found, r.missing)
+	meta.RunningGoroutines.Add(b.Profile, fmt.Sprintf("%d with their stacks, %d without", r.found, r.missing))
 	if r.sampler.err != nil {
-		b.Comment("stacks of running goroutines: none, for their threads cannot be sampled: %v", r.sampler.err)
+		meta.RunningGoroutinesRefused.Add(b.Profile, fmt.Sprintf("none: their threads cannot be sampled: %v", r.sampler.err))
 	}
 }
 

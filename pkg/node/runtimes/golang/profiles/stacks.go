@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // stacks adds up goroutines with equal stacks and labels.
@@ -43,15 +44,15 @@ func (s *stacks) entry(p *reader, g *golang.Goroutine) *stack.Entry {
 
 // labelsOf returns a goroutine's labels: ours first, because its own may have the same names.
 func labelsOf(g *golang.Goroutine) []record.Label {
-	all := []record.Label{{Key: "state", Value: g.Status.String()}}
+	all := []record.Label{{Key: meta.StateLabel.Name(), Value: g.Status.String()}}
 	if g.Reason != "" {
-		all = append(all, record.Label{Key: "wait reason", Value: g.Reason})
+		all = append(all, record.Label{Key: meta.WaitReasonLabel.Name(), Value: g.Reason})
 	}
 	if g.Creator != "" {
-		all = append(all, record.Label{Key: "created by", Value: g.Creator})
+		all = append(all, record.Label{Key: meta.CreatedByLabel.Name(), Value: g.Creator})
 	}
 	if g.CreatedAt != "" {
-		all = append(all, record.Label{Key: "created at", Value: g.CreatedAt})
+		all = append(all, record.Label{Key: meta.CreatedAtLabel.Name(), Value: g.CreatedAt})
 	}
 	for _, l := range g.Labels {
 		all = append(all, record.Label{Key: l.Key, Value: l.Value})
@@ -82,15 +83,15 @@ func addEach(b *builder.Builder, e *stack.Entry, each []goroutineNumbers) {
 	for _, n := range each {
 		s := *whole // shares all but what differs
 		s.NumLabel = maps.Clone(whole.NumLabel)
-		s.NumLabel["goroutine"] = []int64{n.id}
+		s.NumLabel[meta.GoroutineLabel.Name()] = []int64{n.id}
 		if n.parent != 0 {
-			s.NumLabel["parent"] = []int64{n.parent}
+			s.NumLabel[meta.ParentLabel.Name()] = []int64{n.parent}
 		}
 		if n.waited != 0 {
-			s.NumLabel["wait"], s.NumUnit = []int64{n.waited}, waitSeconds
+			s.NumLabel[meta.WaitLabel.Name()], s.NumUnit = []int64{n.waited}, waitSeconds
 		}
 		b.Append(&s, stack.Amount{Count: 1})
 	}
 }
 
-var waitSeconds = map[string][]string{"wait": {"seconds"}}
+var waitSeconds = meta.WaitLabel.Units()

@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // Wall reads all goroutines of a container's Go programs repeatedly: what each does and waits for.
@@ -204,7 +205,7 @@ func (w *Wall) Describe(b *builder.Builder) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.Processes.programs.describe(b)
-	b.Comment("readings of all goroutines: %d, %.1f ms each", w.readings, w.reading.Seconds()*1e3/float64(max(w.readings, 1)))
+	meta.GoroutineReadings.Add(b.Profile, fmt.Sprintf("%d, %.1f ms each", w.readings, w.reading.Seconds()*1e3/float64(max(w.readings, 1))))
 	describeGoroutines(b, w.Processes, w.stacks.stacks)
 	w.running.describe(b)
 }
