@@ -39,7 +39,7 @@ func summarize(w io.Writer, o *session.Outcome, paths []string) {
 // reportLeftContainer prints that an ephemeral container stays in the cluster, if there is one.
 func reportLeftContainer(w io.Writer, name string) {
 	if name != "" {
-		fmt.Fprintf(w, "ephemeral container %s stays in the pod's description; Kubernetes never removes those\n", name)
+		fmt.Fprintf(w, "ephemeral container %s stays in the pod's spec; Kubernetes never removes it\n", name)
 	}
 }
 

@@ -52,7 +52,7 @@ func TestSummary(t *testing.T) {
   66.7%  66.7%  main.price
   33.3%  33.3%  main.evil` + "\uFFFD" + `[2J
 3 samples of 1 process in 2s, 7 lost
-ephemeral container kubectl-pprof-abcde stays in the pod's description; Kubernetes never removes those
+ephemeral container kubectl-pprof-abcde stays in the pod's spec; Kubernetes never removes it
 wrote web.svg
 wrote web.pb.gz
 `},

@@ -58,7 +58,7 @@ func helpWidth(w io.Writer) int {
 func arguments(least, most int, want string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
-			return usageError{fmt.Errorf("%s; there are %d arguments", want, len(args))}
+			return usageError{fmt.Errorf("%s; got %d", want, len(args))}
 		}
 		return nil
 	}

@@ -31,7 +31,7 @@ func newViewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal
 that kubectl pprof convert reads; - is stdin.
 
 Only this machine can connect, unless --http names another address. Then everyone who can reach that
-address sees the profile; source files are shown on this machine only.`,
+address sees the profile, and source files are not shown.`,
 		Example: viewExamples,
 		Args:    arguments(1, 1, "name one file to read"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -231,11 +231,21 @@ func readHeap(result *Result) error {
 	return nil
 }
 
+// A goroutine that runs is on the thread's own stack while the runtime preempts it, and then has no
+// stack of its own to read. An emulated CPU that gets little time is there often, so goroutines are
+// read until the hot one had its stack hotReadings times.
+const (
+	minReadings = 5
+	maxReadings = 20
+	hotReadings = 4
+)
+
 // readGoroutines reads the Go program's goroutines several times, with its threads running and
 // stopped, and samples them over time.
 func readGoroutines(result *Result) error {
 	for _, name := range []string{"free", "frozen", "wall"} {
-		for range 5 {
+		hot := int64(0)
+		for n := 0; n < minReadings || n < maxReadings && hot < hotReadings; n++ {
 			o := capture.Options{ContainerID: containerID, Freeze: name == "frozen", Frequency: 99}
 			profileType := api.Goroutine
 			if name == "wall" {
@@ -261,6 +271,9 @@ func readGoroutines(result *Result) error {
 					stack += "request=" + value + ","
 				}
 				result.Goroutines[stack] += s.Value[0]
+				if strings.HasPrefix(stack, name+" running ") && strings.Contains(stack, "main.hotGo,main.callerGo,") {
+					hot += s.Value[0]
+				}
 			}
 			if name == "wall" {
 				break

@@ -78,16 +78,9 @@ const oldestMinor, newestMinor = 20, 26
 // lock_spinbit.go in package runtime. Other experiments do not change it.
 var layoutExperiments = []string{"staticlockranking", "exectracer2", "pagetrace", "spinbitmutex"}
 
-// HasKnownLayout reports whether the runtime's structures in a program built by this version of Go
-// have the layout known for that version. The version is the string in the build information, such
-// as "go1.24.3 X:nospinbitmutex".
-func HasKnownLayout(version string) bool {
-	_, _, err := checkVersion(version)
-	return err == nil
-}
-
-// checkVersion returns the minor version and the layout of a program built by this version of Go. See
-// HasKnownLayout for the format. The error wraps ErrUnsupported.
+// checkVersion returns the minor version and the layout of the runtime in a program built by this version
+// of Go, the string in its build information, such as "go1.24.3 X:nospinbitmutex". The error wraps
+// ErrUnsupported.
 func checkVersion(version string) (minor int, l layout, err error) {
 	release, rest, _ := strings.Cut(version, " ")
 	minor = MinorVersion(release)
