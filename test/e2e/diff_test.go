@@ -23,7 +23,7 @@ func TestDifferenceOfTwoPods(t *testing.T) {
 	if begun, ended := strings.LastIndex(r.stderr, ": sampling for"), strings.Index(r.stderr, " samples of "); strings.Count(r.stderr, ": sampling for") != 2 || ended < begun {
 		t.Errorf("the pods were profiled one after the other: %v", r)
 	}
-	for _, text := range []string{"compared as shares", "(new)", "(removed)", "main.checkout"} {
+	for _, text := range []string{"compared as shares", "main.turnWheel (new)", "main.priceCart (removed)"} {
 		if !strings.Contains(r.stdout, text) {
 			t.Errorf("the table lacks %q: %v", text, r)
 		}
