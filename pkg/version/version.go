@@ -1,5 +1,5 @@
-// Package version holds the version of both binaries, and the name of the profiler image of that version. It depends on nothing
-// else of this module.
+// Package version holds the version of both binaries, and the name of the profiler image of that version.
+// It depends on nothing else of this module.
 package version
 
 import (
@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Repository is where releases of the profiler image are published.
-const Repository = "ghcr.io/kubectl-pprof/profiler"
+// repository is where releases of the profiler image are published.
+const repository = "ghcr.io/kubectl-pprof/profiler"
 
-// Version is set at link time (-X …/pkg/version.Version=v1.2.3). Otherwise it is the version of the module, as recorded by
-// `go install …@v1.2.3`, or "dev".
+// Version is set at link time (-X …/pkg/version.Version=v1.2.3). Otherwise it is the version of the module,
+// as recorded by `go install …@v1.2.3`, or "dev".
 var Version = ""
 
 func init() {
@@ -24,8 +24,8 @@ func init() {
 	}
 }
 
-// Image returns the name of this version's profiler image. Tags cannot have the "+" of a Go version with metadata (OCI distribution
-// spec, grammar of tags); it becomes "-".
+// Image returns the name of this version's profiler image. Tags cannot have the "+" of a Go version with
+// metadata (OCI distribution spec, grammar of tags); it becomes "-".
 func Image() string {
-	return Repository + ":" + strings.ReplaceAll(Version, "+", "-")
+	return repository + ":" + strings.ReplaceAll(Version, "+", "-")
 }

@@ -22,6 +22,8 @@ type program struct {
 const (
 	goSource = "./test/workloads/accuracy/golang"
 	native   = "test/workloads/accuracy/native/busy"
+	// newerGo selects a version of Go that is newer than the one that builds the profiler.
+	newerGo = "GOTOOLCHAIN=go1.27.3"
 )
 
 var programs = []program{
@@ -34,6 +36,13 @@ var programs = []program{
 	{"Go inlining", true, []string{"-kind=inlining"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"Go cryptography", true, []string{"-kind=crypto"}, []string{"go", "build", "-o", "%s", goSource}},
 	{"Go labels", true, []string{"-kind=labels"}, []string{"go", "build", "-o", "%s", goSource}},
+	{"Go 1.27 plain", true, []string{"-kind=plain"}, []string{"env", newerGo, "go", "build", "-o", "%s", goSource}},
+	{"Go 1.27 PIE", true, []string{"-kind=plain"},
+		[]string{"env", newerGo, "go", "build", "-buildmode=pie", "-ldflags=-s -w", "-o", "%s", goSource}},
+	{"Go 1.27 cgo", true, nil,
+		[]string{"env", newerGo, "CGO_ENABLED=1", "go", "build", "-o", "%s", "./test/workloads/accuracy/cgo"}},
+	{"Go 1.27 inlining", true, []string{"-kind=inlining"}, []string{"env", newerGo, "go", "build", "-o", "%s", goSource}},
+	{"Go 1.27 labels", true, []string{"-kind=labels"}, []string{"env", newerGo, "go", "build", "-o", "%s", goSource}},
 	{"C", false, nil, []string{"gcc", "-O2", "-fomit-frame-pointer", "-pthread", "-o", "%s", native + ".c"}},
 	// Only the static library has symbols for the unwinder of exceptions.
 	{"C++", false, nil, []string{"g++", "-O2", "-fomit-frame-pointer", "-pthread", "-static-libstdc++", "-static-libgcc", "-o", "%s", native + ".cc"}},

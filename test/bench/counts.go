@@ -22,6 +22,14 @@ var (
 	countThreads     = []int{1, 2, 8, 64}
 )
 
+// perSampleLimits are the largest acceptable times in the BPF program for one sample, in µs, by
+// frequency. At lower frequencies less of the program and its data is in the CPU's caches.
+var perSampleLimits = map[int]float64{99: 5}
+
+// ownCPULimits are the largest acceptable CPU times of the profiler while it samples and sends slices,
+// in % of a core, by frequency.
+var ownCPULimits = map[int]float64{99: 0.3}
+
 // countWindow returns how long to sample: longer at lower frequencies. While other programs use the
 // CPUs too, the number of samples is random with a deviation of about √n, so a busy machine may
 // miss the limit.
@@ -64,8 +72,13 @@ func counts(ctx context.Context, b *bench) ([]row, error) {
 				Measure: fmt.Sprintf("%s: %.0f samples, CPU time × frequency is %.0f, off by", at, c.samples, want), Unit: "%",
 				Value: 100 * math.Abs(c.samples-want) / want, Limit: math.Ceil(max(200, 100*100*3/want)) / 100,
 			})
-			cpu = append(cpu, row{Measure: at + ": profiler's own CPU time while sampling", Unit: "% of a core", Value: 100 * c.own})
-			program = append(program, row{Measure: at + ": BPF program, a sample", Unit: "µs", Value: c.perSample})
+			cpu = append(cpu, row{
+				Measure: at + ": profiler's own CPU time while sampling", Unit: "% of a core",
+				Value: 100 * c.own, Limit: ownCPULimits[hz],
+			})
+			program = append(program, row{
+				Measure: at + ": BPF program, a sample", Unit: "µs", Value: c.perSample, Limit: perSampleLimits[hz],
+			})
 			memory = append(memory, row{Measure: at + ": profiler's peak memory, BPF maps not included", Unit: "MB", Value: c.peak})
 			maps = max(maps, c.maps)
 		}

@@ -27,12 +27,12 @@ type load struct {
 
 // slowdown measures the slowdown by a profile with default settings.
 func slowdown(ctx context.Context, b *bench) ([]row, error) {
-	return b.slowdownOfSpin(ctx, "spin", 1, load{hz: 99, pairs: 12, window: 3 * time.Second, limit: 1})
+	return b.slowdownOfSpin(ctx, "spin", 1, load{hz: 99, pairs: 12, window: 3 * time.Second, limit: 0.5})
 }
 
 // slowdownDeep measures the slowdown by a profile of deep stacks at the highest frequency.
 func slowdownDeep(ctx context.Context, b *bench) ([]row, error) {
-	return b.slowdownOfSpin(ctx, "spin-deep", 200, load{hz: 999, pairs: 9, window: 2 * time.Second, limit: 3})
+	return b.slowdownOfSpin(ctx, "spin-deep", 200, load{hz: 999, pairs: 9, window: 2 * time.Second, limit: 2})
 }
 
 func (b *bench) slowdownOfSpin(ctx context.Context, name string, frames int, l load) ([]row, error) {

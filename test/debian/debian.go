@@ -116,12 +116,12 @@ func findMirrors(ctx context.Context) (mirrors, error) {
 	if err != nil || m.archive != "" {
 		return m, err
 	}
-	// apt knows the origin of what it has lists of; a fresh image has none.
+	// apt knows the origin of a source only after an update, which a fresh image has not had.
 	if err := Install(ctx); err != nil {
 		return mirrors{}, err
 	}
 	if m, err = listMirrors(ctx); err == nil && m.archive == "" {
-		err = errors.New("apt on this machine has no source of Debian's; add one to /etc/apt/sources.list.d")
+		err = errors.New("apt on this machine has no source with the origin Debian: add one to /etc/apt/sources.list.d")
 	}
 	return m, err
 }

@@ -25,8 +25,9 @@ http://mirror.example/debian/ Debian Debian Backports
 }
 
 func TestSourcesOfSuites(t *testing.T) {
-	got := mirrors{"http://a", "http://s"}.sources([]string{"bookworm", "bookworm-security"})
-	const want = "deb [signed-by=" + keyring + "] http://a bookworm main\ndeb [signed-by=" + keyring + "] http://s bookworm-security main\n"
+	got := mirrors{"http://archive.example", "http://security.example"}.sources([]string{"bookworm", "bookworm-security"})
+	const want = "deb [signed-by=" + keyring + "] http://archive.example bookworm main\n" +
+		"deb [signed-by=" + keyring + "] http://security.example bookworm-security main\n"
 	if got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}

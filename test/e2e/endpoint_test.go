@@ -45,5 +45,5 @@ func TestProfilesFromAnOpenEndpoint(t *testing.T) {
 	refuse(t, []string{"--kubeconfig", other, "-n", ns, "open", "--from-endpoint", "-d", "1s"}, "pods")
 	few := namespace(t, "")
 	start(t, podOf(few, "open", ledger("openledger")))
-	refuse(t, []string{"--kubeconfig", userWith(t, few, mayLook), "open", "--from-endpoint", "-d", "1s"}, "pods/portforward", "kubectl pprof rbac")
+	refuse(t, []string{"--kubeconfig", userWith(t, few, mayGetPods), "open", "--from-endpoint", "-d", "1s"}, "pods/portforward", "kubectl pprof rbac")
 }

@@ -106,3 +106,18 @@ func TestTimes(t *testing.T) {
 	}
 	refuse(t, []string{"convert", file("b.pb.gz"), "-", "-f", "text", "--from", "1s"}, "which this profile does not have")
 }
+
+// Names of a pod and its container can be longer together than a file name can be. Then the profile
+// gets a shortened name. The kubelet's directory NAMESPACE_POD_UID for logs limits the pod's name.
+func TestLongPodName(t *testing.T) {
+	ns := namespace(t, "")
+	pod := podOf(ns, "web", container(strings.Repeat("c", 63), "/spin")) // a label must be shorter than the name
+	pod.Name = strings.Repeat("step", 50)
+	start(t, pod)
+	dir := t.TempDir()
+	succeed(t, "-n", ns, pod.Name, "-d", "1s", "-o", dir+"/")
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 || !strings.HasPrefix(files[0].Name(), "stepstep") || !strings.HasSuffix(files[0].Name(), ".svg") {
+		t.Errorf("got %v, %v, want one picture", files, err)
+	}
+}

@@ -184,6 +184,21 @@ func refuse(t *testing.T, args []string, texts ...string) run {
 	return r
 }
 
+// refuseBeforeStart profiles a pod, which must be refused with the texts before anything is created.
+func refuseBeforeStart(t *testing.T, ns, pod string, flags []string, texts ...string) {
+	t.Helper()
+	before := len(getPod(t, ns, pod).Spec.EphemeralContainers)
+	r := refuse(t, append([]string{"-n", ns, pod, "-d", "1s"}, flags...), texts...)
+	if n := len(getPod(t, ns, pod).Spec.EphemeralContainers); n != before {
+		t.Errorf("%d ephemeral containers were added: %v", n-before, r)
+	}
+	for _, text := range []string{`job "kubectl-pprof-`, "--timeout"} { // in errors of what was created
+		if strings.Contains(r.stderr, text) {
+			t.Errorf("something was created before the refusal: %v", r)
+		}
+	}
+}
+
 func expectTexts(t *testing.T, r run, texts ...string) {
 	t.Helper()
 	for _, text := range texts {

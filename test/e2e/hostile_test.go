@@ -11,7 +11,6 @@ import (
 	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // A container that attacks its profiler is profiled like any other, and learns nothing.
@@ -19,8 +18,8 @@ func TestHostilePod(t *testing.T) {
 	for _, kind := range []string{"names", "link", "fifo"} {
 		t.Run(kind, func(t *testing.T) {
 			ns := namespace(t, "")
-			c := container("hostile", "/hostile", "-map="+kind)
-			c.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("160Mi")} // for the profiler too
+			c := container("hostile", "/hostile", kind)
+			c.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: quantity("160Mi")} // for the profiler too
 			c.SecurityContext = &corev1.SecurityContext{RunAsUser: new(int64(0))}
 			start(t, podOf(ns, "hostile", c))
 			dir := t.TempDir()

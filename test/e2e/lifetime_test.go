@@ -128,8 +128,9 @@ func TestStartedAfterItsDeadline(t *testing.T) {
 	})
 }
 
-// With --keep the second profile uses the first one's profiler.
+// With --keep the second profile from the same machine uses the first one's profiler.
 func TestKeepIsReused(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
 	succeed(t, "--ephemeral", "--keep", "5m", "-n", ns, "web", "-d", "2s")
@@ -140,7 +141,38 @@ func TestKeepIsReused(t *testing.T) {
 	if len(first) != 1 || len(second) != 1 {
 		t.Errorf("%d ephemeral containers after the first profile, %d after the second, want 1 and 1: %v", len(first), len(second), r)
 	}
+	// Another machine does not know the profiler.
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	profileOf(t, "--ephemeral", "-n", ns, "web", "-d", "1s")
+	if n := len(getPod(t, ns, "web").Spec.EphemeralContainers); n != 2 {
+		t.Errorf("%d ephemeral containers after a profile from another machine, want 2", n)
+	}
 	deletePod(t, ns, "web") // ends the kept profiler
+}
+
+// With --keep the Job stays for the next profile, and --keep 0s deletes it.
+func TestKeptJobIsReused(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	succeed(t, "--job", "--keep", "5m", "-n", ns, "web", "-d", "2s")
+	jobs, err := client.BatchV1().Jobs(ns).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(jobs.Items) != 1 {
+		t.Fatalf("%d Jobs, %v, want the kept one", len(jobs.Items), err)
+	}
+	r := succeed(t, "--keep", "0s", "-v", "-n", ns, "web", "-d", "2s") // without --job, too
+	expectTexts(t, r, "using the kept profiler")
+	waitUntilGone(t, ns, 20*time.Second, "", "the Job")
+}
+
+// Without a directory in which to remember it, a profiler is not kept, and the profile succeeds.
+func TestKeepWithoutHome(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", "/proc/none")
+	ns := namespace(t, "")
+	start(t, podOf(ns, "web", shop()))
+	r := succeed(t, "--ephemeral", "--keep", "5m", "-n", ns, "web", "-d", "2s")
+	expectTexts(t, r, "the profiler is not kept")
+	waitUntilGone(t, ns, 20*time.Second, "", "the profiler")
 }
 
 // A dry run creates nothing and prints clean YAML.

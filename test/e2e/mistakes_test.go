@@ -11,7 +11,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // A mistake is reported within seconds, in one sentence, and leaves nothing behind.
@@ -106,30 +105,5 @@ func TestUnreachableAPIServer(t *testing.T) {
 	r := refuse(t, []string{"--server", "https://" + closed, "web"}, closed)
 	if r.took > 10*time.Second {
 		t.Errorf("took %v", r.took)
-	}
-}
-
-// If the node refuses a Job's pod, the error has the pod's status.reason, within seconds.
-func TestJobPodThatIsRefused(t *testing.T) {
-	ns := namespace(t, "")
-	start(t, podOf(ns, "web", shop()))
-	quota := &corev1.ResourceQuota{
-		ObjectMeta: metav1.ObjectMeta{Name: "full"},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: quantity("1")}},
-	}
-	if _, err := client.CoreV1().ResourceQuotas(ns).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, 20*time.Second, "the quota to be counted", func() (bool, string) {
-		q, err := client.CoreV1().ResourceQuotas(ns).Get(t.Context(), "full", metav1.GetOptions{})
-		if err != nil {
-			return false, err.Error()
-		}
-		used := q.Status.Used[corev1.ResourcePods]
-		return used.Value() == 1, fmt.Sprintf("%+v", q.Status)
-	})
-	r := refuse(t, []string{"--job", "-n", ns, "web", "-d", "1s"}, "exceeded quota")
-	if r.took > 10*time.Second {
-		t.Errorf("took %v to be reported", r.took)
 	}
 }

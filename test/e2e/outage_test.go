@@ -258,7 +258,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestManyInARow(t *testing.T) {
+func TestManyOneAfterAnother(t *testing.T) {
 	expectKernelClean(t)
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
@@ -319,7 +319,7 @@ func TestCapabilities(t *testing.T) {
 }
 
 // If the pod has too little memory left, the profiler refuses to start, so that nothing is killed.
-func TestNoRoomForTheProfiler(t *testing.T) {
+func TestTooLittleMemoryForTheProfiler(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "hog", guaranteed(container("hog", "/hog", "-mb=150"), "500m", "170Mi")))
 	refuse(t, []string{"--ephemeral", "-n", ns, "hog", "-d", "1s"}, "MiB of memory left", "--job")

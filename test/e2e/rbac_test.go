@@ -25,7 +25,7 @@ func allow(group, resources, verbs string) rbacv1.PolicyRule {
 }
 
 var (
-	mayLook      = allow("", "pods events", "get list watch")
+	mayGetPods   = allow("", "pods events", "get list watch")
 	mayExec      = allow("", "pods/exec", "get create")
 	mayEphemeral = allow("", "pods/ephemeralcontainers", "patch update")
 	mayJob       = allow("batch", "jobs", "create get watch list delete")
@@ -75,7 +75,7 @@ func userWith(t *testing.T, ns string, rules ...rbacv1.PolicyRule) string {
 func TestUserWhoMayOnlyPatchEphemeralContainers(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
-	user := userWith(t, ns, mayLook, mayExec, mayEphemeral)
+	user := userWith(t, ns, mayGetPods, mayExec, mayEphemeral)
 	p, _ := profileOf(t, "--kubeconfig", user, "web", "-d", "2s")
 	expectFunctions(t, p, []string{"main.priceCart"}, nil)
 	refuse(t, []string{"--kubeconfig", user, "--job", "web", "-d", "2s"}, "jobs", "create")
@@ -84,17 +84,17 @@ func TestUserWhoMayOnlyPatchEphemeralContainers(t *testing.T) {
 func TestUserWhoMayOnlyCreateJobs(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
-	user := userWith(t, ns, mayLook, mayExec, mayJob)
+	user := userWith(t, ns, mayGetPods, mayExec, mayJob)
 	p, r := profileOf(t, "--kubeconfig", user, "web", "-d", "2s")
 	expectFunctions(t, p, []string{"main.priceCart"}, nil)
 	expectTexts(t, r, "Job", "pods/ephemeralcontainers")
 	refuse(t, []string{"--kubeconfig", user, "--ephemeral", "web", "-d", "2s"}, "pods/ephemeralcontainers", "patch")
 }
 
-func TestUserWhoMayDoNeither(t *testing.T) {
+func TestUserWithoutEphemeralContainersAndJobs(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
-	user := userWith(t, ns, mayLook, mayExec)
+	user := userWith(t, ns, mayGetPods, mayExec)
 	refuse(t, []string{"--kubeconfig", user, "web", "-d", "2s"}, "pods/ephemeralcontainers", "jobs")
 	blind := namespace(t, "")
 	refuse(t, []string{"--kubeconfig", userWith(t, blind), "web", "-d", "2s"}, "pods", "get")

@@ -12,9 +12,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// crasher returns a pod whose container "app" warms up for a second and crashes after eight.
+// crasher returns a pod whose container "app" warms up for a second and crashes after 14. So there are
+// some seconds for starting a second profiler before the next crash.
 func crasher(ns string) *corev1.Pod {
-	pod := podOf(ns, "web", container("app", "/spin", "-startup=1s", "-crash=8s"), container("sidecar", "/spin"))
+	pod := podOf(ns, "web", container("app", "/spin", "-startup=1s", "-crash=14s"), container("sidecar", "/spin"))
 	pod.Spec.RestartPolicy = corev1.RestartPolicyAlways
 	return pod
 }
@@ -26,7 +27,7 @@ func TestWaitForRestart(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			ns := namespace(t, "")
 			start(t, crasher(ns))
-			p, r := profileOf(t, "-n", ns, "--"+mode, "--wait-for-restart", "web", "-c", "app", "-d", "10s", "--frequency", "199")
+			p, r := profileOf(t, "-n", ns, "--"+mode, "--wait-for-restart", "web", "-c", "app", "-d", "15s", "--frequency", "199")
 			expectFunctions(t, p, []string{"main.turnWheel"}, nil)
 			expectWhole(t, p)
 			if d := time.Duration(p.DurationNanos); d < 4*time.Second {
@@ -47,7 +48,7 @@ func TestWaitForRestartOfTypes(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, crasher(ns))
 	file := filepath.Join(t.TempDir(), "p.pb.gz")
-	r := plugin(t, "-n", ns, "--job", "--wait-for-restart", "web", "-c", "app", "-d", "14s", "--type", "cpu,goroutine,wall", "-o", file)
+	r := plugin(t, "-n", ns, "--job", "--wait-for-restart", "web", "-c", "app", "-d", "20s", "--type", "cpu,goroutine,wall", "-o", file)
 	if r.code != 3 {
 		t.Errorf("exit code %d, want 3: %v", r.code, r)
 	}

@@ -6,28 +6,33 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
 // result has the fields of guest.Result, which the guest prints on the console after guest.Marker.
 type result struct {
-	Kernel  string
-	Error   string
-	Samples int64
-	Lost    uint64
-	Stacks  map[string]int64
-	PIDs    []int64
-	Held    int64
-	Waits   map[string]float64
-	Faults  map[string]int64
+	Kernel, UserReads string // see guest.Result
+	Error             string
+	Samples           int64
+	Lost              uint64
+	Stacks            map[string]int64
+	PIDs              []int64
+	Held              int64
+	Waits             map[string]float64
+	Faults            map[string]int64
 
 	Goroutines map[string]int64
 }
 
-const marker = "RESULT "
+const (
+	started = "STARTED "
+	marker  = "RESULT "
+)
 
 // machines holds qemu's arguments for each architecture. They do not use KVM.
 var machines = map[string][]string{
@@ -40,11 +45,14 @@ var machines = map[string][]string{
 var consoles = map[string]string{"amd64": "ttyS0", "arm64": "ttyAMA0"}
 
 // boots is how often a kernel is booted at most. qemu's emulation of several CPUs sometimes breaks
-// an atomic instruction, and the kernel then panics long before our program runs.
+// an atomic instruction, and the kernel then panics or hangs before our program runs.
 const boots = 3
 
-// bootLimit bounds one boot, which takes 20 s on an idle machine.
-const bootLimit = 8 * time.Minute
+// Limits on one boot, which takes 20 s on an idle machine, 5 of them until our program runs.
+const (
+	startLimit = 3 * time.Minute
+	bootLimit  = 8 * time.Minute
+)
 
 // boot runs a kernel until the guest powers off, and returns the result that it printed on the console.
 func boot(t *testing.T, arch, kernel, initramfs, arguments string) result {
@@ -55,7 +63,7 @@ func boot(t *testing.T, arch, kernel, initramfs, arguments string) result {
 		if r, console = bootOnce(t, arch, kernel, initramfs, arguments); r != nil {
 			return *r
 		}
-		if !strings.Contains(console, "Kernel panic") && !strings.Contains(console, "Oops: ") {
+		if strings.Contains(console, started) && !strings.Contains(console, "Kernel panic") && !strings.Contains(console, "Oops: ") {
 			break
 		}
 	}
@@ -71,10 +79,15 @@ func bootOnce(t *testing.T, arch, kernel, initramfs, arguments string) (*result,
 		"-smp", "2", "-m", "1024", "-nographic", "-no-reboot", "-net", "none", "-kernel", kernel, "-initrd", initramfs,
 		"-append", "console="+consoles[arch]+" quiet panic=-1 "+arguments)
 	cmd := exec.CommandContext(ctx, machines[arch][0], args...)
-	var console bytes.Buffer
+	var console lockedBuffer
 	cmd.Stdout, cmd.Stderr = &console, &console
+	defer time.AfterFunc(startLimit, func() {
+		if !strings.Contains(console.String(), started) {
+			cancel()
+		}
+	}).Stop()
 	if err := cmd.Run(); err != nil {
-		console.WriteString(err.Error())
+		fmt.Fprint(&console, err)
 	}
 	for line := range strings.Lines(console.String()) {
 		if text, ok := strings.CutPrefix(strings.TrimSpace(line), marker); ok {
@@ -86,4 +99,22 @@ func bootOnce(t *testing.T, arch, kernel, initramfs, arguments string) (*result,
 		}
 	}
 	return nil, console.String()
+}
+
+// lockedBuffer is a bytes.Buffer that several goroutines may use.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
 }

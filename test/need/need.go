@@ -1,5 +1,5 @@
-// Package need leaves out tests on machines that lack what they need. Where everything is to run,
-// as by make test, a test that cannot is a failure. It must not know what is tested.
+// Package need skips tests on machines without root or a program that they need. Where PPROF_TEST_ALL
+// is set, as by make test, such a test fails instead. It must not depend on what is tested.
 package need
 
 import (
@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Root is for tests that only root may run.
+// Root skips or fails the test unless it runs as root.
 func Root(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -16,8 +16,8 @@ func Root(t testing.TB) {
 	}
 }
 
-// Program is for tests that run a program, by its name or path, of a package of Debian, which make
-// deps installs.
+// Program skips or fails the test unless a program, given by its name or path, is installed. The
+// message names the Debian package that contains it, which make deps installs.
 func Program(t testing.TB, name, debian string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {

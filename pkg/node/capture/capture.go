@@ -29,7 +29,7 @@ type Sampler interface {
 	// may be called once.
 	Run(ctx context.Context) (*Result, error)
 	// Slice returns what was captured since the last slice, while Run runs; nil if there is nothing to return. It must not be
-	// called twice at once, nor after Close.
+	// called concurrently, nor after Close.
 	Slice() (*Result, error)
 	// Progress may be called at any time.
 	Progress() Progress
@@ -60,11 +60,8 @@ func constructor[S Sampler](create func(Options) (S, error)) func(Options) (Samp
 	}
 }
 
-// Supports reports whether there is a sampler of a profile type.
-func Supports(t api.ProfileType) bool { return samplers[t] != nil }
-
 // New prepares a sampler of a profile type, without sampling yet. Its errors wrap kernel.ErrNoBTF, kernel.ErrKernelTooOld,
-// kernel.ErrNotPermitted, proc.ErrNoContainer, profiles.ErrNoGo, profiles.ErrMemoryRefused, golang.ErrMemProfileOff or
+// kernel.ErrUnsafeUserReads, kernel.ErrNotPermitted, proc.ErrNoContainer, profiles.ErrNoGo, profiles.ErrMemoryRefused, golang.ErrMemProfileOff or
 // golang.ErrNotCollected where one of these is the cause.
 func New(profileType api.ProfileType, o Options) (Sampler, error) {
 	create := samplers[profileType]

@@ -3,22 +3,13 @@
 package capture_test
 
 import (
-	"bufio"
-	"context"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -108,68 +99,4 @@ func replace(t *testing.T, program, by string) {
 	if err := os.Rename(fresh, program); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// target is a program that runs in its own container cgroup and is controlled through its pipes.
-type target struct {
-	id     string // ID of its container
-	pid    int
-	stdin  io.WriteCloser
-	stdout *bufio.Reader
-}
-
-func startWithPipes(t *testing.T, program string, args ...string) *target {
-	t.Helper()
-	s := &target{id: fmt.Sprintf("%064x", time.Now().UnixNano())}
-	cmd := exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, newCgroup(t, s.id) + "/cgroup.procs", program}, args...)...)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	s.pid, s.stdin, s.stdout = cmd.Process.Pid, stdin, bufio.NewReader(stdout)
-	exe := fmt.Sprintf("/proc/%d/exe", cmd.Process.Pid)
-	capture.WaitFor(t, "the target to start", func() bool {
-		path, _ := os.Readlink(exe)
-		return filepath.Base(path) == filepath.Base(program)
-	})
-	return s
-}
-
-// sample profiles a target while it runs meanwhile, and returns the symbolized profile.
-func sample(t *testing.T, s *target, hz int, meanwhile func()) *profile.Profile {
-	t.Helper()
-	c, err := sampling.NewCPU(capture.Options{ContainerID: s.id, Frequency: hz})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer cancel()
-		meanwhile()
-	}()
-	r, err := c.Run(ctx)
-	<-done
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
-		t.Fatal(err)
-	}
-	return r.Profile
 }

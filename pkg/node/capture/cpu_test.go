@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == golang.GuardCommand {
-		if err := golang.RunGuard(os.Stdin, os.Stdout); err != nil {
+		if err := golang.RunGuard(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		return
@@ -90,10 +90,10 @@ func TestSampleCount(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		before := capturetest.CpuTime(t, pid)
+		before := capturetest.CPUTime(t, pid)
 		begin := time.Now()
 		r, err := c.Run(ctx)
-		used, elapsed := capturetest.CpuTime(t, pid)-before, time.Since(begin)
+		used, elapsed := capturetest.CPUTime(t, pid)-before, time.Since(begin)
 		cancel()
 		if err := errors.Join(err, c.Close()); err != nil {
 			t.Fatal(err)

@@ -147,10 +147,10 @@ func TestStoppingUnderSignals(t *testing.T) {
 		break
 	}
 	time.Sleep(200 * time.Millisecond)
-	fmt.Fprintln(p.in)
-	p.lines.Scan()
+	fmt.Fprintln(p.stdin)
+	line, readErr := p.stdout.ReadString('\n')
 	first, second := 0, 0
-	if _, err := fmt.Sscan(p.lines.Text(), &first, &second); err != nil || first < 100 || second < 100 {
-		t.Errorf("of %d signals %q arrived: %v", sent, p.lines.Text(), err)
+	if _, err := fmt.Sscan(line, &first, &second); err != nil || first < 100 || second < 100 {
+		t.Errorf("of %d signals %q arrived: %v, %v", sent, line, err, readErr)
 	}
 }

@@ -3,14 +3,10 @@
 package capture_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -27,65 +23,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
-
-// parked is the running program testdata/parks in its own cgroup.
-type parked struct {
-	id     string
-	cgroup string
-	pid    int
-	in     io.Writer
-	lines  *bufio.Scanner
-	dir    string
-}
-
-// start starts a Go program from testdata and waits until it is ready.
-func start(t testing.TB, program string, args ...string) *parked {
-	t.Helper()
-	p := &parked{id: fmt.Sprintf("%064x", time.Now().UnixNano()), dir: t.TempDir()}
-	p.cgroup = newCgroup(t, p.id)
-	cmd := exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, p.cgroup + "/cgroup.procs", program}, args...)...)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	p.pid, p.in, p.lines = cmd.Process.Pid, in, bufio.NewScanner(out)
-	if !p.lines.Scan() || p.lines.Text() != "ready" {
-		t.Fatalf("the program printed %q before it was ready", p.lines.Text())
-	}
-	return p
-}
-
-// own returns the program's own profile of its goroutines.
-func (p *parked) own(t testing.TB) *profile.Profile {
-	t.Helper()
-	path := filepath.Join(p.dir, "own")
-	fmt.Fprintln(p.in, path)
-	if !p.lines.Scan() || p.lines.Text() != "written <nil>" {
-		t.Fatalf("the program printed %q instead of writing its profile", p.lines.Text())
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	own, err := profile.Parse(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return own
-}
 
 // goroutines profiles a container's goroutines.
 func goroutines(t testing.TB, o capture.Options) *profile.Profile {
@@ -194,7 +131,7 @@ func TestGoroutinesAfterExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	fmt.Fprintln(p.in, "exec /bin/sleep")
+	fmt.Fprintln(p.stdin, "exec /bin/sleep")
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid)); string(name) == "sleep\n" {
 			break
@@ -238,13 +175,6 @@ func TestManyGoroutines(t *testing.T) {
 			compareStacks(t, atStacks(got), atStacks(p.own(t)))
 		})
 	}
-}
-
-func total(p *profile.Profile) (n int64) {
-	for _, s := range p.Sample {
-		n += s.Value[0]
-	}
-	return n
 }
 
 // goStatement reports whether a line of a file has a go statement.

@@ -3,9 +3,6 @@
 package capture_test
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,8 +15,8 @@ import (
 
 // The layouts and the assembly of Go's runtime change, so programs built with several versions are sampled.
 var goVersions = []struct{ name, flags string }{
-	{"go1.20.14", ""}, {"go1.21.13", ""}, {"go1.22.12", ""}, {"go1.23.12", ""}, {"go1.24.13", ""}, {"go1.25.7", "-buildmode=pie"},
-	{"local", "-buildmode=pie"}, {"local", ""},
+	{"go1.18.10", ""}, {"go1.19.13", ""}, {"go1.20.14", ""}, {"go1.21.13", ""}, {"go1.22.12", ""}, {"go1.23.12", ""}, {"go1.24.13", ""}, {"go1.25.7", "-buildmode=pie"},
+	{"go1.27.3", ""}, {"local", "-buildmode=pie"}, {"local", ""},
 }
 
 // Stacks of Go programs are unwound across the switches between a goroutine's stack, its thread's system stack and C
@@ -65,7 +62,7 @@ func TestGoStacks(t *testing.T) {
 			for _, c := range cases {
 				name := c.source + "/" + c.workload
 				t.Run(strings.TrimSuffix(name, "/"), func(t *testing.T) {
-					p := profileOf(t, exec.Command(programs[c.source], c.workload), 499, 600*time.Millisecond)
+					p := profileOf(t, 499, 600*time.Millisecond, programs[c.source], c.workload)
 					for _, check := range c.checks {
 						check.of(t, p)
 					}
@@ -99,21 +96,6 @@ func (c check) of(t *testing.T, p *profile.Profile) {
 	}
 }
 
-func expectComplete(t *testing.T, p *profile.Profile) {
-	t.Helper()
-	all, bad := int64(0), int64(0)
-	for _, s := range p.Sample {
-		all += s.Value[0]
-		if stack := names(s); strings.HasSuffix(stack, "[broken stack],") || strings.HasSuffix(stack, "[truncated],") {
-			bad += s.Value[0]
-			t.Logf("not complete: %s", stack)
-		}
-	}
-	if all < 50 || float64(bad) > max(2, 0.02*float64(all)) {
-		t.Errorf("%d of %d stacks are not complete", bad, all)
-	}
-}
-
 // labels formats a sample's labels without those that every sample has.
 func labels(s *profile.Sample) string {
 	var all []string
@@ -123,31 +105,4 @@ func labels(s *profile.Sample) string {
 		}
 	}
 	return strings.Join(all, " ")
-}
-
-// buildGo builds a program from testdata with a version of Go; "local" is the version that runs this test.
-func buildGo(t testing.TB, version, flags, source string) string {
-	t.Helper()
-	dir := t.TempDir()
-	text, err := os.ReadFile(filepath.Join("testdata", source, "main.go.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string]string{"main.go": string(text), "go.mod": "module busy\n\ngo 1.18\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	program := filepath.Join(dir, source)
-	cmd := exec.Command("go", "build", "-o", program, ".")
-	cmd.Dir = dir
-	cgo := "0"
-	if strings.HasPrefix(source, "cgo") || strings.Contains(flags, "-race") {
-		cgo = "1"
-	}
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+version, "CGO_ENABLED="+cgo, "GOFLAGS="+flags)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s with %s: %v\n%s", source, version, err, text)
-	}
-	return program
 }

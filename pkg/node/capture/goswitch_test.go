@@ -19,7 +19,6 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang/profiles"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -69,7 +68,8 @@ func expectNear(t *testing.T, what string, got, want int64, share float64) {
 
 // switchedBuilds are versions of Go that sample allocations differently.
 var switchedBuilds = []struct{ version, flags string }{
-	{"go1.20.14", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-race -ldflags=-s"},
+	{"go1.18.10", "-ldflags=-s"}, {"go1.19.13", "-ldflags=-s"}, {"go1.20.14", "-ldflags=-s"}, {"go1.23.12", "-ldflags=-s"}, {"go1.25.7", "-ldflags=-s -buildmode=pie"}, {"local", "-ldflags=-s"}, {"local", "-race -ldflags=-s"},
+	{"go1.27.3", "-ldflags=-s"},
 }
 
 // With its memory profile turned on for the capture, the profile of a program without one has the right stacks and
@@ -83,7 +83,7 @@ func TestEnableMemProfile(t *testing.T) {
 	for _, b := range builds {
 		t.Run(b.version+b.flags, func(t *testing.T) {
 			program := buildGo(t, b.version, b.flags, "goplain")
-			s := startGo(t, program)
+			s := start(t, program)
 			o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}
 			t.Run("allocs", func(t *testing.T) {
 				p := s.profileWhile(t, profiles.NewAllocs, o, "churn")
@@ -126,16 +126,13 @@ func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*prof
 		t.Fatal(err)
 	}
 	s.expectRate(t, 0)
-	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
-		t.Fatal(err)
-	}
-	return r.Profile
+	return symbolize(t, r)
 }
 
 // The old rate is restored when a capture is stopped or aborted, and when the profiler is killed.
 func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 	need.Root(t)
-	s := startGo(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
+	s := start(t, buildGo(t, "local", "-ldflags=-s", "goplain"))
 	o := capture.Options{ContainerID: s.id, EnableMemProfile: true, MemProfileRate: 4096}
 	t.Run("stopped", func(t *testing.T) {
 		c, err := profiles.NewAllocs(o)

@@ -3,20 +3,10 @@
 package capture_test
 
 import (
-	"bytes"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/pprof/profile"
-
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -45,7 +35,7 @@ func TestNativeStacks(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			p := profileOf(t, exec.Command(c.program, c.workload), 499, 700*time.Millisecond)
+			p := profileOf(t, 499, 700*time.Millisecond, c.program, c.workload)
 			total, right, ended := int64(0), int64(0), int64(0)
 			for _, s := range p.Sample {
 				stack := names(s)
@@ -71,70 +61,4 @@ func TestNativeStacks(t *testing.T) {
 			}
 		})
 	}
-}
-
-var newCgroup = capture.NewCgroup
-
-func names(s *profile.Sample) string {
-	var b strings.Builder
-	for _, l := range s.Location {
-		for _, line := range l.Line {
-			b.WriteString(line.Function.Name + ",")
-		}
-	}
-	return b.String()
-}
-
-func compileC(t *testing.T, source string, flags ...string) string {
-	t.Helper()
-	return compileWith(t, "gcc", source, flags...)
-}
-
-func compileWith(t *testing.T, compiler, source string, flags ...string) string {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(source), ".c"))
-	cmd := exec.Command(compiler, append(flags, "-o", out, source)...)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("compile %s (`make deps` installs the compilers): %v\n%s", source, err, text)
-	}
-	return out
-}
-
-// profileOf runs a program in its own cgroup and profiles it until it has used the given CPU time. The number of samples
-// therefore does not depend on the machine's load.
-func profileOf(t *testing.T, cmd *exec.Cmd, hz int, cpu time.Duration) *profile.Profile {
-	t.Helper()
-	id := fmt.Sprintf("%064x", time.Now().UnixNano())
-	dir := newCgroup(t, id)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	script := exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, dir + "/cgroup.procs"}, cmd.Args...)...)
-	script.Env = cmd.Env
-	if err := script.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		script.Process.Kill()
-		script.Wait()
-	})
-	pid := script.Process.Pid
-	exe := fmt.Sprintf("/proc/%d/exe", pid)
-	capture.WaitFor(t, cmd.Path+" to start", func() bool {
-		path, _ := os.Readlink(exe)
-		return filepath.Base(path) == filepath.Base(cmd.Path)
-	})
-	<-capture.UntilUsed(t, pid, 50*time.Millisecond).Done() // wait until it is initialized
-	c, err := sampling.NewCPU(capture.Options{ContainerID: id, Frequency: hz})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	r, err := c.Run(capture.UntilUsed(t, pid, cpu))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
-		t.Fatal(err)
-	}
-	return r.Profile
 }

@@ -3,7 +3,6 @@
 package capture_test
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"os"
@@ -17,42 +16,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
-
-// profileDuring profiles a target for at least d. Once sampling has started it runs meanwhile, and waits for it.
-func profileDuring(t *testing.T, s *target, sampler func(capture.Options) (*sampling.Sampler, error), o capture.Options, d time.Duration, meanwhile func()) *profile.Profile {
-	t.Helper()
-	o.ContainerID = s.id
-	c, err := sampler(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		for c.Progress().Elapsed < 100*time.Millisecond {
-			time.Sleep(10 * time.Millisecond)
-		}
-		if meanwhile != nil {
-			meanwhile()
-		}
-		time.Sleep(d - c.Progress().Elapsed)
-		cancel()
-	}()
-	r, err := c.Run(ctx)
-	cancel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
-		t.Fatal(err)
-	}
-	return r.Profile
-}
-
-func label(s *profile.Sample, key string) string { return strings.Join(s.Label[key], ",") }
 
 // sum returns the sum of the second values, in seconds, of a profile's samples with the given thread, state and frames.
 // An empty argument matches all samples.
@@ -133,7 +98,7 @@ func TestOffCPU(t *testing.T) {
 			t.Errorf("winker waits %.3f s in %s, want %.3f", got, frames, want)
 		}
 	}
-	if naps := count(p, ",rest,nap_long,napper,"); math.Abs(naps-w.naps*whole) > 0.05*naps+2 {
+	if naps := float64(samplesAt(p, ",rest,nap_long,napper,")); math.Abs(naps-w.naps*whole) > 0.05*naps+2 {
 		t.Errorf("%.0f naps, want %.0f", naps, w.naps*whole)
 	}
 	for _, s := range p.Sample {
@@ -173,22 +138,6 @@ func TestOffCPUStates(t *testing.T) {
 			t.Errorf("%s for %.3f s, want %.3f", c.state, got, c.want)
 		}
 	}
-}
-
-func count(p *profile.Profile, frames string) (n float64) {
-	for _, s := range p.Sample {
-		if strings.Contains(names(s), frames) {
-			n += float64(s.Value[0])
-		}
-	}
-	return n
-}
-
-func logSamples(t *testing.T, p *profile.Profile) {
-	for _, s := range p.Sample {
-		t.Log(s.Value, label(s, "thread"), label(s, "state"), names(s))
-	}
-	t.Logf("%q", p.Comments)
 }
 
 // A thread's CPU time and waiting time add up to the wall time.
@@ -246,7 +195,7 @@ func TestManySwitches(t *testing.T) {
 			t.Errorf("%s waits %.3f s of %.3f with a stack that was not taken", thread, unknown, whole)
 		}
 	}
-	if waits := count(p, ",read,pinger,"); waits < (after-before)/4 {
+	if waits := float64(samplesAt(p, ",read,pinger,")); waits < (after-before)/4 {
 		t.Errorf("%.0f waits of %.0f rounds", waits, after-before)
 	}
 	if text := strings.Join(p.Comments, "\n"); !strings.Contains(text, "lost waits: 0, of 0s") || !strings.Contains(text, "lost samples: 0") {

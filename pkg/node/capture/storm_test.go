@@ -14,7 +14,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -52,11 +51,9 @@ func TestForkStorm(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
-				t.Fatal(err)
-			}
+			p := symbolize(t, r)
 			var all, exited, forked, executed int64
-			for _, sample := range r.Profile.Sample {
+			for _, sample := range p.Sample {
 				n, stack := sample.Value[0], names(sample)
 				all += n
 				switch {
@@ -72,7 +69,7 @@ func TestForkStorm(t *testing.T) {
 			cpu := <-used
 			want := cpu.Seconds() * float64(c.hz)
 			t.Logf("%v CPU time: %.0f samples expected, %d came, %.0f lost; %d of processes gone, %d burn_forked, %d burn_executed; %q",
-				cpu, want, all, lost, exited, forked, executed, r.Profile.Comments)
+				cpu, want, all, lost, exited, forked, executed, p.Comments)
 			// The samples of short processes are random, with the deviation of counted events. On virtual machines an idle
 			// CPU's timer is late and then hits a process that has just started, which adds a few samples.
 			if got := float64(all) + lost; got < want-4*math.Sqrt(want) || got > 1.3*want+4*math.Sqrt(want) {
@@ -82,7 +79,7 @@ func TestForkStorm(t *testing.T) {
 			if want := c.work.Seconds() * float64(c.seconds*rate/2*c.hz); c.work > time.Millisecond && float64(forked) < want/2 {
 				t.Errorf("%d samples have the complete stack of a forked process, want about %.0f", forked, want)
 			}
-			if said := strings.Contains(strings.Join(r.Profile.Comments, "\n"), "processes that ended before they could be read: "); said != (exited > 0) {
+			if said := strings.Contains(strings.Join(p.Comments, "\n"), "processes that ended before they could be read: "); said != (exited > 0) {
 				t.Errorf("%d samples of exited processes; reported in a comment: %v", exited, said)
 			}
 		})

@@ -7,8 +7,11 @@ import (
 	"encoding/hex"
 )
 
-// maxNotes limits what is read of one segment of notes, in bytes.
-const maxNotes = 64 << 10
+// Limits on notes. Objects have up to 4 segments with some hundred bytes.
+const (
+	maxNoteSegments = 16
+	maxNotes        = 64 << 10 // bytes that are read of one segment
+)
 
 // Types of notes with build IDs: NT_GNU_BUILD_ID of elf.h, and that of cmd/internal/buildid for the
 // owner "Go".
@@ -21,10 +24,12 @@ const (
 // is neither.
 func (f *File) BuildID() string {
 	var goID string
+	segments := 0
 	for _, s := range f.Segments {
-		if s.Type != elf.PT_NOTE {
+		if s.Type != elf.PT_NOTE || segments == maxNoteSegments {
 			continue
 		}
+		segments++
 		notes := make([]byte, min(s.Filesz, maxNotes))
 		n, _ := s.ReadAt(notes, 0)
 		gnu, g := parseBuildIDs(notes[:n])
@@ -34,6 +39,13 @@ func (f *File) BuildID() string {
 		if g != "" {
 			goID = g
 		}
+	}
+	// Files that are not loaded, such as those that dwz writes, have sections only.
+	if s := f.Section(".note.gnu.build-id"); goID == "" && segments == 0 && s != nil && s.Flags&elf.SHF_COMPRESSED == 0 {
+		notes := make([]byte, min(s.FileSize, maxNotes))
+		n, _ := s.ReadAt(notes, 0)
+		gnu, _ := parseBuildIDs(notes[:n])
+		return gnu
 	}
 	return goID
 }

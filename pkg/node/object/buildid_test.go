@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 func TestBuildIDs(t *testing.T) {
@@ -26,6 +28,7 @@ func TestBuildIDs(t *testing.T) {
 func FuzzBuildID(f *testing.F) {
 	f.Add([]byte("\x04\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00GNU\x00\x01\x02\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzbudget.Enforce(t)
 		parseBuildIDs(data)
 		if o, err := Open(bytes.NewReader(data)); err == nil {
 			o.BuildID()

@@ -2,12 +2,11 @@ package object
 
 import (
 	"bytes"
-	"debug/elf"
 	"encoding/binary"
 	"path"
 )
 
-// maxDebugLink limits what is read of the section with the debug link, in bytes.
+// maxDebugLink limits the section with the debug link, in bytes: a base name and a checksum.
 const maxDebugLink = 4 << 10
 
 // DebugLink returns the base name and the CRC-32 of the file that the object's symbols were moved
@@ -15,12 +14,13 @@ const maxDebugLink = 4 << 10
 // manual, "Separate Debug Files").
 func (f *File) DebugLink() (name string, checksum uint32, ok bool) {
 	s := f.Section(".gnu_debuglink")
-	if s == nil || s.Type == elf.SHT_NOBITS {
+	if s == nil {
 		return "", 0, false
 	}
-	raw := make([]byte, min(s.FileSize, maxDebugLink))
-	n, _ := s.ReadAt(raw, 0)
-	raw = raw[:n]
+	raw, err := f.ReadSection(s, maxDebugLink)
+	if err != nil {
+		return "", 0, false
+	}
 	end := bytes.IndexByte(raw, 0)
 	if end <= 0 {
 		return "", 0, false

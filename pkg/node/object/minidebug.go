@@ -14,24 +14,24 @@ import (
 // Limits on a compressed symbol table, in bytes. Those of Fedora's largest libraries unpack to
 // about 10 MiB.
 const (
-	maxMiniDebug   = 32 << 20
-	maxDictionary  = 16 << 20
+	maxMiniDebug   = 16 << 20
+	maxDictionary  = 16 << 20 // xz uses 8 MiB unless told otherwise
 	xzStreamHeader = 12
 )
 
 // MiniDebugInfo opens the small object with the symbols of local functions that Fedora and its
 // derivatives leave in stripped objects (gdb's manual, "MiniDebugInfo"). It returns nil if there is
-// none.
+// none. What the object costs counts for f.
 func (f *File) MiniDebugInfo() *File {
 	s := f.Section(".gnu_debugdata")
 	if s == nil || s.Type == elf.SHT_NOBITS || s.Flags&elf.SHF_COMPRESSED != 0 {
 		return nil
 	}
 	unpacked, err := unpackXZ(io.NewSectionReader(s, 0, int64(min(s.FileSize, maxMiniDebug))))
-	if err != nil {
+	if err != nil || f.budget.addBytes(int64(len(unpacked))) != nil {
 		return nil
 	}
-	mini, err := Open(bytes.NewReader(unpacked))
+	mini, err := f.openMemory(unpacked)
 	if err != nil {
 		return nil
 	}
@@ -61,11 +61,20 @@ func unpackXZ(r io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	unpacked, err := io.ReadAll(io.LimitReader(unpacker, maxMiniDebug+1))
-	if err == nil && len(unpacked) > maxMiniDebug {
-		err = fmt.Errorf("unpacks to more than %d bytes", maxMiniDebug)
+	// io.ReadAll would allocate up to five times the size, because it grows its result step by step.
+	var chunks [][]byte
+	for total := 0; total <= maxMiniDebug; {
+		chunk := make([]byte, 1<<20)
+		n, err := io.ReadFull(unpacker, chunk)
+		chunks, total = append(chunks, chunk[:n]), total+n
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return bytes.Join(chunks, nil), nil
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return unpacked, err
+	return nil, fmt.Errorf("unpacks to more than %d bytes", maxMiniDebug)
 }
 
 // xzDictionary returns the size of the dictionary, in bytes, that a block header asks for. The

@@ -1,80 +1,83 @@
 // Package object reads ELF objects: sections, segments, symbols, relocations, build IDs and stubs.
-// Its entry point is Open. The objects belong to the target and are not trusted, so every size is
-// bounded. The package must not depend on processes or profiles, and it works on any operating
-// system.
+// Its entry point is Open. The objects belong to the target and are not trusted: everything that
+// one costs is counted, and every size is bounded. The package must not depend on processes or
+// profiles, and it works on any operating system.
 package object
 
 import (
+	"bytes"
 	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
-// File is an object for a 64-bit little-endian machine. It does not own what it was opened from.
+// File is an object for a little-endian machine. It does not own what it was opened from.
 type File struct {
+	Class    elf.Class // 64 or 32 bits; relocations and stubs are those of 64-bit objects
 	Type     elf.Type
 	Machine  elf.Machine
 	Sections []*elf.Section
 	Segments []*elf.Prog
+	// SectionsRemoved reports whether the object has no section headers. Sections then has those that the
+	// dynamic linker uses.
+	SectionsRemoved bool
 
 	reader io.ReaderAt
+	size   uint64 // of the file, in bytes; 0 if it is not known
+	budget *budget
 }
 
-// Limits on the headers of an object, all of which debug/elf reads into memory. Programs have about
-// 10 segments and 40 sections.
-const (
-	maxSegments     = 1 << 10
-	maxSections     = 1 << 14
-	maxSectionNames = 4 << 20 // bytes
-)
+// Open reads the headers of an object. If r has a method Path, errors of limits name that path; if
+// it has a method Size, nothing beyond that is expected.
+func Open(r io.ReaderAt) (*File, error) { return open(r, newBudget(r)) }
 
-var errNotELF = errors.New("not an ELF object for a 64-bit little-endian machine")
-
-// Open reads the headers of an object. It refuses those that claim unreasonable sizes, because
-// debug/elf would allocate whatever a sparse file claims to contain.
-func Open(r io.ReaderAt) (*File, error) {
-	source := &reader{r}
-	if err := checkHeaders(source); err != nil {
-		return nil, err
-	}
-	f, err := elf.NewFile(source)
+func open(r io.ReaderAt, b *budget) (*File, error) {
+	headers, err := readHeaders(&reader{r, b})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", b.object, err)
 	}
-	return &File{Type: f.Type, Machine: f.Machine, Sections: f.Sections, Segments: f.Progs, reader: source}, nil
+	headers.source = r
+	source := &reader{headers, b}
+	e, err := elf.NewFile(source)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.object, err)
+	}
+	f := &File{Class: e.Class, Type: e.Type, Machine: e.Machine, Sections: e.Sections, Segments: e.Progs, reader: source, budget: b}
+	if s, ok := r.(interface{ Size() int64 }); ok {
+		f.size = uint64(max(0, s.Size()))
+	}
+	for _, s := range f.Sections {
+		if s.ReaderAt == nil { // it is compressed
+			s.ReaderAt = unreadable{}
+		}
+	}
+	if f.SectionsRemoved = len(f.Sections) <= 1; f.SectionsRemoved && f.Class == elf.ELFCLASS64 { // the first is always empty
+		f.Sections = f.recoverSections()
+	}
+	return f, nil
 }
 
-// checkHeaders checks what debug/elf allocates memory for.
-func checkHeaders(r io.ReaderAt) error {
-	var h elf.Header64
-	if err := binary.Read(io.NewSectionReader(r, 0, 64), binary.LittleEndian, &h); err != nil {
-		return errNotELF
-	}
-	if string(h.Ident[:4]) != elf.ELFMAG || elf.Class(h.Ident[elf.EI_CLASS]) != elf.ELFCLASS64 ||
-		elf.Data(h.Ident[elf.EI_DATA]) != elf.ELFDATA2LSB {
-		return errNotELF
-	}
-	if h.Phnum > maxSegments || h.Shnum > maxSections || h.Shoff != 0 && h.Shnum == 0 {
-		return fmt.Errorf("an ELF object with %d segments and %d sections (0: more than 65,279)", h.Phnum, h.Shnum)
-	}
-	if h.Shnum == 0 {
-		return nil
-	}
-	var names elf.Section64
-	at := int64(h.Shoff) + int64(h.Shstrndx)*int64(h.Shentsize)
-	if err := binary.Read(io.NewSectionReader(r, at, 64), binary.LittleEndian, &names); err != nil {
-		return fmt.Errorf("read the header of the section with section names: %w", err)
-	}
-	if names.Size > maxSectionNames || elf.SectionFlag(names.Flags)&elf.SHF_COMPRESSED != 0 {
-		return fmt.Errorf("the section names have %d bytes, or are compressed", names.Size)
-	}
-	return nil
+// unreadable is the content of a section that cannot be read at an offset.
+type unreadable struct{}
+
+func (unreadable) ReadAt([]byte, int64) (int, error) {
+	return 0, errors.New("the section is compressed")
 }
 
-// reader is what all reads of an object go through.
-type reader struct{ io.ReaderAt }
+// openMemory opens an object that was unpacked from f. What it costs counts for f.
+func (f *File) openMemory(content []byte) (*File, error) {
+	return open(bytes.NewReader(content), f.budget)
+}
+
+// Err returns the error of the first limit that the object has exceeded, or nil. After such an
+// error, nothing more can be read, and what was found before it may be incomplete.
+func (f *File) Err() error { return f.budget.err() }
+
+// Step counts n steps of a loop over something that the object contains. The caller ends the loop
+// if it returns an error, which names the object and the limit.
+func (f *File) Step(n int) error { return f.budget.addSteps(n) }
 
 // ReadAt reads at an offset in the file, as io.ReaderAt.
 func (f *File) ReadAt(b []byte, offset int64) (int, error) { return f.reader.ReadAt(b, offset) }
@@ -87,4 +90,49 @@ func (f *File) Section(name string) *elf.Section {
 		}
 	}
 	return nil
+}
+
+// ErrTooLarge is wrapped by errors of sections that have more bytes than the limit.
+var ErrTooLarge = errors.New("more than the limit")
+
+// ReadSection returns the content of a section, decompressed. It returns an error, and allocates
+// nothing, if the section claims more bytes than the limit or than the file has.
+func (f *File) ReadSection(s *elf.Section, limit uint64) ([]byte, error) {
+	if s.Type == elf.SHT_NOBITS || f.size > 0 && (s.FileSize > f.size || s.Offset > f.size-s.FileSize) {
+		return nil, f.Errorf("section %s is not in the file", s.Name)
+	}
+	// size is what a compressed section claims to have after decompression; no more is read.
+	size, content := s.Size, io.Reader(io.NewSectionReader(s, 0, int64(s.FileSize)))
+	compressed := s.Flags&elf.SHF_COMPRESSED != 0
+	if compressed {
+		content = s.Open()
+	} else if strings.HasPrefix(s.Name, gnuCompressed) {
+		var err error
+		if size, content, err = openGNUCompressed(s); err != nil {
+			return nil, f.Errorf("section %s: %w", s.Name, err)
+		}
+		compressed = true
+	}
+	if largest := max(size, s.FileSize); largest > limit {
+		return nil, f.Errorf("section %s has %d bytes, %w of %d", s.Name, largest, ErrTooLarge, limit)
+	}
+	if compressed {
+		if err := f.budget.addBytes(int64(size)); err != nil {
+			return nil, err
+		}
+	}
+	data := make([]byte, size) // s.Data would grow it step by step, up to twice the size
+	if _, err := io.ReadFull(content, data); err != nil {
+		return nil, f.Errorf("section %s: %w", s.Name, err)
+	}
+	return data, nil
+}
+
+// Errorf returns an error that names the object.
+func (f *File) Errorf(format string, arguments ...any) error {
+	name := "object"
+	if f.budget != nil {
+		name = f.budget.object
+	}
+	return fmt.Errorf("%s: "+format, append([]any{name}, arguments...)...)
 }

@@ -9,11 +9,15 @@ import (
 // maxPLTRelocations limits the relocations of one section that are searched for the names of stubs.
 const maxPLTRelocations = 2 << 20
 
-// PLT returns the sections with the linker's stubs (procedure linkage tables).
+// maxPLT limits the sections with stubs that are used. Linkers write up to three: .plt, .plt.got and
+// .plt.sec.
+const maxPLT = 16
+
+// PLT returns the sections with the linker's stubs (procedure linkage tables), at most 16.
 func (f *File) PLT() []*elf.Section {
 	var all []*elf.Section
 	for _, s := range f.Sections {
-		if strings.HasPrefix(s.Name, ".plt") && s.Flags&elf.SHF_EXECINSTR != 0 && s.Type == elf.SHT_PROGBITS && s.Addr+s.Size > s.Addr {
+		if len(all) < maxPLT && strings.HasPrefix(s.Name, ".plt") && s.Flags&elf.SHF_EXECINSTR != 0 && s.Type == elf.SHT_PROGBITS && s.Addr+s.Size > s.Addr {
 			all = append(all, s)
 		}
 	}
@@ -21,9 +25,13 @@ func (f *File) PLT() []*elf.Section {
 }
 
 // StubTargets returns, for those of the addresses that are in the linker's stubs, the names of the
-// functions that these call. A stub has no symbol of its own: it jumps to where a word of the
-// global offset table (GOT) points, and the relocation of that word has the name.
+// functions that these call. A stub has no symbol of its own: it jumps to where a word of the global
+// offset table (GOT) points, and the relocation of that word has the name. Stubs of 32-bit objects are
+// not read.
 func (f *File) StubTargets(addresses []uint64) map[uint64]string {
+	if f.Class == elf.ELFCLASS32 {
+		return nil
+	}
 	slots := map[uint64]uint64{} // by the address in the stub
 	for _, s := range f.PLT() {
 		for _, a := range addresses {
@@ -118,7 +126,7 @@ func (f *File) slotNames(slots map[uint64]uint64) map[uint64]string {
 		if table == nil || table.Type != elf.SHT_DYNSYM {
 			continue
 		}
-		for r, err := range Relocations(s, maxPLTRelocations*relocationSize) {
+		for r, err := range f.Relocations(s, maxPLTRelocations*relocationSize) {
 			if err != nil {
 				break
 			}

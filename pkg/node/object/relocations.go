@@ -1,7 +1,6 @@
 package object
 
 import (
-	"bufio"
 	"debug/elf"
 	"encoding/binary"
 	"io"
@@ -19,11 +18,19 @@ type Relocation struct {
 	Addend  uint64
 }
 
-// RelocationSections returns the sections with relocations for the dynamic linker.
+// maxRelocationSections limits the sections with relocations that are used. Linkers write two:
+// .rela.dyn and .rela.plt.
+const maxRelocationSections = 16
+
+// RelocationSections returns the sections with relocations for the dynamic linker, at most 16. Those
+// of 32-bit objects have another form and are left out.
 func (f *File) RelocationSections() []*elf.Section {
 	var all []*elf.Section
+	if f.Class == elf.ELFCLASS32 {
+		return nil
+	}
 	for _, s := range f.Sections {
-		if s.Type == elf.SHT_RELA && s.Flags&elf.SHF_ALLOC != 0 {
+		if s.Type == elf.SHT_RELA && s.Flags&elf.SHF_ALLOC != 0 && len(all) < maxRelocationSections {
 			all = append(all, s)
 		}
 	}
@@ -31,22 +38,35 @@ func (f *File) RelocationSections() []*elf.Section {
 }
 
 // Relocations iterates over the relocations in the first size bytes of a section. If reading fails,
-// the error comes last.
-func Relocations(s *elf.Section, size uint64) iter.Seq2[Relocation, error] {
+// or the object has exceeded a limit, the error comes last.
+func (f *File) Relocations(s *elf.Section, size uint64) iter.Seq2[Relocation, error] {
 	return func(yield func(Relocation, error) bool) {
-		r := bufio.NewReaderSize(io.NewSectionReader(s, 0, int64(min(size, s.FileSize))), 48<<10)
-		var raw [relocationSize]byte
+		r := io.NewSectionReader(s, 0, int64(min(size, s.FileSize)))
+		chunk := make([]byte, relocationSize*min(2048, 1+uint64(r.Size())/relocationSize))
 		for {
-			if _, err := io.ReadFull(r, raw[:]); err == io.EOF || err == io.ErrUnexpectedEOF {
-				return
-			} else if err != nil {
-				yield(Relocation{}, err)
+			n, err := io.ReadFull(r, chunk)
+			if late := f.Step(n / relocationSize); late != nil {
+				yield(Relocation{}, late)
 				return
 			}
-			le := binary.LittleEndian
-			if !yield(Relocation{le.Uint64(raw[:]), le.Uint32(raw[8:]), le.Uint32(raw[12:]), le.Uint64(raw[16:])}, nil) {
+			for raw := chunk[:n]; len(raw) >= relocationSize; raw = raw[relocationSize:] {
+				if !yield(parseRelocation(raw), nil) {
+					return
+				}
+			}
+			if err == io.EOF || err == io.ErrUnexpectedEOF {
+				return
+			}
+			if err != nil {
+				yield(Relocation{}, err)
 				return
 			}
 		}
 	}
+}
+
+// parseRelocation decodes an Elf64_Rela: offset, type, symbol, addend.
+func parseRelocation(raw []byte) Relocation {
+	le := binary.LittleEndian
+	return Relocation{le.Uint64(raw), le.Uint32(raw[8:]), le.Uint32(raw[12:]), le.Uint64(raw[16:])}
 }

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // ReadAddress reads what the file contains for an address, as io.ReaderAt does for an offset: it
@@ -73,18 +74,31 @@ func (c CodeSegments) Address(offset uint64) (uint64, bool) {
 	return 0, false
 }
 
-// maxPage is the largest page size of the supported machines, in bytes: arm64 can have 64 KiB.
-const maxPage = 64 << 10
+// Contain reports whether a segment contains the addresses from start up to, but not including, end.
+func (c CodeSegments) Contain(start, end uint64) bool {
+	return slices.ContainsFunc(c, func(s elf.ProgHeader) bool {
+		return start >= s.Vaddr && end <= s.Vaddr+s.Memsz && start <= end
+	})
+}
+
+// MaxPage is the largest page size of the supported machines, in bytes: mappings begin up to that much
+// before their segments. arm64 can have 64 KiB.
+const MaxPage = 64 << 10
 
 // Bias returns what must be added to the object's own addresses to get those of a process in which
-// a part of the code that begins at an offset in the file is mapped at start. A mapping begins at a
-// page boundary, which may be below the start of its segment, and need not contain the whole
-// segment.
+// a part of the code that begins at an offset in the file is mapped at start.
 func (c CodeSegments) Bias(start, offset uint64) (uint64, bool) {
 	for _, s := range c {
-		if offset+maxPage > s.Off && offset < s.Off+s.Filesz {
-			return start - (offset - s.Off + s.Vaddr), true
+		if bias, ok := Bias(s, start, offset); ok {
+			return bias, true
 		}
 	}
 	return 0, false
+}
+
+// Bias is CodeSegments.Bias for one segment, and returns false if the offset is not in it. A mapping
+// begins at a page boundary, which may be below the start of its segment, and need not contain the
+// whole segment.
+func Bias(s elf.ProgHeader, start, offset uint64) (uint64, bool) {
+	return start - (offset - s.Off + s.Vaddr), offset+MaxPage > s.Off && offset < s.Off+s.Filesz
 }

@@ -23,7 +23,7 @@ func testFile() *File {
 		Segments: []*elf.Prog{
 			segment(elf.PF_R|elf.PF_X, 0x1000, 0x401000, 0x1800, 0x1800), segment(elf.PF_R|elf.PF_W, 0x2800, 0x403800, 0x800, 0x1000),
 		},
-		reader: &reader{bytes.NewReader(content)},
+		reader: bytes.NewReader(content),
 	}
 }
 

@@ -130,7 +130,10 @@ func (f memoryFiles) available(root *os.File, dir string) (int64, error) {
 }
 
 func readAt(root *os.File, name string) (string, error) {
-	fd, err := unix.Openat(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Openat2(int(root.Fd()), strings.TrimPrefix(name, "/"), &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
 	if err != nil {
 		return "", &os.PathError{Op: "open", Path: name, Err: err}
 	}

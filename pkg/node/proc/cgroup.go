@@ -3,14 +3,17 @@
 package proc
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 )
 
 // containerPart matches the directory name of a container's cgroup: the bare ID (cgroupfs driver) or
 // PREFIX-ID.scope (systemd driver: cri-containerd-, crio-, docker-, libpod-).
-var containerPart = regexp.MustCompile(`^(?:[a-z-]+-)?([0-9a-f]{64})(?:\.scope)?$`)
+var containerPart = regexp.MustCompile(`^([a-z-]+-)?([0-9a-f]{64})(?:\.scope)?$`)
+
+// monitorPrefix ends the prefix of the cgroup of a container's monitor, which also contains the
+// container's ID: crio-conmon- (CRI-O, internal/config/cgmgr), libpod-conmon- (Podman).
+const monitorPrefix = "conmon-"
 
 // ContainerID returns the ID of the container that a process is in and the number of levels between
 // the process's cgroup and the container's. Of nested containers it returns the innermost. The ID
@@ -47,12 +50,25 @@ func OnCgroupV2(pid int, id string) (bool, error) {
 // the container (id, or any container if id is empty), otherwise in the hierarchy of the v1 memory
 // controller.
 func containerCgroup(pid int, id string) (path string, unified bool, err error) {
-	text, err := readBounded(fmt.Sprintf("/proc/%d/cgroup", pid), 64<<10)
+	text, err := readCgroups(pid, pid)
 	if err != nil {
 		return "", false, err
 	}
+	if dir, v2 := memoryCgroup(text); dir == "/" && !v2 {
+		// The v1 hierarchies show ended threads in their root (proc_cgroup_show, kernel/cgroup/cgroup.c).
+		if tid := livingThread(pid); tid != pid {
+			if text, err = readCgroups(pid, tid); err != nil {
+				return "", false, err
+			}
+		}
+	}
 	path, unified = parseCgroup(text, id)
 	return path, unified, nil
+}
+
+// readCgroups reads the list of a thread's cgroups.
+func readCgroups(pid, tid int) (string, error) {
+	return readBounded(threadPath(pid, tid, "cgroup"), 64<<10)
 }
 
 // parseCgroup parses lines of "hierarchy:controllers:path", see cgroups(7).
@@ -79,8 +95,8 @@ func innermost(path, id string) (found string, depth int) {
 	parts := strings.Split(path, "/")
 	for i := len(parts) - 1; i >= 0; i-- {
 		m := containerPart.FindStringSubmatch(parts[i])
-		if m != nil && (id == "" || m[1] == id) {
-			return m[1], len(parts) - 1 - i
+		if m != nil && !strings.HasSuffix(m[1], monitorPrefix) && (id == "" || m[2] == id) {
+			return m[2], len(parts) - 1 - i
 		}
 	}
 	return "", 0

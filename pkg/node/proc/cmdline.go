@@ -11,7 +11,16 @@ const maxCmdline = 1 << 20
 // process's memory, so reading has a timeout.
 func (p *Process) Cmdline() ([]byte, error) {
 	return withTimeout(memoryTimeout, fmt.Sprintf("read the arguments of process %d", p.PID), func() ([]byte, error) {
-		text, err := readBounded(p.path("cmdline"), maxCmdline)
+		text, err := ofLivingThread(p, func(tid int) (string, error) {
+			text, err := readBounded(threadPath(p.PID, tid, "cmdline"), maxCmdline)
+			if err == nil && text == "" {
+				err = errNoMappings
+			}
+			return text, err
+		})
+		if err == errNoMappings {
+			err = nil
+		}
 		return []byte(text), err
 	}, nil)
 }

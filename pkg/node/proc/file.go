@@ -29,18 +29,11 @@ type File struct {
 	// local is set if the kernel alone implements the file system, so that every read returns.
 	local bool
 
-	mu       sync.Mutex // protects buf and timeLeft
-	buf      []byte
+	mu       sync.Mutex    // protects timeLeft
 	timeLeft time.Duration // for reading; 0 once reading has timed out
 
 	once    sync.Once
 	buildID string
-}
-
-type fileInfo struct {
-	size       int64
-	modified   time.Time
-	dev, inode uint64
 }
 
 // OpenMapping opens the file of a mapping through /proc/PID/map_files, which also works for deleted
@@ -51,8 +44,8 @@ func (p *Process) OpenMapping(m Mapping) (*File, error) {
 		return nil, fmt.Errorf("mapping %x-%x of process %d has no file: %w", m.Start, m.End, p.PID, fs.ErrNotExist)
 	}
 	path, deleted := strings.CutSuffix(m.Path, " (deleted)")
-	f, err := openFile(path, func() (int, error) {
-		return unix.Open(p.path(fmt.Sprintf("map_files/%x-%x", m.Start, m.End)), openFlags, 0)
+	f, err := ofLivingThread(p, func(tid int) (*File, error) {
+		return openRegular(path, func() (int, error) { return p.findMapped(tid, m) })
 	})
 	switch {
 	case err == nil:
@@ -65,6 +58,45 @@ func (p *Process) OpenMapping(m Mapping) (*File, error) {
 	}
 	return p.OpenInRoot(path)
 }
+
+// findMapped opens the file of a mapping with findFlags. The directory map_files is missing in
+// /proc/PID/task/TID, but /proc/TID exists for every thread.
+func (p *Process) findMapped(tid int, m Mapping) (int, error) {
+	at := AddressRange{m.Start, m.End}
+	if m.Neighbor != (AddressRange{}) {
+		at = m.Neighbor
+	}
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/map_files/%x-%x", tid, at.Start, at.End), findFlags, 0)
+	if err != nil {
+		if fd, ok := p.findMappedExecutable(tid, m); ok {
+			return fd, nil
+		}
+		return 0, err
+	}
+	if err := verifyThread(p.PID, tid); err != nil {
+		unix.Close(fd)
+		return 0, err
+	}
+	return fd, nil
+}
+
+// findMappedExecutable opens the process's executable with findFlags if it is the file of a mapping. That also
+// finds deleted files and those in memory (memfd_create(2)), and needs only CAP_SYS_PTRACE, whereas
+// map_files needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
+func (p *Process) findMappedExecutable(tid int, m Mapping) (fd int, ok bool) {
+	fd, err := p.findExecutable(tid)
+	if err != nil {
+		return 0, false
+	}
+	if info, err := statRegular(fd); err != nil || info.inode != m.Inode || deviceName(info.dev) != m.Dev {
+		unix.Close(fd)
+		return 0, false
+	}
+	return fd, true
+}
+
+// deviceName returns a device as /proc/PID/maps shows it.
+func deviceName(dev uint64) string { return fmt.Sprintf("%02x:%02x", unix.Major(dev), unix.Minor(dev)) }
 
 // OpenInRoot opens a regular file by its path in the process's root directory. See Root.Open.
 func (p *Process) OpenInRoot(path string) (*File, error) {
@@ -90,42 +122,11 @@ func (f *File) OpenInRoot(path string) (*File, error) {
 	return f.root.Open(path)
 }
 
-// openFlags includes O_NONBLOCK because opening a FIFO of the target must not wait for a writer.
-const openFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-
-// openFile opens a regular file. The error wraps os.ErrDeadlineExceeded if the file system does not
-// answer in time.
-func openFile(path string, open func() (fd int, err error)) (*File, error) {
-	return withTimeout(openTimeout, "open "+path, func() (*File, error) {
-		fd, err := open()
-		if err != nil {
-			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-		}
-		f := &File{fd: fd, path: path, timeLeft: readTimeout}
-		if f.info, err = statRegular(fd); err != nil {
-			unix.Close(fd)
-			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-		}
-		f.local = onLocalFileSystem(fd)
-		return f, nil
-	}, func(f *File) { f.Close() })
-}
-
-// statRegular returns an error unless fd is a regular file.
-func statRegular(fd int) (fileInfo, error) {
-	var s unix.Stat_t
-	if err := unix.Fstat(fd, &s); err != nil {
-		return fileInfo{}, err
-	}
-	if s.Mode&unix.S_IFMT != unix.S_IFREG {
-		return fileInfo{}, errors.New("not a regular file")
-	}
-	return fileInfo{s.Size, time.Unix(s.Mtim.Unix()), s.Dev, s.Ino}, nil
-}
-
 // onLocalFileSystem reports whether fd is on a file system for disks, memory or container images
 // that the kernel alone implements. Others, above all FUSE and network file systems, depend on a
-// program or host that may not answer.
+// program or host that may not answer. So may overlayfs, the usual one of containers: its layers
+// cannot be seen from here, and some container runtimes, or a target in a user namespace of its own,
+// put it on top of FUSE.
 func onLocalFileSystem(fd int) bool {
 	var s unix.Statfs_t
 	if unix.Fstatfs(fd, &s) != nil {
@@ -133,15 +134,15 @@ func onLocalFileSystem(fd int) bool {
 	}
 	switch uint32(s.Type) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC,
-		unix.RAMFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC, unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1:
+		unix.RAMFS_MAGIC, unix.SQUASHFS_MAGIC, unix.EROFS_SUPER_MAGIC_V1:
 		return true
 	}
 	return false
 }
 
-// maxRead bounds the bytes read by one system call. They pass through a buffer of the File, because
+// maxRead bounds the bytes read by one system call. They pass through a buffer of the call, because
 // a call that timed out may still write to its buffer.
-const maxRead = 64 << 10
+const maxRead = 256 << 10
 
 // ReadAt implements io.ReaderAt. If the file is not on a local file system and all reads together
 // have taken 10 s, this and all later calls return an error that wraps os.ErrDeadlineExceeded.
@@ -152,11 +153,9 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	if f.local {
 		return pread(f.fd, b, off)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	done := 0
 	for done < len(b) {
-		n, err := f.readSome(b[done:min(len(b), done+maxRead)], off+int64(done))
+		n, err := f.readSome(b[done:], off+int64(done))
 		done += n
 		if err != nil {
 			return done, err
@@ -165,22 +164,47 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// readSome reads up to maxRead bytes within the time that is left.
+// readSome reads a part of b from a block or, if b is not smaller than one, up to maxRead bytes.
 func (f *File) readSome(b []byte, off int64) (int, error) {
-	if f.timeLeft <= 0 {
-		return 0, fmt.Errorf("read %s: its file system is too slow: %w", f.path, os.ErrDeadlineExceeded)
+	if len(b) >= blockSize {
+		read, err := f.readTimed(func() []byte { return make([]byte, min(len(b), maxRead)) }, off)
+		return copy(b, read), err
 	}
-	if len(f.buf) < len(b) {
-		f.buf = make([]byte, max(len(b), 4<<10))
+	b = b[:min(int64(len(b)), blockSize-off%blockSize)]
+	if n, ok := f.readCached(b, off); ok {
+		if n < len(b) {
+			return n, io.EOF
+		}
+		return n, nil
 	}
-	buf, began := f.buf[:len(b)], time.Now()
-	n, err := withTimeout(f.timeLeft, f.path, func() (int, error) { return pread(f.fd, buf, off) }, nil)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		f.buf, f.timeLeft = nil, 0
+	one := block{file: f, at: off - off%blockSize}
+	var err error
+	if one.bytes, err = f.readTimed(takeBuffer, one.at); err != nil && err != io.EOF {
 		return 0, err
 	}
+	n := copy(b, one.bytes[min(off-one.at, int64(len(one.bytes))):])
+	keepBlock(one)
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// readTimed fills a new buffer within the time that is left.
+func (f *File) readTimed(newBuffer func() []byte, off int64) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.timeLeft <= 0 {
+		return nil, fmt.Errorf("read %s: its file system is too slow: %w", f.path, os.ErrDeadlineExceeded)
+	}
+	buffer, began := newBuffer(), time.Now()
+	n, err := withTimeout(f.timeLeft, f.path, func() (int, error) { return pread(f.fd, buffer, off) }, nil)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		f.timeLeft = 0
+		return nil, err
+	}
 	f.timeLeft -= time.Since(began)
-	return copy(b, buf[:n]), err
+	return buffer[:n], err
 }
 
 // pread reads until b is full or the file ends, as io.ReaderAt requires.
@@ -203,9 +227,6 @@ func pread(fd int, b []byte, off int64) (done int, err error) {
 // Size returns the file's size in bytes when it was opened.
 func (f *File) Size() int64 { return f.info.size }
 
-// Modified returns the file's modification time when it was opened.
-func (f *File) Modified() time.Time { return f.info.modified }
-
 // Path returns the file's path as the process sees it, without the suffix " (deleted)".
 func (f *File) Path() string { return f.path }
 
@@ -214,6 +235,7 @@ func (f *File) Key() (dev, inode uint64) { return f.info.dev, f.info.inode }
 
 // Close closes the file. Closing has a timeout, too, because it may wait for the file system.
 func (f *File) Close() error {
+	f.forgetBlocks()
 	if f.root != nil {
 		f.root.Close()
 		f.root = nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 	fuseLookup  = 1
 	fuseGetattr = 3
 	fuseOpen    = 14
+	fuseStatfs  = 17
 	fuseRead    = 15
 	fuseFlush   = 25
 	fusePoll    = 40
@@ -96,6 +98,10 @@ func serveFUSE(dev int, silent uint32) {
 			answer = append(answer, attributes(2)...)
 		case fuseGetattr:
 			answer = append(make([]byte, 16), attributes(node)...)
+		case fuseStatfs: // struct fuse_statfs_out
+			answer = make([]byte, 80)
+			le.PutUint32(answer[40:], 4096) // size of a block
+			le.PutUint32(answer[44:], 255)  // length of names
 		case fuseOpen:
 			answer = make([]byte, 16)
 		case fuseRead:
@@ -161,4 +167,42 @@ func TestFileSystemWithoutAnswers(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Errorf("%d calls still hang after the file systems were unmounted", hungCalls.Load())
+}
+
+// An overlay is only as reliable as its layers: reading from one above a FUSE file system that does
+// not answer times out.
+func TestOverlayAboveFUSE(t *testing.T) {
+	self := openSelf(t)
+	lower := filepath.Dir(mountFUSE(t, fuseRead))
+	dir := t.TempDir()
+	for _, name := range []string{"upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merged := filepath.Join(dir, "merged")
+	if err := unix.Mount("test", merged, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower, dir, dir)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(merged, unix.MNT_DETACH) })
+	f, err := self.OpenInRoot(filepath.Join(merged, "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.timeLeft = 200 * time.Millisecond
+	if _, err := f.ReadAt(make([]byte, 10), 0); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read: %v", err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 1000 {
+		if _, err := f.ReadAt(make([]byte, 10), 0); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("read after the time is over: %v", err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if bytes := after.TotalAlloc - before.TotalAlloc; bytes > 1<<20 {
+		t.Errorf("1000 reads of a file that has timed out allocate %d bytes", bytes)
+	}
 }

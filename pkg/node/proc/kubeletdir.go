@@ -4,9 +4,7 @@ package proc
 
 import (
 	"fmt"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -19,7 +17,9 @@ var kubeletDirPart = regexp.MustCompile(`/(pods/[0-9a-f-]{36}/containers/[^/]+)/
 // UID>/containers/<container name>". It stays the same when the container is restarted. It is empty
 // if the process is not in a pod's container, or if the container's mounts are not complete yet.
 func KubeletDir(pid int) (string, error) {
-	text, err := readBounded(filepath.Join("/proc", strconv.Itoa(pid), "mountinfo"), 1<<20)
+	text, err := ofLivingThread(&Process{PID: pid}, func(tid int) (string, error) {
+		return readBounded(threadPath(pid, tid, "mountinfo"), 1<<20)
+	})
 	if err != nil {
 		return "", err
 	}

@@ -57,7 +57,7 @@ func readParts(pid int, parts []MemoryPart, timeout time.Duration) error {
 		read := make([]byte, size) // not into the parts, which the caller may reuse if the call returns after the timeout
 		local := unix.Iovec{Base: unsafe.SliceData(read)}
 		local.SetLen(len(read))
-		n, err := unix.ProcessVMReadv(pid, []unix.Iovec{local}, remote, 0)
+		n, err := inLivingThread(unix.ProcessVMReadv, pid, local, remote)
 		if err == nil && n < len(read) {
 			err = io.ErrUnexpectedEOF
 		}
@@ -73,6 +73,32 @@ func readParts(pid int, parts []MemoryPart, timeout time.Duration) error {
 		read = read[copy(p.Bytes, read):]
 	}
 	return nil
+}
+
+// WriteMemory writes b to an address of a process, all threads of which are stopped (WhileAllStopped).
+func WriteMemory(pid int, address uint64, b []byte) error {
+	local := unix.Iovec{Base: unsafe.SliceData(b)}
+	local.SetLen(len(b))
+	_, err := inLivingThread(unix.ProcessVMWritev, pid, local, []unix.RemoteIovec{{Base: uintptr(address), Len: len(b)}})
+	return err
+}
+
+// inLivingThread calls process_vm_readv(2) or process_vm_writev(2) for a thread of the process that has
+// not ended.
+func inLivingThread(transfer func(int, []unix.Iovec, []unix.RemoteIovec, uint) (int, error), pid int, local unix.Iovec, remote []unix.RemoteIovec) (int, error) {
+	n, err := transfer(pid, []unix.Iovec{local}, remote, 0)
+	if err != unix.ESRCH {
+		return n, err
+	}
+	tid := livingThread(pid)
+	if tid == pid {
+		return n, err
+	}
+	n, err = transfer(tid, []unix.Iovec{local}, remote, 0)
+	if another := verifyThread(pid, tid); err == nil && another != nil {
+		return 0, unix.ESRCH
+	}
+	return n, err
 }
 
 // addressAt returns the address of byte n of all parts together.

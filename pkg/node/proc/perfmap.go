@@ -19,7 +19,7 @@ func (p *Process) OpenPerfMap(root *Root) (*File, error) {
 		return nil, err
 	}
 	const inexact = 2 * time.Second // file systems' timestamps may be this much too early
-	if started, err := p.StartedAt(); err == nil && f.Modified().Add(inexact).Before(started) {
+	if started, err := p.startedAt(); err == nil && f.info.modified.Add(inexact).Before(started) {
 		f.Close()
 		return nil, fmt.Errorf("%s was written before process %d started: %w", path, p.PID, fs.ErrNotExist)
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -50,6 +51,9 @@ func TestInnermost(t *testing.T) {
 		"/kubepods/pod1/" + id + "/init.scope":                                 {id, 1},
 		"/docker/" + nested + "/kubelet/kubepods/pod1/" + id:                   {id, 0}, // kind
 		"/kubepods.slice/crio-" + id + ".scope/container":                      {id, 1},
+		"/kubepods.slice/kubepods-pod1.slice/crio-conmon-" + id + ".scope":     {"", 0}, // the container's monitor
+		"/kubepods/pod1/crio-conmon-" + id:                                     {"", 0},
+		"/machine.slice/libpod-conmon-" + id + ".scope":                        {"", 0},
 		"/kubepods/pod1/" + id[:63]:                                            {"", 0},
 		"/kubepods/pod1/" + strings.ToUpper(id[:40]) + strings.Repeat("G", 24): {"", 0},
 	} {
@@ -69,7 +73,7 @@ func TestParseMappings(t *testing.T) {
 7f0000000000-7f0000001000 rwxp 00000000 00:00 0
 7fff00000000-7fff00001000 r-xp 00000000 00:00 0                          [vdso]
 `
-	got, err := parseMappings(strings.NewReader(maps))
+	got, err := mappingsOf(t.Context(), strings.NewReader(maps))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +91,7 @@ func TestParseMappings(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"x", "1-2 r-xp", "2-1 r-xp 0 0:0 0", "1-2 rx 0 0:0 0", "1-2 r-xp zz 0:0 0", strings.Repeat("a", 10_000) + "\n" + "1-2 r-xp 0 0:0 0 /a"} {
-		if _, err := parseMappings(strings.NewReader(bad)); err == nil {
+		if _, err := parseMappings(t.Context(), strings.NewReader(bad)); err == nil {
 			t.Errorf("%.40q was accepted", bad)
 		}
 	}
@@ -97,7 +101,7 @@ func TestParseMappings(t *testing.T) {
 func TestParseMappingsWithLongPath(t *testing.T) {
 	const first = "1000-2000 r-xp 00000000 fe:00 7 /"
 	long := first + strings.Repeat(`\012`, 4000)
-	got, err := parseMappings(strings.NewReader(long + "\n2000-3000 r-xp 00000000 fe:00 8 /b\n"))
+	got, err := mappingsOf(t.Context(), strings.NewReader(long+"\n2000-3000 r-xp 00000000 fe:00 8 /b\n"))
 	if err != nil || len(got) != 2 {
 		t.Fatalf("got %d mappings, %v", len(got), err)
 	}
@@ -156,39 +160,6 @@ func TestNoContainer(t *testing.T) {
 	}
 }
 
-// Files that are not regular files are not opened, and reading beyond the end is an error.
-func TestOpenInRootRefusesSpecialFiles(t *testing.T) {
-	self, err := Open(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	fifo, device, plain := filepath.Join(dir, "fifo"), "/dev/null", filepath.Join(dir, "plain")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(plain, []byte("content"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{fifo, device, dir, filepath.Join(dir, "missing"), "/proc/self/root"} {
-		if f, err := self.OpenInRoot(path); err == nil {
-			f.Close()
-			t.Errorf("%s was opened", path)
-		}
-	}
-	f, err := self.OpenInRoot(plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if f.Size() != 7 || f.BuildID() != "" {
-		t.Errorf("size %d, build ID %q", f.Size(), f.BuildID())
-	}
-	if _, err := f.ReadAt(make([]byte, 1), 100); err == nil {
-		t.Error("no error when reading beyond the end")
-	}
-}
-
 // Symbolic links of the target that point outside its root are resolved within the root.
 func TestLinksStayInRoot(t *testing.T) {
 	need.Root(t) // to change a process's root
@@ -238,9 +209,10 @@ func FuzzReaders(f *testing.F) {
 	f.Add([]byte("00401000-00402000 r-xp 00001000 fe:00 1234 /app/prog\n"))
 	f.Add([]byte("0::/kubepods/pod1/" + id + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		parseMappings(bytes.NewReader(data))
+		fuzzbudget.Enforce(t)
+		parseMappings(t.Context(), bytes.NewReader(data))
 		parseCgroup(string(data), "")
 		innermostPID(string(data), 1)
-		parseMappings(bytes.NewReader(bytes.Repeat(data, 300)))
+		parseMappings(t.Context(), bytes.NewReader(bytes.Repeat(data, 300)))
 	})
 }

@@ -31,27 +31,32 @@ type Process struct {
 	NSPID     int    // in the process's own, innermost PID namespace; this one is shown to users
 	Name      string // its command name (comm), at most 15 bytes, without control characters
 	StartTime uint64 // clock ticks since boot, field 22 of /proc/<pid>/stat
+
+	// thread is the TID of a thread that had not ended when the process was opened; 0 stands for PID.
+	thread int
 }
+
+// maxStat bounds the text of a stat file in bytes.
+const maxStat = 4096
 
 // Open reads a process. The error wraps fs.ErrNotExist if there is no process with that PID.
 func Open(pid int) (*Process, error) {
 	p := &Process{PID: pid, NSPID: pid}
-	stat, err := readBounded(p.path("stat"), 4096)
+	stat, err := readBounded(p.path("stat"), maxStat)
 	if err != nil {
 		return nil, err
 	}
-	// proc_pid_stat(5): the name is in parentheses and may contain parentheses.
-	open, end := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
-	if open < 0 || end < open {
-		return nil, fmt.Errorf("/proc/%d/stat contains no command name", pid)
-	}
-	p.Name = clean(stat[open+1 : end])
-	fields := strings.Fields(stat[end+1:])
+	name, rest := cutStat(stat)
+	p.Name = clean(name)
+	fields := strings.Fields(rest)
 	if len(fields) < 20 {
 		return nil, fmt.Errorf("/proc/%d/stat has %d fields, 22 are needed", pid, len(fields)+2)
 	}
 	if p.StartTime, err = strconv.ParseUint(fields[19], 10, 64); err != nil {
 		return nil, fmt.Errorf("/proc/%d/stat: start time: %w", pid, err)
+	}
+	if hasEnded(stat) {
+		p.thread = livingThread(pid)
 	}
 	status, err := readBounded(p.path("status"), 64<<10)
 	if err != nil {
@@ -61,8 +66,8 @@ func Open(pid int) (*Process, error) {
 	return p, nil
 }
 
-// StartedAt returns the time when the process was started, accurate to some hundredths of a second.
-func (p *Process) StartedAt() (time.Time, error) {
+// startedAt returns the time when the process was started, accurate to some hundredths of a second.
+func (p *Process) startedAt() (time.Time, error) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		return time.Time{}, err

@@ -62,6 +62,36 @@ func (p *Process) WhileStopped(during func(map[int]Registers) error) (Stop, erro
 	return r.stop, r.err
 }
 
+// WhileAllStopped is like WhileStopped, for what no thread of the process may run beside. If a
+// thread does not stop in time, it returns an error without calling during.
+func (p *Process) WhileAllStopped(during func() error) error {
+	_, err := p.WhileStopped(func(stopped map[int]Registers) error {
+		dir, err := os.Open(p.path("task"))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		threads, err := dir.Readdirnames(maxThreads)
+		if err != nil {
+			return err
+		}
+		running := len(threads) - len(stopped)
+		for _, name := range threads {
+			if running == 0 {
+				break
+			}
+			if tid, err := strconv.Atoi(name); err == nil && threadHasEnded(p.PID, tid) {
+				running--
+			}
+		}
+		if running > 0 {
+			return fmt.Errorf("%d of the %d threads of process %d have not stopped within %v", running, len(threads), p.PID, maxStopping)
+		}
+		return during()
+	})
+	return err
+}
+
 // stopping allows one stop at a time, because a stop changes the priority of this program.
 var stopping sync.Mutex
 

@@ -72,7 +72,7 @@ func readSome(pid int, parts []MemoryPart, gap uint64) (n int, err error) {
 		read := (*buffer)[:total]
 		local := unix.Iovec{Base: unsafe.SliceData(read)}
 		local.SetLen(total)
-		n, err := unix.ProcessVMReadv(pid, []unix.Iovec{local}, remote, 0)
+		n, err := inLivingThread(unix.ProcessVMReadv, pid, local, remote)
 		if errors.Is(err, unix.EFAULT) {
 			return nil, nil // not even the first range could be read
 		}

@@ -20,6 +20,8 @@ import (
 type capturer struct {
 	containerID string
 	deadline    time.Time // when the profiler exits; zero if it has no deadline
+	prepared    *prepared // may be nil
+	keep        bool      // prepare for the next request after each
 }
 
 // Start begins a capture.
@@ -29,18 +31,36 @@ func (c capturer) Start(r api.Request) (server.Capture, error) {
 			"the profiler exits at %s, before a profile of %v is complete: take a shorter profile or start another profiler",
 			c.deadline.UTC().Format(time.RFC3339), r.Duration)}
 	}
-	s, err := capture.New(r.Type, samplerOptions(c.containerID, r))
-	if err != nil {
-		return nil, refusal(err)
+	s, steps := c.takePrepared(r)
+	if s == nil {
+		o := samplerOptions(c.containerID, r)
+		o.Steps = new(api.Steps)
+		o.Steps.Begin("load")
+		var err error
+		if s, err = capture.New(r.Type, o); err != nil {
+			return nil, refusal(err)
+		}
+		steps = o.Steps
 	}
-	return &running{sampler: s, request: r}, nil
+	closed := func() {}
+	if c.prepared != nil && c.keep {
+		closed = func() { c.prepared.add(r, false) }
+	}
+	return &running{sampler: s, request: r, steps: steps, closed: closed}, nil
+}
+
+func (c capturer) takePrepared(r api.Request) (capture.Sampler, *api.Steps) {
+	if c.prepared == nil {
+		return nil, nil
+	}
+	return c.prepared.take(r)
 }
 
 func samplerOptions(containerID string, r api.Request) capture.Options {
 	return capture.Options{
 		ContainerID: containerID, PIDs: r.PIDs, Frequency: r.Frequency, Times: !r.NoTimes, Restarts: r.Restarts,
 		ByThread: r.By == api.ByThread, ByGoroutine: r.By == api.ByGoroutine,
-		EnableMemProfile: r.EnableMemProfile, MemProfileRate: r.MemProfileRate, Freeze: r.Freeze,
+		EnableMemProfile: r.EnableMemProfile, MemProfileRate: r.MemProfileRate, Freeze: r.Freeze, UnsafeKernel: r.UnsafeKernel,
 	}
 }
 

@@ -38,7 +38,7 @@ func NewCommand(s Streams) *cobra.Command {
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	root.SetUsageFunc(usage(root.UsageFunc()))
-	root.AddCommand(newServeCommand(s), newRelayCommand(s), newRecordCommand(s), newGuardCommand(s), newVersionCommand(s))
+	root.AddCommand(newServeCommand(s), newRelayCommand(s), newRecordCommand(s), newGuardCommand(), newVersionCommand(s))
 	return root
 }
 

@@ -9,9 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -39,13 +36,5 @@ func TestHelp(t *testing.T) {
 				t.Errorf("the help is not that of %s (-update writes it anew):\n%s", golden, &out)
 			}
 		})
-	}
-}
-
-func TestEveryProfileTypeHasASampler(t *testing.T) {
-	for _, p := range api.ProfileTypes() {
-		if !capture.Supports(p) {
-			t.Errorf("there is no sampler for %s", p)
-		}
 	}
 }

@@ -10,11 +10,11 @@ import (
 
 // newGuardCommand returns the hidden command that the profiler runs as a child process while a program's memory profile is
 // turned on. The child restores the program's setting even if the profiler is killed.
-func newGuardCommand(s Streams) *cobra.Command {
+func newGuardCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    golang.GuardCommand,
 		Hidden: true,
 		Args:   cobra.NoArgs,
-		RunE:   func(*cobra.Command, []string) error { return golang.RunGuard(s.In, s.Out) },
+		RunE:   func(*cobra.Command, []string) error { return golang.RunGuard() },
 	}
 }

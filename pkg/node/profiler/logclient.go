@@ -3,7 +3,6 @@
 package profiler
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,17 +80,15 @@ func (c *logClient) record(ctx context.Context, r api.Request) error {
 
 // writeSlices writes the slices of a capture while there is room.
 func (c *logClient) writeSlices(ctx context.Context, r api.Request) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	_ = c.client.Slices(ctx, r.Capture, func(p *profile.Profile) {
-		var data bytes.Buffer
-		if p.Write(&data) != nil || c.write(api.LogKind(api.LogSlice, r.Type), data.Bytes(), profileReserve) != nil {
-			cancel()
+	_ = c.client.Slices(ctx, r.Capture, func(data []byte) error {
+		if err := c.write(api.LogKind(api.LogSlice, r.Type), data, profileReserve); err != nil {
+			return err
 		}
 		select {
 		case <-time.After(r.Duration/maxLogSlices - time.Second): // slices are a second apart in any case
 		case <-ctx.Done():
 		}
+		return nil
 	})
 }
 

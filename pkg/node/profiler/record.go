@@ -50,6 +50,7 @@ func newRecordCommand(s Streams) *cobra.Command {
 	f.BoolVar(&r.EnableMemProfile, "enable-memprofile", false, "turn on the memory profile of Go programs while the profile is taken; writes their runtime.MemProfileRate")
 	f.IntVar(&r.MemProfileRate, "memprofile-rate", api.DefaultMemProfileRate, "rate to write with --enable-memprofile, in allocated bytes per sample")
 	f.BoolVar(&r.Freeze, "freeze", false, "stop the container's threads while goroutines are read")
+	f.BoolVar(&r.UnsafeKernel, "unsafe-kernel", false, "use BPF even on a kernel that it may freeze (Linux 5.18 to 6.3 without a later fix)")
 	f.StringVarP(&o.format, "format", "f", "", "one of "+formatNames()+" (default: a table on a terminal, else svg)")
 	return cmd
 }
@@ -81,11 +82,34 @@ func (o *recordOptions) run(ctx context.Context, s Streams) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	p, err := o.record(ctx)
+	p, err := o.recordWithin(ctx)
 	if err != nil {
 		return err
 	}
 	return writeOutput(s, p, format)
+}
+
+// recordWithin takes the profile unless this process exceeds its bound on memory.
+func (o *recordOptions) recordWithin(ctx context.Context) (*profile.Profile, error) {
+	watched, stop := context.WithCancel(context.Background())
+	defer stop()
+	exhausted := make(chan error, 1)
+	go func() { exhausted <- watchMemory(watched, maxMemory, anonymousMemory) }()
+	type result struct {
+		profile *profile.Profile
+		err     error
+	}
+	taken := make(chan result, 1)
+	go func() {
+		p, err := o.record(ctx)
+		taken <- result{p, err}
+	}()
+	select {
+	case r := <-taken:
+		return r.profile, r.err
+	case err := <-exhausted:
+		return nil, err // the program ends, and with it the capture
+	}
 }
 
 // record takes the profile. Cancelling ctx stops sampling and keeps the result.
@@ -97,6 +121,7 @@ func (o *recordOptions) record(ctx context.Context) (*profile.Profile, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Duration)
 	defer cancel()
+	defer c.Close()
 	p, err := c.Run(ctx)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 const (
 	reasonNoBTF         = "no_btf"
 	reasonKernelTooOld  = "kernel_too_old"
+	reasonUnsafeKernel  = "unsafe_kernel"
 	reasonNotPermitted  = "not_permitted"
 	reasonNoContainer   = "no_container"
 	reasonDeadline      = "deadline"
@@ -34,6 +35,7 @@ func refusal(err error) error {
 	}{
 		{kernel.ErrNoBTF, http.StatusNotImplemented, reasonNoBTF},
 		{kernel.ErrKernelTooOld, http.StatusNotImplemented, reasonKernelTooOld},
+		{kernel.ErrUnsafeUserReads, http.StatusNotImplemented, reasonUnsafeKernel},
 		{kernel.ErrNotPermitted, http.StatusForbidden, reasonNotPermitted},
 		{proc.ErrNoContainer, http.StatusNotFound, reasonNoContainer},
 		{golang.ErrMemProfileOff, http.StatusConflict, reasonMemProfileOff},

@@ -26,14 +26,17 @@ const (
 	oomScoreAdj = 1000
 )
 
-// checkMemory returns an error if the pod has too little memory left: near its limit the kernel would kill the profiler or the
-// target.
-func checkMemory() error {
+// checkMemory returns the bound on this process's memory, or an error if the pod has too little memory left: near its limit
+// the kernel would kill the profiler or the target.
+func checkMemory() (bound int64, err error) {
 	free, err := proc.AvailableMemory(os.Getpid())
-	if err != nil || free >= requirements.Memory { // without the numbers, try
-		return nil
+	if err != nil { // without the numbers, try
+		return maxMemory, nil
 	}
-	return fmt.Errorf("the pod has %d MiB of memory left up to its limit, and the profiler may need %d MiB: use --job, which has memory of its own",
+	if free >= requirements.Memory {
+		return memoryBound(free), nil
+	}
+	return 0, fmt.Errorf("the pod has %d MiB of memory left up to its limit, and the profiler may need %d MiB: use --job, which has memory of its own",
 		max(free, 0)>>20, requirements.Memory>>20)
 }
 
@@ -41,6 +44,9 @@ func checkMemory() error {
 func yieldToTarget() error {
 	runtime.GOMAXPROCS(maxProcs)
 	debug.SetMemoryLimit(memoryLimit)
+	if err := limitData(); err != nil {
+		return err
+	}
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(oomScoreAdj)), 0); err != nil {
 		return fmt.Errorf("make the kernel kill the profiler first when memory runs out: %w", err)
 	}

@@ -17,28 +17,28 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/slice"
 )
 
 // running is a capture from its first sample to the finished profile. It implements server.Capture.
 type running struct {
 	sampler     capture.Sampler
 	request     api.Request
+	steps       *api.Steps
+	closed      func() // called at the end of Close
 	symbolizing atomic.Bool
 
 	mu      sync.Mutex // held while a slice is made
 	sampled bool       // sampling has ended
-	slices  symbol.Symbolizer
+	names   symbol.Symbolizer
+	slices  slice.Encoder
 }
 
 // Run samples, and symbolizes afterwards: reading symbols takes memory and CPU time that the target should have while it is
 // sampled.
 func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
-	defer debug.FreeOSMemory() // our memory counts towards the pod's limit
-	defer r.sampler.Close()
-	result, err := r.sampler.Run(ctx)
-	r.mu.Lock()
-	r.sampled = true
-	r.mu.Unlock()
+	result, err := r.sample(ctx)
+	r.steps.Begin("names")
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -49,14 +49,28 @@ func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
 	}
 	// Sampling that takes its whole time ends with DeadlineExceeded.
 	if !result.Instant && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		meta.Partial.Add(p, fmt.Sprintf("%s after %v of %v", meta.Stopped,
+		meta.Partial.Add(p, fmt.Sprintf("%s after %v of %v", meta.StoppedEarly,
 			time.Duration(p.DurationNanos).Round(100*time.Millisecond), r.request.Duration))
 	}
 	return p, nil
 }
 
-// Slice symbolizes each slice at once, because the profiler may be killed at any time.
-func (r *running) Slice() (*profile.Profile, error) {
+func (r *running) sample(ctx context.Context) (*capture.Result, error) {
+	defer r.endSlices() // also after a panic, because the sampler is closed then
+	r.steps.Begin("sampling")
+	return r.sampler.Run(ctx)
+}
+
+// endSlices makes Slice return nothing more. It frees what the slices needed, before the names of
+// the whole profile are read.
+func (r *running) endSlices() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sampled, r.names, r.slices = true, symbol.Symbolizer{}, slice.Encoder{}
+}
+
+// Slice names what is new in each slice, because the profiler may be killed at any time.
+func (r *running) Slice() (*slice.Slice, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sampled {
@@ -66,11 +80,20 @@ func (r *running) Slice() (*profile.Profile, error) {
 	if err != nil || result == nil {
 		return nil, err
 	}
-	if err := r.slices.Symbolize(result.Profile, result.File, result.PerfMap); err != nil {
-		return nil, fmt.Errorf("symbolize a slice: %w", err)
-	}
-	return result.Profile.Compact(), nil // without the locations that only earlier slices use
+	r.names.Update(result.Profile, result.File, result.PerfMap)
+	r.slices.Unknown, r.slices.IsWrapper = symbol.UnknownName, r.names.IsWrapper
+	return r.slices.Next(result.Profile), nil
 }
+
+// Close frees the sampler. The kernel takes some time for that, so the profile is sent before.
+func (r *running) Close() {
+	r.sampler.Close()
+	debug.FreeOSMemory() // our memory counts towards the pod's limit
+	r.closed()
+}
+
+// Steps returns the steps of the capture with their times.
+func (r *running) Steps() []api.Step { return r.steps.End() }
 
 // Progress returns how far the capture has come.
 func (r *running) Progress() api.Progress {

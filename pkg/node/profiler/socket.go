@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -69,11 +68,12 @@ func dial(ctx context.Context, path string) (*net.UnixConn, error) {
 	}
 }
 
-// socketPaths returns the paths to try in turn, because the file system of the image may be mounted read-only. All are private
-// to the container; /dev/shm is always writable, but the whole pod shares it.
+// socketPaths returns the paths to try in turn, because the file system of the image may be mounted
+// read-only. All are private to the container. /dev is a tmpfs of its own, which stays writable
+// (runc, libcontainer/rootfs_linux.go); /dev/shm as well, but the whole pod shares it.
 func socketPaths(path string) []string {
 	if path != "" {
 		return []string{path}
 	}
-	return []string{filepath.Join("/run", socketName), filepath.Join("/tmp", socketName)}
+	return []string{"/run/" + socketName, "/tmp/" + socketName, "/dev/" + socketName}
 }

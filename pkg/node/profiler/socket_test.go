@@ -83,3 +83,11 @@ func TestRelayWithoutAProfiler(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// In a container whose root file system is read-only, /dev can still be written.
+func TestSocketPathsEndInDev(t *testing.T) {
+	paths := socketPaths("")
+	if last := paths[len(paths)-1]; filepath.Dir(last) != "/dev" {
+		t.Errorf("got %q", paths)
+	}
+}

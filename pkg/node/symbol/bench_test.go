@@ -24,7 +24,7 @@ func bigProgram(b *testing.B) *proc.File {
 	}
 	found, _ := filepath.Glob(filepath.Join(cache, "kubectl-pprof-cluster", "*", "controlplane"))
 	if len(found) == 0 {
-		b.Skip("left out: the test cluster's program is not built (test/cluster)")
+		b.Skip("left out: it needs the control-plane program of the test cluster, which `make cluster` builds")
 	}
 	self, err := proc.Open(os.Getpid())
 	if err != nil {

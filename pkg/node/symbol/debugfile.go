@@ -18,7 +18,7 @@ const maxChecksum = 512 << 20
 // openDebugFile opens the file that the symbols of a stripped object were moved to, where gdb would
 // look for it, in the target's root (gdb's manual, "Separate Debug Files"). It returns nil if there
 // is none.
-func openDebugFile(stripped *proc.File, f *object.File) *proc.File {
+func openDebugFile(stripped *proc.File, f *object.File, d *deadline) *proc.File {
 	if id := stripped.BuildID(); isHex(id) && len(id) > 2 {
 		debug, err := stripped.OpenInRoot("/usr/lib/debug/.build-id/" + id[:2] + "/" + id[2:] + ".debug")
 		if err == nil {
@@ -40,7 +40,7 @@ func openDebugFile(stripped *proc.File, f *object.File) *proc.File {
 		if err != nil {
 			continue
 		}
-		if belongs(debug, stripped, checksum) {
+		if belongs(debug, stripped, checksum, d) {
 			return debug
 		}
 		debug.Close()
@@ -55,7 +55,7 @@ func isHex(s string) bool {
 
 // belongs reports whether a debug file belongs to a stripped object: by the build IDs if both have
 // one, else by the checksum, for which it reads the whole file.
-func belongs(debug, stripped *proc.File, checksum uint32) bool {
+func belongs(debug, stripped *proc.File, checksum uint32, d *deadline) bool {
 	if a, b := debug.BuildID(), stripped.BuildID(); a != "" && b != "" {
 		return a == b
 	}
@@ -63,6 +63,6 @@ func belongs(debug, stripped *proc.File, checksum uint32) bool {
 		return false
 	}
 	sum := crc32.NewIEEE()
-	_, err := io.Copy(sum, io.NewSectionReader(debug, 0, debug.Size()))
+	_, err := io.Copy(sum, io.NewSectionReader(timedFile{debug, d}, 0, debug.Size()))
 	return err == nil && sum.Sum32() == checksum
 }

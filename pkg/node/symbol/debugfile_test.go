@@ -34,11 +34,11 @@ func TestSeparateSymbols(t *testing.T) {
 			if symbols, _ := symbolsOf(t, program); symbols != 0 {
 				t.Fatalf("the program still has %d symbols", symbols)
 			}
-			n := openFile(openPath(t, program))
+			n := openFile(openPath(t, program), nil)
 			n.find([]uint64{address})
 			frames := n.frames(address)
-			if len(frames) == 0 || frames[len(frames)-1].name != "hidden(int)" {
-				t.Errorf("got %+v, want hidden(int)", frames)
+			if len(frames) == 0 || frames[len(frames)-1].name != "_ZL6hiddeni" {
+				t.Errorf("got %+v, want _ZL6hiddeni", frames)
 			}
 		})
 	}
@@ -84,7 +84,7 @@ func TestForeignDebugFile(t *testing.T) {
 	if err := os.WriteFile(program+".debug", foreign, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	n := openFile(openPath(t, program))
+	n := openFile(openPath(t, program), nil)
 	n.find([]uint64{address})
 	if frames := n.frames(address); len(frames) != 0 {
 		t.Errorf("got %+v from the debug file of another program", frames)
@@ -120,10 +120,10 @@ func TestDebugFileByBuildID(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			n := openFile(f)
+			n := openFile(f, nil)
 			n.find([]uint64{address})
 			frames := n.frames(address)
-			found := len(frames) > 0 && frames[len(frames)-1].name == "hidden(int)" && frames[0].line > 0
+			found := len(frames) > 0 && frames[len(frames)-1].name == "_ZL6hiddeni" && frames[0].line > 0
 			if found != (damage == nil) {
 				t.Errorf("got %+v", frames)
 			}

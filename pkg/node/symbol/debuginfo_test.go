@@ -4,6 +4,7 @@ package symbol
 
 import (
 	"bytes"
+	"debug/dwarf"
 	"debug/elf"
 	"fmt"
 	"os"
@@ -15,7 +16,10 @@ import (
 	"testing"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/debuginfo"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/ehframe"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
+	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
 // cxxSource has nested inlined calls, and a function that is only in .symtab.
@@ -87,22 +91,49 @@ func functionRange(t *testing.T, program, name string) []uint64 {
 	return nil
 }
 
-// At every address of the functions, the frames are those of binutils' addr2line.
+// At every address of the functions, the frames are those of binutils' addr2line, which reads a
+// program with the same code and usual debugging information.
 func TestDWARFAgreesWithAddr2line(t *testing.T) {
-	for _, flags := range [][]string{{"-g", "-gdwarf-4"}, {"-g", "-gdwarf-5"}, {"-g", "-gz=zlib"}, {"-g", "-no-pie"}} {
-		t.Run(strings.Join(flags, " "), func(t *testing.T) {
-			program := compile(t, flags...)
+	need.Program(t, "dwz", "dwz")
+	objcopy := func(arguments ...string) func(*testing.T, string) {
+		return func(t *testing.T, program string) { run(t, "objcopy", append(arguments, program)...) }
+	}
+	for name, c := range map[string]struct {
+		flags  []string
+		change func(t *testing.T, program string) // after compiling; may be nil
+	}{
+		"DWARF 4":       {flags: []string{"-gdwarf-4"}},
+		"DWARF 5":       {flags: []string{"-gdwarf-5"}},
+		"fixed address": {flags: []string{"-no-pie"}},
+		"64-bit DWARF":  {flags: []string{"-gdwarf64"}},
+		"type units":    {flags: []string{"-fdebug-types-section"}},
+		"split":         {flags: []string{"-gdwarf-5", "-gsplit-dwarf"}},
+		"zlib":          {change: objcopy("--compress-debug-sections=zlib")},
+		"zlib, GNU":     {change: objcopy("--compress-debug-sections=zlib-gnu")},
+		"zstd":          {change: objcopy("--compress-debug-sections=zstd")},
+		"dwz":           {change: shareDebugInfo},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program := compile(t, append([]string{"-g"}, c.flags...)...)
+			reference := compile(t, "-g", "-gdwarf-5")
+			if slices.Contains(c.flags, "-no-pie") {
+				reference = program
+			}
+			if c.change != nil {
+				c.change(t, program)
+			}
 			addresses := append(functionRange(t, program, "outermost"), functionRange(t, program, "hidden")...)
 			slices.Sort(addresses)
-			n := openFile(openPath(t, program))
+			n := openFile(openPath(t, program), nil)
 			n.find(addresses)
 			inlined := 0
-			for _, a := range addresses {
+			wanted := addr2line(t, reference, addresses)
+			for i, a := range addresses {
 				var got []string
 				for _, f := range n.frames(a) {
-					got = append(got, fmt.Sprintf("%s %s:%d", f.name, filepath.Base(f.file), f.line))
+					got = append(got, fmt.Sprintf("%s %s:%d", new(demangler).demangled(f.name), filepath.Base(f.file), f.line))
 				}
-				want := addr2line(t, program, a)
+				want := wanted[i]
 				if !slices.Equal(got, want) {
 					t.Errorf("%#x: got %q, want %q", a, got, want)
 				}
@@ -114,6 +145,178 @@ func TestDWARFAgreesWithAddr2line(t *testing.T) {
 				t.Error("no address with two inlined calls")
 			}
 		})
+	}
+}
+
+// shareDebugInfo moves debugging information that a program shares with its copy to a third file.
+func shareDebugInfo(t *testing.T, program string) {
+	t.Helper()
+	run(t, "cp", program, program+"-copy")
+	shared := filepath.Join(filepath.Dir(program), "shared.debug")
+	run(t, "dwz", "-m", shared, "-r", program, program+"-copy")
+	if _, err := os.Stat(shared); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where a file with split or shared debugging information is missing, or belongs to another build,
+// functions have their names, and no lines that are not theirs.
+func TestMissingDebugInfo(t *testing.T) {
+	need.Program(t, "dwz", "dwz")
+	remove := func(t *testing.T, program, pattern string) {
+		files, _ := filepath.Glob(filepath.Join(filepath.Dir(program), pattern))
+		if len(files) != 1 {
+			t.Fatalf("%q match %s, want one file", files, pattern)
+		}
+		if err := os.Remove(files[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, make := range map[string]func(t *testing.T) string{
+		"split": func(t *testing.T) string {
+			program := compile(t, "-g", "-gdwarf-5", "-gsplit-dwarf")
+			remove(t, program, "*.dwo")
+			return program
+		},
+		"split, DWARF 4": func(t *testing.T) string { return compile(t, "-g", "-gdwarf-4", "-gsplit-dwarf") },
+		"split, another build": func(t *testing.T) string {
+			program := compile(t, "-g", "-gdwarf-5", "-gsplit-dwarf")
+			files, _ := filepath.Glob(filepath.Join(filepath.Dir(program), "*.dwo"))
+			data, err := os.ReadFile(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := elf.Open(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			data[f.Section(".debug_info.dwo").Offset+12]++ // the unit's ID
+			if err := os.WriteFile(files[0], data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return program
+		},
+		"dwz": func(t *testing.T) string {
+			program := compile(t, "-g")
+			shareDebugInfo(t, program)
+			remove(t, program, "shared.debug")
+			return program
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program := make(t)
+			addresses := functionRange(t, program, "outermost")
+			n := openFile(openPath(t, program), nil)
+			n.find(addresses)
+			for _, a := range addresses {
+				frames := n.frames(a)
+				if len(frames) != 1 || !strings.Contains(frames[0].name, "outermost") {
+					t.Fatalf("%#x: got %+v, want one frame of outermost", a, frames)
+				}
+				if line := frames[0].line; line != 0 && (line < 14 || line > 17) {
+					t.Fatalf("%#x: line %d is not in outermost, which has lines 14 to 17", a, line)
+				}
+			}
+			if len(n.errs) != 1 || !strings.Contains(n.errs[0].Error(), filepath.Dir(program)) {
+				t.Errorf("errors %v, want one that names a file", n.errs)
+			}
+		})
+	}
+}
+
+// A malformed unit leaves the functions of other units as they are, and the error names its file.
+func TestMalformedUnit(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "program")
+	var sources []string
+	for name, text := range map[string]string{
+		"first": `
+			int second(int n);
+			int first(int n) { return n + 1; }
+			int main(int n, char **v) { return first(n) + second(n); }`,
+		"second": `
+			int second(int n) { return n + 2; }`,
+	} {
+		sources = append(sources, filepath.Join(dir, name+".c"))
+		if err := os.WriteFile(sources[len(sources)-1], []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, "cc", append(sources, "-gdwarf-5", "-gsplit-dwarf", "-o", program)...)
+	for _, malformed := range []string{"first", "second"} {
+		files, _ := filepath.Glob(filepath.Join(dir, "*"+malformed+".dwo"))
+		if len(files) != 1 {
+			t.Fatalf("%q are the split units of %s, want one file", files, malformed)
+		}
+		whole, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := elf.NewFile(bytes.NewReader(whole))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cut := bytes.Clone(whole)
+		section := f.Section(".debug_info.dwo")
+		for i := section.Offset + section.Size/2; i < section.Offset+section.Size; i++ {
+			cut[i] = 0x7f // no such abbreviation
+		}
+		if err := os.WriteFile(files[0], cut, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		addresses := []uint64{functionRange(t, program, "first")[0], functionRange(t, program, "second")[0]}
+		slices.Sort(addresses)
+		n := openFile(openPath(t, program), nil)
+		n.find(addresses)
+		for _, a := range addresses {
+			frames := n.frames(a)
+			if len(frames) != 1 || (frames[0].line == 0) != (frames[0].name == malformed) {
+				t.Errorf("unit of %s malformed: got %+v", malformed, frames)
+			}
+		}
+		if len(n.errs) != 1 || !strings.HasPrefix(n.errs[0].Error(), files[0]+": ") {
+			t.Errorf("errors %v, want one of %s", n.errs, files[0])
+		}
+		if err := os.WriteFile(files[0], whole, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A panic while one unit is read is an error.
+func TestPanicInDebugInfo(t *testing.T) {
+	program := compile(t, "-g", "-gdwarf-5", "-gsplit-dwarf")
+	f, err := object.Open(openPath(t, program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(string, func(*object.File) error) error { panic("index out of range") }
+	_, err = debugInfoFrames(f, functionRange(t, program, "outermost"), nil, open)
+	if err == nil || !strings.HasPrefix(err.Error(), program+": ") || !strings.HasSuffix(err.Error(), "malformed: index out of range") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An object with too much debugging information has the names of symbols, and an error names it.
+func TestTooMuchDebugInfo(t *testing.T) {
+	program := compile(t)
+	large := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(large, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, 41<<20); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "objcopy", "--add-section", ".debug_info="+large, program)
+	a := functionRange(t, program, "outermost")[0]
+	n := openFile(openPath(t, program), nil)
+	n.find([]uint64{a})
+	if frames := n.frames(a); len(frames) != 1 || !strings.Contains(frames[0].name, "outermost") {
+		t.Errorf("got %+v", frames)
+	}
+	if len(n.errs) != 1 || !strings.HasPrefix(n.errs[0].Error(), program+": ") || !strings.Contains(n.errs[0].Error(), "40 MiB") {
+		t.Errorf("errors %v", n.errs)
 	}
 }
 
@@ -145,7 +348,7 @@ second:
 		t.Fatalf("this assembler does not describe each name: %s", text)
 	}
 	for _, a := range functionRange(t, program, "first") {
-		n := openFile(openPath(t, program))
+		n := openFile(openPath(t, program), nil)
 		n.find([]uint64{a})
 		if frames := n.frames(a); len(frames) != 1 || !slices.Contains([]string{"main", "first", "second"}, frames[0].name) || filepath.Base(frames[0].file) != "alias.s" || frames[0].line < 10 {
 			t.Errorf("%#x: %+v", a, frames)
@@ -153,15 +356,78 @@ second:
 	}
 }
 
-func addr2line(t *testing.T, program string, address uint64) []string {
+// addr2line returns the frames at each of the addresses.
+func addr2line(t *testing.T, program string, addresses []uint64) (all [][]string) {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(run(t, "addr2line", "-ifC", "-e", program, strconv.FormatUint(address, 16))), "\n")
-	var frames []string
-	for i := 0; i+1 < len(lines); i += 2 {
-		place, _, _ := strings.Cut(lines[i+1], " (discriminator")
-		frames = append(frames, lines[i]+" "+filepath.Base(place))
+	arguments := []string{"-aifC", "-e", program}
+	for _, a := range addresses {
+		arguments = append(arguments, strconv.FormatUint(a, 16))
 	}
-	return frames
+	lines := strings.Split(strings.TrimSpace(run(t, "addr2line", arguments...)), "\n")
+	for i := 0; i < len(lines); i++ {
+		if strings.HasPrefix(lines[i], "0x") { // -a
+			all = append(all, nil)
+			continue
+		}
+		place, _, _ := strings.Cut(lines[i+1], " (discriminator")
+		all[len(all)-1] = append(all[len(all)-1], lines[i]+" "+filepath.Base(place))
+		i++
+	}
+	return all
+}
+
+// The search ends at the deadline, also where it skips entries without reading the file.
+func TestDWARFSearchHasADeadline(t *testing.T) {
+	program := compile(t, "-g")
+	addresses := functionRange(t, program, "outermost")
+	f, err := object.Open(openPath(t, program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := debugInfoFrames(f, addresses, newDeadline(0, 0), nil); err != errTimeUp || len(found) > 0 {
+		t.Errorf("%d addresses were found after the deadline, and the error is %v", len(found), err)
+	}
+	info, err := debuginfo.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	skip := func(d *deadline) error {
+		r := info.Reader()
+		unit, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return (&dwarfSearch{file: f, info: info, searched: &searched{deadline: d}}).skipChildren(r, unit)
+	}
+	if err := skip(&deadline{passed: true}); err != errTimeUp {
+		t.Errorf("entries were skipped after the deadline: %v", err)
+	}
+	if err := skip(nil); err != nil {
+		t.Errorf("skipping entries: %v", err)
+	}
+}
+
+// Code with too many inlined calls keeps those that were found before.
+func TestInlinedCallsAreLimited(t *testing.T) {
+	program := compile(t, "-g")
+	addresses := functionRange(t, program, "outermost")
+	f, err := object.Open(openPath(t, program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := debuginfo.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &dwarfSearch{file: f, info: info, names: map[dwarf.Offset]frame{}, searched: &searched{found: map[uint64][]frame{}, calls: maxCalls - 10}}
+	r := info.Reader()
+	unit, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.searchUnit(unit, addresses); err != errTooLong || s.calls != maxCalls+1 {
+		t.Errorf("%d calls, error %v, want %v", s.calls, err, errTooLong)
+	}
 }
 
 // The readers return for a C program with any two bytes changed.
@@ -187,13 +453,13 @@ func FuzzDWARF(f *testing.F) {
 	f.Add(uint32(0), byte(0), uint32(0), byte(0), byte(0))
 	f.Add(uint32(len(data)/2), byte(0xff), uint32(len(data)/3), byte(0x80), byte(2))
 	f.Fuzz(func(t *testing.T, at uint32, change byte, at2 uint32, change2, pc byte) {
+		fuzzbudget.Enforce(t)
 		damaged := bytes.Clone(data)
 		damaged[uint64(at)%uint64(len(data))] ^= change
 		damaged[uint64(at2)%uint64(len(data))] ^= change2
-		defer func() { _ = recover() }() // as findFrames does, because debug/dwarf may panic
 		if e, err := object.Open(bytes.NewReader(damaged)); err == nil {
 			address := text.Addr + uint64(pc)%text.Size
-			debugInfoFrames(e, []uint64{address})
+			debugInfoFrames(e, []uint64{address}, nil, (&namer{open: openNone}).openBeside(""))
 			ehframe.Starts(e, []uint64{address})
 			e.StubTargets([]uint64{address})
 		}

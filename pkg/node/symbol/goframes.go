@@ -1,8 +1,6 @@
 package symbol
 
 import (
-	"github.com/google/pprof/profile"
-
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 )
@@ -46,44 +44,5 @@ func (t goTable) frames(address uint64) []frame {
 }
 
 func goFrame(f gopclntab.Frame) frame {
-	return frame{name: f.Name, system: f.Name, file: f.File, line: f.Line, start: f.StartLine, wrapper: f.Wrapper}
-}
-
-// hideGoFrames removes from all stacks what runtime/pprof does not show: wrappers, unless they
-// called a function of a panic (runtime/traceback.go, elideWrapperCalling), and the root of every
-// goroutine's stack, runtime.goexit, which has called nothing but is where the goroutine's function
-// will return to. The last location of a stack always remains.
-func hideGoFrames(p *profile.Profile, wrappers map[*profile.Location]bool) {
-	for _, s := range p.Sample {
-		kept := s.Location[:0:0]
-		for i, l := range s.Location {
-			if !wrappers[l] || i > 0 && isPanic(s.Location[i-1]) {
-				kept = append(kept, l)
-			}
-		}
-		if len(kept) == 0 {
-			kept = s.Location
-		}
-		for len(kept) > 1 && outermostFunction(kept[len(kept)-1]) == "runtime.goexit" {
-			kept = kept[:len(kept)-1]
-		}
-		s.Location = kept
-	}
-}
-
-func isPanic(l *profile.Location) bool {
-	switch outermostFunction(l) {
-	case "runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap":
-		return true
-	}
-	return false
-}
-
-// outermostFunction returns the linker's name of the function that the others at a location are
-// inlined into.
-func outermostFunction(l *profile.Location) string {
-	if len(l.Line) == 0 {
-		return ""
-	}
-	return l.Line[len(l.Line)-1].Function.SystemName
+	return frame{name: f.Name, file: f.File, line: f.Line, start: f.StartLine, wrapper: f.Wrapper}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -51,6 +52,7 @@ func FuzzKallsyms(f *testing.F) {
 	f.Add("ffff0000 T _text\nfffe0000 t mod_fn\t[mod]\nbroken\n", uint64(0xffff0010))
 	f.Add("ffffffffffffffff t \n 0 T\n", uint64(1<<64-1))
 	f.Fuzz(func(t *testing.T, text string, address uint64) {
+		fuzzbudget.Enforce(t)
 		parseKallsyms(strings.NewReader(text), []uint64{address})
 	})
 }

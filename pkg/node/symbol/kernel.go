@@ -23,20 +23,23 @@ func (s *symbolizer) nameKernel(locations []*profile.Location) {
 	symbols, err := readKallsyms(slices.Compact(addresses))
 	switch {
 	case err != nil:
-		meta.KernelSymbols.Add(s.profile, fmt.Sprintf("none: %v", err))
+		meta.KernelSymbols.Add(s.out.Profile, fmt.Sprintf("none: %v", err))
 	case len(symbols) == 0:
-		meta.KernelSymbols.Add(s.profile, "hidden by the sysctl kernel.kptr_restrict")
+		meta.KernelSymbols.Add(s.out.Profile, "hidden by the sysctl kernel.kptr_restrict")
 	}
 	found := map[*profile.Location][]frame{}
 	for _, l := range locations {
-		f := frame{name: "[kernel]", system: "[kernel]"}
+		f := frame{name: unknownKernel}
 		if k, ok := symbols[l.Address]; ok {
-			f = frame{name: k.name, system: k.name, file: k.module}
+			f = frame{name: k.name, file: k.module}
 		}
 		found[l] = []frame{f}
 	}
 	s.writeFrames(locations, found)
 }
+
+// unknownKernel is the name of kernel code without a symbol.
+const unknownKernel = "[kernel]"
 
 // readKallsyms finds the kernel functions of the sorted addresses. The result is empty if the
 // kernel hides addresses by the sysctl kernel.kptr_restrict: they are all 0 then.

@@ -5,6 +5,7 @@ package symbol
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -15,74 +16,99 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// Limits on a perf map. That of a Node program has 100 MB after a few days, because it gets a line
-// whenever a function is compiled again or moved. Of a longer one only the end is read, which has
-// the latest lines.
+// Limits on a perf map. That of a Node program has 100 MB and 1.5 million lines after a few days,
+// because it gets a line whenever a function is compiled again or moved. Of a longer one only the
+// end is read, which has the latest lines.
 const (
-	maxPerfMap     = 256 << 20 // bytes
-	maxPerfMapLine = 1 << 10   // bytes; longer names are cut
-	maxPerfMapText = 16 << 20  // bytes of all names that are kept
+	maxPerfMap      = 256 << 20 // bytes
+	maxPerfMapLines = 8 << 20
+	maxPerfMapLine  = 1 << 10  // bytes; longer names are cut
+	maxPerfMapText  = 16 << 20 // bytes of all names that are kept
 )
 
-// perfMapFrames finds locations without names in the lists that processes wrote of the code they
-// generated. It reads a list once for all mappings of its process.
-func perfMapFrames(unknown []*profile.Location, list func(*profile.Mapping) *proc.File) map[*profile.Location][]frame {
-	byFile := map[*proc.File][]*profile.Location{}
+var errTooManyLines = fmt.Errorf("the perf map has more than %d lines", maxPerfMapLines)
+
+// namePerfMaps names locations by the lists that processes wrote of the code they generated, and
+// returns those that are in none. It reads a list once for all mappings of its process.
+func (s *symbolizer) namePerfMaps(unknown []*profile.Location, list func(*profile.Mapping) *proc.File) (rest []*profile.Location) {
+	byMapping, byFile := map[*profile.Mapping]*proc.File{}, map[*proc.File][]*profile.Location{}
+	var files []*proc.File // in the profile's order
 	for _, l := range unknown {
-		if l.Mapping == nil {
+		f, ok := byMapping[l.Mapping]
+		if !ok && l.Mapping != nil {
+			if !s.deadline.exceeded() {
+				f = list(l.Mapping)
+			} else if isGenerated(l.Mapping) {
+				s.latePerfMaps[l.Mapping] = true
+			}
+			byMapping[l.Mapping] = f
+		}
+		if f == nil {
+			rest = append(rest, l)
 			continue
 		}
-		if f := list(l.Mapping); f != nil {
-			byFile[f] = append(byFile[f], l)
+		if byFile[f] == nil {
+			files = append(files, f)
 		}
+		byFile[f] = append(byFile[f], l)
 	}
-	found := map[*profile.Location][]frame{}
-	for f, locations := range byFile {
+	for _, f := range files {
 		var addresses []uint64
-		for _, l := range locations {
+		for _, l := range byFile[f] {
 			addresses = append(addresses, l.Address)
 		}
 		slices.Sort(addresses)
-		names := perfMapNames(f, slices.Compact(addresses))
-		for _, l := range locations {
+		names, err := perfMapNames(f, slices.Compact(addresses), s.deadline)
+		if err != nil {
+			s.latePerfMaps[byFile[f][0].Mapping] = true
+		}
+		found := map[*profile.Location][]frame{}
+		for _, l := range byFile[f] {
 			if name := names[l.Address]; name != "" {
-				found[l] = []frame{{name: name, system: name}}
+				found[l] = []frame{{name: name}}
 			}
 		}
+		rest = append(rest, s.writeFrames(byFile[f], found)...)
 	}
-	return found
+	return rest
 }
 
 // perfMapNames returns, by address, the names of the functions that cover the sorted addresses. The
 // file has lines of "start size name", with hexadecimal numbers
 // (tools/perf/Documentation/jit-interface.txt). If several lines cover an address, the last one
-// counts, because code moves and memory is reused. Malformed lines are skipped.
-func perfMapNames(f *proc.File, addresses []uint64) map[uint64]string {
+// counts, because code moves and memory is reused. Malformed lines are skipped. If the file cannot
+// be read to the end there are no names, because later lines could have replaced them.
+func perfMapNames(f *proc.File, addresses []uint64, d *deadline) (map[uint64]string, error) {
+	r := timedFile{f, d}
 	if f.Size() <= maxPerfMap {
-		return parsePerfMap(io.NewSectionReader(f, 0, f.Size()), addresses)
+		return parsePerfMap(io.NewSectionReader(r, 0, f.Size()), addresses)
 	}
 	// The end may begin within a line. The X makes sure that this one is malformed.
-	end := io.NewSectionReader(f, f.Size()-maxPerfMap, maxPerfMap)
+	end := io.NewSectionReader(r, f.Size()-maxPerfMap, maxPerfMap)
 	return parsePerfMap(io.MultiReader(strings.NewReader("X"), end), addresses)
 }
 
-func parsePerfMap(r io.Reader, addresses []uint64) map[uint64]string {
+func parsePerfMap(r io.Reader, addresses []uint64) (map[uint64]string, error) {
 	latest := newLatestRanges(addresses)
 	lines := bufio.NewReaderSize(r, 64<<10)
-	for {
+	for range maxPerfMapLines {
 		line, err := lines.ReadSlice('\n')
-		if err != nil && err != bufio.ErrBufferFull {
-			return latest.names() // the last line may be half written
-		}
 		for err == bufio.ErrBufferFull { // skip a line of more than 64 KiB
 			line = nil
 			_, err = lines.ReadSlice('\n')
+		}
+		if err == io.EOF {
+			return latest.names(), nil // the last line may be half written
+		}
+		if err != nil {
+			return nil, err
 		}
 		start, size, name := parsePerfMapLine(line)
 		if len(name) > 0 {
 			latest.set(start, start+size, name)
 		}
 	}
+	return nil, errTooManyLines
 }
 
 // parsePerfMapLine returns an empty name for a malformed line.

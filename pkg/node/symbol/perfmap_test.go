@@ -4,17 +4,21 @@ package symbol
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 func TestPerfMap(t *testing.T) {
@@ -39,7 +43,10 @@ func TestPerfMap(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := parsePerfMap(strings.NewReader(test.text), []uint64{0x1010, 0x1020, 0x1030})
+			got, err := parsePerfMap(strings.NewReader(test.text), []uint64{0x1010, 0x1020, 0x1030})
+			if err != nil {
+				t.Fatal(err)
+			}
 			if !maps.Equal(got, test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
@@ -66,7 +73,7 @@ func TestPerfMapAgreesWithPlainSearch(t *testing.T) {
 				}
 			}
 		}
-		if got := parsePerfMap(strings.NewReader(text.String()), addresses); !maps.Equal(got, want) {
+		if got, err := parsePerfMap(strings.NewReader(text.String()), addresses); err != nil || !maps.Equal(got, want) {
 			t.Fatalf("got %v, want %v of\n%v\n%s", got, want, addresses, &text)
 		}
 	}
@@ -81,8 +88,12 @@ func TestPerfMapNamesAreLimited(t *testing.T) {
 		addresses = append(addresses, i*8)
 		fmt.Fprintf(&text, "%x 8 %s\n", i*8, strings.Repeat("x", maxPerfMapLine))
 	}
+	names, err := parsePerfMap(strings.NewReader("0 ffffffff early\n"+text.String()), addresses)
+	if err != nil {
+		t.Fatal(err)
+	}
 	total := 0
-	for _, name := range parsePerfMap(strings.NewReader("0 ffffffff early\n"+text.String()), addresses) {
+	for _, name := range names {
 		if name == "early" {
 			t.Fatal("a name that was overwritten is found again")
 		}
@@ -90,6 +101,80 @@ func TestPerfMapNamesAreLimited(t *testing.T) {
 	}
 	if total == 0 || total > maxPerfMapText {
 		t.Errorf("%d bytes of names are kept, want up to %d", total, maxPerfMapText)
+	}
+}
+
+// repeated is a reader of n bytes of the same text.
+type repeated struct {
+	text string
+	n    int64
+}
+
+func (r *repeated) Read(b []byte) (int, error) {
+	if r.n <= 0 {
+		return 0, io.EOF
+	}
+	n := 0
+	for n+len(r.text) <= len(b) {
+		n += copy(b[n:], r.text)
+	}
+	r.n -= int64(n)
+	return n, nil
+}
+
+// Hostile perf maps of 64 MiB take a time that is linear in their size: those that took longer than
+// a few seconds would be given up.
+func TestHostilePerfMaps(t *testing.T) {
+	fuzzbudget.NotUnderRace(t)
+	var addresses []uint64
+	for i := range uint64(10_000) {
+		addresses = append(addresses, 0x7f0000000000+64*i)
+	}
+	for name, c := range map[string]struct {
+		line string
+		err  error
+	}{
+		"empty lines":                      {"\n", errTooManyLines},
+		"lines of one byte":                {"a\n", errTooManyLines},
+		"shortest lines":                   {"0 0 a\n", errTooManyLines},
+		"lines that cover everything":      {"7f0000000000 1000000 LazyCompile:~a\n", nil},
+		"lines that cover all but the end": {"7f0000000001 9c3fe a\n", nil},
+		"long names":                       {"7f0000000040 40 " + strings.Repeat("x", 2000) + "\n", nil},
+		"no end of line":                   {strings.Repeat("x", 4096), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			began := threadTime()
+			_, err := parsePerfMap(&repeated{c.line, 64 << 20}, addresses)
+			used := threadTime() - began
+			runtime.ReadMemStats(&after)
+			if !errors.Is(err, c.err) {
+				t.Errorf("error %v, want %v", err, c.err)
+			}
+			if used > maxCPUTime {
+				t.Errorf("took %v of CPU time", used)
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 512<<20 {
+				t.Errorf("%d MiB were allocated", n>>20)
+			}
+			t.Logf("%v of CPU time, %d MiB allocated", used, (after.TotalAlloc-before.TotalAlloc)>>20)
+		})
+	}
+}
+
+// A perf map that is not read to the end names nothing: what was read may be out of date. The others
+// of the profile are not opened after the deadline.
+func TestPerfMapsHaveADeadline(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "perf.map")
+	if err := os.WriteFile(path, []byte("1000 100 one\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := openPath(t, path)
+	if got, err := perfMapNames(f, []uint64{0x1010}, newDeadline(0, 0)); err != errTimeUp || len(got) > 0 {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
 
@@ -134,6 +219,7 @@ func FuzzPerfMap(f *testing.F) {
 	f.Add([]byte("1000 18 a\n0x1018 10 b c\n"), uint64(0x1010))
 	f.Add([]byte("0 ffffffffffffffff a\n\n1 1"), uint64(0))
 	f.Fuzz(func(t *testing.T, text []byte, address uint64) {
+		fuzzbudget.Enforce(t)
 		parsePerfMap(bytes.NewReader(text), []uint64{address, address + 1})
 	})
 }
@@ -163,6 +249,8 @@ func benchmarkPerfMap(b *testing.B, line func(int) string) {
 	b.SetBytes(int64(text.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
-		parsePerfMap(bytes.NewReader(text.Bytes()), addresses)
+		if _, err := parsePerfMap(bytes.NewReader(text.Bytes()), addresses); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

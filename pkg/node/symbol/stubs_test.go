@@ -42,7 +42,7 @@ func TestStubsAgreeWithObjdump(t *testing.T) {
 				}
 				stubs++
 				for _, a := range []uint64{address, address + 5} {
-					n := openFile(openPath(t, program))
+					n := openFile(openPath(t, program), nil)
 					n.find([]uint64{a})
 					if got := n.frames(a); len(got) != 1 || got[0].name != m[2] {
 						t.Errorf("%#x: got %+v, want %s", a, got, m[2])

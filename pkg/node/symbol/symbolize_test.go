@@ -14,6 +14,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 // profileAt returns a profile without functions that has one sample, with locations at the
@@ -115,7 +116,7 @@ func TestSymbolizeC(t *testing.T) {
 	for _, name := range []string{"local_fn", "global_fn", "main"} {
 		address := symbolAddress(t, string(out), name)
 		f := openPath(t, program)
-		n := openFile(f)
+		n := openFile(f, nil)
 		// Mapped as the kernel does it, at some base.
 		m := &profile.Mapping{ID: 1, Start: 0x7f0000000000, Limit: 0x7f0000010000, File: "/app/p"}
 		offset := address
@@ -182,11 +183,12 @@ func FuzzSymbolizeELF(f *testing.F) {
 	}
 	f.Add(self, uint64(0x2000))
 	f.Fuzz(func(t *testing.T, data []byte, address uint64) {
+		fuzzbudget.Enforce(t)
 		path := filepath.Join(t.TempDir(), "elf")
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if n := openFile(openPath(t, path)); n != nil {
+		if n := openFile(openPath(t, path), nil); n != nil {
 			n.find([]uint64{address})
 			n.frames(address)
 		}

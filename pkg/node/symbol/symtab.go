@@ -43,21 +43,19 @@ func nearestSymbols(files []*object.File, addresses []uint64) map[uint64]string 
 // scan reads the symbol tables of one file.
 func (s *symbolSearch) scan(f *object.File) {
 	for symbol := range f.Symbols(elf.SHT_SYMTAB, elf.SHT_DYNSYM) {
-		if symbol.Type != elf.STT_FUNC && symbol.Type != elf.STT_NOTYPE && symbol.Type != elf.STT_GNU_IFUNC ||
-			int(symbol.Section) >= len(f.Sections) {
+		if symbol.Type != elf.STT_FUNC && symbol.Type != elf.STT_NOTYPE && symbol.Type != elf.STT_GNU_IFUNC || !symbol.Named() {
 			continue
 		}
-		section := f.Sections[symbol.Section]
-		within := symbol.Value - section.Addr
-		if section.Flags&elf.SHF_EXECINSTR == 0 || within >= section.Size || !symbol.Named() {
+		_, codeEnd, ok := f.CodeOf(symbol)
+		if !ok || symbol.Size == 0 && f.SectionsRemoved { // a segment has other functions, too
 			continue
 		}
 		if f.Machine == elf.EM_AARCH64 && symbol.Type == elf.STT_NOTYPE && strings.HasPrefix(symbol.Name(), "$") {
 			continue // $x and $d mark code and data (ELF for the Arm 64-bit Architecture, "Mapping symbols")
 		}
-		end := symbol.Value + min(symbol.Size, section.Size-within)
+		end := symbol.Value + min(symbol.Size, codeEnd-symbol.Value)
 		if symbol.Size == 0 {
-			end = section.Addr + section.Size
+			end = codeEnd
 		}
 		s.add(coverage{symbol, end})
 	}
@@ -101,8 +99,8 @@ const maxNested = 16
 func (s *symbolSearch) names() map[uint64]string {
 	names := map[uint64]string{}
 	var sized []coverage // of this address and those before it, nearest last
-	var unsized coverage
-	start := uint64(0)
+	var unsized, named coverage
+	name, start := "", uint64(0) // name is that of named
 	for i, a := range s.addresses {
 		start = max(start, s.starts[i])
 		if s.sized[i].Named() {
@@ -124,7 +122,10 @@ func (s *symbolSearch) names() map[uint64]string {
 		if !found.Named() {
 			continue
 		}
-		if name := found.Name(); name != "" {
+		if found != named { // reading a name takes a system call or more
+			named, name = found, found.Name()
+		}
+		if name != "" {
 			names[a] = name
 		}
 	}

@@ -19,18 +19,30 @@ import (
 func unknownFrame(l *profile.Location, starts map[*profile.Location]uint64) frame {
 	m := l.Mapping
 	if m == nil || m.File == "" {
-		return frame{name: "[unknown]", system: "[unknown]"}
+		return frame{name: "[unknown]"}
 	}
 	name := strings.TrimSuffix(m.File, " (deleted)")
-	anonymous := proc.Mapping{Path: m.File, Inode: 1}.Anonymous() || strings.HasPrefix(name, "[") || strings.HasPrefix(name, "//")
-	if m.Limit == 0 || anonymous {
+	start, ok := starts[l] // then the code is in a file, perhaps one in memory
+	if m.Limit == 0 || isGenerated(m) && !ok {
 		name = "[" + strings.Trim(name, "/[]") + "]"
 	} else {
-		start, ok := starts[l]
 		if !ok {
 			start = l.Address - m.Start + m.Offset
 		}
 		name = fmt.Sprintf("[%s+%#x]", path.Base(name), start)
 	}
-	return frame{name: name, system: name}
+	return frame{name: name}
+}
+
+// UnknownName returns the name that a location has until its functions are known.
+func UnknownName(l *profile.Location) string {
+	if l.Mapping != nil && l.Mapping.File == kernelFile {
+		return unknownKernel
+	}
+	return unknownFrame(l, nil).name
+}
+
+// isGenerated reports whether the code of a mapping is not in a file.
+func isGenerated(m *profile.Mapping) bool {
+	return proc.Mapping{Path: m.File, Inode: 1}.Anonymous() || strings.HasPrefix(m.File, "[") || strings.HasPrefix(m.File, "//")
 }

@@ -20,7 +20,7 @@ func TestUnknownFunctionsMerge(t *testing.T) {
 	code := functionRange(t, program, "hidden")
 	run(t, "strip", program)
 	f := openPath(t, program)
-	n := openFile(f)
+	n := openFile(f, nil)
 	m := &profile.Mapping{ID: 1, Start: 0x7f0000000000, Limit: 0x7f0000010000, File: "/app/shapes"}
 	segment := slices.IndexFunc(n.file.Segments, func(p *elf.Prog) bool { return p.Vaddr <= code[0] && code[0] < p.Vaddr+p.Memsz })
 	offset := code[0] - n.file.Segments[segment].Vaddr + n.file.Segments[segment].Off

@@ -3,6 +3,7 @@ package unwind
 import (
 	"debug/elf"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/ehframe"
 )
 
@@ -14,11 +15,14 @@ var (
 	arm64 = &arch{ehframe.ARM64}
 )
 
-// archOf returns nil for an unsupported architecture.
-func archOf(m elf.Machine) *arch {
-	switch m {
+// archOf returns nil for an object of an unsupported architecture. EM_X86_64 is also that of the x32
+// ABI, whose objects are of 32 bits.
+func archOf(f *object.File) *arch {
+	switch f.Machine {
 	case elf.EM_X86_64:
-		return amd64
+		if f.Class == elf.ELFCLASS64 {
+			return amd64
+		}
 	case elf.EM_AARCH64:
 		return arm64
 	}
@@ -35,9 +39,6 @@ func (a *arch) frameless(delta int32) Rule {
 }
 
 // leaf describes a function that puts nothing on the stack.
-func (a *arch) leaf(start, end uint64) function {
-	return function{start, end, func(emit func(uint64, Rule)) error {
-		emit(start, a.frameless(0))
-		return nil
-	}}
+func (a *arch) leaf(start, end uint64) described {
+	return described{start, end, func(emit func(uint64, Rule)) { emit(start, a.frameless(0)) }}
 }

@@ -1,32 +1,6 @@
 package unwind
 
-import (
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/ehframe"
-)
-
-// frameFunctions describes what the object's .eh_frame does.
-func frameFunctions(f *object.File, a *arch) ([]function, error) {
-	found, err := ehframe.Functions(f, a.Registers)
-	if err != nil {
-		return nil, err
-	}
-	var all []function
-	for f := range found {
-		all = append(all, frameFunction(f))
-	}
-	return all, nil
-}
-
-func frameFunction(f ehframe.Function) function {
-	return function{f.Start, f.End, func(emit func(uint64, Rule)) error {
-		if f.Signal() {
-			emit(f.Start, Rule{CFA: Signal})
-			return nil
-		}
-		return f.Rows(func(r ehframe.Row) { emit(r.Address, ruleOf(r)) })
-	}}
-}
+import "github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/ehframe"
 
 // ruleOf returns the rule for a row.
 func ruleOf(r ehframe.Row) Rule {

@@ -2,10 +2,11 @@ package unwind
 
 import (
 	"encoding/binary"
-	"errors"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/ehframe"
 )
 
@@ -32,12 +33,24 @@ const (
 	opPlusUconst = 0x23
 )
 
-// functionsOf parses the content of a section .eh_frame that is loaded at an address.
-func functionsOf(data []byte, address uint64, a *arch) (all []function) {
-	for f := range ehframe.Parse(data, address, a.Registers) {
-		all = append(all, frameFunction(f))
+// tableOf returns the table of a section .eh_frame that is loaded at an address.
+func tableOf(data []byte, address uint64, a *arch, rules *RuleSet) *Table {
+	t, err := newTable(&object.File{}, ehframe.Parse(data, address, a.Registers), nil, rules)
+	if err != nil {
+		panic(err)
 	}
-	return all
+	return t
+}
+
+// rowsOf returns the rows of a table, and the error that came last.
+func rowsOf(t *Table) (rows []Row, _ error) {
+	for r, err := range t.Rows() {
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
 }
 
 // section returns an .eh_frame for address 0, with one CIE as gcc writes it for amd64, and one FDE
@@ -106,12 +119,13 @@ func TestInstructions(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			rules := NewRuleSet()
-			table, err := compile(functionsOf(section(c.augmentation, c.instructions...), 0, amd64), rules)
+			table := tableOf(section(c.augmentation, c.instructions...), 0, amd64, rules)
+			rows, err := rowsOf(table)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []row
-			for _, r := range table.Rows {
+			for _, r := range rows {
 				got = append(got, row{table.Base + uint64(r.Address), rules.All()[r.Rule]})
 			}
 			if want := append(c.want, row{0x1100, Rule{}}); !slices.Equal(got, want) {
@@ -125,38 +139,41 @@ func TestInstructions(t *testing.T) {
 func TestTruncatedSection(t *testing.T) {
 	data := section("zR", cfaAdvanceLoc|1, cfaDefCFAOffset, 16)
 	for n := range data {
-		if all := functionsOf(data[:n], 0, amd64); len(all) != 0 {
-			t.Errorf("%d of %d bytes have %d functions", n, len(data), len(all))
+		if table := tableOf(data[:n], 0, amd64, NewRuleSet()); len(table.functions) != 0 {
+			t.Errorf("%d of %d bytes have %d functions", n, len(data), len(table.functions))
 		}
 	}
 }
 
 func TestRowsAreLimited(t *testing.T) {
-	var all []function
+	var all []described
 	for i := range uint64(3) {
 		start := i << 30
-		all = append(all, function{start, start + 1<<30, func(emit func(uint64, Rule)) error {
+		all = append(all, described{start, start + 1<<30, func(emit func(uint64, Rule)) {
 			for n := range uint64(maxRows) {
 				emit(start+n, Rule{CFA: Register, Offset: int32(n % 2)})
 			}
-			return nil
 		}})
 	}
-	if _, err := compile(all, NewRuleSet()); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("got %v, want ErrTooLarge", err)
+	table, err := newTable(&object.File{}, ehframe.Parse(nil, 0, amd64.Registers), all, NewRuleSet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := rowsOf(table); err == nil || !strings.Contains(err.Error(), "rows") || len(rows) > maxRows {
+		t.Errorf("got %d rows and %v, want at most %d and too many rows", len(rows), err, maxRows)
 	}
 }
 
 // When the set is full, new rules become Unknown and the others remain.
 func TestRulesAreLimited(t *testing.T) {
 	s := NewRuleSet()
-	for i := range int32(2 * MaxRules) {
+	for i := range int32(2 * maxRules) {
 		s.findOrAdd(Rule{CFA: Register, Offset: i})
 	}
-	if n := len(s.All()); n != MaxRules {
-		t.Errorf("%d rules, the limit is %d", n, MaxRules)
+	if n := len(s.All()); n != maxRules {
+		t.Errorf("%d rules, the limit is %d", n, maxRules)
 	}
-	if n := s.findOrAdd(Rule{CFA: Register, Offset: 2 * MaxRules}); s.All()[n].CFA != Unknown {
+	if n := s.findOrAdd(Rule{CFA: Register, Offset: 2 * maxRules}); s.All()[n].CFA != Unknown {
 		t.Errorf("a rule without room became %+v", s.All()[n])
 	}
 	if n := s.findOrAdd(Rule{CFA: Register, Offset: 5}); s.All()[n].Offset != 5 {

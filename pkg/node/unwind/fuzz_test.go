@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 // FuzzFrames checks that rows are sorted, whatever .eh_frame contains.
@@ -16,14 +17,15 @@ func FuzzFrames(f *testing.F) {
 	f.Add(section("zRS"))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzbudget.Enforce(t)
 		for _, a := range []*arch{amd64, arm64} {
-			table, err := compile(functionsOf(data, 0x2000, a), NewRuleSet())
+			rows, err := rowsOf(tableOf(data, 0x2000, a, NewRuleSet()))
 			if err != nil {
 				continue
 			}
-			for i := 1; i < len(table.Rows); i++ {
-				if table.Rows[i].Address <= table.Rows[i-1].Address {
-					t.Fatalf("row %d at %#x is not after the one at %#x", i, table.Rows[i].Address, table.Rows[i-1].Address)
+			for i := 1; i < len(rows); i++ {
+				if rows[i].Address <= rows[i-1].Address {
+					t.Fatalf("row %d at %#x is not after the one at %#x", i, rows[i].Address, rows[i-1].Address)
 				}
 			}
 		}
@@ -36,11 +38,14 @@ func FuzzObject(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzbudget.Enforce(t)
 		o, err := object.Open(bytes.NewReader(data))
 		if err != nil {
 			return
 		}
-		_, _ = Compile(o, NewRuleSet())
+		if table, err := Compile(o, NewRuleSet()); err == nil {
+			_, _ = rowsOf(table)
+		}
 	})
 }
 
@@ -67,7 +72,13 @@ func BenchmarkCompile(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				rows = len(t.Rows)
+				rows = 0
+				for _, err := range t.Rows() {
+					if err != nil {
+						b.Fatal(err)
+					}
+					rows++
+				}
 			}
 			b.ReportMetric(float64(rows), "rows")
 		})

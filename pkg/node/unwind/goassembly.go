@@ -10,18 +10,20 @@ import (
 // goAssembly describes the functions of a Go program that are written in assembly. Those that Go
 // compiles keep frame pointers and need no rows; assembly may use that register for something else,
 // or have no frame at all.
-func goAssembly(f *object.File, a *arch) (all []function, _ error) {
+func goAssembly(f *object.File, a *arch) (all []described, _ error) {
 	t, err := gopclntab.Open(f)
 	if err != nil {
 		return nil, nil
 	}
 	var assembly []gopclntab.Assembly
 	landingPad := false
-	// An error ends the list early. What came before it is valid.
-	_ = t.EachAssembly(func(f gopclntab.Assembly) {
+	err = t.EachAssembly(func(f gopclntab.Assembly) {
 		assembly = append(assembly, f)
 		landingPad = landingPad || f.Name == "runtime.asmcgocall_landingpad"
 	})
+	if err != nil {
+		return nil, err
+	}
 	for i, f := range assembly {
 		rule := func(delta int32) Rule { return goRule(a, f, delta, landingPad) }
 		if rule(0).CFA == FramePointer {
@@ -34,12 +36,11 @@ func goAssembly(f *object.File, a *arch) (all []function, _ error) {
 			all = append(all, signalFunction(f.Start, f.End))
 			continue
 		}
-		all = append(all, function{f.Start, f.End, func(emit func(uint64, Rule)) error {
+		all = append(all, described{f.Start, f.End, func(emit func(uint64, Rule)) {
 			emit(f.Start, rule(0))
 			for _, d := range f.Deltas {
 				emit(d.Address, rule(d.Bytes))
 			}
-			return nil
 		}})
 	}
 	return all, nil

@@ -39,12 +39,16 @@ func agree(t *testing.T, f *object.File, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all, err := rowsOf(table)
+	if err != nil {
+		t.Fatal(err)
+	}
 	at := func(address uint64) Rule {
-		i := sort.Search(len(table.Rows), func(i int) bool { return table.Base+uint64(table.Rows[i].Address) > address })
+		i := sort.Search(len(all), func(i int) bool { return table.Base+uint64(all[i].Address) > address })
 		if i == 0 {
 			return Rule{}
 		}
-		return rules.All()[table.Rows[i-1].Rule]
+		return rules.All()[all[i-1].Rule]
 	}
 	out, err := exec.Command("readelf", "--debug-dump=frames-interp", path).Output()
 	if err != nil && len(out) == 0 {

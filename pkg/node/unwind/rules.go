@@ -38,8 +38,8 @@ const (
 	InRegister              // in the register whose DWARF number is the offset
 )
 
-// MaxRules is the limit on the distinct rules of a RuleSet. Compilers make hundreds.
-const MaxRules = 8192
+// maxRules is the limit on the distinct rules of a RuleSet. Compilers make hundreds.
+const maxRules = 8192
 
 // RuleSet numbers distinct rules, because many objects have the same. Number 0 is FramePointer,
 // number 1 Unknown.
@@ -64,7 +64,7 @@ func (s *RuleSet) findOrAdd(r Rule) uint16 {
 	if n, ok := s.numbers[r]; ok {
 		return n
 	}
-	if len(s.all) == MaxRules {
+	if len(s.all) == maxRules {
 		return 1
 	}
 	n := uint16(len(s.all))

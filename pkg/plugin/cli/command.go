@@ -1,11 +1,14 @@
-// Package cli is the kubectl plugin's command line: it turns flags and arguments into plans, carries them out with other
-// packages, and prints progress, results and errors. Its entry point is Main. It must not depend on how a profile is taken.
+// Package cli is the command line of the kubectl plugin. Main parses the arguments, runs the
+// command, and prints progress, results and errors. Other packages do the work; cli must not depend
+// on how a profile is taken.
 package cli
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"path/filepath"
 
@@ -14,6 +17,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/klog/v2"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/terminal"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
 
@@ -54,8 +58,9 @@ const examples = `  # Profile the default container of a pod for 30 seconds and 
   # Print the Job that would be created in a namespace that admits privileged pods
   kubectl pprof svc/web --job --job-namespace profiling --dry-run`
 
-// NewCommand returns the plugin's command with its subcommands. RunE returns the errors that Main prints.
-func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
+// newCommand returns the plugin's command with its subcommands. RunE returns the errors that Main
+// prints.
+func newCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
 	p := newProfileFlags(streams.Out)
 	cmd := &cobra.Command{
 		Use:                   "kubectl-pprof ([TYPE/]NAME | NAMESPACE POD [CONTAINER]) [flags]",
@@ -79,7 +84,7 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 			return plan.run(ctx, early, p.connection, streams)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{explainValue(err)} })
 	cmd.SetIn(streams.In)
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
@@ -97,26 +102,38 @@ func NewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *c
 	return cmd
 }
 
-// completionCommand is the name of the program that kubectl calls for this plugin's shell completion. A link with that name
-// to the plugin suffices.
+// completionCommand is the name of the program that kubectl calls for this plugin's shell completion. A
+// link with that name to the plugin suffices.
 const completionCommand = "kubectl_complete-pprof"
 
-// Main runs the plugin and returns its exit code. args are the arguments of the process, starting with its name.
+// Main runs the plugin and returns its exit code. args are the arguments of the process, starting
+// with its name.
 func Main(args []string, streams genericiooptions.IOStreams, signals <-chan os.Signal) int {
 	klog.SetLogger(logr.Discard()) // client-go logs what it also returns as an error
-	cmd := NewCommand(streams, signals)
+	// Messages contain text of the cluster, the target and the profiler. Results that are not for a
+	// terminal stay as they are.
+	streams.ErrOut = terminal.NewWriter(streams.ErrOut)
+	if terminal.Is(streams.Out) {
+		streams.Out = terminal.NewWriter(streams.Out)
+	}
+	log.SetOutput(streams.ErrOut) // net/http reports failed connections there
+	cmd := newCommand(streams, signals)
 	if filepath.Base(args[0]) == completionCommand {
 		args[0] = cobra.ShellCompRequestCmd
 	} else {
 		args = args[1:]
 	}
 	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(context.Background())
+	cmd, err := cmd.ExecuteContextC(context.Background())
 	if err != nil {
-		fmt.Fprintf(streams.ErrOut, "error: %s\n", explain(err))
-		if errors.As(err, new(usageError)) {
-			fmt.Fprintln(streams.ErrOut, "See 'kubectl pprof --help' for usage.")
-		}
+		printError(streams.ErrOut, cmd, err)
 	}
 	return exitCode(err)
+}
+
+func printError(w io.Writer, cmd *cobra.Command, err error) {
+	fmt.Fprintf(w, "error: %s\n", explain(err))
+	if errors.As(err, new(usageError)) {
+		fmt.Fprintf(w, "See '%s --help' for usage.\n", cmd.CommandPath())
+	}
 }

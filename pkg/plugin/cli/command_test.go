@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +35,7 @@ func TestWrongUsage(t *testing.T) {
 		"unknown format":           {"web -f gif", `unknown format "gif"; choose one of: svg, html, pprof, folded, speedscope, json, text, tree, png`},
 		"unknown ending":           {"web -o web.doc", `--output web.doc: no format has this ending; choose one with --format: svg, html, pprof, folded, speedscope, json, text, tree, png`},
 		"two formats":              {"web --json -f svg", "--json and --format svg exclude each other"},
-		"one format for several":   {"web -f svg -o a.svg -o b.svg", "--format svg is for a single --output: with several, each has the format of its ending"},
+		"one format for several":   {"web -f svg -o a.svg -o b.svg", "--format svg is for a single output: with several, each has the format of its ending"},
 		"a width for nothing":      {"web --width 500", "--width is for the formats png and tree"},
 		"a scale for nothing":      {"web -f tree --scale 2", "--scale is for the format png"},
 		"too small a picture":      {"web -o a.png --width 20", "the width of a picture must be from 300 to 4000 pixels, not 20"},
@@ -47,6 +51,7 @@ func TestWrongUsage(t *testing.T) {
 		"a rate for nothing":       {"web --memprofile-rate 1000", "--memprofile-rate needs --enable-memprofile"},
 		"nothing to freeze":        {"web --freeze", "--freeze: only for type "},
 		"a level of another type":  {"web --by goroutine", "--by goroutine: only for type "},
+		"no number":                {"web --pid x", `invalid argument "x" for "--pid" flag: must be integers, separated by commas`},
 		"no such process":          {"web --pid 0", "--pid 0: must be above 0"},
 		"negative keep":            {"web --keep -1s", "--keep -1s: must not be negative"},
 		"no timeout":               {"web --timeout 0s", "--timeout 0s: must be above 0"},
@@ -69,6 +74,83 @@ func TestWrongUsage(t *testing.T) {
 				t.Errorf("stdout: %s", stdout)
 			}
 		})
+	}
+}
+
+// The last line of an error leads to the help of the command that was used. Every mistake in the
+// arguments has exit code 2.
+func TestWrongUsageOfSubcommands(t *testing.T) {
+	t.Setenv("KUBECONFIG", "/dev/null")
+	file := filepath.Join(t.TempDir(), "a.folded")
+	if err := os.WriteFile(file, []byte("main 1\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"serve web --for 0s":             "--for 0s: must be above 0",
+		"diff web":                       "name two files or pods to compare; got 1",
+		"diff a b -f bogus":              `unknown format "bogus"; choose one of: text, svg, html, pprof`,
+		"diff a b -o change.doc":         "--output change.doc: no format has this ending; choose one with --format: text, svg, html, pprof",
+		"diff FILE FILE -d 5s":           "--duration is for profiling pods, and both FILE and FILE are files; for a pod write pod/NAME",
+		"diff FILE FILE --pid 1":         "--pid is for profiling pods",
+		"diff FILE FILE -q -v":           "--quiet and --verbose exclude each other",
+		"convert FILE b.foo":             "error: b.foo: no format has this ending; choose one with --format: svg,",
+		"convert FILE b.svg b.svg":       "error: b.svg is given twice",
+		"convert FILE a b -f svg":        "--format svg is for a single output",
+		"top":                            "name one file to read; got 0",
+		"top FILE --bogus":               "unknown flag: --bogus",
+		"view FILE --http bogus":         `--http: "bogus" is not HOST:PORT`,
+		"view FILE --source --http :::0": `--http: ":::0" is not HOST:PORT`,
+		"view FILE FILE":                 "name one file to read; got 2",
+		"doctor web -o yaml":             `--output "yaml": choose table or json`,
+		"rbac user/a user/b":             "name one user, group or service account; got 2",
+		"rbac user/a -n Shop":            `--namespace "Shop": a lowercase RFC 1123 label must`,
+		"rbac serviceaccount/a_b":        `service account "a_b": a lowercase RFC 1123 subdomain must`,
+		"rbac user/a --mode everything":  `--mode "everything": choose ephemeral, job or endpoint`,
+	} {
+		t.Run(args, func(t *testing.T) {
+			streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
+			command, _, _ := strings.Cut(args, " ")
+			all := strings.Fields(strings.ReplaceAll("kubectl-pprof "+args, "FILE", file))
+			if code := Main(all, streams, nil); code != exitUsage {
+				t.Errorf("exit code %d, want %d", code, exitUsage)
+			}
+			if got := strings.ReplaceAll(stderr.String(), file, "FILE"); !strings.HasPrefix(got, "error: ") || !strings.Contains(got, want) ||
+				!strings.HasSuffix(got, "\nSee 'kubectl pprof "+command+" --help' for usage.\n") {
+				t.Errorf("stderr: %s\nwant %s", got, want)
+			}
+			if stdout.Len() > 0 {
+				t.Errorf("stdout: %s", stdout)
+			}
+		})
+	}
+	streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
+	if code := Main([]string{"kubectl-pprof", "rbac", "user/a", "-n", "A B"}, streams, nil); code != exitUsage || stdout.Len() > 0 {
+		t.Errorf("rbac -n 'A B': exit code %d, stdout %s, stderr %s", code, stdout, stderr)
+	}
+}
+
+// A file given as the name of a pod leads to the commands that read files, whether or not a pod may
+// have the name.
+func TestFileInsteadOfPod(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("KUBECONFIG", "/dev/null")
+	if err := errors.Join(os.WriteFile("web.svg", nil, 0o666), os.WriteFile("Web 1.svg", nil, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	api := httptest.NewServer(http.NotFoundHandler())
+	defer api.Close()
+	for _, name := range []string{"web.svg", "./web.svg", "Web 1.svg"} {
+		streams, _, _, stderr := genericiooptions.NewTestIOStreams()
+		Main([]string{"kubectl-pprof", name, "--server", api.URL}, streams, nil)
+		want := fmt.Sprintf("; %[1]s is a file: did you mean `kubectl pprof view %[1]s` or `kubectl pprof convert %[1]s OUT`?\n", name)
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("%s: %s", name, stderr)
+		}
+	}
+	streams, _, _, stderr := genericiooptions.NewTestIOStreams()
+	Main([]string{"kubectl-pprof", "web.svg", "--frequency", "0"}, streams, nil)
+	if strings.Contains(stderr.String(), "is a file") {
+		t.Errorf("the hint is at another error: %s", stderr)
 	}
 }
 

@@ -24,8 +24,8 @@ const noFiles = cobra.ShellCompDirectiveNoFileComp
 // completer answers a shell's requests for completion.
 type completer struct{ connection connectionFlags }
 
-// completeTarget offers pods, TYPE/ and workloads of that type. After a namespace it offers the namespace's pods, and after a
-// pod its containers.
+// completeTarget offers pods, TYPE/ and workloads of that type. After a namespace it offers the
+// namespace's pods, and after a pod its containers.
 func (c completer) completeTarget(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
 	defer cancel()
@@ -69,12 +69,8 @@ func (c completer) completeFileOrTarget(cmd *cobra.Command, args []string, word 
 
 func addFlagCompletion(cmd *cobra.Command, connection connectionFlags) {
 	c := completer{connection}
-	fixed := func(words ...string) cobra.CompletionFunc {
-		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return words, noFiles }
-	}
 	for flag, complete := range map[string]cobra.CompletionFunc{
 		"type":              completeTypes,
-		"format":            fixed(formats()...),
 		"by":                fixed(api.ByThread, api.ByGoroutine),
 		"transfer":          fixed(string(stream.Exec), string(stream.Attach), string(stream.Logs)),
 		"image-pull-policy": fixed(string(corev1.PullAlways), string(corev1.PullIfNotPresent), string(corev1.PullNever)),
@@ -91,6 +87,11 @@ func addFlagCompletion(cmd *cobra.Command, connection connectionFlags) {
 			panic(err) // the flag was just looked up
 		}
 	}
+}
+
+// fixed returns a completion that offers the same words always.
+func fixed(words ...string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return words, noFiles }
 }
 
 // completeTypes offers the types that are not yet in the comma-separated list.

@@ -38,7 +38,8 @@ type cluster struct {
 	namespace string // of the flags, else of the context
 }
 
-// connect returns the clients. Their rate limits suit a person at a terminal, who does not wait between a few requests.
+// connect returns the clients. Their rate limits suit a person at a terminal, who does not wait
+// between a few requests.
 func (f connectionFlags) connect() (*cluster, error) {
 	config, err := f.ToRESTConfig()
 	if err != nil {

@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -30,6 +34,7 @@ func newConvertCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var parts filterFlags
 	var format string
 	d := drawing{stdout: streams.Out}
+	outputs := outputOptions{formats: render.Formats(), fallback: render.SVG}
 	cmd := &cobra.Command{
 		Use:                   "convert IN OUT... [flags]",
 		DisableFlagsInUseLine: true,
@@ -40,7 +45,7 @@ The format of IN is recognized by its content, that of each OUT by its ending.`,
 		Example: convertExamples,
 		Args:    arguments(2, -1, "name a file to read and one or more to write"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			files, err := chooseFiles(args[1:], format, render.SVG)
+			files, err := outputs.choose(args[1:], format)
 			if err == nil {
 				err = validateFiles(files, streams.Out)
 			}
@@ -50,7 +55,10 @@ The format of IN is recognized by its content, that of each OUT by its ending.`,
 			if err != nil {
 				return usageError{err}
 			}
-			p, err := parts.readFile(args[0], streams.In)
+			if err := requireDirectories(files); err != nil {
+				return err
+			}
+			p, err := parts.readFile(args[0], streams)
 			if err != nil {
 				return err
 			}
@@ -65,11 +73,27 @@ The format of IN is recognized by its content, that of each OUT by its ending.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&format, "format", "f", "", "`format` of the output: "+joinedFormats()+"; default: chosen by the ending, else svg")
+	outputs.addFormat(cmd, &format)
 	parts.addTo(cmd)
 	d.addFlags(cmd)
 	setUsage(cmd)
 	return cmd
+}
+
+// requireDirectories returns an error if the directory of an output does not exist. Profiles of
+// pods create it, because they cannot be taken again; a conversion can be repeated, and a wrong
+// path is more likely.
+func requireDirectories(files []outputFile) error {
+	for _, f := range files {
+		if f.path == "-" {
+			continue
+		}
+		dir, _ := filepath.Split(f.path)
+		if _, err := os.Stat(cmp.Or(dir, ".")); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot write %s: there is no directory %s", f.path, filepath.Clean(dir))
+		}
+	}
+	return nil
 }
 
 // baseName returns a file's name without its endings, for an output in a directory.

@@ -18,7 +18,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/diff"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/read"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
@@ -37,6 +36,9 @@ const diffExamples = `  # Print what a release changed, as a table
   # Compare memory in use before and after
   kubectl pprof diff before.pb.gz after.pb.gz --sample inuse_space`
 
+// diffOutputs are the outputs of a difference. The order of the formats is that of the help.
+var diffOutputs = outputOptions{formats: []render.Format{render.Text, render.SVG, render.HTML, render.Pprof}, fallback: render.Text, flag: "--output "}
+
 // diffWriters lists the formats of a difference.
 var diffWriters = map[render.Format]func(*diff.Diff, io.Writer) error{
 	render.Text:  (*diff.Diff).WriteTable,
@@ -48,6 +50,7 @@ var diffWriters = map[render.Format]func(*diff.Diff, io.Writer) error{
 // diffFlags are the flags of the diff command: those for profiling pods, and its own.
 type diffFlags struct {
 	profilingFlags
+	profiling *pflag.FlagSet // those of profilingFlags
 	parts     filterFlags
 	normalize bool
 	outputs   []string // of the difference
@@ -85,15 +88,15 @@ name, the file is used; pod/NAME is always a pod.`,
 	f.SortFlags = false
 	f.BoolVar(&d.normalize, "normalize", false, "compare shares of the total, for profiles of different duration or load")
 	f.StringArrayVarP(&d.outputs, "output", "o", nil, "`file` to write to, or - for stdout; may be repeated for several formats (default -)")
-	f.StringVarP(&d.format, "format", "f", "", "`format` of the output: text, svg, html, pprof; default: chosen by the ending, else text")
+	diffOutputs.addFormat(cmd, &d.format)
 	d.parts.addTo(cmd)
-	profiling := pflag.NewFlagSet("profiling", pflag.ContinueOnError)
-	profiling.SortFlags = false
-	d.addTarget(profiling)
-	d.addProfiling(profiling)
-	d.verbosity.addTo(profiling)
-	f.AddFlagSet(profiling)
-	setUsage(cmd, flagGroup{"Flags for profiling pods", profiling}, d.connection.addTo(cmd))
+	d.verbosity.addTo(f)
+	d.profiling = pflag.NewFlagSet("profiling", pflag.ContinueOnError)
+	d.profiling.SortFlags = false
+	d.addTarget(d.profiling)
+	d.addProfiling(d.profiling)
+	f.AddFlagSet(d.profiling)
+	setUsage(cmd, flagGroup{"Flags for profiling pods", d.profiling}, d.connection.addTo(cmd))
 	addFlagCompletion(cmd, d.connection)
 	return cmd
 }
@@ -119,12 +122,12 @@ func (d *diffFlags) plan(args []string, stdout io.Writer) (*diffPlan, error) {
 	if len(outputs) == 0 {
 		outputs = []string{"-"}
 	}
-	files, err := chooseFiles(outputs, d.format, render.Text)
+	files, err := diffOutputs.choose(outputs, d.format)
 	if err != nil {
 		return nil, err
 	}
 	if i := slices.IndexFunc(files, func(f outputFile) bool { return diffWriters[f.format] == nil }); i >= 0 {
-		return nil, fmt.Errorf("a difference cannot be written as %q; choose one of: text, svg, html, pprof", files[i].format)
+		return nil, fmt.Errorf("a difference cannot be written as %q; choose one of: %s", files[i].format, joined(diffOutputs.formats))
 	}
 	if args[0] == "-" && args[1] == "-" {
 		return nil, fmt.Errorf("stdin holds one profile, not both")
@@ -137,8 +140,16 @@ func (d *diffFlags) plan(args []string, stdout io.Writer) (*diffPlan, error) {
 		}
 		plan.sides = append(plan.sides, s)
 	}
-	if plan.sides[0].pod != nil && plan.sides[1].pod != nil && args[0] == args[1] {
+	switch before, after := plan.sides[0].pod, plan.sides[1].pod; {
+	case before != nil && after != nil && args[0] == args[1]:
 		return nil, fmt.Errorf("%s is given twice: name two different pods, or a file and a pod", args[0])
+	case before == nil && after == nil:
+		if flag := firstChanged(d.profiling); flag != "" {
+			return nil, fmt.Errorf("--%s is for profiling pods, and both %s and %s are files; for a pod write pod/NAME", flag, args[0], args[1])
+		}
+	}
+	if err := d.verbosity.validate(); err != nil {
+		return nil, err
 	}
 	if plan.filter, err = d.parts.filter(); err != nil {
 		return nil, err
@@ -146,8 +157,18 @@ func (d *diffFlags) plan(args []string, stdout io.Writer) (*diffPlan, error) {
 	return plan, validateFiles(files, stdout)
 }
 
-// side decides whether an argument is a file or a pod. A name with the ending of a file is a file even if there is none:
-// nobody means a pod by it.
+// firstChanged returns the name of the first flag that was given, or "".
+func firstChanged(flags *pflag.FlagSet) (name string) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if name == "" && f.Changed {
+			name = f.Name
+		}
+	})
+	return name
+}
+
+// side decides whether an argument is a file or a pod. A name with the ending of a file is a file
+// even if there is none: nobody means a pod by it.
 func (d *diffFlags) side(arg string) (side, error) {
 	s := side{name: arg}
 	if arg == "-" {
@@ -171,7 +192,7 @@ func (d *diffFlags) side(arg string) (side, error) {
 	}
 	capture.target.hint = "; there is no file of this name either"
 	s.pod = &capture
-	return s, d.verbosity.validate()
+	return s, nil
 }
 
 // run compares the profiles and writes the difference. The contexts are as for session.Take.
@@ -191,23 +212,42 @@ func (d *diffPlan) run(ctx, early context.Context, connection connectionFlags, s
 	if err != nil {
 		return fmt.Errorf("%s and %s: %w", d.sides[0].name, d.sides[1].name, err)
 	}
-	if !d.normalize {
+	if !d.normalize && !d.verbosity.quiet {
 		warnOfDurations(streams.ErrOut, before, after)
 	}
 	paths, err := writeFiles(files, "diff", func(w io.Writer, f outputFile) error { return diffWriters[f.format](change, w) })
-	for _, path := range paths {
-		fmt.Fprintf(streams.ErrOut, "wrote %s\n", path)
-	}
-	for i, p := range profiles {
-		if reason := meta.Partial.Get(p); err == nil && reason != "" && d.sides[i].pod != nil && early.Err() == nil {
-			err = fmt.Errorf("%s: %w: %s", d.sides[i].name, errPartial, reason)
+	if !d.verbosity.quiet {
+		for _, path := range paths {
+			fmt.Fprintf(streams.ErrOut, "wrote %s\n", path)
 		}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return d.incomplete(profiles, early.Err() != nil)
 }
 
-// profiles returns the profiles of both sides and the opened outputs. Files are read first, because their errors show at
-// once; pods are profiled at the same time. finish must be called in any case; it ends the sessions.
+// incomplete returns an error if a pod was left changed or, unless the user stopped sampling, a
+// profile is partial.
+func (d *diffPlan) incomplete(profiles []*profile.Profile, stopped bool) error {
+	var partial error
+	for i, p := range profiles {
+		if d.sides[i].pod == nil {
+			continue // its problems are those of an earlier command
+		}
+		if left := meta.LeftChanged.Get(p); left != "" {
+			return fmt.Errorf("%s: %w: %s", d.sides[i].name, errLeftChanged, left)
+		}
+		if reason := meta.Partial.Get(p); partial == nil && reason != "" && !stopped {
+			partial = fmt.Errorf("%s: %w: %s", d.sides[i].name, errPartial, reason)
+		}
+	}
+	return partial
+}
+
+// profiles returns the profiles of both sides and the opened outputs. Files are read first, because
+// their errors show at once; pods are profiled at the same time. finish must be called in any case;
+// it ends the sessions.
 func (d *diffPlan) profiles(ctx, early context.Context, connection connectionFlags, streams genericiooptions.IOStreams) (profiles []*profile.Profile, files []openFile, finish func() error, err error) {
 	profiles = make([]*profile.Profile, len(d.sides))
 	outcomes := make([]*session.Outcome, len(d.sides))
@@ -221,7 +261,7 @@ func (d *diffPlan) profiles(ctx, early context.Context, connection connectionFla
 	for i, s := range d.sides {
 		if s.pod != nil {
 			pods++
-		} else if profiles[i], err = read.File(s.name, streams.In); err != nil {
+		} else if profiles[i], err = readProfile(s.name, streams); err != nil {
 			return nil, nil, finish, err
 		}
 	}
@@ -235,7 +275,8 @@ func (d *diffPlan) profiles(ctx, early context.Context, connection connectionFla
 		return nil, nil, finish, err
 	}
 
-	// A side that fails ends the other as Ctrl-C does, which leaves nothing behind: one profile cannot be compared.
+	// A side that fails ends the other as Ctrl-C does, which leaves nothing behind: one profile
+	// cannot be compared.
 	early, stop := context.WithCancel(early)
 	defer stop()
 	var wg sync.WaitGroup

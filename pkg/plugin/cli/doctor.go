@@ -11,6 +11,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/doctor"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/terminal"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 const doctorExamples = `  # Check whether a pod can be profiled
@@ -67,7 +69,7 @@ func newDoctorCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	f.SortFlags = false
 	f.StringVarP(&d.format, "output", "o", d.format, "`format` of the output: table or json")
 	addContainerFlag(f, &d.container)
-	d.requests.addType(f)
+	d.requests.addType(f, "to check for")
 	d.launch.addObject(f)
 	setUsage(cmd, d.connection.addTo(cmd))
 	addFlagCompletion(cmd, d.connection)
@@ -82,7 +84,9 @@ type doctorPlan struct {
 }
 
 func (d *doctorFlags) plan(args []string, set func(flag string) bool) (*doctorPlan, error) {
-	plan := &doctorPlan{print: doctor.Print}
+	plan := &doctorPlan{print: func(w io.Writer, checks []doctor.Check) error {
+		return doctor.Print(terminal.NewWriter(w), checks) // details have messages of the cluster
+	}}
 	switch d.format {
 	case "table":
 	case "json":
@@ -96,7 +100,7 @@ func (d *doctorFlags) plan(args []string, set func(flag string) bool) (*doctorPl
 			return nil, err
 		}
 	}
-	requests, err := d.requests.requests(defaultDuration, set, false)
+	requests, err := d.requests.requests(api.DefaultDuration, set, false)
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/terminal"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
@@ -60,15 +60,16 @@ func (d drawing) write(p *profile.Profile) func(io.Writer, outputFile) error {
 	}
 }
 
-// tree returns the options of a tree: on a terminal, its width and, unless NO_COLOR is set (no-color.org), its colours.
+// tree returns the options of a tree: on a terminal, its width and, unless NO_COLOR is set
+// (no-color.org), its colours.
 func (d drawing) tree(f outputFile) render.TreeOptions {
 	o := render.TreeOptions{Columns: d.width}
-	if f.path != "-" || !isTerminal(d.stdout) {
+	if f.path != "-" || !terminal.Is(d.stdout) {
 		return o
 	}
 	o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	if columns, _, err := term.GetSize(int(d.stdout.(*os.File).Fd())); err == nil && o.Columns == 0 {
-		o.Columns = columns
+	if o.Columns == 0 {
+		o.Columns = terminal.Columns(d.stdout)
 	}
 	return o
 }

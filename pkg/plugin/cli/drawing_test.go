@@ -9,11 +9,11 @@ import (
 
 // A tree is coloured on a terminal that supports colours, unless NO_COLOR is set.
 func TestTreeColors(t *testing.T) {
-	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	tty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer terminal.Close()
+	defer tty.Close()
 	for name, c := range map[string]struct {
 		path, term, noColor string
 		want                bool
@@ -25,7 +25,7 @@ func TestTreeColors(t *testing.T) {
 	} {
 		t.Setenv("TERM", c.term)
 		t.Setenv("NO_COLOR", c.noColor)
-		d := drawing{stdout: terminal, width: 70}
+		d := drawing{stdout: tty, width: 70}
 		if got := d.tree(outputFile{path: c.path, format: render.Tree}); got.Color != c.want || got.Columns != 70 {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 
+	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/session"
@@ -25,6 +27,7 @@ const (
 
 var (
 	errInterrupted = errors.New("interrupted: nothing was written")
+	errLeftChanged = errors.New("the target was left changed")
 	errPartial     = errors.New("the profile is partial")
 	errWarnings    = errors.New("there are warnings: some ways of profiling may not work")
 	errFailed      = errors.New("no profile can be taken: see the failed checks")
@@ -51,6 +54,16 @@ func exitCode(err error) int {
 	return exitError
 }
 
+// explainValue words the error of a flag that takes a list of numbers. pflag does so for other
+// flags, but here it passes on an error that names a function of strconv.
+func explainValue(err error) error {
+	value := new(pflag.InvalidValueError)
+	if !errors.As(err, &value) || !errors.As(err, new(*strconv.NumError)) {
+		return err
+	}
+	return fmt.Errorf("invalid argument %q for \"--%s\" flag: must be integers, separated by commas", value.GetValue(), value.GetFlag().Name)
+}
+
 // interrupted returns errInterrupted if that is why a step under the context failed.
 func interrupted(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
@@ -59,8 +72,8 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// explain returns the text of an error for the terminal. Errors already say what failed, and on which object; this adds what
-// client-go leaves out.
+// explain returns the text of an error for the terminal. Errors already say what failed, and on which
+// object; this adds what client-go leaves out.
 func explain(err error) string {
 	var address *url.Error
 	var network net.Error

@@ -2,16 +2,16 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/filter"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/read"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
 )
 
@@ -65,12 +65,12 @@ type profileFilter struct {
 }
 
 // readFile reads the chosen part of a file, or of stdin if the path is "-". It checks the flags first.
-func (f *filterFlags) readFile(path string, stdin io.Reader) (*profile.Profile, error) {
+func (f *filterFlags) readFile(path string, streams genericiooptions.IOStreams) (*profile.Profile, error) {
 	chosen, err := f.filter()
 	if err != nil {
 		return nil, err
 	}
-	p, err := read.File(path, stdin)
+	p, err := readProfile(path, streams)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +99,8 @@ func setDefaultSample(p *profile.Profile, name string) error {
 	for _, t := range p.SampleType {
 		if t.Type == name {
 			p.DefaultSampleType = name
+			meta.ChosenValues.Remove(p)
+			meta.ChosenValues.Add(p, name)
 			return nil
 		}
 		names = append(names, render.Printable(t.Type))

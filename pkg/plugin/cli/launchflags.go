@@ -41,7 +41,7 @@ func newLaunchFlags() launchFlags {
 }
 
 func (l *launchFlags) addMode(f *pflag.FlagSet) {
-	f.BoolVar(&l.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: fall back to a Job if that is refused")
+	f.BoolVar(&l.ephemeral, "ephemeral", false, "use an ephemeral container or fail; default: use a Job if that is refused or the pod has too little CPU for it")
 	f.BoolVar(&l.job, "job", false, "use a Job")
 }
 
@@ -60,7 +60,7 @@ func (l *launchFlags) addTransfer(f *pflag.FlagSet, values string) {
 }
 
 func (l *launchFlags) addKeep(f *pflag.FlagSet) {
-	f.DurationVar(&l.keep, "keep", 0, "keep the profiler for this long after the profile, for another profile of the container; --keep 0s ends a kept profiler")
+	f.DurationVar(&l.keep, "keep", 0, "keep the profiler for this long after the profile, for another profile of the container from this machine; --keep 0s ends a kept profiler")
 }
 
 func (l *launchFlags) addTimeout(f *pflag.FlagSet) {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/terminal"
 )
 
 func writes(text string) func(io.Writer) error {
@@ -80,6 +82,7 @@ func TestUnwritableOutput(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(file, "web.svg"): "not a directory",
 		"/proc/web.svg":                "no such file or directory",
+		strings.Repeat("x", 256):       "file name too long",
 	} {
 		_, err := openOutput(path, nil)
 		if err == nil || !strings.HasPrefix(err.Error(), "cannot write "+path+": ") || !strings.Contains(err.Error(), want) {
@@ -107,6 +110,49 @@ func TestFailedOutputLeavesWhatWasThere(t *testing.T) {
 	}
 }
 
+func TestOutputIsNotLostForItsName(t *testing.T) {
+	long := strings.Repeat("x", 252) + ".pb.gz"
+	for name, c := range map[string]struct {
+		path, chosen string
+		prepare      func() error // between openOutput and commit
+		dir, ending  string       // of the result
+	}{
+		"name too long":               {"dir/", long, func() error { return nil }, "dir", ".pb.gz"},
+		"name has become a directory": {"dir/web.svg", "", func() error { return os.MkdirAll("dir/web.svg/x", 0o777) }, "dir", ".svg"},
+		"directory was removed":       {"dir/web.svg", "", func() error { return os.Remove("dir") }, ".", "web.svg"},
+		"directory was removed, and the name is taken": {"dir/web.svg", "", func() error {
+			return errors.Join(os.Remove("dir"), os.WriteFile("web.svg", []byte("other"), 0o666))
+		}, ".", ".svg"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := os.Mkdir("dir", 0o777); err != nil {
+				t.Fatal(err)
+			}
+			o, err := openOutput(c.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.prepare(); err != nil {
+				t.Fatal(err)
+			}
+			path, err := o.commit(c.chosen, writes("new"))
+			if err == nil || !strings.HasSuffix(err.Error(), "; it was written to "+path+" instead") {
+				t.Errorf("error %v", err)
+			}
+			if filepath.Dir(path) != c.dir || !strings.HasSuffix(path, c.ending) {
+				t.Errorf("path %q", path)
+			}
+			if got, err := os.ReadFile(path); err != nil || string(got) != "new" {
+				t.Errorf("%q, %v", got, err)
+			}
+			if got, err := os.ReadFile("web.svg"); path != "web.svg" && err == nil && string(got) != "other" {
+				t.Errorf("web.svg in the working directory was replaced by %q", got)
+			}
+		})
+	}
+}
+
 func TestOutputToADevice(t *testing.T) {
 	o, err := openOutput(os.DevNull, nil)
 	if err != nil {
@@ -117,6 +163,18 @@ func TestOutputToADevice(t *testing.T) {
 	}
 	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
 		t.Fatalf("%s was replaced: %v, %v", os.DevNull, info, err)
+	}
+}
+
+// A terminal that is named as a file gets escaped text, as stdout does.
+func TestOutputToATerminal(t *testing.T) {
+	const ptmx = "/dev/ptmx"
+	o, err := openOutput(ptmx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := o.stream.(*terminal.Writer); !ok {
+		t.Errorf("%s is written by a %T", ptmx, o.stream)
 	}
 }
 

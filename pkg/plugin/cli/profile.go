@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,6 +31,9 @@ type profileFlags struct {
 	verbosity
 }
 
+// profileOutputs are the outputs of a profile.
+var profileOutputs = outputOptions{formats: render.Formats(), fallback: render.SVG, flag: "--output "}
+
 func newProfileFlags(stdout io.Writer) *profileFlags {
 	return &profileFlags{profilingFlags: newProfilingFlags(), drawing: drawing{stdout: stdout}}
 }
@@ -40,7 +43,7 @@ func (p *profileFlags) addTo(cmd *cobra.Command) {
 	f.SortFlags = false
 	p.addTarget(f)
 	f.StringArrayVarP(&p.outputs, "output", "o", nil, "`file` or directory to write to, or - for stdout; may be repeated for several formats; default: <pod>-<container>-<type>-<time> in the working directory")
-	f.StringVarP(&p.format, "format", "f", "", "`format` of the output: "+joinedFormats()+"; default: chosen by the output's ending, else svg")
+	profileOutputs.addFormat(cmd, &p.format)
 	f.BoolVar(&p.json, "json", false, "same as --format json")
 	p.drawing.addFlags(cmd)
 	p.addProfiling(f)
@@ -71,15 +74,19 @@ func (p *profileFlags) plan(args []string, stdout io.Writer) (*profilePlan, erro
 		}
 		format = string(render.JSON)
 	}
-	files, err := chooseFiles(p.outputs, format, render.SVG)
+	files, err := profileOutputs.choose(p.outputs, format)
 	if err != nil {
 		return nil, err
 	}
 	// The text format of goroutines is a traceback of each of them.
 	capture, err := p.profilingFlags.plan(args, slices.ContainsFunc(files, func(f outputFile) bool { return f.format == render.Text }))
+	if err != nil && capture.target.query.Name == "" { // the arguments are not the name of a pod
+		err = fmt.Errorf("%w%s", err, fileHint(args))
+	}
 	if err != nil {
 		return nil, err
 	}
+	capture.target.hint += fileHint(args)
 	requests := capture.session.Requests
 	switch {
 	case len(requests) > 1 && slices.ContainsFunc(files, func(f outputFile) bool { return isStream(f.path) }):
@@ -103,6 +110,17 @@ func (p *profileFlags) plan(args []string, stdout io.Writer) (*profilePlan, erro
 		durationIgnored: p.set("duration") && !slices.ContainsFunc(requests, func(r api.Request) bool { return !r.Instant() }),
 		verbosity:       p.verbosity,
 	}, nil
+}
+
+// fileHint returns what to append to errors if the argument that names a pod is a file.
+func fileHint(args []string) string {
+	if len(args) != 1 {
+		return ""
+	}
+	if info, err := os.Stat(args[0]); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return fmt.Sprintf("; %[1]s is a file: did you mean `kubectl pprof view %[1]s` or `kubectl pprof convert %[1]s OUT`?", args[0])
 }
 
 // run takes the profiles and writes them. The contexts are as for session.Take.
@@ -156,7 +174,7 @@ func (p *profilePlan) takeAndWrite(ctx, early context.Context, connection connec
 		}
 	}
 	if left := outcome.LeftChanged(); left != "" {
-		return fmt.Errorf("the target was left changed: %s", left)
+		return fmt.Errorf("%w: %s", errLeftChanged, left)
 	}
 	if err := outcome.Missing(); err != nil {
 		return err
@@ -190,8 +208,8 @@ func (p *profilePlan) printObject(ctx context.Context, c *cluster, ui *progress,
 	return err
 }
 
-// write writes the profiles that were taken and returns the paths of those that are files. An error does not keep the
-// others from being written.
+// write writes the profiles that were taken and returns the paths of those that are files. An error
+// does not keep the others from being written.
 func (p *profilePlan) write(results []*session.Result, files [][]openFile, t *target.Target) (paths []string, err error) {
 	for i, r := range results {
 		if r.Profile == nil {
@@ -201,12 +219,6 @@ func (p *profilePlan) write(results []*session.Result, files [][]openFile, t *ta
 		paths, err = append(paths, written...), errors.Join(err, failed)
 	}
 	return paths, err
-}
-
-// fileName returns the default name of an output, without its ending.
-func fileName(t *target.Target, r *session.Result) string {
-	begin := time.Unix(0, r.Profile.TimeNanos).Format("20060102-150405")
-	return fmt.Sprintf("%s-%s-%s-%s", t.Pod.Name, t.Container, r.Request.Type, begin)
 }
 
 // verbosity is how much is printed besides the result.

@@ -25,7 +25,8 @@ func planOf(t *testing.T, args string) (*profilePlan, error) {
 	return p.plan(cmd.Flags().Args(), streams.Out)
 }
 
-// Each request has only the parameters that its type takes, and the profiler has only the privileges that all types need.
+// Each request has only the parameters that its type takes, and the profiler has only the
+// privileges that all types need.
 func TestRequestsOfSeveralTypes(t *testing.T) {
 	for name, c := range map[string]struct {
 		args    string
@@ -49,8 +50,12 @@ func TestRequestsOfSeveralTypes(t *testing.T) {
 				t.Fatal(err)
 			}
 			o := session.LaunchOptions(plan.session.Launch, plan.session.Requests)
-			if !slices.Equal(o.Requests, c.want) || o.MemoryOnly != c.memory || o.Duration != c.longest {
-				t.Errorf("got %q, memory only %v, %v", o.Requests, o.MemoryOnly, o.Duration)
+			var got []string
+			for _, r := range o.Requests {
+				got = append(got, r.String())
+			}
+			if !slices.Equal(got, c.want) || o.MemoryOnly != c.memory || o.Duration != c.longest {
+				t.Errorf("got %q, memory only %v, %v", got, o.MemoryOnly, o.Duration)
 			}
 		})
 	}

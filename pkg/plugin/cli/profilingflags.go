@@ -33,7 +33,7 @@ type profilingFlags struct {
 const anyPort = "any"
 
 func newProfilingFlags() profilingFlags {
-	return profilingFlags{connection: newConnectionFlags(), duration: defaultDuration, requests: newRequestFlags("cpu"), launch: newLaunchFlags()}
+	return profilingFlags{connection: newConnectionFlags(), duration: api.DefaultDuration, requests: newRequestFlags("cpu"), launch: newLaunchFlags()}
 }
 
 // addTarget adds the flags for what is sampled, and for how long.
@@ -44,7 +44,7 @@ func (p *profilingFlags) addTarget(f *pflag.FlagSet) {
 
 // addProfiling adds the flags for how a profile is taken.
 func (p *profilingFlags) addProfiling(f *pflag.FlagSet) {
-	p.requests.addType(f)
+	p.requests.addType(f, "to take at the same time")
 	p.requests.addSampling(f)
 	p.requests.addMemProfile(f, "for the time of the profile")
 	p.requests.addDetail(f)
@@ -112,7 +112,7 @@ func (p *profilingFlags) planEndpoint(requests []api.Request) (wanted bool, port
 		}
 	}
 	for _, flag := range []string{
-		"frequency", "pid", "by", "no-times", "enable-memprofile", "memprofile-rate", "freeze", "ephemeral", "job", "image", "job-namespace",
+		"frequency", "pid", "by", "no-times", "enable-memprofile", "memprofile-rate", "freeze", "unsafe-kernel", "ephemeral", "job", "image", "job-namespace",
 		"image-pull-policy", "image-pull-secret", "service-account", "capabilities", "wait-for-restart", "transfer", "keep", "timeout", "dry-run",
 	} {
 		if p.set(flag) {

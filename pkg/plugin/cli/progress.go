@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -8,13 +9,12 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/terminal"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// progress prints what is going on. A terminal shows one line that changes; other writers get a line for each step and one
-// per plainInterval of sampling. It implements session.Reporter.
+// progress prints what is going on. A terminal shows one line that changes; other writers get a
+// line for each step and one per plainInterval of sampling. It implements session.Reporter.
 type progress struct {
 	w    io.Writer
 	live bool
@@ -36,15 +36,9 @@ const (
 
 func newProgress(w io.Writer, v verbosity) *progress {
 	p := &progress{w: w, verbosity: v, next: plainInterval, width: func() int { return 80 }}
-	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
-		fd := int(w.(*os.File).Fd())
+	if terminal.Is(w) && os.Getenv("TERM") != "dumb" {
 		p.live = !v.verbose
-		p.width = func() int {
-			if width, _, err := term.GetSize(fd); err == nil && width > 0 {
-				return width
-			}
-			return 80
-		}
+		p.width = func() int { return cmp.Or(terminal.Columns(w), 80) }
 	}
 	return p
 }
@@ -74,6 +68,26 @@ func (p *progress) Note(text string) {
 	if p.live && shown != "" {
 		p.show(shown)
 	}
+}
+
+// Timing prints how long the profiler's steps took, if each step is to be printed.
+func (p *progress) Timing(profileType string, steps []api.Step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.verbose {
+		return
+	}
+	var texts []string
+	for _, s := range steps {
+		if s.Took < time.Millisecond/2 {
+			continue
+		}
+		texts = append(texts, fmt.Sprintf("%s %v", s.Name, s.Took.Round(time.Millisecond)))
+	}
+	if len(texts) == 0 { // an older profiler reports none
+		return
+	}
+	fmt.Fprintf(p.w, "  %sprofiler, %s: %s\n", p.prefix, profileType, strings.Join(texts, ", "))
 }
 
 func (p *progress) note(format string, a ...any) { p.Note(fmt.Sprintf(format, a...)) }
@@ -121,18 +135,20 @@ func (p *progress) show(text string) {
 		p.shown = text
 		return
 	}
-	if width := p.width() - 1; len(text) > width && width > 0 {
-		text = text[:width]
+	// An escaped character takes several columns, and a line that wraps cannot be erased.
+	line := []rune(string(terminal.Escape([]byte(text))))
+	if width := p.width() - 1; len(line) > width && width > 0 {
+		line = line[:width]
 	}
 	p.erase()
-	fmt.Fprint(p.w, text)
+	fmt.Fprint(p.w, string(line))
 	p.shown = text
 }
 
 // erase removes the live line. The caller holds the lock.
 func (p *progress) erase() {
 	if p.live && p.shown != "" {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		fmt.Fprint(terminal.Unescaped(p.w), "\r\x1b[K")
 	}
 	p.shown = ""
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -49,7 +50,7 @@ func newRBACCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Long: `Print, as YAML, the smallest Role with which pods of a namespace can be profiled by name, and a
 RoleBinding to it. The cluster is not contacted.`,
 		Example: rbacExamples,
-		Args:    cobra.MaximumNArgs(1),
+		Args:    arguments(0, 1, "name one user, group or service account"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			namespace, _, err := config.ToRawKubeConfigLoader().Namespace()
 			if err != nil {
@@ -89,6 +90,12 @@ func printRBAC(w io.Writer, mode, transfer, namespace, subject string) error {
 	kind, name, _ := strings.Cut(subject, "/")
 	if subjects[kind] == "" || name == "" {
 		return usageError{fmt.Errorf("%q is not user/NAME, group/NAME or serviceaccount/NAME", subject)}
+	}
+	if problems := validation.ValidateNamespaceName(namespace, false); len(problems) > 0 {
+		return usageError{fmt.Errorf("--namespace %q: %s", namespace, strings.Join(problems, "; "))}
+	}
+	if problems := validation.ValidateServiceAccountName(name, false); len(problems) > 0 && subjects[kind] == rbacv1.ServiceAccountKind {
+		return usageError{fmt.Errorf("service account %q: %s", name, strings.Join(problems, "; "))}
 	}
 	meta := metav1.ObjectMeta{Name: "kubectl-pprof-" + mode, Namespace: namespace}
 	to := rbacv1.Subject{Kind: subjects[kind], APIGroup: rbacv1.GroupName, Name: name}

@@ -13,9 +13,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// defaultDuration is the default of --duration. Commands without that flag check their requests with it.
-const defaultDuration = 30 * time.Second
-
 // requestFlags choose the profiles that are taken.
 type requestFlags struct {
 	types  []string
@@ -26,8 +23,9 @@ func newRequestFlags(types ...string) requestFlags {
 	return requestFlags{types: types, common: api.Request{Frequency: api.DefaultFrequency, MemProfileRate: api.DefaultMemProfileRate}}
 }
 
-func (r *requestFlags) addType(f *pflag.FlagSet) {
-	f.StringSliceVar(&r.types, "type", r.types, "`types` of profile, taken at the same time: "+strings.Join(api.TypeNames(), ", ")+"; memory means heap")
+// addType adds --type. use describes what the command does with the types.
+func (r *requestFlags) addType(f *pflag.FlagSet, use string) {
+	f.StringSliceVar(&r.types, "type", r.types, "`types` of profile "+use+": "+strings.Join(api.TypeNames(), ", ")+"; memory means heap")
 }
 
 // addSampling adds the flags for what is sampled and how often.
@@ -37,7 +35,8 @@ func (r *requestFlags) addSampling(f *pflag.FlagSet) {
 	f.StringVar(&r.common.By, "by", "", "`level` to separate samples by, below the process: "+api.ByThread+", or "+api.ByGoroutine+" for the type of that name")
 }
 
-// addMemProfile adds the flags that turn on the memory profile of Go programs. period describes for how long.
+// addMemProfile adds the flags that turn on the memory profile of Go programs. period describes for how
+// long.
 func (r *requestFlags) addMemProfile(f *pflag.FlagSet, period string) {
 	f.BoolVar(&r.common.EnableMemProfile, "enable-memprofile", false, "turn on the memory profile of Go programs that have it off, "+period+": writes runtime.MemProfileRate in their memory, and restores it")
 	f.IntVar(&r.common.MemProfileRate, "memprofile-rate", r.common.MemProfileRate, "`bytes` allocated per sample with --enable-memprofile")
@@ -45,10 +44,12 @@ func (r *requestFlags) addMemProfile(f *pflag.FlagSet, period string) {
 
 func (r *requestFlags) addDetail(f *pflag.FlagSet) {
 	f.BoolVar(&r.common.Freeze, "freeze", false, "stop the container's threads for the milliseconds in which goroutines are read")
+	f.BoolVar(&r.common.UnsafeKernel, "unsafe-kernel", false, "use BPF even on a kernel that it may freeze (Linux 5.18 to 6.3 without a later fix)")
 	f.BoolVar(&r.common.NoTimes, "no-times", false, "leave out the times of samples: the file is smaller, but has no timeline and cannot be cut with --from and --to")
 }
 
-// requests returns a request for each type. set reports whether a flag was given; traceback requests each goroutine by itself.
+// requests returns a request for each type. set reports whether a flag was given; traceback
+// requests each goroutine by itself.
 func (r *requestFlags) requests(duration time.Duration, set func(flag string) bool, traceback bool) ([]api.Request, error) {
 	types, err := api.ParseTypes(r.types)
 	if err != nil {
@@ -84,10 +85,17 @@ func (r *requestFlags) requests(duration time.Duration, set func(flag string) bo
 	return requests, nil
 }
 
-// flagError words the error of a request's parameter for its flag, which has the same name.
+// parameterFlags holds the flags of the parameters of a request that have other names than these.
+var parameterFlags = map[string]string{"memory profile": "enable-memprofile", "memory profile rate": "memprofile-rate"}
+
+// flagError words the error of a request's parameter for its flag.
 func flagError(err error) error {
 	if parameter := new(api.ParameterError); errors.As(err, &parameter) {
-		return fmt.Errorf("--%w", parameter)
+		named := *parameter
+		if flag := parameterFlags[named.Parameter]; flag != "" {
+			named.Parameter = flag
+		}
+		return fmt.Errorf("--%w", &named)
 	}
 	return err
 }

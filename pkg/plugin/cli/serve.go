@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,8 +34,8 @@ const serveExamples = `  # Serve the profiles of a deployment's container at htt
   # Serve heap profiles of a program that has its memory profile turned off
   kubectl pprof serve web-0 --type heap,allocs --enable-memprofile
 
-  # Serve to other machines, which must use this machine's address or name
-  kubectl pprof serve web-0 --address 0.0.0.0 --port 6061`
+  # Serve to other machines, which must use this machine's address or name, and a token
+  kubectl pprof serve web-0 --address 0.0.0.0 --port 6061 --require-token`
 
 const serveLong = `Expose net/http/pprof endpoints on a local port for a container that has none: for go tool pprof, Parca,
 Pyroscope or a browser. The profiler is started as for a single profile, and takes a new profile for each
@@ -48,21 +49,26 @@ const maxServeTime = 24 * time.Hour
 
 // serveFlags are the flags of the serve command.
 type serveFlags struct {
-	connection connectionFlags
-	container  string
-	port       int
-	address    string
-	duration   time.Duration
-	requests   requestFlags
-	launch     launchFlags
+	connection   connectionFlags
+	container    string
+	port         int
+	address      string
+	requireToken bool
+	duration     time.Duration
+	requests     requestFlags
+	launch       launchFlags
 	verbosity
 }
 
-func newServeCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
-	s := &serveFlags{
+func newServeFlags() *serveFlags {
+	return &serveFlags{
 		connection: newConnectionFlags(), port: session.DefaultPort, address: "localhost", duration: time.Hour,
 		requests: newRequestFlags(api.TypeNames()...), launch: newLaunchFlags(),
 	}
+}
+
+func newServeCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
+	s := newServeFlags()
 	cmd := &cobra.Command{
 		Use:                   "serve ([TYPE/]NAME | NAMESPACE POD [CONTAINER]) [flags]",
 		DisableFlagsInUseLine: true,
@@ -81,13 +87,19 @@ func newServeCommand(streams genericiooptions.IOStreams, signals <-chan os.Signa
 			return plan.run(ctx, early, s.connection, streams.ErrOut)
 		},
 	}
+	s.addTo(cmd)
+	return cmd
+}
+
+func (s *serveFlags) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	addContainerFlag(f, &s.container)
 	f.IntVar(&s.port, "port", s.port, "local `port` to serve on; 0 chooses a free one")
 	f.StringVar(&s.address, "address", s.address, "local `address` or host name to serve on; requests to other names are refused")
+	f.BoolVar(&s.requireToken, "require-token", false, "answer only requests with the token in the printed address, or with it as a bearer token")
 	f.DurationVar(&s.duration, "for", s.duration, "how long to serve at most")
-	s.requests.addType(f)
+	s.requests.addType(f, "to serve")
 	f.Lookup("type").DefValue = "[all]"
 	s.requests.addMemProfile(f, "until serving ends")
 	s.launch.addMode(f)
@@ -97,18 +109,18 @@ func newServeCommand(streams genericiooptions.IOStreams, signals <-chan os.Signa
 	s.verbosity.addTo(f)
 	setUsage(cmd, s.connection.addTo(cmd))
 	addFlagCompletion(cmd, s.connection)
-	return cmd
 }
 
 // servePlan is what the serve command does. Nothing changes it.
 type servePlan struct {
-	target    named
-	session   session.Plan
-	types     []api.ProfileType
-	held      *api.Request // turns on the memory profile while serving; nil if not wanted
-	address   string
-	port      int
-	verbosity verbosity
+	target       named
+	session      session.Plan
+	types        []api.ProfileType
+	held         *api.Request // turns on the memory profile while serving; nil if not wanted
+	address      string
+	port         int
+	requireToken bool
+	verbosity    verbosity
 }
 
 // plan checks everything that can be checked before the cluster is asked.
@@ -121,7 +133,7 @@ func (s *serveFlags) plan(args []string, set func(flag string) bool) (*servePlan
 	if err != nil {
 		return nil, err
 	}
-	requests, err := s.requests.requests(defaultDuration, set, false)
+	requests, err := s.requests.requests(api.DefaultDuration, set, false)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +151,23 @@ func (s *serveFlags) plan(args []string, set func(flag string) bool) (*servePlan
 	plan := &servePlan{
 		target:  n,
 		session: session.Plan{Requests: requests, Duration: s.duration, Mode: s.launch.mode(), Launch: s.launch.options()},
-		types:   types, address: s.address, port: s.port, verbosity: s.verbosity,
+		types:   types, address: s.address, port: s.port, requireToken: s.requireToken, verbosity: s.verbosity,
 	}
 	if s.requests.common.EnableMemProfile {
 		held := s.requests.common
 		plan.held = &held
 	}
 	return plan, nil
+}
+
+// protect returns the handler that the server uses, and the URL of the index for the user.
+func (s *servePlan) protect(endpoints http.Handler, address net.Addr) (h http.Handler, url string) {
+	url = guard.URL(s.address, address) + strings.TrimPrefix(endpoint.Root, "/")
+	if s.requireToken {
+		token := guard.NewToken(address)
+		endpoints, url = token.Require(endpoints), token.AddTo(url)
+	}
+	return guard.New(s.address, address).Protect(endpoints), url
 }
 
 // run serves until early or the plan's time ends. The contexts are as for session.Take.
@@ -174,8 +196,9 @@ func (s *servePlan) run(ctx, early context.Context, connection connectionFlags, 
 		return advise(err, s.session.Requests)
 	}
 	defer func() { err = errors.Join(err, open.Close(ctx)) }()
+	handler, url := s.protect(endpoint.NewHandler(open, t.String(), s.types), listener.Addr())
 	server := &http.Server{
-		Handler:           guard.New(s.address, listener.Addr()).Protect(endpoint.NewHandler(open, t.String(), s.types)),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	failed := make(chan error, 1)
@@ -183,7 +206,7 @@ func (s *servePlan) run(ctx, early context.Context, connection connectionFlags, 
 	defer server.Close()
 	ui.clear()
 	if !s.verbosity.quiet {
-		fmt.Fprintf(stderr, "serving http://%s%s for %s until Ctrl-C, at most %v (--for)\n", listener.Addr(), endpoint.Root, t, s.session.Duration)
+		fmt.Fprintf(stderr, "serving %s for %s until Ctrl-C, at most %v (--for)\n", url, t, s.session.Duration)
 		reportLeftContainer(stderr, open.LeftContainer())
 	}
 	until, cancel := context.WithDeadline(early, end)

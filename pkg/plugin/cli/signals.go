@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// handleSignals returns two contexts. The first Ctrl-C cancels early, which stops sampling or, before that, the launch. A
-// second Ctrl-C, or any other signal, also cancels ctx, which stops everything. The cause of both is errInterrupted. done
-// ends the handling of signals.
+// handleSignals returns two contexts. The first Ctrl-C cancels early, which stops sampling or,
+// before that, the launch. A second Ctrl-C, or any other signal, also cancels ctx, which stops
+// everything. The cause of both is errInterrupted. done ends the handling of signals.
 func handleSignals(parent context.Context, signals <-chan os.Signal) (ctx, early context.Context, done func()) {
 	ctx, quit := context.WithCancelCause(parent)
 	early, stop := context.WithCancelCause(ctx)

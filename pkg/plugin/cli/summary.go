@@ -6,7 +6,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/google/pprof/profile"
 
@@ -19,8 +18,8 @@ import (
 // hottest is how many functions the summary names.
 const hottest = 5
 
-// summarize prints the outcome: of each profile the functions with the largest own share and the amounts, then what
-// stays in the cluster and where the files are.
+// summarize prints the outcome: of each profile the functions with the largest own share and the
+// amounts, then what stays in the cluster and where the files are.
 func summarize(w io.Writer, o *session.Outcome, paths []string) {
 	for _, r := range o.Results {
 		if r.Profile != nil {
@@ -63,7 +62,8 @@ func summarizeResult(w io.Writer, r *session.Result, named bool) {
 		if f.Flat == 0 {
 			break // those only call others
 		}
-		fmt.Fprintf(table, "%.1f%%\t%.1f%%\t  %s\n", render.Percent(f.Flat, s.Total), render.Percent(f.Cum, s.Total), printable(f.Name))
+		fmt.Fprintf(table, "%.1f%%\t%.1f%%\t  %s\n",
+			render.Percent(f.Flat, s.Total), render.Percent(f.Cum, s.Total), shorten(f.Name, maxName))
 	}
 	table.Flush()
 	fmt.Fprintln(w, extent(r))
@@ -97,7 +97,7 @@ func shownType(p *profile.Profile) string {
 
 // plural returns the name of a type of values, in the plural if it counts something.
 func plural(t *profile.ValueType) string {
-	name := strings.ReplaceAll(printable(t.Type), "_", " ")
+	name := strings.ReplaceAll(shorten(render.Printable(t.Type), maxName), "_", " ")
 	if t.Unit == "count" && !strings.HasSuffix(name, "s") {
 		name += "s"
 	}
@@ -136,19 +136,13 @@ func count(n int64, what string) string {
 	return digits + " " + what + "s"
 }
 
-// printable replaces characters that could control a terminal, because names come from the target's binaries. It cuts names
-// after 120 characters.
-func printable(s string) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range s {
-		if n++; n > 120 {
-			return b.String() + "…"
-		}
-		if !unicode.IsPrint(r) {
-			r = '\uFFFD'
-		}
-		b.WriteRune(r)
+// maxName is how many characters of a name from the target are printed.
+const maxName = 120
+
+// shorten cuts a text after a number of characters.
+func shorten(text string, most int) string {
+	if characters := []rune(text); len(characters) > most {
+		return string(characters[:most]) + "…"
 	}
-	return b.String()
+	return text
 }

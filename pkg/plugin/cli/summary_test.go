@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,5 +105,14 @@ wrote web-heap.svg
 `
 	if b.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", &b, want)
+	}
+}
+
+func TestShorten(t *testing.T) {
+	exact := strings.Repeat("é", maxName)
+	for name, want := range map[string]string{"main.work": "main.work", exact: exact, exact + "xy": exact + "…"} {
+		if got := shorten(name, maxName); got != want {
+			t.Errorf("%s: got %s", name, got)
+		}
 	}
 }

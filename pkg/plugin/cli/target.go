@@ -20,8 +20,8 @@ func addContainerFlag(f *pflag.FlagSet, container *string) {
 	f.StringVarP(container, "container", "c", "", "`container` to profile; default: from the annotation kubectl.kubernetes.io/default-container, else the first")
 }
 
-// parseTarget parses the arguments [TYPE/]NAME, or NAMESPACE POD [CONTAINER]. The namespace and the container are those
-// of the flags.
+// parseTarget parses the arguments [TYPE/]NAME, or NAMESPACE POD [CONTAINER]. The namespace and the
+// container are those of the flags.
 func parseTarget(args []string, namespace, container string) (named, error) {
 	var n named
 	var name string

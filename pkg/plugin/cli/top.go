@@ -32,7 +32,7 @@ kubectl pprof convert reads; - is stdin.`,
 		Example: topExamples,
 		Args:    arguments(1, 1, "name one file to read"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := parts.readFile(args[0], streams.In)
+			p, err := parts.readFile(args[0], streams)
 			if err != nil {
 				return err
 			}

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/flagusage"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/terminal"
 )
 
 // flagGroup is a set of flags with a heading of its own in a command's usage.
@@ -27,7 +27,7 @@ func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 		own.SortFlags = false
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			if !slices.ContainsFunc(groups, func(g flagGroup) bool { return g.Lookup(f.Name) != nil }) {
-				own.AddFlag(flagusage.WithoutValues(f))
+				own.AddFlag(shown(f))
 			}
 		})
 		width := helpWidth(w)
@@ -36,7 +36,7 @@ func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 		for _, g := range groups {
 			shared := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
 			shared.SortFlags = g.SortFlags
-			g.VisitAll(func(f *pflag.Flag) { shared.AddFlag(flagusage.WithoutValues(f)) })
+			g.VisitAll(func(f *pflag.Flag) { shared.AddFlag(shown(f)) })
 			text += fmt.Sprintf("\n%s:\n%s", g.title, shared.FlagUsagesWrapped(width))
 		}
 		_, err := io.WriteString(w, text)
@@ -44,12 +44,13 @@ func setUsage(cmd *cobra.Command, groups ...flagGroup) {
 	})
 }
 
+// shown returns a flag as the usage lists it.
+func shown(f *pflag.Flag) *pflag.Flag { return flagusage.WithOptionalValue(flagusage.WithoutValues(f)) }
+
 // helpWidth returns the terminal's width, or 100 columns for other writers and narrow terminals.
 func helpWidth(w io.Writer) int {
-	if f, ok := w.(interface{ Fd() uintptr }); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 60 {
-			return width
-		}
+	if width := terminal.Columns(w); width > 60 {
+		return width
 	}
 	return 100
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -22,7 +23,7 @@ const viewExamples = `  # Look at a profile in the browser
 func newViewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal) *cobra.Command {
 	var parts filterFlags
 	var open bool
-	address := view.DefaultAddress
+	o := view.Options{Address: view.DefaultAddress, Log: streams.ErrOut}
 	cmd := &cobra.Command{
 		Use:                   "view FILE [flags]",
 		DisableFlagsInUseLine: true,
@@ -30,12 +31,15 @@ func newViewCommand(streams genericiooptions.IOStreams, signals <-chan os.Signal
 		Long: `Serve a profile as the web pages of go tool pprof and as a flame graph, until Ctrl-C. FILE is any file
 that kubectl pprof convert reads; - is stdin.
 
-Only this machine can connect, unless --http names another address. Then everyone who can reach that
-address sees the profile, and source files are not shown.`,
+Only this machine can connect, unless --http names another address. The printed address contains a token,
+without which nothing is shown. --source shows the source files on this machine that the profile names.`,
 		Example: viewExamples,
 		Args:    arguments(1, 1, "name one file to read"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := parts.readFile(args[0], streams.In)
+			if err := o.Validate(); err != nil {
+				return usageError{fmt.Errorf("--http: %w", err)}
+			}
+			p, err := parts.readFile(args[0], streams)
 			if err != nil {
 				return err
 			}
@@ -44,18 +48,25 @@ address sees the profile, and source files are not shown.`,
 			}
 			_, early, done := handleSignals(cmd.Context(), signals)
 			defer done()
-			return view.Serve(early, p, address, func(url string) {
+			o.Ready = func(url string) {
 				fmt.Fprintf(streams.ErrOut, "serving %s on %s until Ctrl-C\n", args[0], url)
-				if !open {
-					return
+			}
+			if open {
+				o.Open = func(url string) {
+					if err := openOnDesktop(url); err != nil {
+						fmt.Fprintln(streams.ErrOut, err)
+					}
 				}
-				if err := openOnDesktop(url); err != nil {
-					fmt.Fprintln(streams.ErrOut, err)
-				}
-			}, streams.ErrOut)
+			}
+			err = view.Serve(early, p, o)
+			if errors.Is(err, view.ErrSourcesNeedLoopback) {
+				return usageError{fmt.Errorf("--source with --http %w", err)}
+			}
+			return err
 		},
 	}
-	cmd.Flags().StringVar(&address, "http", address, "`address` to serve on; port 0 chooses a free one")
+	cmd.Flags().StringVar(&o.Address, "http", o.Address, "`address` to serve on; port 0 chooses a free one")
+	cmd.Flags().BoolVar(&o.Sources, "source", false, "show the source files on this machine that the profile names")
 	cmd.Flags().BoolVar(&open, "open", false, "open the page in the browser")
 	parts.addTo(cmd)
 	setUsage(cmd)

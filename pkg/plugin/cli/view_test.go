@@ -35,7 +35,8 @@ func TestView(t *testing.T) {
 	if !strings.HasPrefix(line, "serving "+file+" on http://127.0.0.1:") || !strings.HasSuffix(line, " until Ctrl-C\n") {
 		t.Fatal(line)
 	}
-	answer, err := http.Get(words[3] + "ui/top")
+	address, token, _ := strings.Cut(words[3], "?")
+	answer, err := http.Get(address + "ui/top?" + token)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,9 @@ func (e *examination) admission(ctx context.Context) []Check {
 
 func (e *examination) dryRun(ctx context.Context, t *target.Target, mode launch.Mode) Check {
 	c := Check{Name: "admission: " + string(mode), Verdict: OK, Detail: "a dry run was admitted"}
-	plan, err := launch.Choose(ctx, e.client, t, mode, e.options.Launch)
+	options := e.options.Launch
+	options.Fresh = true // with a kept profiler there would be no dry run
+	plan, err := launch.Choose(ctx, e.client, t, mode, options)
 	var refusal *launch.Refusal
 	switch {
 	case errors.As(err, &refusal):

@@ -96,7 +96,7 @@ func Examine(ctx context.Context, clients target.Clients, o Options) []Check {
 	}
 	concurrent := []func(context.Context) []Check{e.permissions, e.transfers, e.endpoint, e.admission, e.podSecurity, e.node, e.image}
 	if e.target != nil {
-		concurrent = append(concurrent, e.pod, e.memory)
+		concurrent = append(concurrent, e.pod, e.memory, e.cpu)
 	}
 	results := make([][]Check, len(concurrent))
 	var wg sync.WaitGroup

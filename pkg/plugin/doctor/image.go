@@ -6,8 +6,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/version"
 )
 
-// image checks whether there is a secret for pulling the profiler's image, unless it is the default
-// image, which is public.
+// image checks that there is an image. Whether a node can pull it shows only when the node tries; the
+// detail names what that takes.
 func (e *examination) image(context.Context) []Check {
 	const name = "image"
 	image := e.options.Launch.Image
@@ -18,6 +18,5 @@ func (e *examination) image(context.Context) []Check {
 	case image == version.Image() || secrets:
 		return []Check{{name, OK, image, ""}}
 	}
-	return []Check{{name, Warning, image + ": there is no pull secret, neither in the pod nor in --image-pull-secret",
-		"none is needed if the registry is public or the nodes have credentials for it; otherwise use --job with --image-pull-secret"}}
+	return []Check{{name, OK, image + ": without a pull secret, the registry must be public or the nodes must have credentials for it; otherwise use --job with --image-pull-secret", ""}}
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
@@ -14,14 +16,11 @@ import (
 // enough for the profiler.
 func (e *examination) memory(ctx context.Context) []Check {
 	const name = "memory"
-	var limit int64
-	for _, c := range e.target.Pod.Spec.Containers {
-		m := c.Resources.Limits.Memory().Value()
-		if m == 0 {
-			return []Check{{name, OK, fmt.Sprintf("the pod has no limit, because container %q has none", c.Name), ""}}
-		}
-		limit += m
+	quantity, without := launch.PodLimit(e.target.Pod, corev1.ResourceMemory)
+	if without != "" {
+		return []Check{{name, OK, fmt.Sprintf("the pod has no limit, because container %q has none", without), ""}}
 	}
+	limit := quantity.Value()
 	used, err := e.memoryUsage(ctx)
 	if err != nil {
 		return []Check{{name, Unknown, fmt.Sprintf("the profiler may need %d MiB of the pod's limit of %d MiB; how much the pod uses is unknown: %v",

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
 )
 
@@ -19,6 +20,10 @@ func (e *examination) node(ctx context.Context) []Check {
 		return e.nodes(ctx)
 	}
 	node, err := e.client.CoreV1().Nodes().Get(ctx, e.target.Node(), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		gone := fmt.Sprintf("node %q does not exist any more", e.target.Node())
+		return []Check{{"node", Failed, gone, "profile a pod on another node"}}
+	}
 	if err != nil {
 		return []Check{unknownNode("node", err)}
 	}
@@ -36,13 +41,14 @@ func unknownNode(name string, err error) Check {
 	return Check{name, Unknown, err.Error(), ""}
 }
 
-// nodes returns one check for each kind of node, with the number of nodes of that kind.
+// nodes returns one check for each kind of node, with the number of nodes of that kind. The remedy is
+// that for the first of them.
 func (e *examination) nodes(ctx context.Context) []Check {
 	list, err := e.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return []Check{unknownNode("nodes", err)}
 	}
-	count := map[Check]int{}
+	count := map[string]int{} // by detail
 	var kinds []Check
 	failed := 0
 	for i := range list.Items {
@@ -51,12 +57,12 @@ func (e *examination) nodes(ctx context.Context) []Check {
 			failed++
 			c.Verdict = Warning // pods on other nodes can be profiled
 		}
-		if count[c]++; count[c] == 1 {
+		if count[c.Detail]++; count[c.Detail] == 1 {
 			kinds = append(kinds, c)
 		}
 	}
 	for i, c := range kinds {
-		kinds[i].Detail = fmt.Sprintf("%d with %s", count[c], c.Detail)
+		kinds[i].Detail = fmt.Sprintf("%d with %s", count[c.Detail], c.Detail)
 		if failed == len(list.Items) {
 			kinds[i].Verdict = Failed
 		}
@@ -75,15 +81,11 @@ func checkNode(name string, node *corev1.Node, memoryOnly bool) Check {
 		c.Verdict, c.Detail, c.Remedy = Failed, c.Detail+": "+why, remedy
 		return c
 	}
-	if kind := virtualKind(node); kind != "" {
-		return fail("a "+kind+" node, which gives no access to a kernel", "run the pod on a regular node")
+	if reason, remedy := launch.NodeProblem(node); reason != "" {
+		return fail("it "+reason, remedy)
 	}
 	kernel, known := requirements.ParseKernel(info.KernelVersion)
 	switch {
-	case info.OperatingSystem == "windows":
-		return fail("only Linux containers can be profiled", "")
-	case info.Architecture != "" && info.Architecture != "amd64" && info.Architecture != "arm64":
-		return fail("the profiler runs on amd64 and arm64 only", "")
 	case memoryOnly:
 	case known && kernel.Before(requirements.OldestKernel):
 		return fail(fmt.Sprintf("the profiler needs Linux %v or later", requirements.OldestKernel),
@@ -91,18 +93,18 @@ func checkNode(name string, node *corev1.Node, memoryOnly bool) Check {
 	case !known:
 		c.Verdict = Unknown
 	}
-	return c
-}
-
-// virtualKind returns the kind of a virtual node, or "" for a regular node.
-func virtualKind(node *corev1.Node) string {
-	switch {
-	case node.Labels["eks.amazonaws.com/compute-type"] == "fargate":
-		return "Fargate"
-	case node.Labels["type"] == "virtual-kubelet", node.Labels["kubernetes.io/role"] == "agent" && strings.HasPrefix(node.Name, "virtual-node-"):
-		return "virtual"
+	if memoryOnly {
+		return c
 	}
-	return ""
+	switch requirements.UserReadsOf(info.KernelVersion) {
+	case requirements.UserReadsUnsafe:
+		c.Verdict = Warning
+		c.Detail += ": Linux 5.18 to 6.3 can freeze when BPF programs read user memory; the profiler refuses it unless it finds the kernel fixed"
+		c.Remedy = "update the node's kernel to 6.1.36 or later of 6.1, or to 6.4 or later, or take a profile that needs no BPF, such as --type heap"
+	case requirements.UserReadsUnknown:
+		c.Detail += "; the profiler checks that it has the fix of copy_from_user_nofault"
+	}
+	return c
 }
 
 // sandboxes maps parts of the names of runtime handlers to runtimes that run each pod on a kernel of

@@ -9,7 +9,7 @@ import (
 
 // pod checks whether the target's pod can have another ephemeral container.
 func (e *examination) pod(context.Context) []Check {
-	check := Check{"pod", OK, "it is not a static pod and has no user namespace", ""}
+	check := Check{"pod", OK, "it is not a static pod, has no user namespace and is not being deleted", ""}
 	if reason := launch.Unsuitable(e.target.Pod, e.options.Launch); reason != "" {
 		check = Check{"pod", Warning, reason, "use --job"}
 	}
@@ -17,6 +17,7 @@ func (e *examination) pod(context.Context) []Check {
 }
 
 // ephemeralContainers counts the ephemeral containers that earlier profiles added to the pod.
+// Kubernetes never removes them, and they do not stand in the way of another profile.
 func (e *examination) ephemeralContainers() Check {
 	all := e.target.Pod.Spec.EphemeralContainers
 	profilers := 0
@@ -27,9 +28,7 @@ func (e *examination) ephemeralContainers() Check {
 	}
 	check := Check{"ephemeral containers", OK, fmt.Sprintf("%d of earlier profiles, %d in total", profilers, len(all)), ""}
 	if profilers > 0 {
-		check.Verdict = Warning
-		check.Detail += "; if PodSecurity is tightened, they prevent others from being added"
-		check.Remedy = "delete the pod when that is possible: Kubernetes never removes ephemeral containers"
+		check.Detail += "; they stay until the pod is deleted, and if PodSecurity is tightened, they prevent others from being added"
 	}
 	return check
 }

@@ -1,5 +1,6 @@
-// Package guard protects an HTTP server on the user's machine from requests of other machines and
-// other web sites. Its entry point is New. It must not depend on what is served.
+// Package guard protects an HTTP server on the user's machine from requests of other machines,
+// other web sites and, by a token, other users of this machine. Its entry points are New and
+// NewToken. It must not depend on what is served.
 package guard
 
 import (
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -42,7 +44,7 @@ func (g Guard) Protect(h http.Handler) http.Handler {
 			http.Error(w, "only requests of this machine are served", http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			http.Error(w, "only GET and HEAD are supported", http.StatusMethodNotAllowed)
-		case !g.Loopback && !fromOwnPage(r) && r.URL.Path != "/":
+		case !fromOwnPage(r) && r.URL.Path != "/":
 			http.Error(w, "requests of other sites are refused", http.StatusForbidden)
 		case site != "" && site != "same-origin" && site != "none" && r.URL.Path != "/":
 			http.Error(w, "requests of other sites are refused", http.StatusForbidden)
@@ -79,6 +81,19 @@ func (g Guard) isOwnHost(host string) bool {
 		return g.names[strings.ToLower(host)]
 	}
 	return !g.Loopback || ip.IsLoopback()
+}
+
+// URL returns the URL of a server for messages and browsers. The host is how the user named it. An
+// address that stands for all addresses of this machine, such as 0.0.0.0, is no destination.
+func URL(host string, address net.Addr) string {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return "http://" + address.String() + "/"
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(tcp.Port)) + "/"
 }
 
 // fromLoopback reports whether a remote address, with its port, is a loopback address.

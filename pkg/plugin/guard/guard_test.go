@@ -56,3 +56,22 @@ func TestProtect(t *testing.T) {
 		})
 	}
 }
+
+func TestURL(t *testing.T) {
+	all, loopback := &net.TCPAddr{IP: net.IPv6unspecified, Port: 80}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
+	for _, c := range []struct {
+		host    string
+		address net.Addr
+		want    string
+	}{
+		{"0.0.0.0", all, "http://localhost:80/"},
+		{"::", all, "http://localhost:80/"},
+		{"", all, "http://localhost:80/"},
+		{"profiles.example", all, "http://profiles.example:80/"},
+		{"localhost", loopback, "http://127.0.0.1:80/"},
+	} {
+		if got := URL(c.host, c.address); got != c.want {
+			t.Errorf("%q, %v: %s, want %s", c.host, c.address, got, c.want)
+		}
+	}
+}

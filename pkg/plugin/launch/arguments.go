@@ -1,13 +1,13 @@
 package launch
 
 import (
+	"crypto/rand"
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/rand"
-
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 const (
@@ -19,7 +19,9 @@ const (
 	resultTime = 2 * time.Minute
 )
 
-func newName() string { return namePrefix + rand.String(5) }
+// newName returns a name that nobody can guess: 12 characters of base32 are 60 random bits. A Job's
+// name must leave room for the suffix of its pod in a label, which has at most 63 bytes.
+func newName() string { return namePrefix + strings.ToLower(rand.Text()[:12]) }
 
 // IsProfiler reports whether a container with this name was created by this package.
 func IsProfiler(name string) bool { return strings.HasPrefix(name, namePrefix) }
@@ -30,35 +32,29 @@ func deadline(o Options, now time.Time) time.Time {
 	return now.Add(o.Timeout + o.Duration + resultTime + o.Keep)
 }
 
-// arguments returns the profiler's arguments. They contain the requests if the transfers cannot
-// carry any.
-func arguments(t *target.Target, o Options, now time.Time, transfers []stream.Transfer) []string {
+// Restarts reports whether a profiler continues a request after restarts of the target. An ephemeral
+// container ends with the target.
+func Restarts(r api.Request, mode Mode, transfers []stream.Transfer) bool {
+	return r.Restarts && mode == Job && !onlyLogs(transfers)
+}
+
+// arguments returns the profiler's arguments. They contain the requests, which the profiler prepares
+// for, or takes at once if the transfers cannot carry any.
+func arguments(mode Mode, t *target.Target, o Options, now time.Time, transfers []stream.Transfer) []string {
 	args := []string{"serve",
 		"--container-id=" + t.ContainerID,
 		"--deadline=" + deadline(o, now).UTC().Format(time.RFC3339),
 	}
+	flag := "--prepare="
 	if onlyLogs(transfers) {
-		for _, r := range o.Requests {
-			args = append(args, "--to-log="+r)
-		}
-		return args
+		flag = "--to-log="
 	}
-	if o.Keep > 0 {
+	for _, r := range o.Requests {
+		r.Restarts = Restarts(r, mode, transfers)
+		args = append(args, flag+r.String())
+	}
+	if o.Keep > 0 && !onlyLogs(transfers) {
 		args = append(args, "--keep="+o.Keep.String())
 	}
 	return args
-}
-
-// reusable reports whether the arguments are those of a kept profiler of the same container whose
-// deadline leaves enough time for another profile.
-func reusable(args []string, t *target.Target, o Options, now time.Time) bool {
-	flags := map[string]string{}
-	for _, arg := range args {
-		if name, value, ok := strings.Cut(arg, "="); ok {
-			flags[name] = value
-		}
-	}
-	end, err := time.Parse(time.RFC3339, flags["--deadline"])
-	return err == nil && flags["--keep"] != "" && flags["--container-id"] == t.ContainerID &&
-		end.After(now.Add(o.Duration+resultTime))
 }

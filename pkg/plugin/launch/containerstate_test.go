@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestContainerState(t *testing.T) {
@@ -18,9 +19,11 @@ func TestContainerState(t *testing.T) {
 		status     corev1.PodStatus
 		state, err string
 		runs       bool
+		deleted    bool // the pod is being deleted
 	}{
-		"no status": {state: `node "node-1" has not reported the container yet`},
-		"creating":  {status: waiting("ContainerCreating", ""), state: "ContainerCreating"},
+		"no status": {state: `node "node-1" has not reported the container yet: ` +
+			"`kubectl describe node node-1` shows whether it is ready, virtual, or runs Windows"},
+		"creating": {status: waiting("ContainerCreating", ""), state: "ContainerCreating"},
 		"image cannot be pulled": {
 			status: waiting("ErrImagePull", "rpc error:\n not found"),
 			err:    "cannot start: ErrImagePull: rpc error: not found",
@@ -42,13 +45,31 @@ func TestContainerState(t *testing.T) {
 			status: status(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "Error", Message: "ready"}}),
 			err:    "was killed (exit code 137, Error)",
 		},
+		"out of its own memory": {
+			status: status(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error", Message: "goroutine 7 [running]:\nruntime.throw"}}),
+			err:    "ended with exit code 2: it needed more memory at once than it may use, or it has a bug: profile a single process with --pid, or report it with the container's log",
+		},
 		"rejected by the node": {
 			status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfpods", Message: "too many pods"},
 			err:    "the pod has ended: OutOfpods too many pods",
 		},
+		"pod being deleted": {
+			deleted: true,
+			err:     `cannot start: pod "web-0" is being deleted: use --job, which can still profile its containers`,
+		},
+		"running while the pod is being deleted": {
+			status: status(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}), deleted: true, runs: true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			runs, state, err := containerState(&corev1.Pod{Status: c.status}, container, "node-1")
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-0"}, Status: c.status}
+			pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{
+				EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: container},
+			}}
+			if c.deleted {
+				pod.DeletionTimestamp = &metav1.Time{}
+			}
+			runs, state, err := containerState(pod, container, "node-1")
 			text := ""
 			if err != nil {
 				text = err.Error()

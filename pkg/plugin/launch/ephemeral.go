@@ -25,17 +25,16 @@ type ephemeral struct {
 	target    *target.Target
 	options   Options
 	container *corev1.EphemeralContainer
-	kept      string // name of the container of a kept profiler that can be reused, or ""
+	record    keptProfiler // of the profiler that Launch starts
 	transfers []stream.Transfer
 }
 
 func newEphemeral(client kubernetes.Interface, t *target.Target, o Options) *ephemeral {
 	now := time.Now()
-	e := &ephemeral{client: client, target: t, options: o, container: ephemeralContainer(newName(), t, o, now)}
-	if !o.Fresh {
-		e.kept = keptContainer(t, o, now)
+	return &ephemeral{
+		client: client, target: t, options: o,
+		container: ephemeralContainer(newName(), t, o, now), record: newKept(Ephemeral, t, o, now),
 	}
-	return e
 }
 
 func ephemeralContainer(name string, t *target.Target, o Options, now time.Time) *corev1.EphemeralContainer {
@@ -45,7 +44,7 @@ func ephemeralContainer(name string, t *target.Target, o Options, now time.Time)
 			Image:           o.Image,
 			ImagePullPolicy: o.PullPolicy,
 			Command:         []string{Program},
-			Args:            arguments(t, o, now, nil),
+			Args:            arguments(Ephemeral, t, o, now, nil),
 			Stdin:           true, // for attach; stays open when a client detaches, so that the next one can attach
 			SecurityContext: securityContext(o, t.Pod.Spec.SecurityContext),
 			// The end of the log becomes the message in the container's status.
@@ -55,55 +54,56 @@ func ephemeralContainer(name string, t *target.Target, o Options, now time.Time)
 	}
 }
 
-// keptContainer returns the name of a running container with a kept profiler of the target, or "".
-func keptContainer(t *target.Target, o Options, now time.Time) string {
-	for _, c := range t.Pod.Spec.EphemeralContainers {
-		if c.Image != o.Image || !reusable(c.Args, t, o, now) || !sufficient(c.SecurityContext, o) {
-			continue
-		}
-		if s := target.ContainerStatus(t.Pod, c.Name); s != nil && s.State.Running != nil {
-			return c.Name
-		}
-	}
-	return ""
-}
-
 func (e *ephemeral) DryRun(ctx context.Context) (map[string]any, error) {
 	namespace := e.target.Namespace()
 	if reason := Unsuitable(e.target.Pod, e.options); reason != "" {
-		e.kept = ""
 		return nil, newRefusal(Ephemeral, reason)
-	}
-	if e.kept != "" {
-		e.transfers, _ = permittedTransfers(ctx, e.client, e.options, namespace)
-		if len(e.transfers) > 0 && !onlyLogs(e.transfers) {
-			return nil, nil
-		}
-		e.kept = ""
 	}
 	var missing []access.Permission
 	var wg sync.WaitGroup
 	wg.Go(func() { e.transfers, missing = permittedTransfers(ctx, e.client, e.options, namespace) })
-	object, err := e.patch(ctx, metav1.DryRunAll)
+	admit := func() error { return e.admit(ctx) }
+	err := admit()
 	wg.Wait()
-	patch := access.Permission{Verb: "patch", Resource: "pods", Subresource: "ephemeralcontainers", Namespace: namespace}
-	if err := dryRunError(ctx, e.client, Ephemeral, patch, err); err != nil {
+	container := (*corev1.Container)(&e.container.EphemeralContainerCommon)
+	e.transfers, err = admitStdin(Ephemeral, container, e.transfers, err, admit)
+	if err != nil {
 		return nil, err
 	}
-	if len(e.transfers) == 0 {
+	if len(missing) > 0 {
 		return nil, missingPermissions(Ephemeral, missing...)
 	}
 	if onlyLogs(e.transfers) {
-		e.container.Args = arguments(e.target, e.options, time.Now(), e.transfers)
-		return e.object()
+		e.container.Args = arguments(Ephemeral, e.target, e.options, time.Now(), e.transfers)
 	}
-	return object, nil
+	return e.object()
+}
+
+// admit sends the container in a dry run. If the cluster does not admit it as the profiler needs it,
+// the error is a *Refusal.
+func (e *ephemeral) admit(ctx context.Context) error {
+	pod, err := e.patch(ctx, metav1.DryRunAll)
+	patch := access.Permission{Verb: "patch", Resource: "pods", Subresource: "ephemeralcontainers", Namespace: e.target.Namespace()}
+	if refused := dryRunError(ctx, e.client, Ephemeral, patch, err); refused != nil || err != nil {
+		return refused // nil if the answer to the dry run is unknown
+	}
+	if reason := Unsuitable(pod, e.options); reason != "" { // it may have changed since it was found
+		return newRefusal(Ephemeral, reason)
+	}
+	if c := ephemeralChange(e.container, pod, e.options); c != nil {
+		return c.refusal(Ephemeral)
+	}
+	e.container.Stdin = findEphemeral(pod, e.container.Name).Stdin
+	return nil
 }
 
 func (e *ephemeral) Transfers() []stream.Transfer { return e.transfers }
 
 // Unsuitable returns the reason why the profiler cannot run as an ephemeral container of a pod, or "".
 func Unsuitable(pod *corev1.Pod, o Options) string {
+	if pod.DeletionTimestamp != nil {
+		return fmt.Sprintf("pod %q is being deleted, so its node starts no more containers in it", pod.Name)
+	}
 	if _, static := pod.Annotations[corev1.MirrorPodAnnotationKey]; static {
 		return fmt.Sprintf("pod %q is a static pod, which cannot have ephemeral containers", pod.Name)
 	}
@@ -120,8 +120,8 @@ func (e *ephemeral) object() (map[string]any, error) {
 	return object, err
 }
 
-// patch adds the container to the pod and returns the object that was sent.
-func (e *ephemeral) patch(ctx context.Context, dryRun ...string) (map[string]any, error) {
+// patch adds the container to the pod and returns the pod as the cluster admitted it.
+func (e *ephemeral) patch(ctx context.Context, dryRun ...string) (*corev1.Pod, error) {
 	object, err := e.object()
 	if err != nil {
 		return nil, err
@@ -130,27 +130,23 @@ func (e *ephemeral) patch(ctx context.Context, dryRun ...string) (map[string]any
 	if err != nil {
 		return nil, err
 	}
-	_, err = e.client.CoreV1().Pods(e.target.Namespace()).Patch(ctx, e.target.Pod.Name,
+	return e.client.CoreV1().Pods(e.target.Namespace()).Patch(ctx, e.target.Pod.Name,
 		types.StrategicMergePatchType, body, metav1.PatchOptions{DryRun: dryRun}, "ephemeralcontainers")
-	return object, err
 }
 
 func (e *ephemeral) Launch(ctx context.Context) (*Profiler, error) {
-	profiler := &Profiler{
-		Ref:  stream.Ref{Namespace: e.target.Namespace(), Pod: e.target.Pod.Name, Container: e.kept},
-		Mode: Ephemeral, Reused: e.kept != "", client: e.client, target: e.target,
-	}
-	if profiler.Reused {
-		return profiler, nil
-	}
 	ctx, cancel := withTimeout(ctx, e.options)
 	defer cancel()
-	if _, err := e.patch(ctx); err != nil {
+	pod, err := e.patch(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("pod %q: adding the ephemeral container: %w", e.target.Pod.Name, err)
 	}
-	profiler.Container = e.container.Name
-	if err := waitForContainer(ctx, e.client, profiler.Ref, e.options, e.target.Node(), onlyLogs(e.transfers)); err != nil {
+	if c := ephemeralChange(e.container, pod, e.options); c != nil {
+		return nil, c.refusal(Ephemeral)
+	}
+	ref := stream.Ref{Namespace: e.target.Namespace(), Pod: e.target.Pod.Name, Container: e.container.Name}
+	if err := waitForContainer(ctx, e.client, ref, e.options, e.target.Node(), onlyLogs(e.transfers)); err != nil {
 		return nil, err
 	}
-	return profiler, nil
+	return newProfiler(e.client, e.target, ref, e.record, false), nil
 }

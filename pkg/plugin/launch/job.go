@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
@@ -27,7 +28,7 @@ type job struct {
 	target    *target.Target
 	options   Options
 	job       *batchv1.Job
-	kept      *batchv1.Job // runs a kept profiler that can be reused; nil if there is none
+	record    keptProfiler // of the profiler that Launch starts
 	transfers []stream.Transfer
 }
 
@@ -35,7 +36,8 @@ func newJob(client kubernetes.Interface, t *target.Target, o Options) *job {
 	if o.JobNamespace == "" {
 		o.JobNamespace = t.Namespace()
 	}
-	return &job{client: client, target: t, options: o, job: jobSpec(newName(), t, o, time.Now())}
+	now := time.Now()
+	return &job{client: client, target: t, options: o, job: jobSpec(newName(), t, o, now), record: newKept(Job, t, o, now)}
 }
 
 func (j *job) namespace() string { return j.job.Namespace }
@@ -43,23 +45,25 @@ func (j *job) namespace() string { return j.job.Namespace }
 // DryRun sends the Job and its pod, because PodSecurity admits every Job and refuses only its pod.
 func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 	list := access.Permission{Verb: "list", Resource: "pods", Namespace: j.namespace()}
-	create := access.Permission{Verb: "create", Group: "batch", Resource: "jobs", Namespace: j.namespace()}
 	var missing []access.Permission
-	var podErr error
 	var mayList bool
+	var ranges []corev1.LimitRange
 	var wg sync.WaitGroup
 	wg.Go(func() { j.transfers, missing = permittedTransfers(ctx, j.client, j.options, j.namespace()) })
 	wg.Go(func() { mayList = mayTry(ctx, j.client, list) })
-	wg.Go(func() { podErr = j.dryRunPod(ctx) })
-	wg.Go(func() {
-		if !j.options.Fresh {
-			j.kept = j.findKept(ctx)
-		}
-	})
-	_, err := j.client.BatchV1().Jobs(j.namespace()).Create(ctx, j.job, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	wg.Go(func() { ranges = limitRanges(ctx, j.client, j.namespace()) })
+	admit := func() error { return j.admit(ctx) }
+	err := admit()
 	wg.Wait()
 
-	if err := dryRunError(ctx, j.client, Job, create, err); err != nil {
+	container := &j.job.Spec.Template.Spec.Containers[0]
+	if changed, tooSmall := fitLimits(&container.Resources, ranges); tooSmall != nil {
+		return nil, tooSmall
+	} else if changed {
+		err = admit()
+	}
+	j.transfers, err = admitStdin(Job, container, j.transfers, err, admit)
+	if err != nil {
 		return nil, err
 	}
 	if !mayList {
@@ -68,32 +72,68 @@ func (j *job) DryRun(ctx context.Context) (map[string]any, error) {
 	if len(missing) > 0 {
 		return nil, missingPermissions(Job, missing...)
 	}
-	if podErr != nil {
-		return nil, podErr
-	}
 	if onlyLogs(j.transfers) {
-		j.kept = nil
-		j.job.Spec.Template.Spec.Containers[0].Args = arguments(j.target, j.options, time.Now(), j.transfers)
-	}
-	if j.kept != nil {
-		return nil, nil
+		container.Args = arguments(Job, j.target, j.options, time.Now(), j.transfers)
 	}
 	return cleanJob(j.job)
 }
 
 func (j *job) Transfers() []stream.Transfer { return j.transfers }
 
-// dryRunPod sends the Job's pod. If the user may not create pods, it returns nil: whether the pod is
-// admitted shows only when the Job controller creates it.
-func (j *job) dryRunPod(ctx context.Context) error {
-	pod := &corev1.Pod{ObjectMeta: *j.job.Spec.Template.ObjectMeta.DeepCopy(), Spec: j.job.Spec.Template.Spec}
-	pod.Name = j.job.Name
-	_, err := j.client.CoreV1().Pods(j.namespace()).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	create := access.Permission{Verb: "create", Resource: "pods", Namespace: j.namespace()}
-	if apierrors.IsForbidden(err) && !mayTry(ctx, j.client, create) {
-		return nil
+// admit sends the Job and its pod in dry runs. If the cluster does not admit them as the profiler needs
+// them, the error is a *Refusal.
+func (j *job) admit(ctx context.Context) error {
+	var podErr error
+	var podStdin bool
+	var wg sync.WaitGroup
+	wg.Go(func() { podStdin, podErr = j.admitPod(ctx) })
+	stdin, err := j.admitJob(ctx)
+	wg.Wait()
+	switch {
+	case err != nil:
+		return err
+	case podErr != nil:
+		return podErr
 	}
-	return dryRunError(ctx, j.client, Job, create, err)
+	j.job.Spec.Template.Spec.Containers[0].Stdin = stdin && podStdin
+	return nil
+}
+
+// dryRun makes the API server check an object without creating it.
+var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+
+// admitJob sends the Job in a dry run and reports whether the admitted container has stdin.
+func (j *job) admitJob(ctx context.Context) (stdin bool, err error) {
+	stdin = j.job.Spec.Template.Spec.Containers[0].Stdin
+	admitted, err := j.client.BatchV1().Jobs(j.namespace()).Create(ctx, j.job, dryRun)
+	create := access.Permission{Verb: "create", Group: "batch", Resource: "jobs", Namespace: j.namespace()}
+	if refused := dryRunError(ctx, j.client, Job, create, err); refused != nil || err != nil {
+		return stdin, refused // nil if the answer to the dry run is unknown
+	}
+	if c := jobChange(j.job, admitted, j.options); c != nil {
+		return stdin, c.refusal(Job)
+	}
+	return findContainer(&admitted.Spec.Template.Spec).Stdin, nil
+}
+
+// admitPod does the same with the Job's pod. If the user may not create pods, the error is nil, because
+// only the Job controller's attempt shows whether the pod is admitted.
+func (j *job) admitPod(ctx context.Context) (stdin bool, err error) {
+	pod := &corev1.Pod{ObjectMeta: *j.job.Spec.Template.ObjectMeta.DeepCopy(), Spec: *j.job.Spec.Template.Spec.DeepCopy()}
+	pod.Name, stdin = j.job.Name, pod.Spec.Containers[0].Stdin
+	admitted, err := j.client.CoreV1().Pods(j.namespace()).Create(ctx, pod, dryRun)
+	create := access.Permission{Verb: "create", Resource: "pods", Namespace: j.namespace()}
+	refused := dryRunError(ctx, j.client, Job, create, err)
+	switch {
+	case lacksPermission(refused):
+		return stdin, nil
+	case refused != nil || err != nil:
+		return stdin, refused
+	}
+	if c := podChange(&pod.Spec, &admitted.Spec, j.options); c != nil {
+		return stdin, c.refusal(Job)
+	}
+	return findContainer(&admitted.Spec).Stdin, nil
 }
 
 // cleanJob returns the Job as an object without the fields that the server sets.
@@ -108,40 +148,25 @@ func cleanJob(j *batchv1.Job) (map[string]any, error) {
 	return object, nil
 }
 
-// findKept returns the Job of a kept profiler of the target, or nil if there is none or the user may
-// not list Jobs.
-func (j *job) findKept(ctx context.Context) *batchv1.Job {
-	jobs, err := j.client.BatchV1().Jobs(j.namespace()).List(ctx, metav1.ListOptions{LabelSelector: labelApp + "=" + app})
-	if err != nil {
-		return nil
-	}
-	for i := range jobs.Items {
-		job := &jobs.Items[i]
-		c := job.Spec.Template.Spec.Containers[0]
-		if job.Status.Active > 0 && job.DeletionTimestamp == nil && c.Image == j.options.Image &&
-			reusable(c.Args, j.target, j.options, time.Now()) && sufficient(c.SecurityContext, j.options) {
-			return job
-		}
-	}
-	return nil
-}
-
 func (j *job) Launch(ctx context.Context) (*Profiler, error) {
 	bounded, cancel := withTimeout(ctx, j.options)
 	defer cancel()
-	if j.kept != nil {
-		return j.waitForProfiler(bounded, j.kept)
-	}
 	created, err := j.client.BatchV1().Jobs(j.namespace()).Create(bounded, j.job, metav1.CreateOptions{})
 	if err != nil {
 		if !errors.As(err, new(apierrors.APIStatus)) {
-			j.cleanUp(ctx, j.job.Name) // the Job may exist: perhaps only the response was lost
+			// The Job may exist: perhaps only the response was lost. Its UID is unknown then, but nobody
+			// else can have guessed its name.
+			j.cleanUp(ctx, j.job.Name, "")
 		}
 		return nil, fmt.Errorf("creating job %q: %w", j.job.Name, err)
 	}
+	if c := jobChange(j.job, created, j.options); c != nil {
+		j.cleanUp(ctx, created.Name, created.UID)
+		return nil, c.refusal(Job)
+	}
 	profiler, err := j.waitForProfiler(bounded, created)
 	if err != nil {
-		j.cleanUp(ctx, created.Name)
+		j.cleanUp(ctx, created.Name, created.UID)
 		return nil, fmt.Errorf("job %q in namespace %q: %w", created.Name, created.Namespace, err)
 	}
 	return profiler, nil
@@ -157,25 +182,29 @@ func (j *job) waitForProfiler(ctx context.Context, created *batchv1.Job) (*Profi
 	if err := waitForContainer(ctx, j.client, ref, j.options, j.target.Node(), onlyLogs(j.transfers)); err != nil {
 		return nil, err
 	}
-	return &Profiler{
-		Ref: ref, Mode: Job, Reused: created == j.kept, client: j.client, target: j.target,
-		close: func(ctx context.Context) error { return j.remove(ctx, created.Name) },
-	}, nil
+	kept := j.record
+	kept.Job, kept.JobUID = created.Name, created.UID
+	return newProfiler(j.client, j.target, ref, kept, false), nil
 }
 
 // cleanUp deletes the Job, even if ctx has ended, as it has after Ctrl-C.
-func (j *job) cleanUp(ctx context.Context, name string) {
+func (j *job) cleanUp(ctx context.Context, name string, uid types.UID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_ = j.remove(ctx, name) // on failure, the Job's deadline and time to live remove it
+	_ = deleteJob(ctx, j.client, j.namespace(), name, uid) // on failure, the Job's deadline and time to live remove it
 }
 
-// remove deletes the Job and its pod. By default, deleting a batch/v1 Job leaves its pod behind.
-func (j *job) remove(ctx context.Context, name string) error {
-	err := j.client.BatchV1().Jobs(j.namespace()).Delete(ctx, name,
-		metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("job %q in namespace %q could not be deleted: %w", name, j.namespace(), err)
+// deleteJob deletes the Job with the UID and its pod; an empty UID stands for any. By default,
+// deleting a batch/v1 Job leaves its pod behind.
+func deleteJob(ctx context.Context, client kubernetes.Interface, namespace, name string, uid types.UID) error {
+	options := metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}
+	if uid != "" {
+		options.Preconditions = &metav1.Preconditions{UID: &uid}
+	}
+	err := client.BatchV1().Jobs(namespace).Delete(ctx, name, options)
+	// A conflict means that another Job has this name now: ours is gone.
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("job %q in namespace %q could not be deleted: %w", name, namespace, err)
 	}
 	return nil
 }

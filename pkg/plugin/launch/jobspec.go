@@ -56,7 +56,7 @@ func jobSpec(name string, t *target.Target, o Options, now time.Time) *batchv1.J
 			Image:           o.Image,
 			ImagePullPolicy: o.PullPolicy,
 			Command:         []string{Program},
-			Args:            arguments(t, o, now, nil),
+			Args:            arguments(Job, t, o, now, nil),
 			Stdin:           true, // for attach
 			SecurityContext: securityContext(o, nil),
 			Resources: corev1.ResourceRequirements{

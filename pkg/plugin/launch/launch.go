@@ -18,8 +18,8 @@ import (
 
 // Launcher is one way to start the profiler.
 type Launcher interface {
-	// DryRun asks the API server whether it admits what Launch creates, and returns that object, or
-	// nil if Launch will use a kept profiler. If the cluster refuses, the error is a *Refusal.
+	// DryRun asks the API server whether it admits what Launch creates, and returns that object. If the
+	// cluster refuses, the error is a *Refusal.
 	DryRun(ctx context.Context) (map[string]any, error)
 	// Transfers returns the transfers that the user may use, the best first. It is valid after DryRun.
 	Transfers() []stream.Transfer
@@ -29,19 +29,35 @@ type Launcher interface {
 	Launch(ctx context.Context) (*Profiler, error)
 }
 
-// Plan is the launcher that the cluster admits.
+// Plan is the launcher of a kept profiler, or the one that the cluster admits.
 type Plan struct {
 	Launcher
-	Object map[string]any // what Launch creates; nil if it will use a kept profiler
-	// Fallback describes the launcher and why it was chosen, if it is not the preferred one.
-	Fallback string
+	Object   map[string]any // what Launch creates; nil if it uses a kept profiler
+	Fallback string         // describes the launcher and why it was chosen, if it is not the preferred one
+	Slow     string         // why Launch would take long, and what helps; empty if it would not
 }
 
-// Choose tries the launchers that the mode allows by dry runs, the preferred one first, and returns
-// the first that the cluster admits. If all are refused the error is a *Refusal or a *RefusedError.
+// Choose returns the launcher of a profiler that an earlier run kept. If there is none that suits, it
+// tries the launchers that the mode allows by dry runs, the preferred one first, and returns the first
+// that the cluster admits. If all are refused the error is or wraps a *Refusal. A Job is preferred to
+// an ephemeral container in a pod with too little CPU.
 func Choose(ctx context.Context, client kubernetes.Interface, t *target.Target, mode Mode, o Options) (*Plan, error) {
+	slow := ""
+	if mode != Job {
+		slow = TooLittleCPU(t.Pod)
+	}
+	modes := []Mode{mode}
+	switch {
+	case mode == Auto && slow != "":
+		modes = []Mode{Job, Ephemeral}
+	case mode == Auto:
+		modes = []Mode{Ephemeral, Job}
+	}
+	if kept := newKeptLauncher(ctx, client, t, modes, o); kept != nil {
+		return &Plan{Launcher: kept}, nil
+	}
 	var refusals []*Refusal
-	for _, c := range candidates(client, t, mode, o) {
+	for _, c := range candidates(client, t, modes, o) {
 		object, err := c.DryRun(ctx)
 		var refusal *Refusal
 		if errors.As(err, &refusal) {
@@ -50,31 +66,46 @@ func Choose(ctx context.Context, client kubernetes.Interface, t *target.Target, 
 			}
 			continue
 		}
-		plan := &Plan{Launcher: c.Launcher, Object: object}
-		if len(refusals) > 0 {
-			plan.Fallback = fmt.Sprintf("%s because the %s is refused: %s", c.description, refusals[0].Mode, refusals[0].Reason)
+		plan := &Plan{Launcher: c.Launcher, Object: object, Fallback: c.fallback(refusals, slow)}
+		if slow != "" && c.mode == Ephemeral {
+			plan.Slow = slow
+			if mode == Ephemeral {
+				plan.Slow += "; " + adviceEphemeral
+			}
 		}
 		return plan, err
 	}
 	if mode != Auto && len(refusals) == 1 {
+		if mode == Job && Unsuitable(t.Pod, o) == "" {
+			refusals[0].Advice += "; " + adviceNotJob
+		}
 		return nil, refusals[0]
 	}
-	return nil, &RefusedError{Target: t, Refusals: refusals}
+	return nil, &refusedError{target: t, refusals: refusals}
 }
 
 // candidate is a launcher to try.
 type candidate struct {
 	Launcher
+	mode        Mode
 	description string // for Plan.Fallback
 }
 
-// candidates returns the launchers that the mode allows, the preferred one first. A cluster that
-// refuses a privileged container may admit one that has only the capability to read memory.
-func candidates(client kubernetes.Interface, t *target.Target, mode Mode, o Options) (all []candidate) {
-	modes := []Mode{mode}
-	if mode == Auto {
-		modes = []Mode{Ephemeral, Job}
+// fallback returns Plan.Fallback. slow is the reason why an ephemeral container would start very
+// slowly, or "".
+func (c candidate) fallback(refusals []*Refusal, slow string) string {
+	switch {
+	case len(refusals) > 0:
+		return fmt.Sprintf("%s because the %s is refused: %s", c.description, refusals[0].Mode, refusals[0].Reason)
+	case c.mode == Job && slow != "":
+		return c.description + " because " + slow
 	}
+	return ""
+}
+
+// candidates returns the launchers of the modes in their order. A cluster that refuses a privileged
+// container may admit one that has only the capability to read memory.
+func candidates(client kubernetes.Interface, t *target.Target, modes []Mode, o Options) (all []candidate) {
 	for _, m := range modes {
 		all = append(all, newCandidate(client, t, m, o, ""))
 		if o.MemoryOnly && !o.Capabilities {
@@ -88,26 +119,26 @@ func candidates(client kubernetes.Interface, t *target.Target, mode Mode, o Opti
 
 func newCandidate(client kubernetes.Interface, t *target.Target, mode Mode, o Options, suffix string) candidate {
 	if mode == Job {
-		return candidate{newJob(client, t, o), "a Job" + suffix}
+		return candidate{newJob(client, t, o), Job, "a Job" + suffix}
 	}
-	return candidate{newEphemeral(client, t, o), "an ephemeral container" + suffix}
+	return candidate{newEphemeral(client, t, o), Ephemeral, "an ephemeral container" + suffix}
 }
 
-// RefusedError is the error of Choose if several launchers were refused.
-type RefusedError struct {
-	Target   *target.Target
-	Refusals []*Refusal // in the order in which they were tried
+// refusedError is the error of Choose if several launchers were refused.
+type refusedError struct {
+	target   *target.Target
+	refusals []*Refusal // in the order in which they were tried
 }
 
-func (e *RefusedError) Error() string {
-	first, last := e.Refusals[0], e.Refusals[len(e.Refusals)-1]
+func (e *refusedError) Error() string {
+	first, last := e.refusals[0], e.refusals[len(e.refusals)-1]
 	var b strings.Builder
-	fmt.Fprintf(&b, "the cluster allows no way to profile %s", e.Target)
-	for _, r := range e.Refusals {
+	fmt.Fprintf(&b, "the cluster allows no way to profile %s", e.target)
+	for _, r := range e.refusals {
 		fmt.Fprintf(&b, "\n  %s: %s", r.Mode, r.Reason)
 	}
-	if last.Advice != "" {
-		fmt.Fprintf(&b, "\n  %s", last.Advice)
+	if advice := e.advice(); advice != "" {
+		fmt.Fprintf(&b, "\n  %s", advice)
 	}
 	if first.Mode != last.Mode { // every mode was refused
 		b.WriteString("\n  if the program serves net/http/pprof, use --from-endpoint, which needs only pods/portforward")
@@ -115,5 +146,17 @@ func (e *RefusedError) Error() string {
 	return b.String()
 }
 
+// advice returns the advice of the last refusal of a Job, because that for an ephemeral container is
+// to try a Job. If no Job was tried it returns the advice of the last refusal.
+func (e *refusedError) advice() string {
+	text := e.refusals[len(e.refusals)-1].Advice
+	for _, r := range e.refusals {
+		if r.Mode == Job {
+			text = r.Advice
+		}
+	}
+	return text
+}
+
 // Unwrap returns the refusal of the preferred launcher.
-func (e *RefusedError) Unwrap() error { return e.Refusals[0] }
+func (e *refusedError) Unwrap() error { return e.refusals[0] }

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // Mode is a way to launch the profiler.
@@ -37,9 +38,9 @@ type Options struct {
 
 	// Transfer is the only transfer to use; empty: the best one that is permitted.
 	Transfer stream.Transfer
-	// Requests are the profiles that a profiler takes if no request can reach it, in the form that its
-	// --to-log flag accepts.
-	Requests []string
+	// Requests are the profiles that a profiler prepares for, and takes if no request can reach it.
+	// Restarts is set if a Job that can be sent requests is to continue after restarts of the target.
+	Requests []api.Request
 
 	// Ready reports whether the profiler in a container answers; it may be nil. Launch calls it while
 	// the container starts, and not after Launch has returned.

@@ -19,18 +19,22 @@ import (
 type Profiler struct {
 	stream.Ref
 	Mode   Mode
-	Reused bool // an earlier run kept it
+	Reused bool         // an earlier run kept it
+	kept   keptProfiler // what Remember records
 	client kubernetes.Interface
 	target *target.Target
-	close  func(ctx context.Context) error // nil if there is nothing to delete
+}
+
+func newProfiler(client kubernetes.Interface, t *target.Target, ref stream.Ref, kept keptProfiler, reused bool) *Profiler {
+	return &Profiler{Ref: ref, Mode: kept.Mode, Reused: reused, kept: kept, client: client, target: t}
 }
 
 // Close deletes the Job. An ephemeral container cannot be deleted: its profiler exits by itself.
 func (p *Profiler) Close(ctx context.Context) error {
-	if p.close == nil {
+	if p.Mode != Job {
 		return nil
 	}
-	return p.close(ctx)
+	return deleteJob(ctx, p.client, p.Namespace, p.kept.Job, p.kept.JobUID)
 }
 
 // reportTime is how long Why waits for the kubelet to report the end of a container.
@@ -84,7 +88,8 @@ func (p *Profiler) Ended(ctx context.Context) (why string, err error) {
 }
 
 // TargetEnded returns how the target's container ended or why its pod is gone, or "" if the container
-// has run without interruption.
+// has run without interruption. When a pod is being deleted, its node ends the profiler in an ephemeral
+// container at once; the target runs on for its grace period, and a Job's profiler with it.
 func (p *Profiler) TargetEnded(ctx context.Context) (why string, err error) {
 	was := p.target.Pod
 	pod, err := p.client.CoreV1().Pods(was.Namespace).Get(ctx, was.Name, metav1.GetOptions{})
@@ -93,7 +98,7 @@ func (p *Profiler) TargetEnded(ctx context.Context) (why string, err error) {
 		return fmt.Sprintf("pod %q was deleted", was.Name), nil
 	case err != nil:
 		return "", err
-	case pod.DeletionTimestamp != nil:
+	case pod.DeletionTimestamp != nil && p.Mode == Ephemeral:
 		return fmt.Sprintf("pod %q is being deleted", was.Name), nil
 	}
 	return containerEnd(pod, p.target.Container, p.target.ContainerID), nil

@@ -66,3 +66,14 @@ func TestWhy(t *testing.T) {
 		})
 	}
 }
+
+// A Job's profiler goes on while the target's pod is being deleted, until its container ends.
+func TestTargetOfAJobIsBeingDeleted(t *testing.T) {
+	pod := web().Pod.DeepCopy()
+	pod.DeletionTimestamp, pod.Finalizers = &metav1.Time{}, []string{"kept/there"}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app", ContainerID: "containerd://" + containerID}}
+	s := &Profiler{Mode: Job, client: fake.NewClientset(pod), target: web()}
+	if why, err := s.TargetEnded(t.Context()); why != "" || err != nil {
+		t.Errorf("got %q, %v", why, err)
+	}
+}

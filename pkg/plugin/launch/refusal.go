@@ -32,16 +32,32 @@ func (r *Refusal) Error() string {
 const (
 	adviceEphemeral   = "without --ephemeral, a Job is tried instead"
 	adviceJob         = "use --job-namespace to run the Job in a namespace that admits privileged pods"
+	adviceQueue       = "use --job-namespace to run the Job in a namespace whose Jobs are not queued"
+	adviceQuota       = "use --job-namespace to run the Job in a namespace whose quota has room"
+	adviceLimitRange  = "use --job-namespace to run the Job in a namespace with a wider LimitRange"
+	adviceNotJob      = "without --job, an ephemeral container is tried as well"
 	advicePermissions = "`kubectl pprof rbac` prints the permissions needed"
 )
 
 // newRefusal returns a refusal for a reason that the user cannot remove with more permissions.
 func newRefusal(mode Mode, reason string) *Refusal {
-	advice := adviceJob
-	if mode == Ephemeral {
-		advice = adviceEphemeral
+	return &Refusal{Mode: mode, Reason: reason, Advice: adviceFor(mode, reason)}
+}
+
+// limitRange matches the messages of the admission plugin LimitRanger (kubernetes,
+// plugin/pkg/admission/limitranger).
+var limitRange = regexp.MustCompile(`(usage|ratio) per (Container|Pod) is `)
+
+func adviceFor(mode Mode, reason string) string {
+	switch {
+	case mode == Ephemeral:
+		return adviceEphemeral
+	case strings.Contains(reason, "exceeded quota"), strings.Contains(reason, "insufficient quota"):
+		return adviceQuota
+	case limitRange.MatchString(reason):
+		return adviceLimitRange
 	}
-	return &Refusal{Mode: mode, Reason: reason, Advice: advice}
+	return adviceJob
 }
 
 // missingPermissions returns a refusal that names permissions the user does not have.
@@ -51,6 +67,12 @@ func missingPermissions(mode Mode, missing ...access.Permission) *Refusal {
 		texts = append(texts, p.String())
 	}
 	return &Refusal{Mode: mode, Reason: "you may not " + strings.Join(texts, ", nor "), Advice: advicePermissions}
+}
+
+// lacksPermission reports whether an error is a refusal because of missing permissions.
+func lacksPermission(err error) bool {
+	var refusal *Refusal
+	return errors.As(err, &refusal) && refusal.Advice == advicePermissions
 }
 
 // dryRunError turns the error of a dry run, which takes the given permission, into a *Refusal if the

@@ -83,6 +83,7 @@ func TestUnsuitable(t *testing.T) {
 		"hostUsers: true":               {corev1.Pod{Spec: corev1.PodSpec{HostUsers: ptr.To(true)}}, false, ""},
 		"hostUsers: false":              {corev1.Pod{Spec: corev1.PodSpec{HostUsers: ptr.To(false)}}, false, "hostUsers: false"},
 		"hostUsers: false, without BPF": {corev1.Pod{Spec: corev1.PodSpec{HostUsers: ptr.To(false)}}, true, ""},
+		"being deleted":                 {corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &metav1.Time{}}}, true, "is being deleted"},
 		"mirror of a static pod":        {corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{corev1.MirrorPodAnnotationKey: "x"}}}, false, "static pod"},
 	} {
 		t.Run(name, func(t *testing.T) {

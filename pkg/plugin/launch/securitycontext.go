@@ -36,12 +36,20 @@ func sufficient(c *corev1.SecurityContext, o Options) bool {
 		return false
 	case ptr.Deref(c.Privileged, false):
 		return true
-	case c.Capabilities == nil:
-		return false
 	}
-	return !slices.ContainsFunc(requiredCapabilities(o), func(r corev1.Capability) bool {
-		return !slices.Contains(c.Capabilities.Add, r)
-	})
+	return len(missingCapabilities(c.Capabilities, o)) == 0
+}
+
+// missingCapabilities returns the names of the required capabilities that a container does not have.
+// One that is both added and dropped by name is dropped (containerd, WithCapabilities in
+// internal/cri/opts).
+func missingCapabilities(c *corev1.Capabilities, o Options) (missing []string) {
+	for _, r := range requiredCapabilities(o) {
+		if c == nil || !slices.Contains(c.Add, r) || slices.Contains(c.Drop, r) {
+			missing = append(missing, string(r))
+		}
+	}
+	return missing
 }
 
 // securityContext returns the context of the profiler's container: root, and either privileged or

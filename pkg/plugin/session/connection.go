@@ -2,12 +2,14 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/access"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/client"
@@ -19,10 +21,11 @@ type connection struct {
 	transfers []stream.Transfer // that may be used, the preferred one first
 	ref       stream.Ref        // the profiler's container, once it is known
 	client    *client.Client    // nil before the first answer, and if only the log can be read
+	failure   error             // of the last attempt to send a request
 }
 
-// ready reports whether a profiler answers. It is called while the container starts. An exec that is established
-// proves nothing: the API server establishes it before it asks the kubelet.
+// ready reports whether a profiler answers. It is called while the container starts. An exec that
+// is established proves nothing: the API server establishes it before it asks the kubelet.
 func (c *connection) ready(ctx context.Context, ref stream.Ref) bool {
 	c.ref = ref
 	if c.onlyLog() {
@@ -33,35 +36,35 @@ func (c *connection) ready(ctx context.Context, ref stream.Ref) bool {
 
 const connectInterval = 300 * time.Millisecond
 
-// connect waits until the profiler answers. It returns false if no stream carries any data, or if a kept profiler has
-// ended. It returns true as well if there is nothing to wait for, or the profiler's state cannot be read: the next step
-// will report why.
-func (c *connection) connect(ctx context.Context, running *launch.Profiler) bool {
+// connect waits until the profiler answers. It returns an error if no stream carries any data, or
+// if a kept profiler has ended. It returns nil as well if there is nothing to wait for, or the
+// profiler's state cannot be read: the next step will report why.
+func (c *connection) connect(ctx context.Context, running *launch.Profiler) error {
 	c.ref = running.Ref
 	if c.client != nil || c.onlyLog() {
-		return true
+		return nil
 	}
 	dialer := c.dialer()
 	for !c.try(ctx, dialer) {
 		if why, err := running.Ended(ctx); err != nil || why != "" {
 			if running.Reused { // it was about to end when it was found
-				return false
+				return c.failure
 			}
 			break
 		}
 		if dialer.Exhausted() {
-			return false
+			return c.failure
 		}
 		select {
 		case <-time.After(connectInterval):
 		case <-ctx.Done():
-			return true
+			return nil
 		}
 	}
 	if c.client == nil {
 		c.client = client.New(dialer.Dial)
 	}
-	return true
+	return nil
 }
 
 func (c *connection) dialer() *stream.Dialer {
@@ -73,6 +76,7 @@ func (c *connection) try(ctx context.Context, dialer *stream.Dialer) bool {
 	attempt := client.New(dialer.Dial)
 	if _, err := attempt.Version(ctx); err != nil {
 		attempt.Close()
+		c.failure = err
 		return false
 	}
 	c.client = attempt
@@ -93,8 +97,22 @@ func (c *connection) requestTransfers() string {
 	return strings.Join(names, " or ")
 }
 
-// dismiss ends a profiler that is no longer wanted but may be starting: an ephemeral container cannot be deleted. If
-// that takes too long, the profiler ends by itself, because nobody connects.
+// unreachable returns the error for a profiler that runs, but can be sent no requests, and whose
+// log is not used. The transfer is the only one that may be used, if it is not empty.
+func (c *connection) unreachable(only stream.Transfer, mustAnswer bool, cause error) error {
+	text := "no data arrives by " + c.requestTransfers()
+	switch {
+	case mustAnswer:
+		return fmt.Errorf("%s, and %w: %w", text, ErrOnlyLogs, cause)
+	case only != "":
+		return fmt.Errorf("%s; without --transfer, other transfers are tried: %w", text, cause)
+	}
+	missing := access.Permissions(c.ref.Namespace, launch.TransferRule(stream.Logs))[0]
+	return fmt.Errorf("%s, and you may not %s, to read its log instead (`kubectl pprof rbac` prints the permissions needed): %w", text, missing, cause)
+}
+
+// dismiss ends a profiler that is no longer wanted but may be starting: an ephemeral container
+// cannot be deleted. If that takes too long, the profiler ends by itself, because nobody connects.
 func (c *connection) dismiss(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
 	defer cancel()
@@ -109,7 +127,8 @@ func (c *connection) dismiss(ctx context.Context) {
 	c.client.Close()
 }
 
-// brokenConnections reports that the connection to a profiler broke: once for several attempts within brokenInterval.
+// brokenConnections reports that the connection to a profiler broke: once for several attempts
+// within brokenInterval.
 type brokenConnections struct {
 	report Reporter
 	mu     sync.Mutex

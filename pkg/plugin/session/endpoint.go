@@ -32,8 +32,8 @@ const (
 // ErrNoEndpoint is part of the error of TakeFromEndpoint if the target serves no net/http/pprof.
 var ErrNoEndpoint = errors.New("no net/http/pprof was found")
 
-// TakeFromEndpoint takes profiles from the target's own net/http/pprof, through a port-forward. A port of 0 stands for
-// DefaultPort, then the ports that the container declares.
+// TakeFromEndpoint takes profiles from the target's own net/http/pprof, through a port-forward. A
+// port of 0 stands for DefaultPort, then the ports that the container declares.
 func TakeFromEndpoint(ctx context.Context, config *rest.Config, t *target.Target, port int, requests []api.Request, report Reporter) (*Outcome, error) {
 	port, client, err := findEndpoint(ctx, config, t, port, report)
 	if err != nil {
@@ -115,7 +115,8 @@ func candidatePorts(pod *corev1.Pod, container string) []int {
 	return ports
 }
 
-// forbidden reports whether the user lacks a permission. Errors of streams have that only in their text.
+// forbidden reports whether the user lacks a permission. Errors of streams have that only in their
+// text.
 func forbidden(err error) bool {
 	return apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: ")
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// explain finds out why profiles are missing or partial. It makes partial profiles of the slices of those that are
-// missing, and adds reasons to the comments.
+// explain finds out why profiles are missing or partial. It makes partial profiles of the slices of
+// those that are missing, and adds reasons to the comments.
 func (s *Session) explain(ctx, early context.Context, p *profiler, results []*Result) {
 	why := sync.OnceValue(func() string { return p.running.Why(ctx) })
 	for _, r := range results {
@@ -36,16 +36,19 @@ func (r *Result) salvage(why func() string) {
 	} else {
 		reason = r.Err.Error()
 	}
-	if merged := r.slices.merge(reason, r.Request.Duration); merged != nil {
-		r.Profile, r.Err = merged, nil
+	switch partial, err := r.partialProfile(reason); {
+	case partial != nil:
+		r.Profile, r.Err = partial, nil
+	case err != nil:
+		r.Err = fmt.Errorf("%w; no partial profile remains: %v", r.Err, err) // %v: not why the profile is missing
 	}
 }
 
-// explainStop adds the reason to a profile whose sampling was not stopped by the user but, for example, by the end of the
-// profiler's pod. why returns the reason, or "".
+// explainStop adds the reason to a profile whose sampling was not stopped by the user but, for
+// example, by the end of the profiler's pod. why returns the reason, or "".
 func (r *Result) explainStop(why func() string) {
 	meta.Partial.Update(r.Profile, func(partial string) string {
-		if !strings.HasPrefix(partial, meta.Stopped) {
+		if !strings.HasPrefix(partial, meta.StoppedEarly) {
 			return partial
 		}
 		if reason := why(); reason != "" {
@@ -55,8 +58,9 @@ func (r *Result) explainStop(why func() string) {
 	})
 }
 
-// noteTargetEnd adds a comment to the profiles if the target ended during sampling. A Job outlives its target, and so
-// does an ephemeral container in a pod whose containers share their process namespace, or use the node's.
+// noteTargetEnd adds a comment to the profiles if the target ended during sampling. A Job outlives
+// its target, and so does an ephemeral container in a pod whose containers share their process
+// namespace, or use the node's.
 func noteTargetEnd(ctx context.Context, p *profiler, results []*Result) {
 	ended := sync.OnceValues(func() (string, error) { return p.running.TargetEnded(ctx) })
 	for _, r := range results {

@@ -10,15 +10,15 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/read"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/logs"
 )
 
 const (
-	// maxLogSilence is how long a log may be silent before it is opened again. A profiler writes every 5 s.
+	// maxLogSilence is how long a log may be silent before it is opened again. A profiler writes
+	// every 5 s.
 	maxLogSilence = 20 * time.Second
 	// logRetryPause is how long to wait before that.
 	logRetryPause = time.Second
@@ -27,8 +27,8 @@ const (
 // errStopped is the error of profiles that were stopped before they had arrived.
 var errStopped = errors.New("stopped")
 
-// readLog receives the profiles from the log of a profiler that cannot be sent requests. Cancelling early ends the
-// reading.
+// readLog receives the profiles from the log of a profiler that cannot be sent requests. Cancelling
+// early ends the reading.
 func (s *Session) readLog(ctx, early context.Context, progress *progress, p *profiler, results []*Result) {
 	var longest time.Duration
 	for _, r := range results {
@@ -46,8 +46,8 @@ func (s *Session) readLog(ctx, early context.Context, progress *progress, p *pro
 	}
 }
 
-// followLog reads until everything has arrived. A log that breaks off is read again from its beginning: a node keeps
-// more of it than a profiler writes.
+// followLog reads until everything has arrived. A log that breaks off is read again from its
+// beginning: a node keeps more of it than a profiler writes.
 func (s *Session) followLog(ctx, early context.Context, p *profiler, reader *logReader) error {
 	for since := time.Now(); ; {
 		why, endedErr := p.running.Ended(ctx) // asked before the log is read, which is then complete
@@ -64,6 +64,10 @@ func (s *Session) followLog(ctx, early context.Context, p *profiler, reader *log
 			return errors.New("its log has no complete profile")
 		case reader.last > before:
 			since = time.Now()
+		case err != nil && forbidden(err):
+			return fmt.Errorf("its log cannot be read: %w", err)
+		case time.Since(since) > api.UnattendedTime && err == nil:
+			return errors.New("nothing arrives through its log")
 		case time.Since(since) > api.UnattendedTime:
 			return fmt.Errorf("nothing arrives through its log: %w", err)
 		}
@@ -140,9 +144,7 @@ func (l *logReader) add(b logs.Block) error {
 			l.progress.update(profileType, now)
 		}
 	case api.LogSlice:
-		if p, err := profile.ParseData(b.Data); err == nil {
-			r.slices.add(p)
-		}
+		_ = r.addSlice(b.Data) // salvage reports the error
 	case api.LogError:
 		e := new(api.Error)
 		if json.Unmarshal(b.Data, e) != nil || e.Message == "" {
@@ -150,7 +152,7 @@ func (l *logReader) add(b logs.Block) error {
 		}
 		r.Err = e
 	case api.LogProfile:
-		p, err := profile.ParseData(b.Data)
+		p, err := read.Pprof(b.Data)
 		if err != nil {
 			r.Err = &api.Error{Message: fmt.Sprintf("the profile is unreadable: %v", err)}
 			break

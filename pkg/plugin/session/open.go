@@ -13,8 +13,8 @@ import (
 const (
 	// reconnectTime is how long an open profiler waits for us after the connection broke.
 	reconnectTime = 2 * time.Minute
-	// checkInterval is how often an open profiler is asked whether it is there: a connection that broke is opened
-	// again, and the end of the profiler is noticed.
+	// checkInterval is how often an open profiler is asked whether it is there: a connection that
+	// broke is opened again, and the end of the profiler is noticed.
 	checkInterval = 5 * time.Second
 )
 
@@ -24,8 +24,8 @@ type Open struct {
 	session *Session
 }
 
-// Open launches a profiler that takes requests for the plan's duration at most. The contexts are as for Take. Close must
-// be called in the end.
+// Open launches a profiler that takes requests for the plan's duration at most. The contexts are as
+// for Take. Close must be called in the end.
 func (s *Session) Open(ctx, early context.Context) (*Open, error) {
 	o := LaunchOptions(s.plan.Launch, s.plan.Requests)
 	o.Duration, o.Keep = s.plan.Duration, reconnectTime
@@ -36,7 +36,8 @@ func (s *Session) Open(ctx, early context.Context) (*Open, error) {
 	return &Open{p, s}, nil
 }
 
-// Close ends the profiler, unless an earlier session kept it: that one ends by itself when nobody is connected.
+// Close ends the profiler, unless an earlier session kept it: that one ends by itself when nobody
+// is connected.
 func (o *Open) Close(ctx context.Context) error { return o.finish(ctx, o.running.Reused) }
 
 // LeftContainer is as for Outcome.
@@ -61,8 +62,8 @@ func (o *Open) Profile(ctx context.Context, r api.Request) (*profile.Profile, er
 // Cmdline returns the arguments of the target's first process, separated by zero bytes.
 func (o *Open) Cmdline(ctx context.Context) ([]byte, error) { return o.connection.client.Cmdline(ctx) }
 
-// Watch checks from time to time whether the profiler and its target run. It returns nil at the end of ctx, and an
-// error if one of them has ended before.
+// Watch checks from time to time whether the profiler and its target run. It returns nil at the end
+// of ctx, and an error if one of them has ended before.
 func (o *Open) Watch(ctx context.Context) error {
 	for ctx.Err() == nil {
 		checking, cancel := context.WithTimeout(ctx, reconnectTime)
@@ -85,9 +86,10 @@ func (o *Open) Watch(ctx context.Context) error {
 	return nil
 }
 
-// HoldMemProfile keeps the memory profile of Go programs turned on, as the request describes it, until ctx ends or
-// release is called. release returns when the target is restored. A profile of allocations is taken all the time for
-// that, and thrown away. If that fails, failed receives the error; repeated errors are left out.
+// HoldMemProfile keeps the memory profile of Go programs turned on, as the request describes it,
+// until ctx ends or release is called. release returns when the target is restored. A profile of
+// allocations is taken all the time for that, and thrown away. If that fails, failed receives the
+// error; repeated errors are left out.
 func (o *Open) HoldMemProfile(ctx context.Context, r api.Request, failed func(error)) (release func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -118,7 +120,8 @@ func (o *Open) HoldMemProfile(ctx context.Context, r api.Request, failed func(er
 	}
 }
 
-// discardProfile takes a profile and stops it at the end of ctx. It returns when the capture has ended.
+// discardProfile takes a profile and stops it at the end of ctx. It returns when the capture has
+// ended.
 func (o *Open) discardProfile(ctx context.Context, r api.Request) error {
 	taking, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

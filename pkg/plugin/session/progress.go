@@ -40,7 +40,8 @@ func newProgress(report Reporter, requests []api.Request) *progress {
 	return p
 }
 
-// update sets the progress of a type's capture and reports the sum. Instant profiles are not shown beside sampled ones.
+// update sets the progress of a type's capture and reports the sum. Instant profiles are not shown
+// beside sampled ones.
 func (p *progress) update(profileType string, now api.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,9 +14,9 @@ import (
 // minRestartTime is the shortest remaining time for which another profiler is started.
 const minRestartTime = time.Second
 
-// takeWithRestarts takes the profiles and, if the plan says so, continues with the next starts of the target. A Job's
-// profiler does that by itself for types that can; an ephemeral container ends with the target, so each start takes a
-// new one.
+// takeWithRestarts takes the profiles and, if the plan says so, continues with the next starts of
+// the target. A Job's profiler does that by itself for types that can; an ephemeral container ends
+// with the target, so each start takes a new one.
 func (s *Session) takeWithRestarts(ctx, early context.Context) (*Outcome, error) {
 	last, begin, err := s.take(ctx, early, s.target, s.plan.Launch, s.plan.Requests)
 	if err != nil || !s.plan.WaitForRestart || !slices.ContainsFunc(last.Results, func(r *Result) bool { return !r.Request.Restarts }) {

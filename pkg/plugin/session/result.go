@@ -12,12 +12,14 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/slice"
 )
 
-// Outcome is what came of the requests of a session.
+// Outcome holds the results of a session and describes what it left in the cluster.
 type Outcome struct {
 	Results []*Result // one for each request, in their order
-	// LeftContainer is the name of the ephemeral container that was added to the pod, where its description stays.
+	// LeftContainer is the name of the ephemeral container that was added to the pod, or "". Its
+	// entry in the pod's spec stays.
 	LeftContainer string
 	// KeptFor is how long a profiler that the session started waits for further requests.
 	KeptFor time.Duration
@@ -28,10 +30,11 @@ type Outcome struct {
 
 // Result is the profile of one type, or the reason why there is none.
 type Result struct {
-	Request api.Request
-	Profile *profile.Profile // nil if there is none
-	Err     error            // the reason
-	slices  sliceBuffer
+	Request   api.Request
+	Profile   *profile.Profile // nil if there is none
+	Err       error            // why there is none
+	slices    slice.Sum
+	slicesErr error // why the slices end before sampling did
 }
 
 func newResults(requests []api.Request) []*Result {
@@ -42,8 +45,8 @@ func newResults(requests []api.Request) []*Result {
 	return results
 }
 
-// Finish returns when the profiler has ended, or been left waiting, and a Job is deleted. That has begun before, so that
-// it costs no time. It does nothing for a nil outcome.
+// Finish returns when the profiler has ended, or been left waiting, and a Job is deleted. That has
+// begun before, so that it costs no time. It does nothing for a nil outcome.
 func (o *Outcome) Finish() error {
 	if o == nil || o.finished == nil {
 		return nil

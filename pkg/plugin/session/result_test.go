@@ -17,7 +17,7 @@ func TestLeftChanged(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if got := (&Outcome{Results: results[:2]}).LeftChanged(); got != "" {
-		t.Errorf("%q of a target that is as it was", got)
+		t.Errorf("%q of an unchanged target", got)
 	}
 }
 

@@ -19,6 +19,7 @@ func (s *Session) sample(ctx, early context.Context, progress *progress, p *prof
 		why, err := p.running.Ended(ctx)
 		return err == nil && why != ""
 	}
+	client.Timing = func(t api.ProfileType, steps []api.Step) { s.report.Timing(t.Name, steps) }
 	reportStop := sync.OnceFunc(func() { s.step("stopping; press Ctrl-C again to abort") })
 	var wg sync.WaitGroup
 	for _, r := range results {
@@ -41,8 +42,11 @@ func (s *Session) sampleOne(ctx, early context.Context, progress *progress, clie
 	})
 	if !r.Request.Instant() {
 		wg.Go(func() {
-			// Slices are needed only if the profile does not arrive.
-			_ = client.Slices(watching, request.Capture, r.slices.add)
+			// Slices are needed only if the profile does not arrive. If it does not because the
+			// connection broke or the profiler ended, the slices end for the same reason.
+			if err := client.Slices(watching, request.Capture, r.addSlice); refused(err) {
+				r.slicesErr = err
+			}
 		})
 	}
 	wg.Go(func() {

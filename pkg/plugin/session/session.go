@@ -1,7 +1,8 @@
-// Package session takes profiles of one container from start to end: it launches a profiler, connects to it, requests
-// and receives the profiles, goes on when the container restarts, and ends the profiler. Its entry points are
-// Session.Take, Session.Open for a profiler that answers requests for as long as it is needed, and TakeFromEndpoint.
-// It must not depend on flags or the terminal: what happens is passed to a Reporter.
+// Package session takes profiles of one container from start to end: it launches a profiler,
+// connects to it, requests and receives the profiles, goes on when the container restarts, and ends
+// the profiler. Its entry points are Session.Take, Session.Open for a profiler that answers
+// requests for as long as it is needed, and TakeFromEndpoint. It must not depend on flags or the
+// terminal: what happens is passed to a Reporter.
 package session
 
 import (
@@ -23,8 +24,8 @@ type Plan struct {
 	Requests []api.Request // one for each profile type
 	Duration time.Duration // of sampling
 	Mode     launch.Mode
-	// Launch configures the profiler. The session itself sets Duration, MemoryOnly and Requests, which follow from the
-	// requests, as well as Ready and Fresh.
+	// Launch configures the profiler. The session itself sets Duration, MemoryOnly and Requests,
+	// which follow from the requests, as well as Ready and Fresh.
 	Launch launch.Options
 	// EndReused ends a profiler that an earlier session kept; otherwise that one goes on waiting.
 	EndReused bool
@@ -32,12 +33,15 @@ type Plan struct {
 	WaitForRestart bool
 }
 
-// Reporter receives what a session has to tell. Its methods may be called by several goroutines at once.
+// Reporter receives the progress and the notes of a session. Its methods may be called by several
+// goroutines at once.
 type Reporter interface {
 	// Step reports that a step begins.
 	Step(text string)
 	// Note reports something that the user should know, in one sentence.
 	Note(text string)
+	// Timing reports how long the profiler's steps for one profile took.
+	Timing(profileType string, steps []api.Step)
 	// Sampling reports how far sampling of the given duration is, all profile types added up.
 	Sampling(now api.Progress, total time.Duration)
 }
@@ -52,27 +56,27 @@ type Session struct {
 	broken brokenConnections
 }
 
-// New returns a session that follows the plan. Nothing is asked of the cluster before it is used.
+// New returns a session that follows the plan. It sends no request before a method is called.
 func New(config *rest.Config, client kubernetes.Interface, t *target.Target, plan Plan, report Reporter) *Session {
 	s := &Session{config: config, client: client, target: t, plan: plan, report: report}
 	s.broken.report = report
 	return s
 }
 
-// DryRun returns the object that would be created, or nil if a kept profiler would be used. The API server checks the
-// object, but creates nothing.
+// DryRun returns the object that would be created, or nil if a kept profiler would be used. The API
+// server checks the object, but creates nothing.
 func (s *Session) DryRun(ctx context.Context) (map[string]any, error) {
-	plan, err := s.choose(ctx, s.target, LaunchOptions(s.plan.Launch, s.plan.Requests))
+	plan, err := s.choose(ctx, s.target, LaunchOptions(s.plan.Launch, s.restartable(s.plan.Requests)))
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
 	return plan.Object, nil
 }
 
-// Take launches a profiler and takes the profiles of the plan. Cancelling early stops sampling and keeps the profiles;
-// before sampling has started it aborts. Cancelling ctx, the parent of early, aborts in any case. The error is that no
-// profile was taken at all, or the cause of early. The outcome is nil if no profiler ran; its Finish must be called in
-// any case.
+// Take launches a profiler and takes the profiles of the plan. Cancelling early stops sampling and
+// keeps the profiles; before sampling has started it aborts. Cancelling ctx, the parent of early,
+// aborts in any case. The error is that no profile was taken at all, or the cause of early. The
+// outcome is nil if no profiler ran; its Finish must be called in any case.
 func (s *Session) Take(ctx, early context.Context) (*Outcome, error) {
 	outcome, err := s.takeWithRestarts(ctx, early)
 	if err != nil {

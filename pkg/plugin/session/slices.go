@@ -6,39 +6,31 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/merge"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// sliceBuffer holds the slices that have arrived of a profile that is being taken.
-type sliceBuffer struct {
-	all []*profile.Profile
+// addSlice adds a slice that has arrived.
+func (r *Result) addSlice(data []byte) error {
+	r.slicesErr = r.slices.Add(data)
+	return r.slicesErr
 }
 
-// maxSlices bounds the slices that are held before they are merged: those of an hour would take a gigabyte.
-const maxSlices = 30
-
-func (b *sliceBuffer) add(p *profile.Profile) {
-	if n := len(b.all); n > 0 {
-		b.all[n-1].Comments = nil // those of the last slice describe all
+// partialProfile returns the slices that have arrived as a partial profile, or nil if they have no
+// samples. why is the reason why it is partial. The error is why slices are missing or do not make a
+// profile.
+func (r *Result) partialProfile(why string) (*profile.Profile, error) {
+	p, err := r.slices.Profile()
+	if err != nil {
+		return nil, err
 	}
-	b.all = append(b.all, p)
-	if len(b.all) == maxSlices {
-		if sum, err := merge.Profiles(b.all...); err == nil {
-			b.all = []*profile.Profile{sum}
-		}
+	if p == nil || len(p.Sample) == 0 {
+		return nil, r.slicesErr
 	}
-}
-
-// merge returns the slices as one partial profile. It returns nil if they have no samples or cannot be merged.
-func (b *sliceBuffer) merge(why string, asked time.Duration) *profile.Profile {
-	if len(b.all) == 0 {
-		return nil
+	took := time.Duration(p.DurationNanos).Round(100 * time.Millisecond)
+	partial := fmt.Sprintf("%s, after %v of %v", why, took, r.Request.Duration)
+	if r.slicesErr != nil {
+		partial += fmt.Sprintf("; later samples are missing: %v", r.slicesErr)
 	}
-	p, err := merge.Profiles(b.all...)
-	if err != nil || len(p.Sample) == 0 {
-		return nil
-	}
-	meta.Partial.Add(p, fmt.Sprintf("%s, after %v of %v", why, time.Duration(p.DurationNanos).Round(100*time.Millisecond), asked))
-	return p
+	meta.Partial.Add(p, partial)
+	return p, r.slicesErr
 }

@@ -31,9 +31,8 @@ func (p *profiler) leftContainer() string {
 
 // LaunchOptions returns the options for a profiler that takes the requested profiles.
 func LaunchOptions(o launch.Options, requests []api.Request) launch.Options {
-	o.Requests, o.Duration, o.MemoryOnly = nil, 0, true
+	o.Requests, o.Duration, o.MemoryOnly = requests, 0, true
 	for _, r := range requests {
-		o.Requests = append(o.Requests, r.String())
 		o.Duration = max(o.Duration, r.Duration)
 		if r.Type.NeedsBPF {
 			o.MemoryOnly = false
@@ -42,8 +41,9 @@ func LaunchOptions(o launch.Options, requests []api.Request) launch.Options {
 	return o
 }
 
-// start launches a profiler and connects to it. A kept profiler that does not answer is replaced by a new one. If
-// nothing arrives by exec or attach, another profiler is launched that writes to its log, unless mustAnswer is set.
+// start launches a profiler and connects to it. A kept profiler that does not answer is replaced by
+// a new one. If nothing arrives by exec or attach, another profiler is launched that writes to its
+// log, unless mustAnswer is set.
 func (s *Session) start(ctx, early context.Context, t *target.Target, o launch.Options, mustAnswer bool) (*profiler, error) {
 	for {
 		p, again, err := s.tryStart(ctx, early, t, &o, mustAnswer)
@@ -81,7 +81,7 @@ func (s *Session) tryStart(ctx, early context.Context, t *target.Target, o *laun
 		}
 		return nil, false, interrupted(early, err)
 	}
-	answers := c.connect(early, running)
+	unreachable := c.connect(early, running)
 	switch {
 	case early.Err() != nil && c.client == nil && !c.onlyLog(): // interrupted before an answer
 		var closeErr error
@@ -90,35 +90,52 @@ func (s *Session) tryStart(ctx, early context.Context, t *target.Target, o *laun
 			closeErr = running.Close(ctx)
 		}
 		return nil, false, errors.Join(interrupted(early, early.Err()), closeErr)
-	case !answers && running.Reused && early.Err() == nil:
+	case unreachable == nil:
+		return &profiler{running: running, connection: c, options: *o}, false, nil
+	case running.Reused && early.Err() == nil:
 		s.note("the kept profiler does not answer: another one is started")
 		o.Fresh = true
 		return nil, true, nil
-	case !answers && o.Transfer == "" && slices.Contains(c.transfers, stream.Logs):
-		if mustAnswer {
-			return nil, false, errors.Join(ErrOnlyLogs, running.Close(ctx))
-		}
-		s.note("no data arrives by %v: another profiler is started, which writes to its log", c.requestTransfers())
-		if err := running.Close(ctx); err != nil {
-			s.note("%v", err)
-		}
-		o.Transfer, o.Keep = stream.Logs, 0
-		return nil, true, nil
 	}
-	return &profiler{running: running, connection: c, options: *o}, false, nil
+	if mustAnswer || o.Transfer != "" || !slices.Contains(c.transfers, stream.Logs) {
+		p := &profiler{running: running, connection: c}
+		return nil, false, interrupted(early, errors.Join(c.unreachable(o.Transfer, mustAnswer, unreachable), p.finish(ctx, false)))
+	}
+	s.note("no data arrives by %v: another profiler is started, which writes to its log", c.requestTransfers())
+	if err := running.Close(ctx); err != nil {
+		s.note("%v", err)
+	}
+	o.Transfer, o.Keep = stream.Logs, 0
+	return nil, true, nil
 }
 
 // choose asks the cluster which launcher it admits.
 func (s *Session) choose(ctx context.Context, t *target.Target, o launch.Options) (*launch.Plan, error) {
 	s.step("asking the cluster what it allows")
+	checking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	unusable := make(chan error, 1)
+	go func() { unusable <- launch.CheckNode(checking, s.client, t) }()
 	plan, err := launch.Choose(ctx, s.client, t, s.plan.Mode, o)
+	if err == nil && plan.Object == nil { // a kept profiler runs already, so the node need not be asked
+		cancel()
+		<-unusable
+		return plan, nil
+	}
+	if nodeErr := <-unusable; nodeErr != nil {
+		return nil, nodeErr
+	}
 	if err == nil && plan.Fallback != "" {
 		s.note("using %s", plan.Fallback)
+	}
+	if err == nil && plan.Slow != "" {
+		s.note("%s", plan.Slow)
 	}
 	return plan, err
 }
 
-// finish ends the profiler, or leaves it waiting if keep is set, and deletes a Job. It takes at most goodbyeTimeout.
+// finish ends the profiler, or leaves it waiting if keep is set, and deletes a Job. It takes at
+// most goodbyeTimeout.
 func (p *profiler) finish(ctx context.Context, keep bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)
 	defer cancel()

@@ -14,8 +14,8 @@ import (
 )
 
 // closeGrace is how long Close waits for the command to exit after the end of its stdin, before it
-// breaks the stream.
-const closeGrace = 250 * time.Millisecond
+// breaks the stream. A command that takes longer exits after that, unobserved.
+const closeGrace = 50 * time.Millisecond
 
 // conn is one end of a pipe whose other end is the command's stdin and stdout. A pipe has deadlines,
 // which the executor's streams do not have.

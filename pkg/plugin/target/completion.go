@@ -41,11 +41,12 @@ func Namespaces(ctx context.Context, c Clients) []string {
 	return names
 }
 
-// ContainersOf returns the Containers of the pod that a query names, or none if there is no such pod.
+// ContainersOf returns the names of the containers that can be profiled in the pod that a query names.
+// It returns none if there is no such pod.
 func ContainersOf(ctx context.Context, c Clients, q Query) []string {
 	pod, _, err := findPod(ctx, c, q)
 	if err != nil {
 		return nil
 	}
-	return Containers(pod)
+	return containerNames(pod)
 }

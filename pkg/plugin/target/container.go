@@ -8,10 +8,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Containers returns the names of the containers of a pod that can be profiled: its containers and then
-// its init containers, which include sidecars. An ephemeral container cannot be the target of another
-// one (KEP-277).
-func Containers(pod *corev1.Pod) []string {
+// containerNames returns the names of the containers of a pod that can be profiled: its containers and
+// then its init containers, which include sidecars. An ephemeral container cannot be the target of
+// another one (KEP-277).
+func containerNames(pod *corev1.Pod) []string {
 	var names []string
 	for _, c := range pod.Spec.Containers {
 		names = append(names, c.Name)
@@ -22,20 +22,26 @@ func Containers(pod *corev1.Pod) []string {
 	return names
 }
 
-func hasContainer(pod *corev1.Pod, name string) bool {
-	return slices.Contains(Containers(pod), name)
+// runsWindows reports whether a pod is for nodes that run Windows.
+func runsWindows(pod *corev1.Pod) bool {
+	return pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows ||
+		pod.Spec.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows)
 }
 
-// containerNotFound returns the error for a name that is not one of Containers.
+func hasContainer(pod *corev1.Pod, name string) bool {
+	return slices.Contains(containerNames(pod), name)
+}
+
+// containerNotFound returns the error for a name that is not one of containerNames.
 func containerNotFound(pod *corev1.Pod, name string) error {
 	for _, c := range pod.Spec.EphemeralContainers {
 		if c.Name == name {
 			return fmt.Errorf("pod %q: container %q is an ephemeral container, which cannot be profiled; choose one of: %s",
-				pod.Name, name, strings.Join(Containers(pod), ", "))
+				pod.Name, name, strings.Join(containerNames(pod), ", "))
 		}
 	}
 	return fmt.Errorf("pod %q has no container %q; choose one of: %s",
-		pod.Name, name, strings.Join(Containers(pod), ", "))
+		pod.Name, name, strings.Join(containerNames(pod), ", "))
 }
 
 // runningStatus returns the status of a container if it runs. Otherwise the error describes its state
@@ -49,9 +55,25 @@ func runningStatus(pod *corev1.Pod, name string) (*corev1.ContainerStatus, error
 	case end != "":
 		return nil, fmt.Errorf("pod %q %s: there is nothing left to profile", pod.Name, end)
 	case status != nil:
-		return nil, fmt.Errorf("pod %q: container %q %s: profile it when it runs", pod.Name, name, stateText(status))
+		return nil, fmt.Errorf("pod %q: container %q %s: profile it when it runs%s",
+			pod.Name, name, stateText(status), otherContainers(pod))
 	}
 	return nil, fmt.Errorf("pod %q is Pending%s: profile it when it runs", pod.Name, pendingReason(pod))
+}
+
+// otherContainers returns the part of an error that names the running containers of a pod, or "" if
+// there are none. Init containers run while the pod is Pending.
+func otherContainers(pod *corev1.Pod) string {
+	var names []string
+	for _, name := range containerNames(pod) {
+		if s := ContainerStatus(pod, name); s != nil && s.State.Running != nil {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; or choose with -c one that runs: " + strings.Join(names, ", ")
 }
 
 // podEnd describes how a pod ended. It returns "" if the pod has not.
@@ -78,9 +100,11 @@ func pendingReason(pod *corev1.Pod) string {
 // stateText describes the state of a container that does not run.
 func stateText(s *corev1.ContainerStatus) string {
 	text := "has not started yet"
-	switch {
-	case s.State.Waiting != nil:
-		text = "is waiting" + inParentheses(s.State.Waiting.Reason, s.State.Waiting.Message)
+	switch w := s.State.Waiting; {
+	case w != nil && (w.Reason == "PodInitializing" || w.Reason == "ContainerCreating"):
+		text += inParentheses(w.Reason, w.Message)
+	case w != nil:
+		text = "is waiting" + inParentheses(w.Reason, w.Message)
 	case s.State.Terminated != nil:
 		text = fmt.Sprintf("has ended with exit code %d%s", s.State.Terminated.ExitCode,
 			inParentheses(s.State.Terminated.Reason, s.State.Terminated.Message))

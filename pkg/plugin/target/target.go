@@ -106,7 +106,7 @@ func findPod(ctx context.Context, c Clients, q Query) (*corev1.Pod, string, erro
 // default-container annotation; without that, the first.
 func (t *Target) chooseContainer(name string) error {
 	pod := t.Pod
-	if pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows {
+	if runsWindows(pod) {
 		return fmt.Errorf("pod %q runs Windows: only Linux containers can be profiled", pod.Name)
 	}
 	if name == "" {
@@ -118,10 +118,13 @@ func (t *Target) chooseContainer(name string) error {
 		}
 	}
 	if name == "" {
+		if len(pod.Spec.Containers) == 0 { // the API server never admits that
+			return fmt.Errorf("pod %q has no containers", pod.Name)
+		}
 		name = pod.Spec.Containers[0].Name
 		if len(pod.Spec.Containers) > 1 {
 			t.Notes = append(t.Notes, fmt.Sprintf("profiling container %q, one of: %s",
-				name, strings.Join(Containers(pod), ", ")))
+				name, strings.Join(containerNames(pod), ", ")))
 		}
 	}
 	if !hasContainer(pod, name) {

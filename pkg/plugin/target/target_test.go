@@ -138,6 +138,28 @@ func TestChooseContainer(t *testing.T) {
 			change: func(p *corev1.Pod) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} },
 			err:    `pod "web-0" runs Windows`,
 		},
+		"Windows by its node selector": {
+			change: func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "windows"} },
+			err:    `pod "web-0" runs Windows`,
+		},
+		"waiting for an init container": {
+			change: func(p *corev1.Pod) {
+				p.Status.Phase = corev1.PodPending
+				waiting := &corev1.ContainerStateWaiting{Reason: "PodInitializing"}
+				p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app", State: corev1.ContainerState{Waiting: waiting}}}
+				p.Status.InitContainerStatuses[0] = running("setup")
+			},
+			container: "app",
+			err: `pod "web-0": container "app" has not started yet (PodInitializing): profile it when it runs; ` +
+				"or choose with -c one that runs: setup, mesh",
+		},
+		"init container of a pending pod": {
+			change: func(p *corev1.Pod) {
+				p.Status.Phase = corev1.PodPending
+				p.Status.InitContainerStatuses[0] = running("setup")
+			},
+			container: "setup", want: "setup",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change := c.change

@@ -30,7 +30,8 @@ func newPicture(p *profile.Profile) (http.Handler, error) {
 	}), nil
 }
 
-// The driver has no way to extend its menu of views. ourEntry is inserted after menuEntry, which is a part of its pages.
+// The driver has no way to extend its menu of views. ourEntry is inserted after menuEntry, which is
+// a part of its pages.
 const (
 	menuEntry = `id="flamegraph">Flame Graph</a>`
 	ourEntry  = menuEntry + "\n" + `      <a title="The flame graph of kubectl pprof" href=".` + picturePath + `" id="kubectl-pprof">kubectl pprof</a>`

@@ -1,10 +1,13 @@
-// Package view serves a profile to a browser: the web interface of github.com/google/pprof, with the flame graph of package render as
-// an additional page. Its entry point is Serve. It must not depend on where the profile came from.
+// Package view serves a profile to a browser: the web interface of github.com/google/pprof, with
+// the flame graph of package render as an additional page. Its entry point is Serve. It must not
+// depend on where the profile came from.
 //
-// The pages are as confidential as the profile, and some read source files of this machine. Package guard decides who may ask.
+// The pages are as confidential as the profile, and some can read source files of this machine.
+// Package guard decides which requests are served.
 package view
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,21 +26,47 @@ import (
 // DefaultAddress is any free port on the loopback interface.
 const DefaultAddress = "localhost:0"
 
-// Serve serves the profile until ctx ends. The address is HOST:PORT; the host defaults to localhost, and port 0 means any free
-// port. Serve calls ready with the URL when the server accepts connections. Messages of pprof are written to log.
-func Serve(ctx context.Context, p *profile.Profile, address string, ready func(url string), log io.Writer) error {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("%q is not HOST:PORT: %w", address, err)
+// Options are how a profile is served.
+type Options struct {
+	Address string           // HOST:PORT; the host defaults to localhost, and port 0 means any free port
+	Sources bool             // show source files of this machine that the profile names; on loopback only
+	Ready   func(url string) // called when the server accepts connections, with the address that has the token
+	Open    func(url string) // called then with an address that is accepted once, to open a browser; may be nil
+	Log     io.Writer        // for messages of pprof
+}
+
+// ErrSourcesNeedLoopback is returned for Options.Sources with an address that other machines can reach.
+var ErrSourcesNeedLoopback = errors.New("source files are shown on loopback only")
+
+// Validate checks the options before a profile is read.
+func (o Options) Validate() error {
+	_, _, err := o.hostPort()
+	return err
+}
+
+func (o Options) hostPort() (host, port string, err error) {
+	if host, port, err = net.SplitHostPort(o.Address); err != nil {
+		return "", "", fmt.Errorf("%q is not HOST:PORT: %w", o.Address, err)
 	}
-	if host == "" {
-		host = "localhost"
+	return cmp.Or(host, "localhost"), port, nil
+}
+
+// Serve serves the profile until ctx ends, to those who know the token in the address passed to
+// Options.Ready.
+func Serve(ctx context.Context, p *profile.Profile, o Options) error {
+	host, port, err := o.hostPort()
+	if err != nil {
+		return err
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
-		return fmt.Errorf("cannot serve on %s: %w", address, err)
+		return fmt.Errorf("cannot serve on %s: %w", o.Address, err)
 	}
 	defer listener.Close()
+	g, token := guard.New(host, listener.Addr()), guard.NewToken(listener.Addr())
+	if o.Sources && !g.Loopback {
+		return fmt.Errorf("%s: %w", o.Address, ErrSourcesNeedLoopback)
+	}
 	picture, err := newPicture(p)
 	if err != nil {
 		return err
@@ -48,10 +77,16 @@ func Serve(ctx context.Context, p *profile.Profile, address string, ready func(u
 		Fetch:   fetcher{p.Copy()},
 		Sym:     noSymbolizer{},
 		Obj:     noBinaries{},
-		UI:      messages{log},
+		UI:      messages{o.Log},
 		HTTPServer: func(args *driver.HTTPServerArgs) error {
-			g := guard.New(host, listener.Addr())
-			return serve(ctx, listener, g.Protect(pages(args.Handlers, picture, g.Loopback)), ready)
+			handler := g.Protect(token.Require(pages(args.Handlers, picture, o.Sources)))
+			return serve(ctx, listener, handler, func() {
+				url := guard.URL(host, listener.Addr())
+				o.Ready(token.AddTo(url))
+				if o.Open != nil {
+					o.Open(token.AddOnceTo(url))
+				}
+			})
 		},
 	})
 }
@@ -59,16 +94,26 @@ func Serve(ctx context.Context, p *profile.Profile, address string, ready func(u
 // prefix is the path of the driver's pages, the same as in `go tool pprof`. Their links are relative.
 const prefix = "/ui"
 
-// private are pages that read source files or binaries of this machine or change the user's pprof settings. Only requests over
-// loopback may use them.
-var private = map[string]bool{"/source": true, "/disasm": true, "/saveconfig": true, "/deleteconfig": true}
+// refusals returns the driver's pages that are not served, with the text that is shown instead. The
+// pages of sources read files of this machine that the profile names. The others change the
+// settings that all pprof programs of the user share.
+func refusals(sources bool) map[string]string {
+	const settings = "kubectl pprof view does not change the settings of pprof"
+	refused := map[string]string{"/saveconfig": settings, "/deleteconfig": settings}
+	if !sources {
+		const files = "source files are not shown: start kubectl pprof view with --source"
+		refused["/source"], refused["/disasm"] = files, files
+	}
+	return refused
+}
 
 // pages returns a handler with the driver's pages and the flame graph below prefix.
-func pages(handlers map[string]http.Handler, picture http.Handler, loopback bool) http.Handler {
+func pages(handlers map[string]http.Handler, picture http.Handler, sources bool) http.Handler {
 	mux := http.NewServeMux()
+	refused := refusals(sources)
 	for path, h := range handlers {
-		if !loopback && private[path] {
-			continue
+		if text, found := refused[path]; found {
+			h = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, text, http.StatusForbidden) })
 		}
 		if path == "/" {
 			path = "/{$}"
@@ -80,7 +125,7 @@ func pages(handlers map[string]http.Handler, picture http.Handler, loopback bool
 	return mux
 }
 
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, ready func(url string)) error {
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, ready func()) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -88,7 +133,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, rea
 		defer cancel()
 		stopped <- server.Shutdown(wait)
 	})
-	ready("http://" + listener.Addr().String() + "/")
+	ready()
 	err := server.Serve(listener)
 	if stop() {
 		return err // the server failed before ctx ended
@@ -112,8 +157,8 @@ type noSymbolizer struct{}
 
 func (noSymbolizer) Symbolize(string, driver.MappingSources, *profile.Profile) error { return nil }
 
-// noBinaries keeps the driver from opening the binaries that a profile names. They are in the container; files of the same name on
-// this machine are different ones.
+// noBinaries keeps the driver from opening the binaries that a profile names. They are in the
+// container; files of the same name on this machine are different ones.
 type noBinaries struct{}
 
 var errNoBinaries = errors.New("the binaries are in the container, not here")

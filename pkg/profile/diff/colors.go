@@ -10,7 +10,7 @@ import (
 
 // fill returns a frame's colour. It shows the cumulative change and is strongest where the value doubled or halved.
 func (d *Diff) fill(c Change) string {
-	if !d.Significant(c) {
+	if !d.significant(c) {
 		return render.SameColor
 	}
 	if c.New() {

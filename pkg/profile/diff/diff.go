@@ -53,8 +53,13 @@ type side struct {
 }
 
 // Compare compares the values that after shows by default. With normalize it compares shares of the total, for profiles of
-// different duration or load. Either profile may be without samples.
+// different duration or load. Either profile may be without samples. Values of the same type in different units of time or memory
+// are converted.
 func Compare(before, after *profile.Profile, normalize bool) (*Diff, error) {
+	before, after, err := inSameUnits(before, after)
+	if err != nil {
+		return nil, err
+	}
 	typ := after.SampleType[render.ValueIndex(after)]
 	index := slices.IndexFunc(before.SampleType, func(t *profile.ValueType) bool { return t.Type == typ.Type && t.Unit == typ.Unit })
 	if index < 0 {
@@ -97,9 +102,9 @@ func (d *Diff) Delta(c Change) float64 {
 // large.
 const deviations = 3
 
-// Significant reports whether a change is larger than two profiles of the same program would differ by chance. The number of
+// significant reports whether a change is larger than two profiles of the same program would differ by chance. The number of
 // samples in a function follows a Poisson distribution: its variance equals its mean.
-func (d *Diff) Significant(c Change) bool {
+func (d *Diff) significant(c Change) bool {
 	variance := math.Abs(float64(c.After))*d.after.quantum*d.after.scale*d.after.scale +
 		math.Abs(float64(c.Before))*d.before.quantum*d.before.scale*d.before.scale
 	delta := d.Delta(c)
@@ -109,7 +114,7 @@ func (d *Diff) Significant(c Change) bool {
 // New reports whether the value was 0 before.
 func (c Change) New() bool { return c.Before == 0 && c.After != 0 }
 
-// Gone reports whether the value is 0 after.
-func (c Change) Gone() bool { return c.Before != 0 && c.After == 0 }
+// isGone reports whether the value is 0 after.
+func (c Change) isGone() bool { return c.Before != 0 && c.After == 0 }
 
 func compareNames(a, b *Node) int { return cmp.Compare(a.Name, b.Name) }

@@ -198,7 +198,7 @@ func TestNoiseIsNotSignificant(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range d.Functions {
-			if d.Significant(f.Self) {
+			if d.significant(f.Self) {
 				certain++
 			}
 		}
@@ -220,7 +220,7 @@ func TestDifferentTypes(t *testing.T) {
 	more := other.Copy()
 	more.Sample[0].Value[1]++
 	d, err := Compare(other, more, false)
-	if err != nil || !d.Significant(d.Root.Change) {
+	if err != nil || !d.significant(d.Root.Change) {
 		t.Errorf("%v: a byte more is a byte more", err)
 	}
 }
@@ -279,5 +279,24 @@ func TestColors(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Names may be so long that not all frames are drawn. The picture says so.
+func TestLongNamesEndThePicture(t *testing.T) {
+	var names []string
+	for i := range 200 {
+		names = append(names, fmt.Sprint(strings.Repeat("n", 60_000), i))
+	}
+	d, err := Compare(folded("main 1"), folded(strings.Join(names, ";")+" 1"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := d.WriteSVG(&out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "Not all frames are drawn, because their names are long (8 MiB)") {
+		t.Errorf("nothing says that frames are missing from %d bytes", out.Len())
 	}
 }

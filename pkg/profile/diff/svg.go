@@ -24,6 +24,9 @@ const (
 // budget is used.
 var thresholds = []float64{0.3, 0.6, 1, 2, 4, 8, 16, 40}
 
+// maxDrawn is the size in bytes at which drawing stops: names may be long, and 300 rows have up to 1,200,000 frames.
+const maxDrawn = 8 << 20
+
 // stillBudget is the largest size in bytes of the static picture in an HTML file, for browsers that run no scripts.
 const stillBudget = 30_000
 
@@ -34,6 +37,7 @@ type drawing struct {
 	head, bottom, least float64
 	rows                int // of the lower section
 	deeper              bool
+	cut                 bool // drawing stopped at maxDrawn
 }
 
 // draw draws with the upper edge at top, as finely as the budget in bytes allows.
@@ -57,7 +61,7 @@ func (d *Diff) drawAt(top, least float64) (pic drawing) {
 	if len(removed) > 0 {
 		pic.head += float64(len(gone.rows))*rowHeight + 44
 		fmt.Fprintf(&pic.removed, `<text x="%g" y="%g" font-weight="bold">Removed: only before, %s</text>`+"\n", margin, top+10, render.Escape(d.valueText(gone.total)))
-		d.drawGraph(&pic.removed, gone, unit, top+20+float64(len(gone.rows))*rowHeight)
+		pic.cut = !d.drawGraph(&pic.removed, gone, unit, top+20+float64(len(gone.rows))*rowHeight)
 	}
 	out := &pic.frames
 	pic.bottom = pic.head + float64(pic.rows)*rowHeight
@@ -67,7 +71,7 @@ func (d *Diff) drawAt(top, least float64) (pic drawing) {
 	// The script redraws this group.
 	fmt.Fprintf(out, `<g data-role="frames" data-head="%g" transform="translate(%g %g)">`+"\n", pic.head, margin, pic.bottom-float64(len(graph.rows))*rowHeight)
 	fmt.Fprintf(out, `<g transform="translate(%g 0)">`, -margin)
-	d.drawGraph(out, graph, unit, float64(len(graph.rows))*rowHeight)
+	pic.cut = !d.drawGraph(out, graph, unit, float64(len(graph.rows))*rowHeight) || pic.cut
 	out.WriteString("</g></g>\n")
 	return pic
 }
@@ -77,6 +81,9 @@ func (pic drawing) note() string {
 	note := fmt.Sprintf("Frames narrower than %g px are drawn together, as (n smaller); the file holds them all.", pic.least)
 	if pic.deeper {
 		note = fmt.Sprintf("Frames deeper than %d are not drawn. ", maxRows) + note
+	}
+	if pic.cut {
+		note = fmt.Sprintf("Not all frames are drawn, because their names are long (%d MiB). ", maxDrawn>>20) + note
 	}
 	return note
 }
@@ -149,8 +156,8 @@ func (d *Diff) removed() (tops []*Node) {
 	for len(todo) > 0 {
 		n := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if n.Gone() {
-			if d.Significant(n.Change) {
+		if n.isGone() {
+			if d.significant(n.Change) {
 				tops = append(tops, n)
 			}
 			continue
@@ -220,11 +227,15 @@ func (d *Diff) rows(roots []*Node, narrowest float64, value func(*Node) float64)
 	return g
 }
 
-// drawGraph draws a graph. The lower edge of its roots is at bottom; unit is the width in pixels of a value of 1.
-func (d *Diff) drawGraph(out *bytes.Buffer, g graph, unit, bottom float64) {
+// drawGraph draws a graph and reports whether it is complete. The lower edge of its roots is at
+// bottom; unit is the width in pixels of a value of 1.
+func (d *Diff) drawGraph(out *bytes.Buffer, g graph, unit, bottom float64) bool {
 	for i, row := range g.rows {
 		y := bottom - float64(i+1)*rowHeight
 		for _, b := range row {
+			if out.Len() > maxDrawn {
+				return false
+			}
 			width := b.width * unit
 			text, title, fill := render.FitSmaller(b.smaller, width), fmt.Sprintf("(%d smaller)", b.smaller), render.SmallerColor
 			if b.Node != nil {
@@ -238,6 +249,7 @@ func (d *Diff) drawGraph(out *bytes.Buffer, g graph, unit, bottom float64) {
 			fmt.Fprintln(out, "</g>")
 		}
 	}
+	return true
 }
 
 // describe returns the tooltip of a frame.
@@ -246,9 +258,9 @@ func (d *Diff) describe(n *Node) string {
 	switch {
 	case n.New():
 		return text + ": new"
-	case n.Gone():
+	case n.isGone():
 		return text + ": removed"
-	case !d.Significant(n.Change):
+	case !d.significant(n.Change):
 		return text + ": within the noise of sampling"
 	}
 	return text + ": " + d.quantity(n.Change)

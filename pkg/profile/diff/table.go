@@ -33,7 +33,7 @@ func (d *Diff) WriteTable(w io.Writer) error {
 
 	noise, listed := 0, 0
 	for _, f := range d.Functions {
-		self, cum := d.Significant(f.Self), d.Significant(f.Cum)
+		self, cum := d.significant(f.Self), d.significant(f.Cum)
 		if !self && !cum {
 			if d.Delta(f.Self) != 0 || d.Delta(f.Cum) != 0 {
 				noise++
@@ -49,7 +49,7 @@ func (d *Diff) WriteTable(w io.Writer) error {
 		mark := ""
 		if f.Cum.New() {
 			mark = " (new)"
-		} else if f.Cum.Gone() {
+		} else if f.Cum.isGone() {
 			mark = " (removed)"
 		}
 		fmt.Fprintf(out, "%10s %10s %10s %10s  %s%s\n", d.value(f.Self.Before, d.before), d.value(f.Self.After, d.after),
@@ -69,7 +69,7 @@ func (d *Diff) WriteTable(w io.Writer) error {
 
 // changeText returns a change as the table shows it: "=" for none, "~" for noise.
 func (d *Diff) changeText(c Change) string {
-	if !d.Significant(c) {
+	if !d.significant(c) {
 		if d.Delta(c) == 0 {
 			return "="
 		}

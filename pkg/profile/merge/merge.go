@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
@@ -25,6 +26,9 @@ func Profiles(parts ...*profile.Profile) (*profile.Profile, error) {
 		comments[i] = p.Comments
 	}
 	merged.Comments = meta.Join(comments...)
+	if err := limits.Check(merged); err != nil { // each part is within the limits, but not their sum
+		return nil, fmt.Errorf("the profiles cannot be merged: %w", err)
+	}
 	return merged, nil
 }
 

@@ -20,15 +20,17 @@ var (
 	Restart = text("restart")
 	// Filter is the part of another profile that this one is, as command line flags.
 	Filter = text("filter")
+	// ChosenValues is the type of the values that the user chose to see.
+	ChosenValues = text("values")
 
 	Samples     = count("samples")
 	LostSamples = count("lost samples")
 	LostWaits   = waits("lost waits")
 )
 
-// Stopped is the beginning of the reason of a profile whose sampling was stopped early. The profiler does not know who
-// stopped it; whoever knows puts that before it.
-const Stopped = "stopped"
+// StoppedEarly is the beginning of the value of Partial in a profile whose sampling was stopped early. The profiler does
+// not know who stopped it; whoever knows puts that before it.
+const StoppedEarly = "stopped"
 
 // How samples were taken.
 var (
@@ -57,27 +59,34 @@ const (
 var (
 	// Advice is what the user can do for better stacks.
 	Advice = text("advice")
-	// LeftOut is a process that could not be read, and why.
+	// LeftOut is what is missing, such as a process that could not be read, and why.
 	LeftOut = text("left out")
 	// LeftChanged is what could not be put back in the target.
 	LeftChanged = text("left changed")
+	// FileNote is what a reader of files could not use or had to decide, such as the number of lines it left out. Commands
+	// print it when they read the file.
+	FileNote = text("note")
 	// MissingEnd is a process for which only what came in slices is known, and why.
 	MissingEnd = text("not read at the end")
 
-	TruncatedStacks        = count("truncated stacks")
-	BrokenStacks           = count("broken stacks")
-	BrokenStacksAtStart    = count("broken stacks of programs that had just started")
-	SamplesWithCutLabels   = count("samples with more goroutine labels than are read")
-	ProcessesEndedUnread   = count("processes that ended before they could be read")
-	ProcessesNotGo         = count("processes that are not Go programs")
-	RecordsChangedOnRead   = count("records that changed while they were read")
-	UnreadSleepers         = count("threads that slept from the beginning and could not be read")
-	UntrackedSwitches      = count("switches of threads without room in the table")
-	UnwindTables           = text("unwind tables") // their size
-	ObjectsWithoutTables   = count("objects without room for their unwind tables")
-	ProcessesWithoutTables = count("processes without room for their unwind tables")
+	TruncatedStacks          = count("truncated stacks")
+	BrokenStacks             = count("broken stacks")
+	BrokenStacksAtStart      = count("broken stacks of programs that had just started")
+	SamplesWithCutLabels     = count("samples with more goroutine labels than are read")
+	SamplesWithLostLabels    = count("samples whose goroutine labels were lost")
+	ProcessesWithCutMappings = count("processes with more mappings than are read")
+	ProcessesEndedUnread     = count("processes that ended before they could be read")
+	ProcessesNotGo           = count("processes that are not Go programs")
+	RecordsChangedOnRead     = count("records that changed while they were read")
+	UnreadSleepers           = count("threads that slept from the beginning and could not be read")
+	UntrackedSwitches        = count("switches of threads without room in the table")
+	UnwindTables             = text("unwind tables") // their size
+	ObjectsWithoutTables     = count("objects without room for their unwind tables")
+	ProcessesWithoutTables   = count("processes without room for their unwind tables")
 
 	GoroutineReadsRepeated   = count("goroutines that changed while they were read and were read again")
+	GoroutineReadingsCut     = count("readings of a program's goroutines that took too long and ended early")
+	GoroutinesLeaked         = count("leaked goroutines, as the program's last search for leaks found them")
 	GoroutinesNeverStable    = count("goroutines that changed with every reading")
 	GoroutineListInvalid     = count("invalid entries in the runtime's list of goroutines")
 	GoroutinesWithCutLabels  = count("goroutines with more labels than are read")

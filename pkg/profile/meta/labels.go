@@ -44,6 +44,9 @@ var (
 	CreatedAtLabel  = TextLabel{"created at"}        // file and line of the go statement
 )
 
+// LeakedState is the value of StateLabel of a goroutine that the runtime has found to wait for ever.
+const LeakedState = "leaked"
+
 // Name returns the label's key.
 func (l TextLabel) Name() string { return l.name }
 

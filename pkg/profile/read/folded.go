@@ -3,56 +3,107 @@ package read
 import (
 	"bytes"
 	"fmt"
-	"strconv"
+	"iter"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // fromFolded reads folded stacks, one per line: the names from root to leaf separated by semicolons, a space, the number of
-// samples. The suffix _[k] marks kernel functions, as stackcollapse-perf.pl --kernel writes it.
+// samples. Differences have a second number, as difffolded.pl and inferno-diff-folded write them: before and after. Lines
+// without a number are left out.
 func fromFolded(data []byte) (*profile.Profile, error) {
-	b := newBuilder(&profile.ValueType{Type: "samples", Unit: "count"})
-	number := 0
-	for line := range bytes.Lines(data) {
-		number++
-		line = bytes.TrimRight(line, "\r\n")
-		if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
+	s := surveyFolded(data)
+	b := newBuilder(s.types()...)
+	var bad badLines
+	end := false // the last line is a bad one
+	for number, line := range foldedLines(data) {
+		stack, values, ok := s.cutValues(line)
+		if end = !ok; !ok {
+			bad.add(number, line)
 			continue
 		}
-		stack, count, ok := cutCount(line)
-		if !ok {
-			return nil, fmt.Errorf("line %d has no count after its stack%s", number, atEnd(data, line))
+		frames, err := b.foldedStack(stack)
+		if err == nil {
+			err = b.add(frames, values)
 		}
-		var frames []*profile.Location
-		for name := range bytes.SplitSeq(stack, []byte(";")) {
-			frames = append(frames, b.folded(name))
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
-		b.add(frames, count)
+	}
+	s.addNotes(b.p)
+	bad.addNote(b.p, s.expected())
+	if end && !bytes.HasSuffix(data, []byte("\n")) {
+		meta.FileNote.Add(b.p, "its last line is not complete: the file may be cut off")
 	}
 	return b.p, nil
 }
 
-// atEnd returns an addition to the error for a line: if it is the last one, the file may be cut off.
-func atEnd(data, line []byte) string {
-	if bytes.HasSuffix(bytes.TrimRight(data, "\r\n"), line) {
-		return ", which is the last: " + errCutOff.Error()
+// foldedLines returns the lines that are neither empty nor comments, without white space at their end, and their numbers.
+func foldedLines(data []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		number := 0
+		for line := range bytes.Lines(data) {
+			number++
+			line = bytes.TrimRight(bytes.TrimPrefix(line, utf8Mark), " \t\r\n")
+			if len(line) > 0 && !isFoldedComment(line) && !yield(number, line) {
+				return
+			}
+		}
 	}
-	return ""
 }
 
-// cutCount splits a folded line at its last space and reports whether a count follows it.
-func cutCount(line []byte) (stack []byte, count int64, ok bool) {
-	space := bytes.LastIndexByte(line, ' ')
-	if space <= 0 {
-		return nil, 0, false
+// isFoldedComment reports whether a line is a comment. Stacks may begin with # as well: Ruby calls the methods of anonymous
+// classes #<Class:0x00007f>#call.
+func isFoldedComment(line []byte) bool {
+	line = bytes.TrimLeft(line, " \t")
+	if len(line) == 0 || line[0] != '#' {
+		return false
 	}
-	count, err := strconv.ParseInt(string(line[space+1:]), 10, 64)
-	return line[:space], count, err == nil && count >= 0
+	if len(line) == 1 || line[1] == ' ' || line[1] == '\t' {
+		return true
+	}
+	_, _, ok := cutNumber(line)
+	return !ok
 }
 
-func (b *builder) folded(name []byte) *profile.Location {
-	if kernel, ok := bytes.CutSuffix(name, []byte("_[k]")); ok {
-		return b.location(string(kernel), kernelFile)
+// foldedStack returns the frames of a stack, root first. A stack without names has no frames.
+func (b *builder) foldedStack(stack []byte) ([]*profile.Location, error) {
+	if len(stack) == 0 {
+		return nil, nil
 	}
-	return b.location(string(name), "")
+	if err := limits.CheckDepth(bytes.Count(stack, []byte(";")) + 1); err != nil {
+		return nil, err
+	}
+	var frames []*profile.Location
+	for name := range bytes.SplitSeq(stack, []byte(";")) {
+		l, err := b.foldedFrame(name)
+		if err != nil {
+			return nil, err
+		}
+		frames = append(frames, l)
+	}
+	return frames, nil
+}
+
+// foldedFrame returns the location of a frame. A mark at the end of its name describes the code: _[k] kernel, _[j] and
+// _[1] compiled, _[0] interpreted, _[i] inlined (stackcollapse-perf.pl --all, async-profiler -o collapsed), _[w] the stack of a
+// waker (offwaketime). The marks are removed, so that a function is one function however it was compiled.
+func (b *builder) foldedFrame(name []byte) (*profile.Location, error) {
+	const mark = len("_[k]")
+	file := ""
+	if n := len(name) - mark; n > 0 && name[n] == '_' && name[n+1] == '[' && name[n+3] == ']' {
+		switch name[n+2] {
+		case 'k':
+			name, file = name[:n], kernelFile
+		case 'j', 'i', 'w', '0', '1':
+			name = name[:n]
+		}
+	}
+	if len(name) == 0 {
+		return b.location(file)
+	}
+	return b.location(file, string(name))
 }

@@ -2,7 +2,7 @@ package read
 
 import (
 	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -11,167 +11,216 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// perfHeader matches the first line of an event in the output of `perf script` (tools/perf/builtin-script.c): command, thread or
-// process/thread, CPU, seconds, period, event; then the only frame if no stack was recorded.
-//
-//	sh 16882 [001] 36084.130304:     250000 cpu-clock:
-var perfHeader = regexp.MustCompile(`^\s*(\S.*?)\s+(\d+)(?:/(\d+))?\s+(?:\[\d+\]\s+)?(?:\S+\s+)?(\d+)\.(\d{6,9}):\s+(?:(\d+)\s+)?([^\s:]\S*):(?:\s+(.*))?$`)
+// perfLabels is the largest number of labels of an event: time, thread, process, two IDs and the event's name.
+const perfLabels = 6
 
-// perfFrame matches a line of a stack, leaf first: address, symbol with offset, object file.
-//
-//	ffffffff821ef691 do_syscall_64+0x71 ([kernel.kallsyms])
-var perfFrame = regexp.MustCompile(`^\s*[0-9a-f]+ (.*) \(((?:[^()]|\(deleted\)|\[[^\]]*\])*)\)$`)
-
-var perfOffset = regexp.MustCompile(`\+0x[0-9a-f]+$`)
+// perfRecord matches a record that is not an event, as the options --show-mmap-events, --show-lost-events and others print it.
+var perfRecord = regexp.MustCompile(`(?:^|\s)PERF_RECORD_([A-Z0-9_]+)(?:[\s(]|$)(?:lost (\d+)$)?`)
 
 // perfReader holds the events read so far.
 type perfReader struct {
 	*builder
 	start, last time.Duration // on perf's clock
-	events      map[string]bool
+	timed       bool          // events have times, so lines without one are not events
+	addressed   bool          // frames have addresses
 	threads     map[string]bool
-	processes   map[int64]string // name of each process
-	periods     bool             // every event has a period
-	period      int64            // of the first event
+	processes   map[int64]string  // name of each process
+	words       map[string]string // commands and events
+	events      perfEvents
+	lost        int64 // samples, as the records say
+	number      int   // of the line that is read, from 1
+	bad         badLines
 
-	open    bool                // the stack of an event is being read
-	sample  *profile.Sample     // of that event
-	bare    bool                // the event has other text, like a tracepoint, so there may be no stack
-	inlined []*profile.Function // into the next frame, innermost first
+	open    bool            // the stack of an event is being read
+	sample  *profile.Sample // of that event
+	bare    bool            // the event has other text, like a tracepoint, so there may be no stack
+	record  bool            // the last line is a record, whose other lines are indented
+	inlined []string        // functions inlined into the next frame, innermost first
 }
 
-// fromPerfScript reads the output of `perf script` with its default fields: any events, with or without inlined frames. Source
-// lines between the frames are skipped.
+// fromPerfScript reads the output of `perf script`: any events and fields, with or without inlined frames, source lines and
+// records. Lines that are not understood are left out and counted in a comment.
 func fromPerfScript(data []byte) (*profile.Profile, error) {
 	r := &perfReader{
 		builder: newBuilder(&profile.ValueType{Type: "samples", Unit: "count"}),
-		events:  map[string]bool{}, threads: map[string]bool{}, processes: map[int64]string{}, periods: true,
+		threads: map[string]bool{}, processes: map[int64]string{}, words: map[string]string{},
 	}
-	number := 0
 	for line := range bytes.Lines(data) {
-		number++
-		switch line := string(bytes.TrimRight(line, "\r\n")); {
-		case strings.TrimSpace(line) == "":
-			if err := r.end(); err != nil {
-				return nil, fmt.Errorf("line %d: %w", number, err)
-			}
-		case line[0] == '#':
-		case r.open && r.frame(line):
-		default:
-			if err := r.header(line); err != nil {
-				return nil, fmt.Errorf("line %d: %w", number, err)
-			}
+		r.number++
+		if err := r.line(bytes.TrimRight(line, "\r\n")); err != nil {
+			return nil, fmt.Errorf("line %d: %w", r.number, err)
 		}
 	}
-	if r.bare {
-		if err := r.end(); err != nil {
-			return nil, err
-		}
+	cut := r.open && !r.bare
+	if err := r.end(); err != nil {
+		return nil, err
 	}
-	if r.open || !bytes.HasSuffix(data, []byte("\n")) {
-		return nil, fmt.Errorf("%w: the stack of its last event has no end", errCutOff)
+	p, err := r.finish()
+	if err != nil {
+		return nil, err
 	}
-	return r.finish(), nil
+	if cut {
+		meta.FileNote.Add(p, "the blank line after the last event is missing: if the file was cut off, its end is missing too")
+	}
+	return p, nil
 }
 
-func (r *perfReader) header(line string) error {
-	m := perfHeader.FindStringSubmatch(line)
-	if m == nil && r.open && line[0] == ' ' {
-		return nil // a source line
-	}
-	if m == nil {
-		return fmt.Errorf("neither an event nor a frame of perf script: %.80q", line)
-	}
-	if err := r.end(); err != nil {
-		return err
-	}
-	seconds, err1 := strconv.ParseInt(m[4], 10, 32)
-	fraction, err2 := strconv.ParseInt((m[5] + "000")[:9], 10, 64)
-	pid, err3 := strconv.ParseInt(m[2], 10, 64)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return err
-	}
-	at := time.Duration(seconds)*time.Second + time.Duration(fraction)
-	if len(r.p.Sample) == 0 {
-		r.start = at
-	}
-	r.last = max(r.last, at)
-	s := &profile.Sample{Value: []int64{1, 0}}
-	meta.TimeLabel.Set(s, bucket(max(at-r.start, 0)))
-	meta.ThreadLabel.Set(s, m[1])
-	meta.TIDLabel.Set(s, pid)
-	r.threads[m[1]] = true
-	if m[3] != "" { // process/thread
-		if r.processes[pid] == "" {
-			r.processes[pid] = m[1]
+// line reads a line without its end.
+func (r *perfReader) line(line []byte) error {
+	switch {
+	case len(bytes.TrimSpace(line)) == 0:
+		r.record = false
+		if r.open && len(r.sample.Location) == 0 && len(r.inlined) == 0 && !r.bare {
+			return nil // some versions print a blank line before the stack
 		}
-		tid, err := strconv.ParseInt(m[3], 10, 64)
-		if err != nil {
-			return err
-		}
-		meta.PIDLabel.Set(s, pid)
-		meta.TIDLabel.Set(s, tid)
-		meta.ProcessLabel.Set(s, r.processes[pid])
-	}
-	var err error
-	if s.Value[1], err = strconv.ParseInt(m[6], 10, 64); err != nil {
-		r.periods = false
-	} else if r.period == 0 {
-		r.period = s.Value[1]
-	}
-	r.events[m[7]] = true
-	meta.EventLabel.Set(s, m[7])
-	r.sample, r.open = s, true
-	if m[8] != "" && r.frame(m[8]) {
 		return r.end()
+	case line[0] == '#':
+		return nil
+	case len(line) > maxLine:
+		r.bad.add(r.number, line)
+		return nil
 	}
-	r.bare = m[8] != ""
+	text := string(line)
+	if r.readRecord(text) {
+		return nil
+	}
+	if h, ok := r.header(text); ok {
+		r.record = false
+		return r.begin(h)
+	}
+	f, ok := parseFrame(text, false)
+	source := isSource(text)
+	switch {
+	case r.open && !source && ok && (f.addressed || !r.addressed):
+		r.record = false
+		return r.frame(f)
+	case r.open && source:
+	case r.record && (line[0] == ' ' || line[0] == '\t'):
+	default:
+		r.bad.add(r.number, line)
+	}
 	return nil
 }
 
-// frame adds a line to the event's stack and reports whether the line is a frame.
-func (r *perfReader) frame(line string) bool {
-	line = strings.TrimSpace(line)
-	m := perfFrame.FindStringSubmatch(line)
+// readRecord reads a record and reports whether the line is one.
+func (r *perfReader) readRecord(line string) bool {
+	if !strings.Contains(line, "PERF_RECORD_") { // quicker than the expression
+		return false
+	}
+	m := perfRecord.FindStringSubmatch(line)
 	if m == nil {
 		return false
 	}
-	name, file := perfOffset.ReplaceAllString(m[1], ""), m[2]
-	if file == "inlined" {
-		r.inlined = append(r.inlined, r.function(name))
-		return true
+	if n, err := strconv.ParseInt(m[2], 10, 32); err == nil {
+		r.lost += n
 	}
-	if file == "[unknown]" {
-		file = ""
-	}
-	if name == "[unknown]" {
-		name = ""
-	}
-	l := r.inlinedLocation(name, file)
-	r.sample.Location, r.inlined, r.bare = append(r.sample.Location, l), nil, false
+	r.record = true
 	return true
 }
 
-// inlinedLocation returns the location of a function with the calls that were inlined into it.
-func (r *perfReader) inlinedLocation(name, file string) *profile.Location {
-	if len(r.inlined) == 0 {
-		return r.location(name, file)
+// header parses the first line of an event.
+func (r *perfReader) header(line string) (h perfHeader, ok bool) {
+	if h, ok = timedHeader(line); !ok && !r.timed && line[0] != '\t' {
+		h, ok = untimedHeader(line)
 	}
-	l := r.newLocation(file)
-	for _, f := range r.inlined {
-		l.Line = append(l.Line, profile.Line{Function: f})
+	return h, ok
+}
+
+// begin ends the last event and begins another.
+func (r *perfReader) begin(h perfHeader) error {
+	if err := r.end(); err != nil {
+		return err
 	}
-	l.Line = append(l.Line, profile.Line{Function: r.function(name)})
-	return l
+	r.budget.Samples(1)
+	r.budget.Labels(perfLabels)
+	h.command, h.event = r.word(h.command), r.word(h.event)
+	if err := r.budget.Err(); err != nil {
+		return err
+	}
+	s := &profile.Sample{}
+	if h.timed {
+		if !r.timed {
+			r.start, r.timed = h.time, true
+		}
+		r.last = max(r.last, h.time)
+		meta.TimeLabel.Set(s, bucket(max(h.time-r.start, 0)))
+	}
+	if h.command != "" {
+		meta.ThreadLabel.Set(s, h.command)
+	}
+	r.threads[h.command] = true
+	if h.tid >= 0 {
+		meta.TIDLabel.Set(s, h.tid)
+	}
+	if h.pid >= 0 { // process/thread
+		if r.processes[h.pid] == "" {
+			r.processes[h.pid] = h.command
+		}
+		meta.PIDLabel.Set(s, h.pid)
+		if name := r.processes[h.pid]; name != "" {
+			meta.ProcessLabel.Set(s, name)
+		}
+	}
+	if h.event != "" {
+		meta.EventLabel.Set(s, h.event)
+	}
+	r.events.add(h)
+	r.sample, r.open, r.bare = s, true, h.rest != ""
+	if h.rest != "" {
+		f, ok := parseFrame(h.rest, true)
+		if ok && (!isTracepoint(h.event) || f.file[0] == '/' || f.file[0] == '[') { // tracepoints have other text
+			return cmp.Or(r.frame(f), r.end())
+		}
+	}
+	return nil
+}
+
+// word returns a string that equals the given one, which is a part of a line, and does not keep the line in memory.
+func (r *perfReader) word(part string) string {
+	known, ok := r.words[part]
+	if !ok {
+		r.budget.String(len(part))
+		known = strings.Clone(part)
+		r.words[known] = known
+	}
+	return known
+}
+
+// frame adds a frame to the event's stack.
+func (r *perfReader) frame(f perfFrame) error {
+	r.addressed = r.addressed || f.addressed
+	names := f.functions()
+	if len(r.inlined)+len(names) > limits.MaxDepth {
+		return fmt.Errorf("more than %d frames are inlined into one", limits.MaxDepth)
+	}
+	if f.file == "inlined" {
+		r.inlined = append(r.inlined, names...)
+		return nil
+	}
+	return r.locate(append(r.inlined, names...), f.mapping())
+}
+
+// locate adds a location with the given functions to the event's stack.
+func (r *perfReader) locate(functions []string, file string) error {
+	l, err := r.location(file, functions...)
+	r.budget.Numbers(1)
+	if err := cmp.Or(err, r.budget.Err()); err != nil {
+		return err
+	}
+	r.sample.Location, r.inlined, r.bare = append(r.sample.Location, l), nil, false
+	return nil
 }
 
 // end completes the event whose stack was read.
 func (r *perfReader) end() error {
-	if len(r.inlined) > 0 {
-		return errors.New("inlined frames without the frame that they are inlined into")
+	if len(r.inlined) > 0 { // the frame that they are inlined into is missing
+		if err := r.locate(r.inlined, ""); err != nil {
+			return err
+		}
 	}
 	if r.open {
 		r.p.Sample = append(r.p.Sample, r.sample)
@@ -180,33 +229,23 @@ func (r *perfReader) end() error {
 	return nil
 }
 
-// finish sets the values of the samples: they are weighted by period if all events are of one kind.
-func (r *perfReader) finish() *profile.Profile {
+// finish completes the profile.
+func (r *perfReader) finish() (*profile.Profile, error) {
 	p := r.p
 	p.DurationNanos = int64(r.last - r.start)
 	if len(r.processes) == 0 && len(r.threads) > 1 {
 		meta.By.Add(p, meta.ByThread) // flame graphs of perf have threads at their root
 	}
-	weighted := r.periods && len(r.events) == 1
-	for event := range r.events {
-		if weighted {
-			typ := &profile.ValueType{Type: event, Unit: "events"}
-			if strings.HasPrefix(event, "cpu-clock") || strings.HasPrefix(event, "task-clock") {
-				typ = &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}
-			}
-			p.SampleType, p.DefaultSampleType = append(p.SampleType, typ), typ.Type
-			p.PeriodType, p.Period = typ, r.period
-			meta.Event.Add(p, event)
-		}
+	r.budget.Numbers(len(p.Sample) * r.events.types())
+	if err := r.budget.Err(); err != nil {
+		return nil, err
 	}
-	for _, s := range p.Sample {
-		if !weighted {
-			s.Value = s.Value[:1]
-		} else {
-			meta.EventLabel.Remove(s)
-		}
+	r.events.setValues(p)
+	if r.lost > 0 {
+		meta.LostSamples.Add(p, r.lost)
 	}
-	return p
+	r.bad.addNote(p, "part of the output of perf script")
+	return p, nil
 }
 
 // bucket returns a time in milliseconds, rounded down to 10 as in our own captures.

@@ -13,7 +13,7 @@ import (
 func fromPicture(data []byte) (*profile.Profile, error) {
 	p, err := render.Read(bytes.NewReader(data))
 	if errors.Is(err, render.ErrNoProfile) {
-		return nil, errors.New("the picture has no embedded profile: it was written by another tool, or edited")
+		return nil, errors.New("the picture has no embedded profile: it was written by another tool, or edited; read the profile that it was made from")
 	}
 	return p, err
 }

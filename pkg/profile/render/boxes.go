@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -21,10 +22,11 @@ type box struct {
 	value    int64
 }
 
-// boxes lays out the frames that are at least threshold pixels wide: children above their parent, side by side from the left.
-func (f *flame) boxes(width, threshold float64) []box {
+// boxes lays out the frames that are at least threshold pixels wide, in the given number of rows from the root: children above
+// their parent, side by side from the left. It reports whether there are more rows.
+func (f *flame) boxes(width, threshold float64, rows int32) (all []box, deeper bool) {
 	if f.total[0] <= 0 {
-		return nil
+		return nil, false
 	}
 	scale := width * 100 / float64(f.total[0])
 	least := int64(threshold * 100 / scale)
@@ -32,8 +34,12 @@ func (f *flame) boxes(width, threshold float64) []box {
 		x, end := int32(float64(f.start[node])*scale+0.5), int32(float64(f.start[node]+value)*scale+0.5)
 		return box{node, smaller, f.depth[node], x, end - x, value}
 	}
-	var all []box
 	for i, n := int32(0), int32(len(f.total)); i < n; {
+		if f.depth[i] >= rows {
+			deeper = true
+			i = f.end[i]
+			continue
+		}
 		if f.total[i] > least {
 			all = append(all, place(i, 0, f.total[i]))
 			i++
@@ -48,14 +54,15 @@ func (f *flame) boxes(width, threshold float64) []box {
 			all = append(all, place(first, i-first, value))
 		}
 	}
-	return all
+	return all, deeper
 }
 
 // picture draws frames as SVG elements.
 type picture struct {
 	*flame
-	unit string
-	out  bytes.Buffer
+	unit  string
+	limit int // size in bytes at which drawing stops
+	out   bytes.Buffer
 }
 
 // drawn is a finished picture.
@@ -63,39 +70,67 @@ type drawn struct {
 	elements  []byte
 	rows      int
 	threshold float64 // pixels
+	deeper    bool    // there are more rows
 }
 
-// draw draws the frames as finely as the budget in bytes allows.
+// Of very deep stacks a part is drawn if not all of it fits into the budget: as many rows as do, with frames of at least one of
+// the widths.
+var (
+	fewerRows    = []int32{4000, 2000, 1000, 500, 250, 100}
+	coarserSteps = []float64{1, 4, 16, 100}
+)
+
+// draw draws the frames as finely as the budget in bytes allows. If not all rows fit, it draws fewer.
 func (f *flame) draw(unit string, width float64, budget int) drawn {
 	var d drawn
-	for i, t := range thresholds {
-		boxes := f.boxes(width, t)
-		if len(boxes)*8 > budget && i < len(thresholds)-1 {
-			continue
-		}
-		p := picture{flame: f, unit: unit}
-		rows := p.drawBoxes(boxes)
-		d = drawn{p.out.Bytes(), rows, t}
-		if len(d.elements) <= budget {
-			break
+	for _, t := range thresholds {
+		var fits bool
+		if d, fits = f.drawRows(unit, width, t, math.MaxInt32, budget); fits {
+			return d
 		}
 	}
+	for _, rows := range fewerRows {
+		if int(rows) >= d.rows {
+			continue // not fewer
+		}
+		for _, t := range coarserSteps {
+			if part, fits := f.drawRows(unit, width, t, rows, budget); fits {
+				return part
+			}
+		}
+	}
+	d, _ = f.drawRows(unit, width, thresholds[len(thresholds)-1], fewerRows[len(fewerRows)-1], max(budget, framesBudget))
 	return d
+}
+
+// drawRows draws the frames that are at least threshold pixels wide, in the given number of rows. Drawing stops at the budget in
+// bytes; drawRows reports whether everything fits.
+func (f *flame) drawRows(unit string, width, threshold float64, rows int32, budget int) (d drawn, fits bool) {
+	boxes, deeper := f.boxes(width, threshold, rows)
+	d = drawn{threshold: threshold, deeper: deeper}
+	for _, b := range boxes {
+		d.rows = max(d.rows, int(b.row)+1)
+	}
+	if len(boxes)*8 > budget {
+		return d, false
+	}
+	p := picture{flame: f, unit: unit, limit: budget}
+	fits = p.drawBoxes(boxes, d.rows)
+	d.elements = p.out.Bytes()
+	return d, fits
 }
 
 // labelled is the width in pixels from which a frame is an SVG element of its own, with a tooltip.
 const labelled = 1.0
 
-func (p *picture) drawBoxes(boxes []box) (rows int) {
-	for _, b := range boxes {
-		rows = max(rows, int(b.row)+1)
-	}
+// drawBoxes draws boxes up to the limit and reports whether all of them are drawn.
+func (p *picture) drawBoxes(boxes []box, rows int) bool {
 	narrow := map[string][]box{}
 	for _, b := range boxes {
 		if float64(b.width) < labelled*100 {
 			narrow[p.fill(b)] = append(narrow[p.fill(b)], b)
-		} else {
-			p.drawBox(b, rows)
+		} else if !p.within(func() { p.drawBox(b, rows) }) {
+			return false
 		}
 	}
 	colors := make([]string, 0, len(narrow))
@@ -104,9 +139,22 @@ func (p *picture) drawBoxes(boxes []box) (rows int) {
 	}
 	slices.Sort(colors)
 	for _, c := range colors {
-		p.drawNarrow(c, narrow[c], rows)
+		if !p.within(func() { p.drawNarrow(c, narrow[c], rows) }) {
+			return false
+		}
 	}
-	return rows
+	return true
+}
+
+// within draws elements and reports whether the picture stays within its limit. If not, the elements are removed.
+func (p *picture) within(draw func()) bool {
+	before := p.out.Len()
+	draw()
+	if p.out.Len() <= p.limit {
+		return true
+	}
+	p.out.Truncate(before)
+	return false
 }
 
 // top returns the upper edge of a row in pixels, relative to the uppermost row.

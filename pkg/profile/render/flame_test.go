@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -84,7 +85,8 @@ func TestBoxesFit(t *testing.T) {
 	f := newFlame(stacks.New(3000))
 	for _, threshold := range thresholds {
 		ends := map[int32]int32{} // right end of the last box of a row
-		for _, b := range f.boxes(1180, threshold) {
+		boxes, _ := f.boxes(1180, threshold, math.MaxInt32)
+		for _, b := range boxes {
 			if b.x < ends[b.row] {
 				t.Fatalf("at %g px row %d overlaps at %d", threshold, b.row, b.x)
 			}
@@ -103,7 +105,8 @@ func TestSmallerIsExact(t *testing.T) {
 	for _, name := range []string{"main.a", "main.b;main.deep", "main.c"} {
 		b.add(1, 1, "main.main;"+name)
 	}
-	for _, got := range newFlame(b.Profile).boxes(1000, 0.25) {
+	boxes, _ := newFlame(b.Profile).boxes(1000, 0.25, math.MaxInt32)
+	for _, got := range boxes {
 		if got.smaller != 0 && (got.smaller != 4 || got.value != 3*b.Period) {
 			t.Errorf("%d smaller of %d, want 4 of %d", got.smaller, got.value, 3*b.Period)
 		} else if got.smaller != 0 {

@@ -159,8 +159,18 @@ func TestSpeedscopeAndJSONAgreeWithTheProfile(t *testing.T) {
 	if err := errors.Join(Write(&a, p, Speedscope), Write(&b, p, JSON)); err != nil {
 		t.Fatal(err)
 	}
-	var scope speedscopeFile
-	var doc jsonDocument
+	var scope struct {
+		speedscopeFile
+		Profiles []struct {
+			speedscopeProfile
+			Samples [][]int32
+			Weights []int64
+		}
+	}
+	var doc struct {
+		jsonDocument
+		Root struct{ Value int64 }
+	}
 	if err := errors.Join(json.Unmarshal(a.Bytes(), &scope), json.Unmarshal(b.Bytes(), &doc)); err != nil {
 		t.Fatal(err)
 	}

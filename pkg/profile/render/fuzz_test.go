@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/diff"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/read"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 // Every file that can be read can be written in all formats, and compared, without a crash.
@@ -24,7 +26,19 @@ func FuzzForms(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	for _, file := range files {
+		p, err := read.File(file, nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var pprof bytes.Buffer
+		if err := p.WriteUncompressed(&pprof); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(pprof.Bytes())
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzbudget.Enforce(t)
 		p, err := read.Data(data)
 		if err != nil {
 			return
@@ -34,7 +48,7 @@ func FuzzForms(f *testing.F) {
 		}
 		if d, err := diff.Compare(p, p, true); err != nil {
 			t.Error(err)
-		} else if d.WriteSVG(io.Discard) != nil || d.WriteTable(io.Discard) != nil {
+		} else if d.WriteSVG(io.Discard) != nil || d.WriteHTML(io.Discard) != nil || d.WriteTable(io.Discard) != nil {
 			t.Error("the difference cannot be written")
 		}
 	})

@@ -76,6 +76,9 @@ func goroutineState(s *profile.Sample) string {
 			break
 		}
 	}
+	if meta.StateLabel.Get(s) == meta.LeakedState && state != meta.LeakedState {
+		state += " (leaked)"
+	}
 	if minutes := meta.WaitLabel.Get(s) / 60; minutes >= 1 {
 		state += fmt.Sprintf(", %d minutes", minutes)
 	}

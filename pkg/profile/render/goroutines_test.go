@@ -40,6 +40,8 @@ func TestTracebacks(t *testing.T) {
 	groups.goroutine(1, 12, "main.worker;runtime.chanrecv1;runtime.chanrecv;runtime.gopark", "waiting", "chan receive", "main.start[...]")
 	labelled := groups.goroutine(1, 2, "main.serve;internal/poll.(*FD).Read;runtime.gopark", "waiting", "IO wait", "net/http.(*Server).Serve")
 	labelled.Label["path"], labelled.Label[meta.StateLabel.Name()] = []string{"/a\"b"}, []string{"waiting", "its own"}
+	groups.goroutine(1, 3, "main.lost;runtime.chanrecv1;runtime.chanrecv;runtime.gopark", meta.LeakedState, "chan receive", "main.start")
+	groups.goroutine(1, 1, "main.lost;runtime.gopark", meta.LeakedState, "", "main.start")
 	groups.goroutine(7, 1, "[running]", "running", "", "main.main")
 	groups.goroutine(7, 3, "runtime.gopark", "waiting", "finalizer wait", "")
 

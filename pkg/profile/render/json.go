@@ -1,10 +1,13 @@
 package render
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"io"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -14,7 +17,7 @@ import (
 // is added.
 const jsonVersion = 1
 
-// jsonDocument is the JSON format, which docs/json.md describes.
+// jsonDocument is the JSON format, which docs/json.md describes, without the tree "root" at its end.
 type jsonDocument struct {
 	Version         int             `json:"version"`
 	Type            string          `json:"type"`
@@ -24,7 +27,6 @@ type jsonDocument struct {
 	Samples         int64           `json:"samples"`
 	Comments        []string        `json:"comments"`
 	Functions       []*jsonFunction `json:"functions"`
-	Root            *jsonNode       `json:"root"`
 }
 
 // jsonFunction has the values of a function over all stacks. Value counts a recursion once.
@@ -37,38 +39,84 @@ type jsonFunction struct {
 	Value int64  `json:"value"`
 }
 
-// jsonNode is a frame with the frames that it called. Value includes theirs, Self does not.
-type jsonNode struct {
-	Name     string      `json:"name"`
-	Value    int64       `json:"value"`
-	Self     int64       `json:"self,omitempty"`
-	Children []*jsonNode `json:"children,omitempty"`
-}
-
 func writeJSON(w io.Writer, p *profile.Profile) error {
 	index := valueIndex(p)
-	doc := jsonDocument{
+	head, err := jsonText(jsonDocument{
 		Version: jsonVersion, Type: printable(p.SampleType[index].Type), Unit: printable(p.SampleType[index].Unit),
 		Time: time.Unix(0, p.TimeNanos).UTC(), DurationSeconds: time.Duration(p.DurationNanos).Seconds(),
-		Samples: Summarize(p, 0).Samples, Functions: jsonFunctions(p), Comments: []string{},
-	}
-	for _, c := range p.Comments {
-		doc.Comments = append(doc.Comments, printable(c))
-	}
-	copies := map[*node]*jsonNode{}
-	root := newTree(p)
-	root.walk(func(n *node, _ int) {
-		copies[n] = &jsonNode{Name: n.name, Value: n.total, Self: n.self}
+		Samples: totals(p).Samples, Functions: jsonFunctions(p), Comments: printables(p.Comments),
 	})
-	for n, c := range copies {
-		for _, child := range n.children {
-			c.Children = append(c.Children, copies[child])
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(w)
+	out.Write(bytes.TrimSuffix(head, []byte("}")))
+	out.WriteString(`,"root":`)
+	if err := writeJSONTree(out, newFlame(p)); err != nil {
+		return err
+	}
+	out.WriteString("}\n")
+	return out.Flush()
+}
+
+// writeJSONTree writes the tree of frames as nested objects: a frame's name, its value with those of the frames that it called,
+// its own value unless that is 0, and these frames. It does not recurse and holds no tree of objects, because stacks may be tens of
+// thousands of frames deep, and the tree may have millions of frames.
+func writeJSONTree(out *bufio.Writer, tree *flame) error {
+	names := make([][]byte, len(tree.frames))
+	for i := range tree.parent {
+		switch {
+		case i == 0:
+		case tree.parent[i] == int32(i-1):
+			out.WriteString(`,"children":[`)
+		default:
+			out.WriteByte('}')
+			for range tree.depth[i-1] - tree.depth[i] {
+				out.WriteString("]}")
+			}
+			out.WriteByte(',')
+		}
+		name := &names[tree.frame[i]]
+		if *name == nil {
+			text, err := jsonText(tree.at(int32(i)).name)
+			if err != nil {
+				return err
+			}
+			*name = text
+		}
+		if _, err := out.WriteString(`{"name":`); err != nil { // bufio keeps the error of an earlier write
+			return err
+		}
+		out.Write(*name)
+		out.WriteString(`,"value":`)
+		out.Write(strconv.AppendInt(out.AvailableBuffer(), tree.total[i], 10))
+		if self := tree.self[i]; self != 0 {
+			out.WriteString(`,"self":`)
+			out.Write(strconv.AppendInt(out.AvailableBuffer(), self, 10))
 		}
 	}
-	doc.Root = copies[root]
-	out := json.NewEncoder(w)
+	out.WriteByte('}')
+	for range tree.depth[len(tree.depth)-1] {
+		out.WriteString("]}")
+	}
+	return nil
+}
+
+// jsonText returns a value as JSON. Unlike json.Marshal it does not escape the characters that are special in HTML.
+func jsonText(v any) ([]byte, error) {
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
 	out.SetEscapeHTML(false)
-	return out.Encode(doc)
+	err := out.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+func printables(texts []string) []string {
+	all := make([]string, len(texts))
+	for i, t := range texts {
+		all[i] = printable(t)
+	}
+	return all
 }
 
 // jsonFunctions returns the functions by their own value, then by name. Functions of the same name and kind are one.

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -41,7 +42,7 @@ var kindLook = [kinds]struct {
 // kindOf returns the kind of a function. Go functions are recognised by their source files: .go, or .s if the name has a package
 // path.
 func kindOf(fn *profile.Function, m *profile.Mapping) kind {
-	if m != nil && (strings.HasPrefix(m.File, "[kernel") || strings.HasPrefix(m.File, "[guest.kernel")) {
+	if m != nil && isKernel(m.File) {
 		return kindKernel
 	}
 	if !strings.HasSuffix(fn.Filename, ".go") && !(strings.HasSuffix(fn.Filename, ".s") && strings.Contains(fn.Name, ".")) {
@@ -58,6 +59,20 @@ func kindOf(fn *profile.Function, m *profile.Mapping) kind {
 		return kindDependency
 	}
 	return kindOwn
+}
+
+// userMappings are the names in brackets of mappings that are not the kernel's (fs/proc/task_mmu.c and arch/*/vdso of Linux 6.17;
+// perf, simpleperf and our profiler for the others).
+const userMappings = " vdso vdso32 vdsox32 vvar vvar_vclock vsyscall vectors sigpage heap stack anon uprobes unmapped unknown jit JIT "
+
+// kernelFile matches the object files of the kernel in perf and elsewhere: modules ("[ext4]", ext4.ko.xz), the kernel's own
+// image, and BPF programs, whose names have a tag of 16 digits.
+var kernelFile = regexp.MustCompile(`^\[(?:guest\.)?kernel|^\[[\w-]+\]$|\.ko(?:\.(?:gz|xz|zst|bz2|debug))*$|(?:^|/)vmlinu[xz](?:[-._][^/]*)?$|/\[kernel\.|^bpf_(?:prog_[0-9a-f]{16}|trampoline|dispatcher)`)
+
+// isKernel reports whether an object file belongs to the kernel.
+func isKernel(file string) bool {
+	name := strings.TrimSuffix(strings.TrimPrefix(file, "["), "]")
+	return !strings.Contains(userMappings, " "+name+" ") && kernelFile.MatchString(file)
 }
 
 // standardPackages are the first elements of the import paths in Go 1.26's standard library and toolchain, which have their own

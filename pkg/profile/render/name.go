@@ -1,9 +1,23 @@
 package render
 
-import "github.com/google/pprof/profile"
+import (
+	"strings"
 
-// FunctionName returns a function's name as all formats show it.
-func FunctionName(f *profile.Function) string { return printable(shortName(f)) }
+	"github.com/google/pprof/profile"
+)
+
+// maxName is the longest function name that is shown, in bytes. Names of C++ templates can be longer; pprof files and embedded
+// profiles keep them. Pictures and trees measure a name once for each frame.
+const maxName = 64 << 10
+
+// FunctionName returns a function's name as all formats show it. The end of a long name is replaced by an ellipsis.
+func FunctionName(f *profile.Function) string {
+	name := shortName(f)
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "") + "…"
+	}
+	return printable(name)
+}
 
 // FrameNames returns the names of the frames at a location as all formats show them, outermost first, inlined calls included.
 func FrameNames(l *profile.Location) []string {

@@ -1,11 +1,11 @@
 package render
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/render/embed"
 )
 
@@ -18,12 +18,9 @@ var ErrNoProfile = embed.ErrNone
 // Read returns the profile embedded in an SVG or HTML file that Write has written. It equals the profile that was written, except
 // for the order of samples. It returns an error if the file was cut off or changed.
 func Read(r io.Reader) (*profile.Profile, error) {
-	file, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	file, err := limits.ReadAll(r, maxFile)
 	if err != nil {
 		return nil, err
-	}
-	if len(file) > maxFile {
-		return nil, fmt.Errorf("the file is larger than %d MiB", maxFile>>20)
 	}
 	payload, err := embed.Find(file)
 	if err != nil {

@@ -4,11 +4,14 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
 )
 
 // Format is a file format for profiles.
@@ -86,12 +89,30 @@ func byEnding(path string) (Format, string) {
 	return "", ""
 }
 
+// limitedWriter fails when more than room bytes are written. Text forms repeat names, so a small
+// profile of long names could fill the disk.
+type limitedWriter struct {
+	w      io.Writer
+	room   int
+	format Format
+}
+
+func (l *limitedWriter) Write(b []byte) (int, error) {
+	if l.room -= len(b); l.room < 0 {
+		return 0, fmt.Errorf("the profile has more than %d MiB as %s: write it as pprof", limits.MaxFile>>20, l.format)
+	}
+	return l.w.Write(b)
+}
+
 // Write writes the profile in the given format. The profile must be symbolized: a location without a function is shown by the name
 // of its object file.
 func Write(w io.Writer, p *profile.Profile, f Format) error {
+	if len(p.SampleType) == 0 {
+		return errors.New("the profile has no sample type, so it has no values to show")
+	}
 	for _, row := range formats {
 		if row.name == f {
-			return row.write(w, p)
+			return row.write(&limitedWriter{w, limits.MaxFile, f}, p)
 		}
 	}
 	return fmt.Errorf("unknown format %q: one of %v", f, Formats())

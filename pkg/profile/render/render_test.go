@@ -304,6 +304,18 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%s in %s: %s, want %s", c.name, c.file, kindLook[got].word, kindLook[c.want].word)
 		}
 	}
+	for file, kernel := range map[string]bool{
+		"[ext4]": true, "[nf_conntrack]": true, "/lib/modules/6.1.0/kernel/fs/xfs/xfs.ko.xz": true, "/lib/modules/6.1.0/extra/zfs.ko": true,
+		"[kernel.vmlinux]": true, "[guest.kernel.kallsyms]": true, "/usr/lib/debug/boot/vmlinux-6.1.0-30-amd64": true,
+		"/lib/modules/6.1.0/build/vmlinux": true, "vmlinux": true, "/boot/vmlinuz-6.1.0": true, "/root/.debug/.build-id/ab/cd/vmlinux": true,
+		"bpf_prog_6deef7357e7b4530_probe": true, "bpf_prog_6deef7357e7b4530": true, "bpf_trampoline_6442": true, "[bpf]": true,
+		"[vdso]": false, "[vsyscall]": false, "[heap]": false, "[stack]": false, "[anon]": false, "[anon:libc_malloc]": false, "[unknown]": false,
+		"[JIT app cache]": false, "/srv/vmlinux-tool/bin/app": false, "/srv/bpf_prog_test": false, "/usr/lib/libko.so": false, "": false,
+	} {
+		if got := kindOf(&profile.Function{Name: "f"}, &profile.Mapping{File: file}) == kindKernel; got != kernel {
+			t.Errorf("%s: kernel %v, want %v", file, got, kernel)
+		}
+	}
 	if got := kindOf(&profile.Function{Name: "main.main", Filename: "x.go"}, &profile.Mapping{File: "[kernel.kallsyms]"}); got != kindKernel {
 		t.Errorf("a kernel's function is %s", kindLook[got].word)
 	}

@@ -54,6 +54,31 @@ func TestScriptNamesEqualGo(t *testing.T) {
 	}
 }
 
+// Expressions in an address are applied without a click, so they must not hang the page.
+func TestExpressionsThatMayHang(t *testing.T) {
+	state, err := web.ReadFile("web/state.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangs := []string{
+		"(a+)+", "(a|a)*", "(a){2,}", `(a+)\1`, ".*.*.*.*x",
+		strings.Repeat("a?", 30), strings.Repeat("(a|a)", 30), strings.Repeat("(?:a|a)", 30),
+	}
+	harmless := []string{
+		"", "main", `^main\.a$`, "a|b|c|d|e|f|g|h|i|j|k|l|m", "(?:foo|bar)::f", "a.*?b.*?c",
+		`\(\*T\)\.\w+`, "[*+?]{2}", "^(a|b)?c",
+	}
+	for want, expressions := range map[string][]string{"true": hangs, "false": harmless} {
+		for _, e := range expressions {
+			script := string(state) + "console.log(Boolean(mayHang(process.argv[1])));"
+			out, err := exec.Command("node", "-e", script, "--", e).CombinedOutput()
+			if got := strings.TrimSpace(string(out)); err != nil || got != want {
+				t.Errorf("%s: got %s, want %s; %v", e, got, want, err)
+			}
+		}
+	}
+}
+
 // The script formats quantities like Go, for all units that our profiles have.
 func TestScriptQuantitiesEqualGo(t *testing.T) {
 	names, err := web.ReadFile("web/names.js")

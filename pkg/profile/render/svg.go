@@ -81,7 +81,11 @@ func encode(p *profile.Profile) ([]byte, *flame, error) {
 
 // note returns a sentence on what is not drawn.
 func (d drawn) note() string {
-	return fmt.Sprintf("Frames narrower than %g px are drawn together, as (n smaller); the file holds them all.", d.threshold)
+	note := fmt.Sprintf("Frames narrower than %g px are drawn together, as (n smaller); the file holds them all.", d.threshold)
+	if d.deeper {
+		note = fmt.Sprintf("Frames deeper than %d are not drawn. ", d.rows) + note
+	}
+	return note
 }
 
 func escape(s string) string {

@@ -31,7 +31,7 @@ func BadRequest(format string, a ...any) *Error {
 
 // ParameterError is a parameter of a Request that cannot be used. Its text begins with the parameter's name.
 type ParameterError struct {
-	Parameter string        // its name in words, such as "memprofile-rate"
+	Parameter string        // the field's name in words, such as "memory profile rate"
 	Value     string        // may be empty
 	Want      string        // what the value must be; empty if Types is set
 	Types     []ProfileType // the types that take the parameter, if the requested ones do not

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/requirements"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 func FuzzParseRequest(f *testing.F) {
@@ -16,6 +17,7 @@ func FuzzParseRequest(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
+		fuzzbudget.Enforce(t)
 		q, err := url.ParseQuery(raw)
 		if err != nil {
 			return
@@ -38,6 +40,7 @@ func FuzzParseDigest(f *testing.F) {
 	f.Add("sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:")
 	f.Add("md5=::, sha-256=:AAAA:")
 	f.Fuzz(func(t *testing.T, header string) {
+		fuzzbudget.Enforce(t)
 		sum, err := ParseDigest(header)
 		if err != nil {
 			return

@@ -20,6 +20,7 @@ const (
 	paramRestarts       = "restarts"
 	paramMemProfileRate = "memprofilerate" // sets EnableMemProfile
 	paramFreeze         = "freeze"
+	paramUnsafeKernel   = "unsafekernel"
 )
 
 // maxCaptureID is the length of a capture ID, at most, in bytes.
@@ -48,6 +49,9 @@ func (r Request) Query() url.Values {
 	}
 	if r.Freeze {
 		q.Set(paramFreeze, "1")
+	}
+	if r.UnsafeKernel {
+		q.Set(paramUnsafeKernel, "1")
 	}
 	for _, pid := range r.PIDs {
 		q.Add(paramPID, strconv.Itoa(pid))
@@ -115,6 +119,7 @@ func (t ProfileType) Parse(q url.Values) (r Request, err error) {
 	r.NoTimes = q.Get(paramTimes) == "0"
 	r.Restarts = q.Get(paramRestarts) == "1"
 	r.Freeze = q.Get(paramFreeze) == "1"
+	r.UnsafeKernel = q.Get(paramUnsafeKernel) == "1"
 	return r, nil
 }
 

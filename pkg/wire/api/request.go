@@ -41,6 +41,7 @@ type Request struct {
 	EnableMemProfile bool
 	MemProfileRate   int  // allocated bytes per sample, at most MaxMemProfileRate
 	Freeze           bool // stop the container's threads while goroutines are read
+	UnsafeKernel     bool // use BPF even if the node's kernel is not known to survive it: kernel.CheckUserReads
 	Restarts         bool // go on after the target has ended and started again; for a profiler outside its pod
 }
 
@@ -74,15 +75,15 @@ func (r Request) Validate(types []ProfileType) error {
 	case r.By != "" && r.By != ByThread && r.By != ByGoroutine:
 		return outOfRange("by", r.By, "must be %s or %s", ByThread, ByGoroutine)
 	case r.EnableMemProfile && (r.MemProfileRate < 1 || r.MemProfileRate > MaxMemProfileRate):
-		return outOfRange("memprofile-rate", strconv.Itoa(r.MemProfileRate), "must be from 1 to %d bytes", MaxMemProfileRate)
+		return outOfRange("memory profile rate", strconv.Itoa(r.MemProfileRate), "must be from 1 to %d bytes", MaxMemProfileRate)
 	}
 	for _, p := range []struct {
 		name, value string
 		set         bool
 		taken       func(ProfileType) bool
 	}{
-		{"by", r.By, r.By != "", func(t ProfileType) bool { return t.TakesBy(r.By) }},
-		{"enable-memprofile", "", r.EnableMemProfile, func(t ProfileType) bool { return t.MemProfile }},
+		{"by", r.By, r.By != "", func(t ProfileType) bool { return t.takesBy(r.By) }},
+		{"memory profile", "", r.EnableMemProfile, func(t ProfileType) bool { return t.MemProfile }},
 		{"freeze", "", r.Freeze, func(t ProfileType) bool { return t.Freeze }},
 	} {
 		if p.set && !slices.ContainsFunc(types, p.taken) {

@@ -78,8 +78,8 @@ func ParseTypes(names []string) ([]ProfileType, error) {
 
 func (t ProfileType) String() string { return t.Name }
 
-// TakesBy reports whether a request for the type may have the value of Request.By.
-func (t ProfileType) TakesBy(by string) bool {
+// takesBy reports whether a request for the type may have the value of Request.By.
+func (t ProfileType) takesBy(by string) bool {
 	switch by {
 	case "":
 		return true
@@ -94,7 +94,7 @@ func (t ProfileType) TakesBy(by string) bool {
 // Request returns a request for the type with those parameters of r that the type takes.
 func (t ProfileType) Request(r Request) Request {
 	r.Type = t
-	if !t.TakesBy(r.By) {
+	if !t.takesBy(r.By) {
 		r.By = ""
 	}
 	r.NoTimes = r.NoTimes && t.Times

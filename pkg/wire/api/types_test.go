@@ -49,8 +49,8 @@ func TestValidate(t *testing.T) {
 		"too many PIDs":              {func(r *Request) { r.PIDs = slicesOfOnes(MaxPIDs + 1) }, "pid: 1025 process IDs, of at most 1024"},
 		"an unknown level":           {func(r *Request) { r.By = "color" }, "by color: must be thread or goroutine"},
 		"a level of another type":    {func(r *Request) { r.By = ByGoroutine }, "by goroutine: only for type goroutine"},
-		"a memory profile":           {func(r *Request) { r.EnableMemProfile, r.MemProfileRate = true, 1 }, "enable-memprofile: only for type heap or allocs"},
-		"a memory profile of rate 0": {func(r *Request) { r.EnableMemProfile = true }, "memprofile-rate 0: must be from 1"},
+		"a memory profile":           {func(r *Request) { r.EnableMemProfile, r.MemProfileRate = true, 1 }, "memory profile: only for type heap or allocs"},
+		"a memory profile of rate 0": {func(r *Request) { r.EnableMemProfile = true }, "memory profile rate 0: must be from 1"},
 		"freeze":                     {func(r *Request) { r.Freeze = true }, "freeze: only for type goroutine"},
 	}
 	for name, c := range cases {

@@ -10,6 +10,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 // container is a listener's stdin and stdout, to which clients attach. Like a container runtime it gives what the
@@ -146,6 +148,7 @@ func FuzzScanner(f *testing.F) {
 	f.Add([]byte("before"+string(n.call())+"after"+call[:7]), uint8(3))
 	f.Add([]byte(call[:15]+call+call), uint8(1))
 	f.Fuzz(func(t *testing.T, stream []byte, size uint8) {
+		fuzzbudget.Enforce(t)
 		join := func(parts []part) (data []byte, calls int) {
 			for _, p := range parts {
 				if p.call != nil {

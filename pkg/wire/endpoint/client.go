@@ -66,7 +66,7 @@ func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, 
 	if !bytes.HasPrefix(body, []byte("\x1f\x8b")) { // gzip, RFC 1952
 		return nil, fmt.Errorf("its answer to %s is not a profile: %.*q", t.Path, maxRefusal, body)
 	}
-	p, err := read.Data(body)
+	p, err := read.Pprof(body)
 	if err != nil {
 		return nil, fmt.Errorf("its answer to %s is not a profile: %w", t.Path, err)
 	}

@@ -86,7 +86,7 @@ func TestRequests(t *testing.T) {
 		"goroutine":                  "goroutine 30s  false",
 		"goroutine?debug=1":          "goroutine 30s  false",
 		"goroutine?debug=2&freeze=1": "goroutine 30s goroutine false",
-		"heap?memprofilerate=1&restarts=1&freeze=1": "heap 30s  false",
+		"heap?memprofilerate=1&restarts=1&freeze=1&unsafekernel=1&capture=x&gc=1": "heap 30s  false",
 	} {
 		s := &recorder{}
 		w := ask(t, s, Root+path)
@@ -95,7 +95,8 @@ func TestRequests(t *testing.T) {
 			continue
 		}
 		r := s.asked[0]
-		if got := fmt.Sprintf("%s %v %s %v", r.Type, r.Duration, r.By, r.Freeze); got != want || r.EnableMemProfile || r.Restarts {
+		got := fmt.Sprintf("%s %v %s %v", r.Type, r.Duration, r.By, r.Freeze)
+		if got != want || r.EnableMemProfile || r.Restarts || r.UnsafeKernel || r.Capture == "x" {
 			t.Errorf("%s: asked for %q (%+v), want %q", path, got, r, want)
 		}
 	}

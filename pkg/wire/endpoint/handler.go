@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -129,12 +131,14 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, t api.ProfileTyp
 	p.Write(w)
 }
 
-// parse parses the parameters. It ignores those that only the plugin may set: they would join a capture, write to the target or
-// stop it.
+// parameters are the parameters that a client of the endpoint may set. The others are for the
+// plugin: they would join a capture, write to the target, stop it, or risk the node.
+var parameters = []string{"seconds", "debug", "frequency", "pid", "by", "times"}
+
+// parse parses the parameters. It ignores those that a client may not set, as net/http/pprof
+// ignores those that it does not have.
 func parse(t api.ProfileType, q url.Values) (r api.Request, debug int, err error) {
-	for _, name := range []string{"capture", "restarts", "memprofilerate", "freeze"} {
-		q.Del(name)
-	}
+	maps.DeleteFunc(q, func(name string, _ []string) bool { return !slices.Contains(parameters, name) })
 	if s := q.Get("debug"); s != "" {
 		if debug, err = strconv.Atoi(s); err != nil {
 			return r, 0, &api.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("debug=%.20q is not a number", s)}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 // noise is n bytes that do not compress, the same ones each time.
@@ -118,6 +120,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(prefix + "1 0/0 x 0 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n"))
 	f.Add([]byte(prefix + "1 0/99999999999999999999 x 67108865 0\n" + prefix + "1 1/2 !\n" + prefix + "\n"))
 	f.Fuzz(func(t *testing.T, log []byte) {
+		fuzzbudget.Enforce(t)
 		for _, b := range read(t, bytes.NewReader(log)) {
 			if b.Number < 1 || len(b.Data) > len(log) {
 				t.Errorf("block %d of %d bytes in a log of %d", b.Number, len(b.Data), len(log))

@@ -26,19 +26,23 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/kernel"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // Result is printed as JSON after Marker.
 type Result struct {
-	Kernel  string
-	Error   string
-	Samples int64
-	Lost    uint64
-	Stacks  map[string]int64 // functions from the leaf to the root and the label "request", each followed by a comma
-	PIDs    []int64
-	Held    int64 // live bytes allocated by main.hold, according to the heap profile
+	Kernel string
+	// UserReads describes whether reading user memory can freeze the kernel, by its machine code, or why
+	// that cannot be determined.
+	UserReads string
+	Error     string
+	Samples   int64
+	Lost      uint64
+	Stacks    map[string]int64 // functions from the leaf to the root and the label "request", each followed by a comma
+	PIDs      []int64
+	Held      int64 // live bytes allocated by main.hold, according to the heap profile
 	// Goroutines counts the Go program's goroutines by how they were read, state and stack:
 	// "frozen running main.…".
 	Goroutines map[string]int64
@@ -46,8 +50,11 @@ type Result struct {
 	Faults     map[string]int64   // by stack
 }
 
-// Marker begins the line with the result.
-const Marker = "RESULT "
+// Started and Marker begin the lines that say what is being done, and the line with the result.
+const (
+	Started = "STARTED "
+	Marker  = "RESULT "
+)
 
 const containerID = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00"
 
@@ -70,6 +77,10 @@ func main() {
 	var u unix.Utsname
 	unix.Uname(&u)
 	result := Result{Kernel: unix.ByteSliceToString(u.Release[:]), Stacks: map[string]int64{}, Waits: map[string]float64{}, Faults: map[string]int64{}, Goroutines: map[string]int64{}}
+	canFreeze, err := kernel.UserReadsCanFreeze()
+	if result.UserReads = fmt.Sprint(canFreeze); err != nil {
+		result.UserReads = err.Error()
+	}
 	if err := sample(&result); err != nil {
 		result.Error = err.Error()
 		if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
@@ -134,12 +145,14 @@ func sample(result *Result) error {
 			return err
 		}
 	}
+	fmt.Printf("\n%scpu\n", Started)
 	p, lost, err := take(api.CPU, 4*time.Second, nil)
 	if err != nil {
 		return err
 	}
 	result.Lost = lost
 	summarize(p, result)
+	fmt.Printf("%sheap and goroutines\n", Started)
 	if err := readHeap(result); err != nil {
 		return fmt.Errorf("heap: %w", err)
 	}
@@ -161,6 +174,7 @@ func sample(result *Result) error {
 		return err
 	}
 	time.Sleep(500 * time.Millisecond) // until their threads have started
+	fmt.Printf("%soffcpu and faults\n", Started)
 	if p, lost, err = take(api.OffCPU, 3*time.Second, nil); err != nil {
 		return fmt.Errorf("offcpu: %w", err)
 	}

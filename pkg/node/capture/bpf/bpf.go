@@ -6,6 +6,6 @@
 // match their source.
 package bpf
 
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -cflags "-O2 -g -Wall -Werror -mcpu=v3" -target amd64,arm64 -type sample -type walk_end -type record_kind -type label_record -type wait_total_record -type wait_state -type stack_capacity -type go_layout -type address_mark -type unwind_rule -type unwind_block -type unwind_range -type unwind_process -type cfa_kind -type saved_kind -type register_number CPU cpu.bpf.c
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -cflags "-O2 -g -Wall -Werror -mcpu=v3" -target amd64,arm64 -type sample -type walk_end -type record_kind -type label_state -type label_record -type wait_total_record -type wait_state -type stack_capacity -type go_layout -type address_mark -type unwind_rule -type unwind_block -type unwind_range -type unwind_process -type cfa_kind -type saved_kind -type register_number CPU cpu.bpf.c
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -cflags "-O2 -g -Wall -Werror -mcpu=v3" -target amd64,arm64 -type task_record Tasks tasks.bpf.c
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -cflags "-O2 -g -Wall -Werror -mcpu=v3" -target amd64,arm64 -type thread -type place_kind -type control -type cpu_state -type sleeper -type serial_layout Waits waits.bpf.c

@@ -38,17 +38,17 @@ static __always_inline __u32 sample_weight(struct rate_window *s, __u64 now)
 SEC("perf_event")
 int take_sample(struct bpf_perf_event_data *ctx)
 {
+	struct scratch *memory = element(&scratch, 0);
+	if (!memory)
+		return 0;
 	if (has_typed_task()) {
-		if (!in_target_typed(bpf_get_current_task_btf(), target_cgroup))
+		if (!in_target_cached(memory->other_cgroups, bpf_get_current_task_btf()))
 			return 0;
 	} else if (!in_target_probed((void *)bpf_get_current_task(), target_cgroup)) {
 		return 0;
 	}
 	__u64 now = bpf_ktime_get_ns();
-	__u32 zero = 0, stands_for = 1;
-	struct scratch *memory = bpf_map_lookup_elem(&scratch, &zero);
-	if (!memory)
-		return 0;
+	__u32 stands_for = 1;
 	if (step_samples) {
 		stands_for = sample_weight(&memory->rate_window, now);
 		if (!stands_for)
@@ -57,10 +57,10 @@ int take_sample(struct bpf_perf_event_data *ctx)
 	struct sample *s = &memory->sample;
 	init_sample(s, current_task(), has_typed_task(), now);
 	s->tid = bpf_get_current_pid_tgid();
-	bpf_get_current_comm(s->comm, sizeof(s->comm));
+	read_comm(s->comm, current_task());
 	set_pids(s, current_task(), 1);
 	s->period = ctx->sample_period * stands_for;
-	capture_stack(ctx, memory, user_registers(ctx, &memory->walk.regs));
+	capture_stack(ctx, memory, is_kernel_address(EVENT_PC(ctx)), user_registers(ctx, &memory->walk.regs));
 	return 0;
 }
 

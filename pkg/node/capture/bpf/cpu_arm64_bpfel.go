@@ -66,6 +66,14 @@ type CPULabelRecord struct {
 	}
 }
 
+type CPULabelState uint32
+
+const (
+	CPULabelStateLABELS_NONE CPULabelState = 0
+	CPULabelStateLABELS_SENT CPULabelState = 1
+	CPULabelStateLABELS_LOST CPULabelState = 2
+)
+
 type CPURecordKind uint32
 
 const (
@@ -100,7 +108,7 @@ type CPUSample struct {
 		Execs   uint32
 		Tgid    uint32
 	}
-	HasLabels       uint32
+	Labels          uint32
 	Pid             uint32
 	OwnPid          uint32
 	OwnTid          uint32
@@ -130,8 +138,9 @@ const (
 )
 
 type CPUScratch struct {
-	_          structs.HostLayout
-	RateWindow struct {
+	_            structs.HostLayout
+	OtherCgroups [16]uint64
+	RateWindow   struct {
 		_      structs.HostLayout
 		Begin  uint64
 		Taken  uint32
@@ -140,23 +149,21 @@ type CPUScratch struct {
 		Chosen uint32
 	}
 	Walk struct {
-		_    structs.HostLayout
-		Pc   uint64
-		Sp   uint64
-		Fp   uint64
-		Mark uint64
-		Regs struct {
-			_  structs.HostLayout
-			Pc uint64
-			R  [32]uint64
-		}
-		Range       CPUUnwindRange
-		Go          CPUGoLayout
-		Goroutine   uint64
-		FirstRange  uint32
-		Ranges      uint32
-		HasTables   uint32
+		_           structs.HostLayout
+		Pc          uint64
+		Sp          uint64
+		Fp          uint64
+		Mark        uint64
 		Exact       uint32
+		NextExact   uint32
+		NextPc      uint64
+		NextSp      uint64
+		NextFp      uint64
+		NextMark    uint64
+		PcAt        uint64
+		FpAt        uint64
+		KnownRule   uint32
+		HasTables   uint32
 		Frames      uint32
 		Descents    uint32
 		End         uint32
@@ -165,7 +172,29 @@ type CPUScratch struct {
 		CopiedLow   uint64
 		CopiedHigh  uint64
 		CopyOffset  uint64
-		Window      [512]uint64
+		Goroutine   uint64
+		Regs        struct {
+			_  structs.HostLayout
+			Pc uint64
+			R  [32]uint64
+		}
+		Walked struct {
+			_       structs.HostLayout
+			Started uint64
+			Execs   uint32
+			Tgid    uint32
+		}
+		Changes    uint32
+		RangeSpan  uint32
+		Process    CPUUnwindProcess
+		Range      CPUUnwindRange
+		KnownRules [129]struct {
+			_       structs.HostLayout
+			Address uint64
+			Span    uint32
+			Rule    CPUUnwindRule
+		}
+		Window [512]uint64
 	}
 	Sample CPUSample
 	Labels CPULabelRecord
@@ -190,7 +219,7 @@ type CPUUnwindProcess struct {
 	Execs      uint32
 	FirstRange uint32
 	RangeCount uint32
-	Pad        uint32
+	Span       uint32
 	Go         CPUGoLayout
 }
 
@@ -255,6 +284,7 @@ const (
 	CPUMapProgramsByIndex       = "programs_by_index"
 	CPUMapSamples               = "samples"
 	CPUMapScratch               = "scratch"
+	CPUMapUnwindChanges         = "unwind_changes"
 	CPUMapUnwindChunks          = "unwind_chunks"
 	CPUMapUnwindProcesses       = "unwind_processes"
 	CPUMapUnwindRanges          = "unwind_ranges"
@@ -273,6 +303,7 @@ const (
 	CPUVarUnusedEnd             = "unused_end"
 	CPUVarUnusedGoLayout        = "unused_go_layout"
 	CPUVarUnusedLabelRecord     = "unused_label_record"
+	CPUVarUnusedLabelState      = "unused_label_state"
 	CPUVarUnusedMark            = "unused_mark"
 	CPUVarUnusedProcess         = "unused_process"
 	CPUVarUnusedRange           = "unused_range"
@@ -341,6 +372,7 @@ type CPUMapSpecs struct {
 	ProgramsByIndex *ebpf.MapSpec `ebpf:"programs_by_index"`
 	Samples         *ebpf.MapSpec `ebpf:"samples"`
 	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
+	UnwindChanges   *ebpf.MapSpec `ebpf:"unwind_changes"`
 	UnwindChunks    *ebpf.MapSpec `ebpf:"unwind_chunks"`
 	UnwindProcesses *ebpf.MapSpec `ebpf:"unwind_processes"`
 	UnwindRanges    *ebpf.MapSpec `ebpf:"unwind_ranges"`
@@ -363,6 +395,7 @@ type CPUVariableSpecs struct {
 	UnusedEnd             *ebpf.VariableSpec `ebpf:"unused_end"`
 	UnusedGoLayout        *ebpf.VariableSpec `ebpf:"unused_go_layout"`
 	UnusedLabelRecord     *ebpf.VariableSpec `ebpf:"unused_label_record"`
+	UnusedLabelState      *ebpf.VariableSpec `ebpf:"unused_label_state"`
 	UnusedMark            *ebpf.VariableSpec `ebpf:"unused_mark"`
 	UnusedProcess         *ebpf.VariableSpec `ebpf:"unused_process"`
 	UnusedRange           *ebpf.VariableSpec `ebpf:"unused_range"`
@@ -401,6 +434,7 @@ type CPUMaps struct {
 	ProgramsByIndex *ebpf.Map `ebpf:"programs_by_index"`
 	Samples         *ebpf.Map `ebpf:"samples"`
 	Scratch         *ebpf.Map `ebpf:"scratch"`
+	UnwindChanges   *ebpf.Map `ebpf:"unwind_changes"`
 	UnwindChunks    *ebpf.Map `ebpf:"unwind_chunks"`
 	UnwindProcesses *ebpf.Map `ebpf:"unwind_processes"`
 	UnwindRanges    *ebpf.Map `ebpf:"unwind_ranges"`
@@ -413,6 +447,7 @@ func (m *CPUMaps) Close() error {
 		m.ProgramsByIndex,
 		m.Samples,
 		m.Scratch,
+		m.UnwindChanges,
 		m.UnwindChunks,
 		m.UnwindProcesses,
 		m.UnwindRanges,
@@ -436,6 +471,7 @@ type CPUVariables struct {
 	UnusedEnd             *ebpf.Variable `ebpf:"unused_end"`
 	UnusedGoLayout        *ebpf.Variable `ebpf:"unused_go_layout"`
 	UnusedLabelRecord     *ebpf.Variable `ebpf:"unused_label_record"`
+	UnusedLabelState      *ebpf.Variable `ebpf:"unused_label_state"`
 	UnusedMark            *ebpf.Variable `ebpf:"unused_mark"`
 	UnusedProcess         *ebpf.Variable `ebpf:"unused_process"`
 	UnusedRange           *ebpf.Variable `ebpf:"unused_range"`

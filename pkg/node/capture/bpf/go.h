@@ -8,7 +8,7 @@
 #include "registers.h"
 #include "tables.h"
 
-/* The same in all versions from 1.18 to 1.26. */
+/* The same in all versions from 1.18 to 1.27. */
 #define G_STACK_LOW 0 /* g.stack.lo */
 #define G_STACK_HIGH 8
 #define G_M 48        /* g.m */
@@ -44,17 +44,13 @@ static __always_inline __u64 thread_pointer(void)
  * goroutine, g0 or gsignal. */
 static __always_inline __u64 goroutine_from_g(__u64 g, struct go_layout *go)
 {
-	__u64 m, g0, curg;
+	__u64 m, g0, curg, gsignal;
 
-	if (!read_word(g + G_M, &m) || !read_word(m + M_G0, &g0) || !read_word(m + go->m_curg, &curg))
+	if (!read_word(g + G_M, &m) || !read_word(m + go->m_curg, &curg))
 		return 0;
-	if (g != g0 && g != curg) {
-		__u64 gsignal;
-
-		if (!read_word(m + go->m_gsignal, &gsignal) || g != gsignal)
-			return 0;
-	}
-	return curg;
+	if (g == curg || (read_word(m + M_G0, &g0) && g == g0) || (read_word(m + go->m_gsignal, &gsignal) && g == gsignal))
+		return curg;
+	return 0;
 }
 
 /* Returns 0 if the thread runs no goroutine, as in the scheduler, or if it cannot be found. */

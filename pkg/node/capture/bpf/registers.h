@@ -78,8 +78,11 @@ struct user_registers {
 	} while (0)
 #endif
 
-/* Reads the registers saved on the kernel stack when the task entered the kernel. Returns 0 for a kernel
- * thread. With bpf_task_pt_regs (5.15) the verifier must know the task's type. */
+/* Reads the registers saved on the kernel stack when the task entered the kernel. Returns 0 for a task that
+ * runs no user code: a kernel thread, or a worker that the kernel has added to the process for io_uring or
+ * vhost. Of a worker's registers, copy_thread (arch/{x86,arm64}/kernel/process.c, since 5.12) clears the
+ * program counter and the stack pointer; on amd64 the others are those of the thread that caused it to be
+ * created. With bpf_task_pt_regs (5.15) the verifier must know the task's type. */
 static __always_inline int saved_registers(struct task_struct *task, struct user_registers *out)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
@@ -100,6 +103,8 @@ static __always_inline int saved_registers(struct task_struct *task, struct user
 			return 0;
 		COPY_REGISTERS(out, &copy);
 	}
+	if (!out->pc && !out->r[REG_SP])
+		return 0;
 	return !is_kernel_address(out->pc);
 }
 

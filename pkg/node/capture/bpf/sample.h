@@ -25,13 +25,20 @@ enum record_kind {
 	RECORD_UNWALKED_TOTAL, /* struct wait_total_record of a group's waits whose stacks were not walked */
 };
 
+/* The labels of a sample's goroutine. */
+enum label_state {
+	LABELS_NONE,
+	LABELS_SENT, /* a RECORD_LABELS of this thread precedes the sample */
+	LABELS_LOST, /* the ring buffer had no room for the RECORD_LABELS */
+};
+
 /* A sample. The record in the ring buffer ends after the last word used of stack. */
 struct sample {
 	__u32 kind;                      /* RECORD_SAMPLE */
 	__u32 tid;                       /* in the initial PID namespace */
 	struct process_identity process;
 	struct process_identity parent;  /* tgid 0: the mappings are not the parent's (see read_identities) */
-	__u32 has_labels;                /* a RECORD_LABELS of this thread precedes the sample */
+	__u32 labels;                    /* enum label_state */
 	__u32 pid;                       /* of the process in the profiler's PID namespace; 0: unknown */
 	__u32 own_pid;                   /* of the process in its innermost PID namespace; 0: unknown */
 	__u32 own_tid;                   /* of the thread in that namespace; 0: unknown */
@@ -71,6 +78,7 @@ enum wait_state {
 
 /* These keep the types in BTF for bpf2go -type. */
 const enum record_kind *unused_record_kind __attribute__((unused));
+const enum label_state *unused_label_state __attribute__((unused));
 const struct label_record *unused_label_record __attribute__((unused));
 const struct wait_total_record *unused_wait_total_record __attribute__((unused));
 const enum stack_capacity *unused_stack_capacity __attribute__((unused));
@@ -94,14 +102,17 @@ struct rate_window {
 	__u32 chosen; /* the value of left at which the sample is taken */
 };
 
+#define OTHER_CGROUPS 16 /* a power of two */
+
 struct scratch {
+	__u64 other_cgroups[OTHER_CGROUPS]; /* see in_target_cached */
 	struct rate_window rate_window;
 	struct walk walk;
 	struct sample sample;
 	struct label_record labels;
 };
 
-/* One entry per CPU: its 15 KB do not fit on a BPF program's stack of 512 bytes. */
+/* One entry per CPU: its 19 KB do not fit on a BPF program's stack of 512 bytes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -117,6 +128,31 @@ struct {
 	__type(value, __u64);
 } lost SEC(".maps");
 
+/* Like in_target_typed, with a cache of ids of cgroups outside the target, indexed by their low bits: most events and
+ * switches are of other tasks, and a cgroup never moves in the tree. */
+static __always_inline int in_target_cached(__u64 *others, struct task_struct *task)
+{
+	__u64 id = typed_cgroup(task)->kn->id, *cached = &others[id & (OTHER_CGROUPS - 1)];
+
+	if (*cached == id)
+		return 0;
+	if (in_target_typed(task, target_cgroup))
+		return 1;
+	*cached = id;
+	return 0;
+}
+
+/* Copies the name of the current task. */
+static __always_inline void read_comm(char comm[16], struct task_struct *task)
+{
+	if (has_typed_task()) { /* two loads are faster than the helper */
+		((__u64 *)comm)[0] = ((__u64 *)task->comm)[0];
+		((__u64 *)comm)[1] = ((__u64 *)task->comm)[1];
+	} else {
+		bpf_get_current_comm(comm, 16);
+	}
+}
+
 /* Sets the task's PIDs in the profiler's PID namespace and in its innermost one. */
 static __always_inline void set_pids(struct sample *s, struct task_struct *task, int is_current)
 {
@@ -125,13 +161,14 @@ static __always_inline void set_pids(struct sample *s, struct task_struct *task,
 	s->pid = pidns_level == 0 ? s->process.tgid : 0;
 	s->own_pid = s->own_tid = 0;
 	if (may_read_kernel) {
-		struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-		__u32 level = BPF_CORE_READ(task, thread_pid, level);
+		struct task_pids own = read_pids(task), process = own;
 
+		if (s->process.tgid != s->tid)
+			process = read_pids(has_typed_task() ? task->group_leader : BPF_CORE_READ(task, group_leader));
+		s->own_tid = pid_at_level(&own, own.level);
+		s->own_pid = s->process.tgid != s->tid ? pid_at_level(&process, own.level) : s->own_tid;
 		if (pidns_level != 0)
-			s->pid = pid_at_level(leader, pidns_level);
-		s->own_pid = pid_at_level(leader, level);
-		s->own_tid = pid_at_level(task, level);
+			s->pid = pidns_level == own.level ? s->own_pid : pid_at_level(&process, pidns_level);
 		return;
 	}
 	/* Under lockdown only the current task's are readable, and only if it shares our namespace; else they stay 0. */
@@ -153,11 +190,20 @@ struct {
 	__type(value, __u32);
 } programs_by_index SEC(".maps");
 
-/* Finds the process's unwind tables and goroutine, and starts the walk at the saved registers. */
-static __always_inline void start_walk(struct walk *w, struct sample *s)
+/* Sets w->process to the process's entry of unwind_processes, or to zero if it has none. */
+static __always_inline void find_process(struct walk *w, struct sample *s)
 {
-	struct unwind_process *p = bpf_map_lookup_elem(&unwind_processes, &s->process.tgid);
+	__u32 *changes = element(&unwind_changes, 0);
+	struct unwind_process *p;
 
+	if (!changes)
+		return;
+	if (w->walked.tgid == s->process.tgid && w->walked.started == s->process.started &&
+	    w->walked.execs == s->process.execs && w->changes == *changes)
+		return; /* it was found for the last walk */
+	w->walked = s->process;
+	w->changes = *changes;
+	p = bpf_map_lookup_elem(&unwind_processes, &s->process.tgid);
 	if (p && (p->started != s->process.started || p->execs != s->process.execs))
 		p = 0;
 	if (!p && s->parent.execs == s->process.execs) {
@@ -166,15 +212,24 @@ static __always_inline void start_walk(struct walk *w, struct sample *s)
 		if (p && (p->started != s->parent.started || p->execs != s->parent.execs))
 			p = 0;
 	}
-	w->has_tables = p != 0;
-	w->goroutine = 0;
-	if (p && p->go.m_curg) {
-		w->go = p->go;
-		w->goroutine = find_goroutine(&w->regs, &w->go);
+	if (p)
+		w->process = *p;
+	else
+		__builtin_memset(&w->process, 0, sizeof(w->process));
+}
+
+/* Finds the process's unwind tables and goroutine, and starts the walk at the saved registers. */
+static __always_inline void start_walk(struct walk *w, struct sample *s)
+{
+	find_process(w, s);
+	w->has_tables = w->process.span != 0;
+	if (w->range_span != w->process.span) {
+		w->range_span = w->process.span;
+		w->range.start = w->range.end = 0;
 	}
-	w->first_range = p ? p->first_range : 0;
-	w->ranges = p ? p->range_count : 0;
-	w->range.start = w->range.end = 0;
+	w->goroutine = 0;
+	if (w->process.go.m_curg)
+		w->goroutine = find_goroutine(&w->regs, &w->process.go);
 	w->pc = w->regs.pc;
 	w->sp = w->regs.r[REG_SP];
 	w->fp = w->regs.r[REG_FP];
@@ -184,6 +239,18 @@ static __always_inline void start_walk(struct walk *w, struct sample *s)
 	w->end = END_NONE;
 	w->window_bytes = 0;
 	w->copy_offset = 0;
+}
+
+/* Reads the words at the stack pointer, for the sample and as the first window of the walk. */
+static __always_inline void read_top(struct walk *w, struct sample *s)
+{
+	if (!(w->sp & 7) && !bpf_probe_read_user(w->window, FIRST_WINDOW_BYTES, (void *)w->sp)) {
+		w->window_start = w->sp;
+		w->window_bytes = FIRST_WINDOW_BYTES;
+		__builtin_memcpy(s->top, w->window, sizeof(s->top));
+	} else if (bpf_probe_read_user(s->top, sizeof(s->top), (void *)w->sp)) {
+		__builtin_memset(s->top, 0, sizeof(s->top));
+	}
 }
 
 /* Sends the sample to user space, or counts it as lost. */
@@ -215,7 +282,7 @@ static __always_inline void submit_labels(struct scratch *memory)
 {
 	struct label_record *l = &memory->labels;
 
-	read_labels(l, memory->walk.goroutine, &memory->walk.go);
+	read_labels(l, memory->walk.goroutine, &memory->walk.process.go);
 	__u32 count = l->count;
 	if ((!count && !l->incomplete) || count > MAX_LABELS)
 		return;
@@ -223,14 +290,14 @@ static __always_inline void submit_labels(struct scratch *memory)
 	l->tid = memory->sample.tid;
 	l->pid = memory->sample.pid;
 	__u64 size = __builtin_offsetof(struct label_record, label) + count * sizeof(struct label);
-	memory->sample.has_labels = !bpf_ringbuf_output(&samples, l, size, BPF_RB_NO_WAKEUP);
+	memory->sample.labels = bpf_ringbuf_output(&samples, l, size, BPF_RB_NO_WAKEUP) ? LABELS_LOST : LABELS_SENT;
 }
 
 /* Fills in the process and the time, and clears the fields of waits. The caller sets tid, comm and the PIDs. */
 static __always_inline void init_sample(struct sample *s, struct task_struct *task, int typed, __u64 now)
 {
 	s->kind = RECORD_SAMPLE;
-	s->has_labels = 0;
+	s->labels = LABELS_NONE;
 	s->state = WAIT_UNKNOWN;
 	s->serial = s->group = s->period = 0;
 	s->time = now;
@@ -238,16 +305,22 @@ static __always_inline void init_sample(struct sample *s, struct task_struct *ta
 	read_identities(task, typed, &s->process, &s->parent);
 }
 
-/* Records the current task's kernel stack, then tail-calls the walk of its user stack, if it has one. */
-static __always_inline void capture_stack(void *ctx, struct scratch *memory, int has_user_stack)
+/* Records the current task's kernel stack, if it is in the kernel, then tail-calls the walk of its user stack, if it
+ * has one. */
+static __always_inline void capture_stack(void *ctx, struct scratch *memory, int in_kernel, int has_user_stack)
 {
 	struct sample *s = &memory->sample;
 	struct walk *walk = &memory->walk;
-	long bytes = bpf_get_stack(ctx, s->stack, (MAX_KERNEL_FRAMES - 1) * sizeof(__u64), 0);
-	__u32 kernel_frames = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
+	__u32 kernel_frames = 0;
 
+	if (in_kernel) {
+		long bytes = bpf_get_stack(ctx, s->stack, (MAX_KERNEL_FRAMES - 1) * sizeof(__u64), 0);
+
+		if (bytes > 0)
+			kernel_frames = (__u32)bytes / sizeof(__u64);
+	}
 	s->kernel_frames = kernel_frames & (MAX_KERNEL_FRAMES - 1);
-	if (!has_user_stack) { /* a kernel thread */
+	if (!has_user_stack) {
 		walk->frames = 0;
 		walk->end = END_ROOT;
 		walk->has_tables = 1;
@@ -257,9 +330,8 @@ static __always_inline void capture_stack(void *ctx, struct scratch *memory, int
 #if defined(__TARGET_ARCH_arm64)
 	s->link_register = walk->regs.r[REG_LR];
 #endif
-	if (bpf_probe_read_user(s->top, sizeof(s->top), (void *)walk->regs.r[REG_SP]))
-		__builtin_memset(s->top, 0, sizeof(s->top));
 	start_walk(walk, s);
+	read_top(walk, s);
 	if (walk->goroutine)
 		submit_labels(memory);
 	bpf_tail_call(ctx, &programs_by_index, 0);
@@ -276,11 +348,12 @@ static __always_inline int unwind_frames(void *ctx)
 		return 0;
 	__u64 *stack = &memory->sample.stack[memory->sample.kernel_frames & (MAX_KERNEL_FRAMES - 1)];
 
-	for (int i = 0; i < FRAMES_PER_CALL; i++)
+	for (__u64 i = 0; i < FRAMES_PER_CALL; i++) {
 		if (walk_frame(&memory->walk, stack)) {
 			submit_sample(memory);
 			return 0;
 		}
+	}
 	bpf_tail_call(ctx, &programs_by_index, 0);
 	/* The kernel allows no further tail call. */
 	memory->walk.end = END_TRUNCATED;

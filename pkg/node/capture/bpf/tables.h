@@ -9,9 +9,10 @@
 
 #define BLOCK_ROWS 512    /* a power of two: 9 steps of binary search */
 #define CHUNK_BLOCKS 256  /* blocks per allocation: 768 KiB */
-#define MAX_CHUNKS 24     /* 18 MiB: 3 million rows */
+#define MAX_CHUNKS 32     /* 24 MiB: 4 million rows */
 #define MAX_RULES 8192    /* distinct rules of all objects; libLLVM has 586 */
-#define MAX_RANGES 16384  /* distinct executable mappings of all processes: 512 KiB */
+#define CHUNK_RANGES 16384   /* ranges per allocation: 512 KiB; a process has at most this many */
+#define MAX_RANGE_CHUNKS 8   /* 4 MiB: 131,072 distinct executable mappings of all processes */
 #define MAX_PROCESSES 8192
 
 /* How to compute a frame's CFA (canonical frame address: the stack pointer before the call, DWARF 5, 6.4).
@@ -78,9 +79,9 @@ struct go_layout {
 struct unwind_process {
 	__u64 started;
 	__u32 execs;
-	__u32 first_range; /* index into unwind_ranges */
+	__u32 first_range; /* number of its first range; all are in one chunk */
 	__u32 range_count;
-	__u32 pad;
+	__u32 span;    /* identifies the ranges: the same in processes that share them, and never reused */
 	struct go_layout go;
 };
 
@@ -113,11 +114,18 @@ struct {
 	__type(value, struct unwind_rule);
 } unwind_rules SEC(".maps");
 
-struct {
+struct range_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_RANGES);
+	__uint(max_entries, CHUNK_RANGES);
 	__type(key, __u32);
 	__type(value, struct unwind_range);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAX_RANGE_CHUNKS);
+	__type(key, __u32);
+	__array(values, struct range_chunk);
 } unwind_ranges SEC(".maps");
 
 /* Key: the process's PID in the initial PID namespace. */
@@ -127,6 +135,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct unwind_process);
 } unwind_processes SEC(".maps");
+
+/* The number of changes of unwind_processes so far. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} unwind_changes SEC(".maps");
 
 /* Returns all ones if a < b, else zero. Both must be below 2^63. Searches use it instead of branches
  * (README.md, "Masks instead of branches"). */
@@ -138,23 +154,28 @@ static __always_inline __u64 less_mask(__u64 a, __u64 b)
 	return (__u64)(difference >> 63);
 }
 
-static __always_inline struct unwind_block *find_block(__u32 number)
+/* Looks up an element of an array. The key has 8 bytes of the stack (README.md, "Whole words on the stack"). */
+static __always_inline void *element(void *array, __u64 index)
 {
-	__u32 chunk = number / CHUNK_BLOCKS, in_chunk = number % CHUNK_BLOCKS;
-	void *inner = bpf_map_lookup_elem(&unwind_chunks, &chunk);
+	return bpf_map_lookup_elem(array, &index);
+}
 
-	return inner ? bpf_map_lookup_elem(inner, &in_chunk) : 0;
+static __always_inline struct unwind_block *find_block(__u64 number)
+{
+	void *chunk = element(&unwind_chunks, number / CHUNK_BLOCKS);
+
+	return chunk ? element(chunk, number % CHUNK_BLOCKS) : 0;
 }
 
 /* Returns the index of the last row whose address is at most the given one; 0 if there is none. */
-static __always_inline __u32 find_row(struct unwind_block *b, __u32 address)
+static __always_inline __u64 find_row(struct unwind_block *b, __u64 address)
 {
 	__u64 at = 0;
 
-	for (__u32 half = BLOCK_ROWS / 2; half; half /= 2) {
+	for (__u64 half = BLOCK_ROWS / 2; half; half /= 2) {
 		__u64 next = (at + half) & (BLOCK_ROWS - 1);
 
-		at += half & less_mask(b->address[next], (__u64)address + 1);
+		at += half & less_mask(b->address[next], address + 1);
 		asm volatile("" : "+r"(at)); /* keeps clang from using OR (README.md, "OR of unknown scalars") */
 	}
 	return at & (BLOCK_ROWS - 1);

@@ -118,16 +118,32 @@ static __always_inline void read_identities(struct task_struct *task, int typed,
 	}
 }
 
-/* Returns the task's PID in its PID namespace of the given depth (the initial one has 0), or 0 if the task
- * is in no namespace that deep. */
-static __always_inline __u32 pid_at_level(struct task_struct *task, __u32 level)
+/* The PIDs of a task, one for each PID namespace that it is in. */
+struct task_pids {
+	struct pid *pid;
+	__u32 level; /* depth of its innermost PID namespace; the initial one has 0 */
+};
+
+static __always_inline struct task_pids read_pids(struct task_struct *task)
 {
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	struct pid *pid;
+
+	if (has_typed_task()) {
+		pid = task->thread_pid;
+		return (struct task_pids){pid, pid->level};
+	}
+	pid = BPF_CORE_READ(task, thread_pid);
+	return (struct task_pids){pid, BPF_CORE_READ(pid, level)};
+}
+
+/* Returns the PID in the namespace of the given depth, or 0 if the task is in no namespace that deep. */
+static __always_inline __u32 pid_at_level(struct task_pids *p, __u32 level)
+{
 	int nr = 0;
 
-	if (level > MAX_PIDNS_LEVEL || BPF_CORE_READ(pid, level) < level)
+	if (level > MAX_PIDNS_LEVEL || p->level < level)
 		return 0;
 	bpf_probe_read_kernel(&nr, sizeof(nr),
-			      (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid));
+			      (void *)p->pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid));
 	return nr;
 }

@@ -38,14 +38,14 @@ int list_processes(struct bpf_iter__task *ctx)
 		cgroup = parent->cgroup;
 	}
 	/* The current task is the one that reads the list: the profiler. */
-	if (has_typed_task())
-		r.pidns_level = bpf_get_current_task_btf()->thread_pid->level;
-	else
-		r.pidns_level = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread_pid, level);
-	if (r.pidns_level == 0)
+	r.pidns_level = read_pids(current_task()).level;
+	if (r.pidns_level == 0) {
 		r.pid = r.tgid;
-	else if (may_read_kernel)
-		r.pid = pid_at_level(task, r.pidns_level);
+	} else if (may_read_kernel) {
+		struct task_pids pids = read_pids(task);
+
+		r.pid = pid_at_level(&pids, r.pidns_level);
+	}
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }

@@ -96,8 +96,6 @@ struct {
 	__type(value, struct control);
 } controls SEC(".maps");
 
-#define OTHER_CGROUPS 16 /* a power of two */
-
 /* Limits a rate of walks (token bucket). */
 struct token_bucket {
 	__u64 granted_until; /* tokens were granted up to this time, CLOCK_MONOTONIC, ns */
@@ -111,7 +109,7 @@ struct cpu_state {
 	__u64 lost_time;          /* of waits whose record did not fit into the ring buffer, ns */
 	__u64 lost_waits;
 	struct token_bucket new_walks, repeat_walks, preempted_walks;
-	__u64 other_cgroups[OTHER_CGROUPS]; /* cache of cgroup ids outside the target, indexed by their low bits */
+	__u64 other_cgroups[OTHER_CGROUPS]; /* see in_target_cached */
 };
 
 const struct cpu_state *unused_cpu_state __attribute__((unused));

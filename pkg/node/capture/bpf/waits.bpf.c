@@ -25,20 +25,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
  * space distributes the time of unwalked waits over the stacks of those drawn at random, in proportion. */
 #define RANDOM_WALK_MASK 15
 
-/* Like in_target_typed, with a cache of cgroups outside the target: most switches are between other tasks, and a
- * cgroup never moves in the tree. */
-static __always_inline int in_target_cached(struct cpu_state *a, struct task_struct *task)
-{
-	__u64 id = typed_cgroup(task)->kn->id, *cached = &a->other_cgroups[id & (OTHER_CGROUPS - 1)];
-
-	if (*cached == id)
-		return 0;
-	if (in_target_typed(task, target_cgroup))
-		return 1;
-	*cached = id;
-	return 0;
-}
-
 /* Returns a serial that is unique in the capture. */
 static __always_inline __u64 new_serial(struct cpu_state *a)
 {
@@ -135,7 +121,7 @@ static __always_inline void switch_in(struct cpu_state *a, struct task_struct *t
 		t->waiting_since = 0;
 		return;
 	}
-	if (!in_target_cached(a, task))
+	if (!in_target_cached(a->other_cgroups, task))
 		return;
 	t = track_thread(a, tid);
 	if (!t)
@@ -184,7 +170,7 @@ static __always_inline void switch_out(void *ctx, struct scratch *memory, struct
 	struct thread *t = bpf_map_lookup_elem(&threads, &tid);
 
 	if (!t) {
-		if (bits & TASK_DEAD || !in_target_cached(a, task))
+		if (bits & TASK_DEAD || !in_target_cached(a->other_cgroups, task))
 			return;
 		t = track_thread(a, tid);
 		if (!t)
@@ -257,7 +243,7 @@ static __always_inline void switch_out(void *ctx, struct scratch *memory, struct
 		p->walked_at = now;
 	init_wait_sample(s, task, p, now);
 	s->represents_group = represents_group;
-	capture_stack(ctx, memory, has_user_stack);
+	capture_stack(ctx, memory, 1, has_user_stack);
 }
 
 /* The profiler's thread is switched out and holds a copy of a sleeper's stack: walks the copy. */
@@ -267,7 +253,7 @@ static __always_inline void walk_stack_copy(void *ctx, struct scratch *memory, s
 	struct walk *w = &memory->walk;
 
 	s->kind = RECORD_SAMPLE;
-	s->has_labels = 0;
+	s->labels = LABELS_NONE;
 	s->state = WAIT_UNKNOWN;
 	s->serial = other->serial;
 	s->period = 0;
@@ -352,8 +338,9 @@ int list_sleepers(struct bpf_iter__task *ctx)
 	if (!task || !r || !in_target_typed(task, target_cgroup))
 		return 0;
 	__u32 state = wait_state(task_state(task));
-	if (state == WAIT_RUNNABLE || !saved_registers(task, &r->regs))
+	if (state == WAIT_RUNNABLE || task->flags & PF_KTHREAD)
 		return 0;
+	int has_user_stack = saved_registers(task, &r->regs);
 	struct sample *s = &r->sample;
 	init_sample(s, task, 1, bpf_ktime_get_ns());
 	s->tid = task->pid;
@@ -363,7 +350,7 @@ int list_sleepers(struct bpf_iter__task *ctx)
 	set_pids(s, task, 0);
 	s->state = state;
 	s->user_words = 0;
-	s->end = END_UNREADABLE;
+	s->end = has_user_stack ? END_UNREADABLE : END_ROOT;
 	s->has_tables = 1;
 	long bytes = bpf_get_task_stack(task, s->stack, (MAX_KERNEL_FRAMES - 1) * sizeof(__u64), 0);
 	s->kernel_frames = bytes > 0 ? bytes / sizeof(__u64) : 0;

@@ -73,8 +73,9 @@ const (
 )
 
 type WaitsScratch struct {
-	_          structs.HostLayout
-	RateWindow struct {
+	_            structs.HostLayout
+	OtherCgroups [16]uint64
+	RateWindow   struct {
 		_      structs.HostLayout
 		Begin  uint64
 		Taken  uint32
@@ -83,32 +84,21 @@ type WaitsScratch struct {
 		Chosen uint32
 	}
 	Walk struct {
-		_    structs.HostLayout
-		Pc   uint64
-		Sp   uint64
-		Fp   uint64
-		Mark uint64
-		Regs struct {
-			_  structs.HostLayout
-			Pc uint64
-			R  [16]uint64
-		}
-		Range WaitsUnwindRange
-		Go    struct {
-			_            structs.HostLayout
-			TlsOffset    int32
-			M_curg       uint16
-			M_gsignal    uint16
-			G_labels     uint16
-			SchedLr      uint16
-			SchedBp      uint16
-			LabelsAreMap uint16
-		}
-		Goroutine   uint64
-		FirstRange  uint32
-		Ranges      uint32
-		HasTables   uint32
+		_           structs.HostLayout
+		Pc          uint64
+		Sp          uint64
+		Fp          uint64
+		Mark        uint64
 		Exact       uint32
+		NextExact   uint32
+		NextPc      uint64
+		NextSp      uint64
+		NextFp      uint64
+		NextMark    uint64
+		PcAt        uint64
+		FpAt        uint64
+		KnownRule   uint32
+		HasTables   uint32
 		Frames      uint32
 		Descents    uint32
 		End         uint32
@@ -117,7 +107,36 @@ type WaitsScratch struct {
 		CopiedLow   uint64
 		CopiedHigh  uint64
 		CopyOffset  uint64
-		Window      [512]uint64
+		Goroutine   uint64
+		Regs        struct {
+			_  structs.HostLayout
+			Pc uint64
+			R  [16]uint64
+		}
+		Walked struct {
+			_       structs.HostLayout
+			Started uint64
+			Execs   uint32
+			Tgid    uint32
+		}
+		Changes   uint32
+		RangeSpan uint32
+		Process   WaitsUnwindProcess
+		Range     struct {
+			_     structs.HostLayout
+			Start uint64
+			End   uint64
+			Bias  uint64
+			Index uint32
+			Pad   uint32
+		}
+		KnownRules [129]struct {
+			_       structs.HostLayout
+			Address uint64
+			Span    uint32
+			Rule    WaitsUnwindRule
+		}
+		Window [512]uint64
 	}
 	Sample struct {
 		_       structs.HostLayout
@@ -135,7 +154,7 @@ type WaitsScratch struct {
 			Execs   uint32
 			Tgid    uint32
 		}
-		HasLabels       uint32
+		Labels          uint32
 		Pid             uint32
 		OwnPid          uint32
 		OwnTid          uint32
@@ -205,7 +224,7 @@ type WaitsSleeper struct {
 			Execs   uint32
 			Tgid    uint32
 		}
-		HasLabels       uint32
+		Labels          uint32
 		Pid             uint32
 		OwnPid          uint32
 		OwnTid          uint32
@@ -255,7 +274,7 @@ type WaitsUnwindProcess struct {
 	Execs      uint32
 	FirstRange uint32
 	RangeCount uint32
-	Pad        uint32
+	Span       uint32
 	Go         struct {
 		_            structs.HostLayout
 		TlsOffset    int32
@@ -266,15 +285,6 @@ type WaitsUnwindProcess struct {
 		SchedBp      uint16
 		LabelsAreMap uint16
 	}
-}
-
-type WaitsUnwindRange struct {
-	_     structs.HostLayout
-	Start uint64
-	End   uint64
-	Bias  uint64
-	Index uint32
-	Pad   uint32
 }
 
 type WaitsUnwindRule struct {
@@ -302,6 +312,7 @@ const (
 	WaitsMapScratch               = "scratch"
 	WaitsMapSleepers              = "sleepers"
 	WaitsMapThreads               = "threads"
+	WaitsMapUnwindChanges         = "unwind_changes"
 	WaitsMapUnwindChunks          = "unwind_chunks"
 	WaitsMapUnwindProcesses       = "unwind_processes"
 	WaitsMapUnwindRanges          = "unwind_ranges"
@@ -322,6 +333,7 @@ const (
 	WaitsVarUnusedEnd             = "unused_end"
 	WaitsVarUnusedGoLayout        = "unused_go_layout"
 	WaitsVarUnusedLabelRecord     = "unused_label_record"
+	WaitsVarUnusedLabelState      = "unused_label_state"
 	WaitsVarUnusedMark            = "unused_mark"
 	WaitsVarUnusedPlaceKind       = "unused_place_kind"
 	WaitsVarUnusedProcess         = "unused_process"
@@ -400,6 +412,7 @@ type WaitsMapSpecs struct {
 	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
 	Sleepers        *ebpf.MapSpec `ebpf:"sleepers"`
 	Threads         *ebpf.MapSpec `ebpf:"threads"`
+	UnwindChanges   *ebpf.MapSpec `ebpf:"unwind_changes"`
 	UnwindChunks    *ebpf.MapSpec `ebpf:"unwind_chunks"`
 	UnwindProcesses *ebpf.MapSpec `ebpf:"unwind_processes"`
 	UnwindRanges    *ebpf.MapSpec `ebpf:"unwind_ranges"`
@@ -423,6 +436,7 @@ type WaitsVariableSpecs struct {
 	UnusedEnd             *ebpf.VariableSpec `ebpf:"unused_end"`
 	UnusedGoLayout        *ebpf.VariableSpec `ebpf:"unused_go_layout"`
 	UnusedLabelRecord     *ebpf.VariableSpec `ebpf:"unused_label_record"`
+	UnusedLabelState      *ebpf.VariableSpec `ebpf:"unused_label_state"`
 	UnusedMark            *ebpf.VariableSpec `ebpf:"unused_mark"`
 	UnusedPlaceKind       *ebpf.VariableSpec `ebpf:"unused_place_kind"`
 	UnusedProcess         *ebpf.VariableSpec `ebpf:"unused_process"`
@@ -470,6 +484,7 @@ type WaitsMaps struct {
 	Scratch         *ebpf.Map `ebpf:"scratch"`
 	Sleepers        *ebpf.Map `ebpf:"sleepers"`
 	Threads         *ebpf.Map `ebpf:"threads"`
+	UnwindChanges   *ebpf.Map `ebpf:"unwind_changes"`
 	UnwindChunks    *ebpf.Map `ebpf:"unwind_chunks"`
 	UnwindProcesses *ebpf.Map `ebpf:"unwind_processes"`
 	UnwindRanges    *ebpf.Map `ebpf:"unwind_ranges"`
@@ -487,6 +502,7 @@ func (m *WaitsMaps) Close() error {
 		m.Scratch,
 		m.Sleepers,
 		m.Threads,
+		m.UnwindChanges,
 		m.UnwindChunks,
 		m.UnwindProcesses,
 		m.UnwindRanges,
@@ -511,6 +527,7 @@ type WaitsVariables struct {
 	UnusedEnd             *ebpf.Variable `ebpf:"unused_end"`
 	UnusedGoLayout        *ebpf.Variable `ebpf:"unused_go_layout"`
 	UnusedLabelRecord     *ebpf.Variable `ebpf:"unused_label_record"`
+	UnusedLabelState      *ebpf.Variable `ebpf:"unused_label_state"`
 	UnusedMark            *ebpf.Variable `ebpf:"unused_mark"`
 	UnusedPlaceKind       *ebpf.Variable `ebpf:"unused_place_kind"`
 	UnusedProcess         *ebpf.Variable `ebpf:"unused_process"`

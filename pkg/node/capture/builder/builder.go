@@ -4,11 +4,11 @@ package builder
 
 import (
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/bounded"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
@@ -20,18 +20,20 @@ import (
 // Builder builds an unsymbolized profile from stacks.
 type Builder struct {
 	Profile   *profile.Profile
+	out       *bounded.Profile // Profile, with limits
 	files     map[*profile.Mapping]*proc.File
 	mappings  map[mappingKey]*profile.Mapping
 	locations map[locationKey]*profile.Location
-	named     map[string]*profile.Location
-	functions map[runtimes.Frame]*profile.Function // functions of runtime frames, by frame with line 0
 	runtime   map[runtimeKey]*profile.Location
 	runtimes  runtimes.Set
 	perfMaps  map[*profile.Mapping]*process.PerfMap
+	labelSets map[string]*labels // by process and labels, encoded
+	labelKey  []byte
 	each      int64 // Kind.ValuePerCount
 }
 
-// mappingKey identifies a mapping of one process. A path that is remapped elsewhere has another key.
+// mappingKey identifies a mapping of one process. A path that is remapped elsewhere has another
+// key.
 type mappingKey struct {
 	pid                int
 	start, end, offset uint64
@@ -62,23 +64,24 @@ type Kind struct {
 
 // New returns a Builder of an empty profile with the given start and duration.
 func New(begin time.Time, duration time.Duration, k Kind) *Builder {
+	p := &profile.Profile{
+		SampleType:        k.Types,
+		DefaultSampleType: k.DefaultType,
+		PeriodType:        k.PeriodType,
+		Period:            k.Period,
+		TimeNanos:         begin.UnixNano(),
+		DurationNanos:     duration.Nanoseconds(),
+	}
 	return &Builder{
-		Profile: &profile.Profile{
-			SampleType:        k.Types,
-			DefaultSampleType: k.DefaultType,
-			PeriodType:        k.PeriodType,
-			Period:            k.Period,
-			TimeNanos:         begin.UnixNano(),
-			DurationNanos:     duration.Nanoseconds(),
-		},
+		Profile:   p,
+		out:       bounded.New(p),
 		files:     map[*profile.Mapping]*proc.File{},
 		mappings:  map[mappingKey]*profile.Mapping{},
 		locations: map[locationKey]*profile.Location{},
-		named:     map[string]*profile.Location{},
-		functions: map[runtimes.Frame]*profile.Function{},
 		runtime:   map[runtimeKey]*profile.Location{},
 		runtimes:  k.Runtimes,
 		perfMaps:  map[*profile.Mapping]*process.PerfMap{},
+		labelSets: map[string]*labels{},
 		each:      k.ValuePerCount,
 	}
 }
@@ -86,45 +89,44 @@ func New(begin time.Time, duration time.Duration, k Kind) *Builder {
 // timeUnits is shared by all samples that have times.
 var timeUnits = meta.TimeLabel.Units()
 
-// addStack adds a stack with its amount a. If the times of its samples were recorded, it adds one sample
-// per time bucket instead; width is the length of a bucket.
+// addStack adds a stack with its amount a. If the times of its samples were recorded, it adds one
+// sample per time bucket instead; width is the length of a bucket.
 func (b *Builder) addStack(e *stack.Entry, a stack.Amount, at []stack.TimeCount, width time.Duration) {
-	whole := b.NewSample(e)
 	if len(at) == 0 {
-		b.Append(whole, a)
+		b.Append(b.NewSample(e), a)
+		return
 	}
+	whole := b.NewSample(e)
 	for _, t := range at {
-		s := *whole // shares locations and string labels
-		s.NumLabel = maps.Clone(whole.NumLabel)
-		s.NumLabel[meta.TimeLabel.Name()], s.NumUnit = []int64{int64(t.Bucket) * width.Milliseconds()}, timeUnits
+		s := *whole // shares locations and text labels
+		s.NumLabel, s.NumUnit = b.labels(e).at(t.Bucket, width), timeUnits
 		b.Append(&s, stack.Amount{Count: int64(t.Count), Value: int64(t.Count) * b.each})
 	}
 }
 
 // Append adds a sample with the given amount.
 func (b *Builder) Append(s *profile.Sample, a stack.Amount) {
-	s.Value = []int64{a.Count, a.Value}[:len(b.Profile.SampleType)]
-	b.Profile.Sample = append(b.Profile.Sample, s)
+	b.AppendValues(s, []int64{a.Count, a.Value}[:len(b.Profile.SampleType)])
 }
 
-// NewSample returns a stack's sample without values. It does not add it to the profile.
+// AppendValues adds a sample with a value of each type of the profile.
+func (b *Builder) AppendValues(s *profile.Sample, values []int64) {
+	s.Value = values
+	b.out.AddSample(s)
+}
+
+// NewSample returns a stack's sample without values. It does not add it to the profile. Samples
+// with equal labels share the maps of labels, so a caller must clone a map to change it.
 func (b *Builder) NewSample(e *stack.Entry) *profile.Sample {
-	s := &profile.Sample{
-		Label:    map[string][]string{meta.ProcessLabel.Name(): {e.Generation.Process.Name}},
-		NumLabel: map[string][]int64{meta.PIDLabel.Name(): {int64(e.Generation.Process.NSPID)}},
-	}
-	for _, l := range e.Labels {
-		if l.Number != 0 {
-			s.NumLabel[l.Key] = append(s.NumLabel[l.Key], l.Number)
-			continue
-		}
-		s.Label[l.Key] = append(s.Label[l.Key], l.Value)
-	}
+	l := b.labels(e)
+	s := &profile.Sample{Label: l.text, NumLabel: l.numbers, Location: make([]*profile.Location, 0, len(e.Kernel)+len(e.User)+1)}
 	for i, address := range e.Kernel {
 		s.Location = append(s.Location, b.location(b.kernel(), instruction(address, i)))
 	}
-	if e.Generation.Mappings == nil && e.End != stack.NotWalked {
-		s.Location = append(s.Location, b.placeholder(ProcessExited))
+	end := e.End
+	if e.Generation.Mappings == nil && end != stack.NotWalked {
+		s.Location = append(s.Location, b.out.Placeholder(ProcessExited))
+		end = stack.Complete
 	} else {
 		for _, f := range e.User.AppendFrames(nil) {
 			if f.Kind == record.RuntimeFrame {
@@ -134,20 +136,20 @@ func (b *Builder) NewSample(e *stack.Entry) *profile.Sample {
 			}
 		}
 	}
-	switch e.End {
+	switch end {
 	case stack.Running:
-		s.Location = append(s.Location, b.placeholder(RunningGoroutine))
+		s.Location = append(s.Location, b.out.Placeholder(RunningGoroutine))
 	case stack.Torn:
-		s.Location = append(s.Location, b.placeholder(TornStack))
+		s.Location = append(s.Location, b.out.Placeholder(TornStack))
 	case stack.Truncated:
-		s.Location = append(s.Location, b.placeholder(Truncated))
+		s.Location = append(s.Location, b.out.Placeholder(Truncated))
 	case stack.NotWalked:
-		s.Location = append(s.Location, b.placeholder(StackNotTaken))
+		s.Location = append(s.Location, b.out.Placeholder(StackNotTaken))
 	case stack.Broken:
-		s.Location = append(s.Location, b.placeholder(BrokenStack))
+		s.Location = append(s.Location, b.out.Placeholder(BrokenStack))
 	}
 	if len(s.Location) == 0 {
-		s.Location = append(s.Location, b.placeholder("[no stack]"))
+		s.Location = append(s.Location, b.out.Placeholder("[no stack]"))
 	}
 	return s
 }
@@ -171,7 +173,9 @@ func (b *Builder) user(g *process.Generation, address uint64) *profile.Location 
 		key.path = process.AnonymousMapping
 	}
 	in := b.mapping(key, m.File)
-	b.perfMaps[in] = g.PerfMap
+	if in != nil {
+		b.perfMaps[in] = g.PerfMap
+	}
 	return b.location(in, address)
 }
 
@@ -180,43 +184,40 @@ func (b *Builder) kernel() *profile.Mapping {
 	return b.mapping(mappingKey{start: 1 << 63, end: 1<<64 - 1, path: process.KernelMapping}, nil)
 }
 
+// mapping returns nil if the profile has too many mappings.
 func (b *Builder) mapping(key mappingKey, file *proc.File) *profile.Mapping {
 	if m := b.mappings[key]; m != nil {
 		return m
 	}
-	m := &profile.Mapping{
-		ID: uint64(len(b.Profile.Mapping) + 1), Start: key.start, Limit: key.end, Offset: key.offset, File: key.path,
+	added := profile.Mapping{Start: key.start, Limit: key.end, Offset: key.offset, File: key.path}
+	if file != nil {
+		added.BuildID = file.BuildID()
+	}
+	m := b.out.AddMapping(added)
+	if m == nil {
+		return nil
 	}
 	if file != nil {
-		m.BuildID = file.BuildID()
 		b.files[m] = file
 	}
 	b.mappings[key] = m
-	b.Profile.Mapping = append(b.Profile.Mapping, m)
 	return m
 }
 
+// location returns the location of an address in a mapping. m is nil if there are too many
+// mappings.
 func (b *Builder) location(m *profile.Mapping, address uint64) *profile.Location {
+	if m == nil {
+		return b.out.Placeholder(bounded.TooManyLocations)
+	}
 	key := locationKey{m, address}
 	if l := b.locations[key]; l != nil {
 		return l
 	}
-	l := &profile.Location{ID: uint64(len(b.Profile.Location) + 1), Mapping: m, Address: address}
-	b.locations[key] = l
-	b.Profile.Location = append(b.Profile.Location, l)
-	return l
-}
-
-// placeholder returns the location, without an address, of a function that replaces unknown frames.
-func (b *Builder) placeholder(name string) *profile.Location {
-	if l := b.named[name]; l != nil {
-		return l
+	l, ok := b.out.AddLocation(m, address)
+	if ok {
+		b.locations[key] = l
 	}
-	fn := &profile.Function{ID: uint64(len(b.Profile.Function) + 1), Name: name, SystemName: name}
-	b.Profile.Function = append(b.Profile.Function, fn)
-	l := &profile.Location{ID: uint64(len(b.Profile.Location) + 1), Line: []profile.Line{{Function: fn}}}
-	b.named[name] = l
-	b.Profile.Location = append(b.Profile.Location, l)
 	return l
 }
 
@@ -229,30 +230,26 @@ func (b *Builder) runtimeFrame(g *process.Generation, f record.Frame) *profile.L
 	}
 	frames := b.runtimes.NameFrame(g.Process, f.Payload)
 	if frames == nil {
-		return b.placeholder(UnknownRuntimeFrame)
+		return b.out.Placeholder(UnknownRuntimeFrame)
 	}
-	l := &profile.Location{ID: uint64(len(b.Profile.Location) + 1)}
-	for _, frame := range frames {
-		l.Line = append(l.Line, profile.Line{Function: b.function(frame), Line: frame.Line})
+	l, ok := b.out.AddLocation(nil, 0)
+	if !ok {
+		return l
 	}
+	var lines []profile.Line
+	for _, f := range frames {
+		fn := b.out.FindOrAddFunction(bounded.Function{Name: f.Name, System: f.Name, File: f.File})
+		lines = append(lines, profile.Line{Function: fn, Line: f.Line})
+	}
+	b.out.AddLines(l, lines)
 	b.runtime[key] = l
-	b.Profile.Location = append(b.Profile.Location, l)
 	return l
 }
 
-func (b *Builder) function(f runtimes.Frame) *profile.Function {
-	f.Line = 0
-	if fn := b.functions[f]; fn != nil {
-		return fn
-	}
-	fn := &profile.Function{ID: uint64(len(b.Profile.Function) + 1), Name: f.Name, SystemName: f.Name, Filename: f.File}
-	b.functions[f] = fn
-	b.Profile.Function = append(b.Profile.Function, fn)
-	return fn
-}
-
-// Result returns the current profile, or an error if it is not valid.
+// Result returns the current profile, or an error if it is not valid. It adds comments about what
+// was left out.
 func (b *Builder) Result() (*Result, error) {
+	b.out.Describe()
 	if err := b.Profile.CheckValid(); err != nil {
 		return nil, fmt.Errorf("the captured profile is not valid: %w", err)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
-// The symbolizer and the renderers rely on these conventions: the leaf comes first, kernel frames precede
-// user frames, and a caller's address lies within its call instruction.
+// The symbolizer and the renderers rely on these conventions: the leaf comes first, kernel frames
+// precede user frames, and a caller's address lies within its call instruction.
 func TestProfileOfStacks(t *testing.T) {
 	g := &process.Generation{ID: 1, Process: &proc.Process{PID: 70, NSPID: 7, Name: "web"}, Mappings: []process.Mapping{
 		{Mapping: proc.Mapping{Start: 0x1000, End: 0x2000, Offset: 0x200, Path: "/web"}},

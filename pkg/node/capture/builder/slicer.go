@@ -15,8 +15,8 @@ type Slicer struct {
 	Begin   time.Time // start of the next slice
 }
 
-// Next returns the builder, without samples, for the slice from the end of the previous one until now.
-// The first slice starts at began, the start of the capture.
+// Next returns the builder, without samples, for the slice from the end of the previous one until
+// now. The first slice starts at began, the start of the capture.
 func (s *Slicer) Next(began time.Time, k Kind) *Builder {
 	if s.Builder == nil {
 		s.Begin = began
@@ -25,7 +25,7 @@ func (s *Slicer) Next(began time.Time, k Kind) *Builder {
 	now := time.Now()
 	p := s.Builder.Profile
 	p.TimeNanos, p.DurationNanos = s.Begin.UnixNano(), now.Sub(s.Begin).Nanoseconds()
-	p.Sample, p.Comments = nil, nil
+	s.Builder.out.Reset()
 	s.Begin = now
 	return s.Builder
 }

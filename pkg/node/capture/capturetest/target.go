@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"strings"
 	"testing"
@@ -24,6 +25,15 @@ func RunWorkload() bool {
 	switch os.Getenv(TargetVariable) {
 	case "spin":
 		fmt.Println(spin(time.Minute))
+	case "spins":
+		runtime.GOMAXPROCS(spinning)
+		for range spinning {
+			go func() {
+				runtime.LockOSThread() // so that the thread runs no other goroutine when it is preempted
+				fmt.Println(spin(time.Minute))
+			}()
+		}
+		select {}
 	case "nap":
 		pprof.Do(context.Background(), pprof.Labels("request", "slow"), func(context.Context) { nap() })
 	case "deep":
@@ -37,6 +47,9 @@ func RunWorkload() bool {
 	}
 	return true
 }
+
+// spinning is the number of goroutines that the workload "spins" runs at once.
+const spinning = 160
 
 //go:noinline
 func spin(d time.Duration) int {
@@ -121,12 +134,12 @@ func WaitFor(t testing.TB, what string, holds func() bool) {
 func UntilUsed(t testing.TB, pid int, cpu time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), WaitLimit)
-	want := CpuTime(t, pid) + cpu
+	want := CPUTime(t, pid) + cpu
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer cancel()
-		for ctx.Err() == nil && CpuTime(t, pid) < want {
+		for ctx.Err() == nil && CPUTime(t, pid) < want {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}()
@@ -137,8 +150,8 @@ func UntilUsed(t testing.TB, pid int, cpu time.Duration) context.Context {
 	return ctx
 }
 
-// CpuTime returns the CPU time that a process's threads have used, from /proc/PID/task/TID/schedstat.
-func CpuTime(t testing.TB, pid int) time.Duration {
+// CPUTime returns the CPU time that a process's threads have used, from /proc/PID/task/TID/schedstat.
+func CPUTime(t testing.TB, pid int) time.Duration {
 	t.Helper()
 	var total time.Duration
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
@@ -162,14 +175,13 @@ func NewCgroup(t testing.TB, id string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for _, d := range []string{dir, filepath.Dir(dir)} {
-			for range 100 {
-				if os.Remove(d) == nil {
-					break
-				}
-				time.Sleep(20 * time.Millisecond)
+		for range 100 { // until the kernel has forgotten the killed processes
+			if os.Remove(dir) == nil {
+				break
 			}
+			time.Sleep(20 * time.Millisecond)
 		}
+		os.Remove(filepath.Dir(dir)) // which fails while other tests have cgroups in it
 	})
 	return dir
 }

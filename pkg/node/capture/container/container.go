@@ -3,14 +3,10 @@
 package container
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
@@ -26,7 +22,8 @@ type Target struct {
 	Unified       bool            // the cgroup is in the unified hierarchy (cgroup v2)
 	OwnLevel      uint32          // depth of the PID namespace of our /proc
 	MayReadKernel bool            // bpf_probe_read_kernel is allowed
-	Processes     []record.Sample // the container's processes; only the fields that identify a process are set
+	Processes     []proc.Process  // of the container
+	Tasks         []record.Sample // the processes in the cgroup; only the fields that identify a process are set
 }
 
 // Find finds the cgroup of a container, or of its pod if wholePod is set. It takes the container's processes from /proc and
@@ -36,7 +33,7 @@ func Find(containerID string, wholePod bool) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{MayReadKernel: true}
+	t := &Target{MayReadKernel: true, Processes: processes}
 	if wholePod {
 		if t.KubeletDir, err = proc.ContainerKubeletDir(containerID); err != nil {
 			return nil, err
@@ -55,51 +52,37 @@ func Find(containerID string, wholePod bool) (*Target, error) {
 	if err != nil {
 		return nil, kernel.Explain("list the node's processes", err)
 	}
-	return t, t.choose(containerID, processes, tasks)
+	return t, t.choose(containerID, tasks)
 }
 
-// listTasks runs the task iterator once.
+// listTasks lists the node's processes once.
 func listTasks(t *Target) ([]bpf.TasksTaskRecord, error) {
-	spec, err := bpf.LoadTasks()
+	l, err := OpenList(t)
 	if err != nil {
 		return nil, err
 	}
-	if err := kernel.SetVariables(spec, map[string]any{
-		bpf.TasksVarCgroupV2: kernel.Bool(t.Unified), bpf.TasksVarMayReadKernel: kernel.Bool(t.MayReadKernel),
-	}); err != nil {
-		return nil, err
-	}
-	var objects bpf.TasksObjects
-	if err := spec.LoadAndAssign(&objects, nil); err != nil {
-		return nil, err
-	}
-	defer objects.Close()
-	iter, err := link.AttachIter(link.IterOptions{Program: objects.ListProcesses})
-	if err != nil {
-		return nil, err
-	}
-	defer iter.Close()
-	r, err := iter.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
-	}
-	tasks := make([]bpf.TasksTaskRecord, len(raw)/binary.Size(bpf.TasksTaskRecord{}))
-	return tasks, binary.Read(bytes.NewReader(raw), binary.NativeEndian, tasks)
+	defer l.Close()
+	return l.read()
 }
 
 // choose sets the cgroup of most of the container's processes. A process is identified by its PID in our namespace or, if
 // the kernel does not report that, by its start time.
-func (t *Target) choose(containerID string, processes []proc.Process, tasks []bpf.TasksTaskRecord) error {
+func (t *Target) choose(containerID string, tasks []bpf.TasksTaskRecord) error {
 	if len(tasks) == 0 {
 		return errors.New("the kernel's list of tasks is empty")
 	}
+	type key struct{ pid, started uint64 } // the start time only if the PID is unknown
+	byKey := map[key][]*bpf.TasksTaskRecord{}
+	for i := range tasks {
+		task := &tasks[i]
+		k := key{pid: uint64(task.Pid)}
+		if task.Pid == 0 {
+			k.started = task.StartBoottime / (1e9 / kernel.UserHZ)
+		}
+		byKey[k] = append(byKey[k], task)
+	}
 	votes := map[uint64]int{}
-	for _, p := range processes {
+	for _, p := range t.Processes {
 		depth, ok, err := proc.DepthInContainer(p.PID, containerID)
 		if t.KubeletDir != "" {
 			depth++ // a pod's cgroup is the parent of its containers' cgroups
@@ -107,13 +90,11 @@ func (t *Target) choose(containerID string, processes []proc.Process, tasks []bp
 		if err != nil || !ok || depth >= len(tasks[0].Cgroups) {
 			continue // the process has exited
 		}
-		for _, task := range tasks {
-			same := task.Pid == uint32(p.PID)
-			if task.Pid == 0 {
-				same = task.StartBoottime/(1e9/kernel.UserHZ) == p.StartTime
-			}
-			if same && task.Cgroups[depth] != 0 {
-				votes[task.Cgroups[depth]]++
+		for _, k := range []key{{pid: uint64(p.PID)}, {started: p.StartTime}} {
+			for _, task := range byKey[k] {
+				if task.Cgroups[depth] != 0 {
+					votes[task.Cgroups[depth]]++
+				}
 			}
 		}
 	}
@@ -124,14 +105,12 @@ func (t *Target) choose(containerID string, processes []proc.Process, tasks []bp
 		}
 	}
 	if most == 0 {
-		return fmt.Errorf("container %.12s: none of its %d processes is in the kernel's list of tasks: %w", containerID, len(processes), proc.ErrNoContainer)
+		return fmt.Errorf("container %.12s: none of its %d processes is in the kernel's list of tasks: %w", containerID, len(t.Processes), proc.ErrNoContainer)
 	}
 	t.OwnLevel = tasks[0].PidnsLevel
 	for _, task := range tasks {
 		if task.Pid != 0 && slices.Contains(task.Cgroups[:], t.CgroupID) {
-			t.Processes = append(t.Processes, record.Sample{
-				Process: record.ProcessIdentity{TGID: task.Tgid, Execs: task.Execs, Started: task.StartBoottime}, PID: task.Pid,
-			})
+			t.Tasks = append(t.Tasks, record.Sample{Process: identity(&task), PID: task.Pid})
 		}
 	}
 	return nil

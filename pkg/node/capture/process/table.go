@@ -3,7 +3,9 @@
 package process
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sort"
@@ -11,7 +13,9 @@ import (
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/kernel"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
@@ -28,6 +32,8 @@ type Generation struct {
 	PerfMap  *PerfMap               // nil if the process has no JIT-compiled code
 	Sampled  bool                   // a sample of this generation was kept
 	foreign  bool                   // excluded, or of another container
+	cut      bool                   // only the first mappings are known; reading them again would take as long
+	proof    proof
 }
 
 // Mapping is an executable range of a process and the file behind it, nil if there is none.
@@ -55,13 +61,22 @@ type Table struct {
 	KubeletDir string // kubelet's directory of the wanted container, see proc.KubeletDir; all containers if empty
 	// LeaveOut reports whether to exclude the process with a PID in our namespace. It may be nil.
 	LeaveOut func(int) bool
-	current  map[uint32]*Generation
-	ids      int // last ID of a generation
-	kept     int // number of mappings of all generations
-	Unread   int // number of processes that exited before their mappings were read
+	// Runs reports whether a process still runs the program of its samples. It may be nil.
+	Runs      func(record.ProcessIdentity) bool
+	asking    run.Allowance // for Runs
+	current   map[uint32]*Generation
+	ids       int // last ID of a generation
+	kept      int // number of mappings of all generations
+	keptPaths int // bytes of their paths
+	Unread    int // number of processes that exited before their mappings were read
+	// CutMappings is the number of processes that have more mappings than are read.
+	CutMappings int
+	// Packed describes processes whose executable is packed, so that their code has no names.
+	Packed []string
 	// changed is called when a process's mappings were read. It gets no mappings of an unwanted process.
 	changed func(record.ProcessIdentity, int, []Mapping)
 	files   map[fileKey]*proc.File
+	opening run.Allowance // for opening files
 
 	perfMaps []*PerfMap // perf maps of all processes
 }
@@ -71,7 +86,7 @@ type fileKey struct{ dev, inode uint64 }
 // NewTable returns an empty table. It calls changed with a process's identity, its PID in our namespace and
 // its mappings whenever these were read.
 func NewTable(only []int, changed func(record.ProcessIdentity, int, []Mapping)) *Table {
-	return &Table{only: only, changed: changed, current: map[uint32]*Generation{}, files: map[fileKey]*proc.File{}}
+	return &Table{only: only, changed: changed, current: map[uint32]*Generation{}, files: map[fileKey]*proc.File{}, opening: run.Allowance{Fixed: maxOpening}, asking: run.Allowance{Fixed: maxAsking}}
 }
 
 // rereadAfter returns the least time between two readings of the mappings. It bounds the cost of code outside
@@ -83,12 +98,26 @@ func (g *Generation) rereadAfter() time.Duration {
 // Lookup returns the generation that a sample belongs to, and whether its process is wanted.
 func (t *Table) Lookup(s *record.Sample) (*Generation, bool) {
 	g := t.current[s.Process.TGID]
+	var executed *Generation // the previous program of the process
 	if g != nil && g.identity != s.Process {
 		g.PerfMap.markReplaced()
+		if g.identity.Started == s.Process.Started {
+			executed = g
+			t.hide(g)
+		}
 		g = nil // the process executes another program
 	}
-	if g == nil || !g.foreign && g.Process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > g.rereadAfter() {
-		g = t.read(s, g)
+	if g != nil && g.provedBy(s) {
+		t.prove(g)
+	}
+	if g == nil || !g.foreign && !g.cut && g.Process.StartTime != 0 && t.outside(g, s) && time.Since(g.read) > g.rereadAfter() {
+		before := g
+		if g = t.read(s, before, executed != nil); g != before {
+			g.follow(cmp.Or(before, executed))
+			if g.proof.given {
+				t.prove(g)
+			}
+		}
 		t.current[s.Process.TGID] = g
 	}
 	return g, t.wants(g)
@@ -124,12 +153,13 @@ func (t *Table) outside(g *Generation, s *record.Sample) bool {
 }
 
 // read reads a process and its mappings, and returns its generation. If the process has exited, it returns
-// the previous generation.
-func (t *Table) read(s *record.Sample, before *Generation) *Generation {
+// the previous generation. executes is set if the process has executed another program before.
+func (t *Table) read(s *record.Sample, before *Generation, executes bool) *Generation {
 	p, err := proc.Open(int(s.PID))
 	var mappings []proc.Mapping
+	cut := false
 	if err == nil && s.PID != 0 {
-		mappings, err = p.Mappings()
+		mappings, cut, err = t.readMappings(p)
 	}
 	if err == nil && len(mappings) == 0 {
 		err = errEnded // the process is a zombie, or about to become one
@@ -140,9 +170,11 @@ func (t *Table) read(s *record.Sample, before *Generation) *Generation {
 	if before != nil && err == nil && s.PID != 0 && before.has(mappings) {
 		before.read = time.Now()
 		before.readings++
+		before.cut = cut
 		return before
 	}
-	if err == nil && t.kept+len(mappings) > maxKeptMappings {
+	paths := pathBytes(mappings)
+	if err == nil && (t.kept+len(mappings) > maxKeptMappings || t.keptPaths+paths > maxKeptPaths) {
 		err = errTooManyMappings
 	}
 	if err != nil || s.PID == 0 {
@@ -159,24 +191,58 @@ func (t *Table) read(s *record.Sample, before *Generation) *Generation {
 		return g
 	}
 	t.kept += len(mappings)
+	t.keptPaths += paths
 	g := t.add(p, mappings, s)
+	g.cut = cut
+	g.proof = proof{readAt: kernel.Monotonic(), parent: t.parent(s)}
+	g.proof.given = executes && t.runs(s.Process)
 	if before != nil {
 		g.readings = before.readings + 1
 	}
+	if !t.wants(g) {
+		t.changed(s.Process, p.PID, nil)
+		return g
+	}
 	g.PerfMap = t.findOrAddPerfMap(before, g)
-	until := time.Now().Add(openPatience)
+	began := time.Now()
+	if before == nil || !before.hasAnonymousCode() {
+		t.checkPacked(g)
+	}
+	until := began.Add(min(openPatience, t.opening.Left()))
 	for i := range g.Mappings {
 		if time.Now().After(until) {
 			break // the file system is slow, and samples are lost meanwhile
 		}
 		g.Mappings[i].File = t.open(p, g.Mappings[i].Mapping)
 	}
-	if t.wants(g) {
-		t.changed(s.Process, p.PID, g.Mappings)
-	} else {
-		t.changed(s.Process, p.PID, nil)
-	}
+	t.opening.Spend(began)
+	t.changed(s.Process, p.PID, g.Mappings)
 	return g
+}
+
+// readMappings reads the mappings of a process, and reports whether there are more than it returns.
+func (t *Table) readMappings(p *proc.Process) (mappings []proc.Mapping, cut bool, err error) {
+	if t.CutMappings >= maxCutMappings {
+		return nil, false, errTooManyMappings
+	}
+	mappings, err = p.Mappings()
+	if errors.Is(err, proc.ErrMappingsCut) {
+		t.CutMappings++
+		return mappings, true, nil
+	}
+	return mappings, false, err
+}
+
+// pathBytes returns the bytes of the mappings' paths. Equal ones that follow each other count once.
+func pathBytes(mappings []proc.Mapping) int {
+	n, last := 0, ""
+	for _, m := range mappings {
+		if m.Path != last {
+			n += len(m.Path)
+		}
+		last = m.Path
+	}
+	return n
 }
 
 // ended returns the generation of a process that exited before it could be read. If it was forked and has not
@@ -213,12 +279,23 @@ func (t *Table) executedSince(s *record.Sample, now []proc.Mapping) bool {
 	return parent.FindMapping(leaf) != nil && !slices.ContainsFunc(now, in)
 }
 
-// openPatience bounds the time spent on opening the files of one process.
-const openPatience = 2 * time.Second
+// Bounds on the time for opening files, of one process and of all. A file takes some 50 µs, and a process has a few dozen.
+const (
+	openPatience = 2 * time.Second
+	maxOpening   = 5 * time.Second // see run.Allowance
+)
 
 // maxKeptMappings bounds the memory for mappings, about 200 bytes each. A process may have 65,530 of them
 // (vm.max_map_count) and change them all the time, and each generation is kept.
 const maxKeptMappings = 1 << 17
+
+// maxKeptPaths bounds the bytes of the paths of all kept mappings. 1,000 processes with 100 libraries
+// have 5 MB.
+const maxKeptPaths = 16 << 20
+
+// maxCutMappings bounds the processes with more mappings than are read, because each reading takes up to
+// a second, in which samples are lost. No process is read after that many. Real programs have none.
+const maxCutMappings = 8
 
 var errEnded = errors.New("the process has exited")
 
@@ -261,6 +338,20 @@ func (t *Table) open(p *proc.Process, m proc.Mapping) *proc.File {
 	}
 	t.files[fileKey{dev, inode}] = f
 	return f
+}
+
+// maxPacked bounds the processes in Packed. A comment of the profile has each.
+const maxPacked = 5
+
+// checkPacked adds a process to Packed if its executable is packed. Such a process has no code in a file.
+func (t *Table) checkPacked(g *Generation) {
+	if len(t.Packed) >= maxPacked || !g.hasAnonymousCode() {
+		return
+	}
+	if packer := g.Process.Packer(); packer != "" {
+		t.Packed = append(t.Packed, fmt.Sprintf("process %d (%s) is packed by %s, so its functions have no names and only frame pointers "+
+			"lead to its callers; profile it as it was before it was packed", g.Process.NSPID, g.Process.Name, packer))
+	}
 }
 
 // maxFiles bounds the files that a target can make us hold open.

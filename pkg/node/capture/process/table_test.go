@@ -44,15 +44,39 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
-// A target that changes its mappings all the time takes a bounded amount of our memory.
-func TestKeptMappingsAreBounded(t *testing.T) {
+// A target that changes its mappings all the time, or has too many in many processes, takes a bounded
+// amount of our memory and time.
+func TestMappingsAreBounded(t *testing.T) {
+	for name, exhaust := range map[string]func(*Table){
+		"kept mappings":       func(t *Table) { t.kept = maxKeptMappings },
+		"bytes of paths":      func(t *Table) { t.keptPaths = maxKeptPaths },
+		"too long to be read": func(t *Table) { t.CutMappings = maxCutMappings },
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := NewTable(nil, func(record.ProcessIdentity, int, []Mapping) {})
+			defer table.Close()
+			exhaust(table)
+			pid := uint32(os.Getpid())
+			g, _ := table.Lookup(&record.Sample{Process: record.ProcessIdentity{TGID: pid}, PID: pid})
+			if len(g.Mappings) != 0 || table.Unread != 1 {
+				t.Errorf("%d mappings were kept beyond the limit, %d processes are unread", len(g.Mappings), table.Unread)
+			}
+		})
+	}
+}
+
+// The mappings of a process that has more than are read are not read again.
+func TestCutMappingsAreReadOnce(t *testing.T) {
 	table := NewTable(nil, func(record.ProcessIdentity, int, []Mapping) {})
 	defer table.Close()
-	table.kept = maxKeptMappings
 	pid := uint32(os.Getpid())
-	g, _ := table.Lookup(&record.Sample{Process: record.ProcessIdentity{TGID: pid}, PID: pid})
-	if len(g.Mappings) != 0 || table.Unread != 1 {
-		t.Errorf("%d mappings were kept beyond the limit, %d processes are unread", len(g.Mappings), table.Unread)
+	s := record.Sample{Process: record.ProcessIdentity{TGID: pid}, PID: pid, User: []uint64{8}} // in no mapping
+	g, _ := table.Lookup(&s)
+	for _, cut := range []bool{true, false} {
+		g.cut, g.read, g.readings = cut, time.Now().Add(-time.Hour), 0
+		if table.Lookup(&s); (g.readings == 0) != cut {
+			t.Errorf("cut %v: read %d times more", cut, g.readings)
+		}
 	}
 }
 
@@ -90,6 +114,25 @@ func TestForkedProcesses(t *testing.T) {
 			g, _ := table.Lookup(&c.s)
 			if got := g.Mappings != nil && parent.FindMapping(here) != nil && g.FindMapping(here) == parent.FindMapping(here); got != c.inherited || table.Unread != c.unread {
 				t.Errorf("inherited %v, %d unread; want %v, %d", got, table.Unread, c.inherited, c.unread)
+			}
+		})
+	}
+}
+
+// The files of processes that are not profiled are not opened.
+func TestFilesOfUnwantedProcesses(t *testing.T) {
+	pid := uint32(os.Getpid())
+	for name, c := range map[string]struct {
+		only   []int
+		wanted bool
+	}{"all": {nil, true}, "another process": {[]int{1 << 30}, false}} {
+		t.Run(name, func(t *testing.T) {
+			loaded := 0
+			table := NewTable(c.only, func(_ record.ProcessIdentity, _ int, mappings []Mapping) { loaded = len(mappings) })
+			defer table.Close()
+			g, wanted := table.Lookup(&record.Sample{Process: record.ProcessIdentity{TGID: pid}, PID: pid})
+			if wanted != c.wanted || len(g.Mappings) == 0 || (len(table.files) > 0) != c.wanted || (loaded > 0) != c.wanted {
+				t.Errorf("wanted %v: %d mappings, %d files, %d mappings to load tables of", wanted, len(g.Mappings), len(table.files), loaded)
 			}
 		})
 	}

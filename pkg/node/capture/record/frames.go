@@ -6,7 +6,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 )
 
-// FrameKind says what a frame of a user stack is.
+// FrameKind is the kind of a frame of a user stack.
 type FrameKind uint8
 
 const (
@@ -25,14 +25,16 @@ type Frame struct {
 	Payload        [2]uint64 // of a RuntimeFrame
 }
 
-// Stack is a user stack as the BPF program records it, leaf first: a word for each frame, its address with the marks of enum
-// address_mark (bpf/unwind.h), and the payload words of runtime frames.
+// Stack is a user stack as the BPF program records it, leaf first: a word for each frame, its
+// address with the marks of enum address_mark (bpf/unwind.h), and the payload words of runtime
+// frames.
 type Stack []uint64
 
 // payloadWords follow the word of a runtime frame.
 const payloadWords = len(Frame{}.Payload)
 
-// addressLimit is above all addresses of user space: they have at most 56 bits, on amd64 with five levels of page tables.
+// addressLimit is above all addresses of user space: they have at most 56 bits, on amd64 with five
+// levels of page tables.
 const addressLimit = 1 << 56
 
 const (
@@ -40,12 +42,14 @@ const (
 	allMarks = marks | uint64(bpf.CPUAddressMarkRUNTIME_FRAME)
 )
 
-// isRuntimeFrame reports whether payload words follow a word. The page [vsyscall] has addresses in which all marks are set.
+// isRuntimeFrame reports whether payload words follow a word. The page [vsyscall] has addresses in
+// which all marks are set.
 func isRuntimeFrame(word uint64) bool {
 	return word&uint64(bpf.CPUAddressMarkRUNTIME_FRAME) != 0 && word&^allMarks < addressLimit
 }
 
-// NativeStack returns a stack of native frames at addresses, which may be anything. It may share their memory.
+// NativeStack returns a stack of native frames at addresses, which may be anything. It may share
+// their memory.
 func NativeStack(addresses []uint64) Stack {
 	s := Stack(addresses)
 	for i, a := range s {
@@ -59,7 +63,8 @@ func NativeStack(addresses []uint64) Stack {
 	return s
 }
 
-// Leaf returns the address of the leaf's instruction, and false if the stack is empty or its leaf is not native.
+// Leaf returns the address of the leaf's instruction, and false if the stack is empty or its leaf
+// is not native.
 func (s Stack) Leaf() (uint64, bool) {
 	if len(s) == 0 || isRuntimeFrame(s[0]) {
 		return 0, false
@@ -98,8 +103,8 @@ func (s Stack) Append(kind FrameKind, address uint64, payload [2]uint64) Stack {
 	return append(s, address)
 }
 
-// Instruction returns an address within the instruction that frame i was executing. For a return address that is the address
-// before it, as in profiles of runtime/pprof.
+// Instruction returns an address within the instruction that frame i was executing. For a return
+// address that is the address before it, as in profiles of runtime/pprof.
 func Instruction(frames []Frame, i int) uint64 {
 	f := &frames[i]
 	if i == 0 || f.Exact || f.Address == 0 {

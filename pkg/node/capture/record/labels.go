@@ -19,12 +19,14 @@ type Label struct {
 	Number     int64 // instead of Value if it is not 0
 }
 
-// LabelSets holds the labels of goroutines, which arrive before the samples they belong to. Equal sets are stored once.
+// LabelSets holds the labels of goroutines, which arrive before the samples they belong to. Equal
+// sets are stored once.
 type LabelSets struct {
 	pending    map[uint32]string  // key into known, by thread
 	known      map[string][]Label // by their encoded keys and values
 	bytes      int                // memory used by known
 	Incomplete uint64             // samples that lack some of their labels
+	Lost       uint64             // samples whose labels were sent, but did not arrive
 }
 
 // Bounds on the memory that a target can make us use. Samples beyond them have no labels.
@@ -41,7 +43,8 @@ func KindOf(raw []byte) bpf.CPURecordKind {
 	return bpf.CPURecordKind(binary.NativeEndian.Uint32(raw))
 }
 
-// Add decodes struct label_record of bpf/go.h and keeps its labels for the next sample of the thread.
+// Add decodes struct label_record of bpf/go.h and keeps its labels for the next sample of the
+// thread.
 func (l *LabelSets) Add(raw []byte) error {
 	const header, each = unsafe.Offsetof(bpf.CPULabelRecord{}.Label), unsafe.Sizeof(bpf.CPULabelRecord{}.Label[0])
 	var layout bpf.CPULabelRecord
@@ -82,12 +85,12 @@ func (l *LabelSets) Add(raw []byte) error {
 		if l.bytes += 2*len(key) + 64*len(all); l.bytes > maxLabelBytes {
 			l.bytes -= 2*len(key) + 64*len(all)
 			l.Incomplete++
-			return nil
+			key, all = nil, nil
 		}
 		l.known[string(key)] = all
 	}
 	if len(l.pending) >= maxPending {
-		clear(l.pending) // left by threads whose sample was lost
+		clear(l.pending) // most were left by threads whose sample was lost; Match counts the others
 	}
 	l.pending[order.Uint32(raw[unsafe.Offsetof(layout.Tid):])] = string(key)
 	return nil
@@ -95,17 +98,22 @@ func (l *LabelSets) Add(raw []byte) error {
 
 // Match returns a sample's labels and a key that is equal for equal labels.
 func (l *LabelSets) Match(s *Sample) (key string, all []Label) {
-	if !s.HasLabels {
+	if s.Labels == bpf.CPULabelStateLABELS_NONE {
 		return "", nil
 	}
-	key = l.pending[s.TID]
+	key, ok := l.pending[s.TID]
 	delete(l.pending, s.TID)
+	if !ok || s.Labels == bpf.CPULabelStateLABELS_LOST {
+		l.Lost++
+		return "", nil // what is pending is of an earlier sample
+	}
 	return key, l.known[key]
 }
 
-// text returns a string of the target. room holds its first bytes, and length is the length of the whole string; a string
-// that is cut ends with an ellipsis. If address is not 0, the BPF program could not read the string, because its page was
-// not in memory: text reads it from the process, and returns an ellipsis and false if that fails.
+// text returns a string of the target. room holds its first bytes, and length is the length of the
+// whole string; a string that is cut ends with an ellipsis. If address is not 0, the BPF program
+// could not read the string, because its page was not in memory: text reads it from the process,
+// and returns an ellipsis and false if that fails.
 func text(pid int, address uint64, room []byte, length uint32) (s string, ok bool) {
 	if address != 0 {
 		room = make([]byte, min(len(room), int(length)))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record/recordtest"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 func TestLabels(t *testing.T) {
@@ -36,13 +37,13 @@ func TestLabels(t *testing.T) {
 			if err := sets.Add(recordtest.Labels(7, c.pairs...)); err != nil {
 				t.Fatal(err)
 			}
-			if _, all := sets.Match(&Sample{TID: 8, HasLabels: true}); len(all) != 0 {
+			if _, all := sets.Match(&Sample{TID: 8, Labels: bpf.CPULabelStateLABELS_SENT}); len(all) != 0 {
 				t.Errorf("another thread got %v", all)
 			}
 			if _, all := sets.Match(&Sample{TID: 7}); len(all) != 0 {
 				t.Errorf("a sample without labels got %v", all)
 			}
-			if _, all := sets.Match(&Sample{TID: 7, HasLabels: true}); !slices.Equal(all, c.want) {
+			if _, all := sets.Match(&Sample{TID: 7, Labels: bpf.CPULabelStateLABELS_SENT}); !slices.Equal(all, c.want) {
 				t.Errorf("got %+v, want %+v", all, c.want)
 			}
 		})
@@ -86,13 +87,14 @@ func TestUnreadLabelsAreFetched(t *testing.T) {
 		if err := sets.Add(c.raw); err != nil {
 			t.Fatal(err)
 		}
-		if _, all := sets.Match(&Sample{TID: 7, HasLabels: true}); !slices.Equal(all, c.want) || sets.Incomplete != c.cut {
+		if _, all := sets.Match(&Sample{TID: 7, Labels: bpf.CPULabelStateLABELS_SENT}); !slices.Equal(all, c.want) || sets.Incomplete != c.cut {
 			t.Errorf("got %+v and %d cut, want %+v and %d", all, sets.Incomplete, c.want, c.cut)
 		}
 	}
 }
 
-// A target that keeps making new labels does not fill our memory. Samples without their labels are counted.
+// A target that keeps making new labels does not fill our memory. Samples without their labels are
+// counted.
 func TestLabelsAreBounded(t *testing.T) {
 	var sets LabelSets
 	for i := range 100_000 {
@@ -100,8 +102,41 @@ func TestLabelsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if sets.bytes > maxLabelBytes || len(sets.pending) > maxPending || len(sets.known)+int(sets.Incomplete) != 100_000 {
+	if _, all := sets.Match(&Sample{TID: 99_999, Labels: bpf.CPULabelStateLABELS_SENT}); all != nil || sets.Lost != 0 {
+		t.Errorf("the last sample has %v, and %d label records were lost", all, sets.Lost)
+	}
+	if sets.bytes > maxLabelBytes || len(sets.pending) > maxPending || len(sets.known)-1+int(sets.Incomplete) != 100_000 {
 		t.Errorf("%d bytes, %d pending, %d known and %d left out", sets.bytes, len(sets.pending), len(sets.known), sets.Incomplete)
+	}
+}
+
+// A sample whose label record was lost has no labels, also not those of an earlier sample of the
+// thread, and is counted.
+func TestLostLabelsAreCounted(t *testing.T) {
+	var sets LabelSets
+	add := func() {
+		if err := sets.Add(recordtest.Labels(7, "request", "slow")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, c := range []struct {
+		state bpf.CPULabelState
+		added bool
+		lost  uint64
+	}{
+		{bpf.CPULabelStateLABELS_NONE, false, 0},
+		{bpf.CPULabelStateLABELS_SENT, true, 0},
+		{bpf.CPULabelStateLABELS_SENT, false, 1},
+		{bpf.CPULabelStateLABELS_LOST, true, 2},
+		{bpf.CPULabelStateLABELS_LOST, false, 3},
+	} {
+		if c.added {
+			add()
+		}
+		key, all := sets.Match(&Sample{TID: 7, Labels: c.state})
+		if has := c.added && c.state == bpf.CPULabelStateLABELS_SENT; (len(all) == 1) != has || (key != "") != has || sets.Lost != c.lost {
+			t.Errorf("case %d: labels %v and %d lost, want %d", i, all, sets.Lost, c.lost)
+		}
 	}
 }
 
@@ -109,6 +144,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add(recordtest.Labels(7, "request", "slow"))
 	f.Add(recordtest.Sample([]uint64{1}, []uint64{2, 3}, 0))
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		fuzzbudget.Enforce(t)
 		var sets LabelSets
 		_ = sets.Add(raw)
 		if s, err := ParseSample(raw); err == nil {

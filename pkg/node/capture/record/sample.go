@@ -24,17 +24,18 @@ type Sample struct {
 	Time            uint64   // CLOCK_MONOTONIC, ns
 	Kernel          []uint64 // addresses
 	User            Stack
-	LinkRegister    uint64           // of the leaf, 0 on amd64
-	Top             []uint64         // words at the user stack pointer
-	HasLabels       bool             // the goroutine's labels were sent before the sample
-	State           bpf.CPUWaitState // of a wait
-	Serial          uint64           // of a wait, to which its total refers; 0 for other samples
-	Group           uint64           // serial of the first wait walked at the same place
-	RepresentsGroup bool             // the wait was drawn at random among the waits of its group
-	Period          uint64           // what a sample of a perf event stands for, in the event's unit
+	LinkRegister    uint64            // of the leaf, 0 on amd64
+	Top             []uint64          // words at the user stack pointer
+	Labels          bpf.CPULabelState // whether the goroutine's labels were sent before the sample
+	State           bpf.CPUWaitState  // of a wait
+	Serial          uint64            // of a wait, to which its total refers; 0 for other samples
+	Group           uint64            // serial of the first wait walked at the same place
+	RepresentsGroup bool              // the wait was drawn at random among the waits of its group
+	Period          uint64            // what a sample of a perf event stands for, in the event's unit
 }
 
-// ProcessIdentity identifies the program that a process runs. A PID alone does not: it may be reused, and execve keeps it.
+// ProcessIdentity identifies the program that a process runs. A PID alone does not: it may be
+// reused, and execve keeps it.
 type ProcessIdentity struct {
 	TGID    uint32 // in the initial PID namespace
 	Execs   uint32 // execve calls of the process and its ancestors
@@ -67,7 +68,7 @@ func ParseSample(raw []byte) (Sample, error) {
 		TID: at(unsafe.Offsetof(layout.Tid)), PID: at(unsafe.Offsetof(layout.Pid)),
 		OwnPID: at(unsafe.Offsetof(layout.OwnPid)), OwnTID: at(unsafe.Offsetof(layout.OwnTid)),
 		End:       bpf.CPUWalkEnd(order.Uint16(raw[unsafe.Offsetof(layout.End):])),
-		HasLabels: at(unsafe.Offsetof(layout.HasLabels)) != 0,
+		Labels:    bpf.CPULabelState(at(unsafe.Offsetof(layout.Labels))),
 		HasTables: order.Uint16(raw[unsafe.Offsetof(layout.HasTables):]) != 0,
 	}
 	if end := bytes.IndexByte(comm, 0); end >= 0 {

@@ -4,6 +4,8 @@ package run
 
 import (
 	"time"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
 // Options describe what is sampled.
@@ -13,7 +15,7 @@ type Options struct {
 	ContainerID string
 	// PIDs are the processes to profile, in the target's own PID namespace. If it is empty, all are profiled.
 	PIDs []int
-	// Frequency is the number of samples per second of CPU time, 1 to 1000.
+	// Frequency is the number of samples per second of CPU time, 1 to requirements.MaxFrequency.
 	Frequency int
 	// ByThread adds the labels "thread" (name) and, where it is known, "tid" (in the target's own PID namespace).
 	ByThread bool
@@ -31,6 +33,12 @@ type Options struct {
 	ByGoroutine bool
 	// Freeze stops the container's threads while goroutines are read.
 	Freeze bool
+	// UnsafeKernel leaves out kernel.CheckUserReads.
+	UnsafeKernel bool
+	// LoadOnly makes a sampler with BPF programs load them only. Its method Prepare does the rest.
+	LoadOnly bool
+	// Steps measures the sampler's steps, unless it is nil.
+	Steps *api.Steps
 }
 
 // Progress is what has been captured so far.

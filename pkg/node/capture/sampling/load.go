@@ -4,9 +4,9 @@ package sampling
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
@@ -18,14 +18,71 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/unwindmaps"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/verify"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/waits"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/registry"
 )
 
-// mapped tells the BPF program how to unwind a process. Where that cannot be done its stacks are walked by
-// frame pointers, and those are cut that code without them would spoil.
+// mapped requests the unwind tables of a process. If they cannot be loaded, the BPF program follows the frame pointers, and
+// package verify cuts the stacks in which code without frame pointers makes them invalid.
 func (c *Sampler) mapped(p record.ProcessIdentity, pid int, mappings []process.Mapping) {
-	if c.ranges.Set(p, pid, mappings) != nil {
-		c.unranged++
+	c.loader.Add(p, pid, mappings)
+	if !c.starting {
+		c.loader.Wait(tablePatience)
+	}
+}
+
+// How long to wait for unwind tables. Most objects take milliseconds, the largest a second or two.
+const (
+	tablePatience = 200 * time.Millisecond // of a process that was started during the capture; samples arrive meanwhile
+	startPatience = 5 * time.Second        // before the capture, for all processes
+)
+
+// maxListAge is how old the list of processes may be when sampling begins. Processes that have started since are read at
+// their first sample.
+const maxListAge = 3 * time.Second
+
+// Prepare reads the mappings of the container's processes and loads their tables. Processes for which there is no time
+// are read at their first sample. A constructor calls it, unless Options.LoadOnly is set. If sampling does not begin soon
+// afterwards, call it again for the processes that have started since.
+func (c *Sampler) Prepare() error {
+	if time.Since(c.listed) > maxListAge {
+		listed := time.Now()
+		t, err := container.Find(c.options.ContainerID, c.options.Restarts)
+		if err != nil {
+			return err
+		}
+		c.tasks, c.listed = t.Tasks, listed
+	}
+	if len(c.tasks) == 0 {
+		return nil // they have been read
+	}
+	c.options.Steps.Begin("tables")
+	until := time.Now().Add(startPatience)
+	c.starting = true
+	for i := range c.tasks {
+		if time.Now().After(until) {
+			break
+		}
+		c.table.Lookup(&c.tasks[i])
+	}
+	c.starting, c.tasks = false, nil
+	c.loader.WaitUntil(until)
+	return nil
+}
+
+// runsOn returns a function that reports whether a process runs a program now. It loads the list of processes when it is
+// first called.
+func (c *Sampler) runsOn(t container.Target) func(record.ProcessIdentity) bool {
+	return func(p record.ProcessIdentity) bool {
+		if c.list == nil {
+			list, err := container.OpenList(&t)
+			if err != nil {
+				c.table.Runs = nil // later samples of the process tell
+				return false
+			}
+			c.list = list
+		}
+		return c.list.Runs(p)
 	}
 }
 
@@ -72,12 +129,12 @@ func (c *Sampler) load(t *container.Target) error {
 		if err != nil {
 			return err
 		}
-		if err := c.loadWaits(spec); err != nil {
+		if err := c.loadWaits(spec, t.Processes); err != nil {
 			return kernel.Explain("load the BPF program for switches of threads", kernel.DescribeVerifierError(err))
 		}
 	}
-	if c.reader, err = ringbuf.NewReader(c.maps.Samples); err != nil {
-		return kernel.Explain("open the ring buffer", err)
+	if c.ring, err = openRing(c.maps.Samples); err != nil {
+		return err
 	}
 	if c.plan.event != nil {
 		if c.events, err = openEvents(c.programs[0], *c.plan.event); err != nil {
@@ -103,12 +160,12 @@ func (c *Sampler) loadEvents(spec *ebpf.CollectionSpec) error {
 }
 
 // loadWaits loads the program at switches of threads. Where events are sampled too it shares their maps.
-func (c *Sampler) loadWaits(spec *ebpf.CollectionSpec) error {
+func (c *Sampler) loadWaits(spec *ebpf.CollectionSpec, processes []proc.Process) error {
 	shared := &c.maps
 	if c.maps.Samples == nil {
 		shared = nil
 	}
-	w, err := waits.Load(spec, c.options.ContainerID, shared, waitsHost{c})
+	w, err := waits.Load(spec, processes, shared, waitsHost{c})
 	if err != nil {
 		return err
 	}
@@ -133,12 +190,13 @@ func (c waitsHost) AddWaits(e *stack.Entry, a stack.Amount) {
 	c.Kept.Add(uint64(a.Count))
 }
 
-// useMaps says where unwind tables go.
+// useMaps prepares the unwind tables, which go into the maps that are loaded.
 func (c *Sampler) useMaps(spec *ebpf.CollectionSpec) {
 	known := registry.All()
 	c.tables = unwindmaps.NewTables(&c.maps, spec.Maps[bpf.CPUMapUnwindChunks].InnerMap, known)
-	c.ranges = unwindmaps.NewRanges(&c.maps, c.tables)
-	c.checker = verify.NewChecker(c.tables, known)
+	c.ranges = unwindmaps.NewRanges(&c.maps, spec.Maps[bpf.CPUMapUnwindRanges].InnerMap, c.tables)
+	c.loader = unwindmaps.NewLoader(c.ranges)
+	c.checker = verify.NewChecker(c.tables)
 }
 
 // ringBytes sizes the ring buffer: 100 ms of samples at 999 Hz with stacks of 100 frames are 80 KiB
@@ -151,7 +209,7 @@ func ringBytes(cpus int) uint32 {
 	return size
 }
 
-// pidNamespace identifies our own, as bpf_get_ns_current_pid_tgid wants it.
+// pidNamespace returns the device and inode of our PID namespace, as bpf_get_ns_current_pid_tgid expects them.
 func pidNamespace() (dev, ino uint64, err error) {
 	var s unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &s); err != nil {

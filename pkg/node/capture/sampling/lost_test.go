@@ -43,7 +43,7 @@ func TestLostSamplesAreCounted(t *testing.T) {
 	if err := c.countLost(); err != nil {
 		t.Fatal(err)
 	}
-	lost, waiting := c.Lost.Load(), c.reader.AvailableBytes()
+	lost, waiting := c.Lost.Load(), c.ring.reader.AvailableBytes()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	r, err := c.Run(ctx)

@@ -82,6 +82,9 @@ func TestOffCPUOfGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s, err := c.Slice(); s != nil || err != nil {
+		t.Errorf("a slice after the end: %v, %v", s, err)
+	}
 	if p := c.Progress(); p.Samples == 0 || p.Processes != 1 {
 		t.Errorf("progress %+v", p)
 	}

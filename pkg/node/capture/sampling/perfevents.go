@@ -39,7 +39,7 @@ func openEvents(program *ebpf.Program, attr unix.PerfEventAttr) (*events, error)
 		return nil, err
 	}
 	attr.Type = unix.PERF_TYPE_SOFTWARE
-	attr.Bits |= unix.PerfBitDisabled
+	attr.Bits |= unix.PerfBitDisabled | unix.PerfBitExcludeIdle // no event finds the target on an idle CPU
 	e := &events{}
 	for _, cpu := range cpus {
 		if err := e.open(program, cpu, &attr); err != nil {

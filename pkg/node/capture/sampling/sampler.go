@@ -5,15 +5,11 @@ package sampling
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
-	"github.com/google/pprof/profile"
 	"golang.org/x/sys/unix"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
@@ -27,9 +23,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/unwindmaps"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/verify"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/waits"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/registry"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // Sampler makes one profile of a container from the stacks of its threads.
@@ -41,17 +35,25 @@ type Sampler struct {
 	programs []*ebpf.Program
 	events   *events        // nil if there are none
 	waits    *waits.Tracker // likewise
-	reader   *ringbuf.Reader
+	ring     *ring
+	flushes  chan chan struct{} // requests to read the ring buffer at once; drain closes each when that is done
+	drained  chan struct{}      // closed when drain returns
 	table    *process.Table
 	stacks   *stack.Table
 	tables   *unwindmaps.Tables
 	ranges   *unwindmaps.Ranges
+	loader   *unwindmaps.Loader
 	checker  *verify.Checker
 	labels   record.LabelSets
-	unranged int // processes for whose mappings there was no room
+	starting bool // Prepare has not returned yet
+
+	list   *container.List // nil until it is needed
+	tasks  []record.Sample // the processes in the container's cgroup, until Prepare has read them
+	listed time.Time       // when they were listed
 
 	mu     sync.Mutex // for all that samples change, while Run runs
 	slices builder.Slicer
+	ended  bool // the profile is built
 }
 
 // plan is what a sampler samples.
@@ -66,60 +68,87 @@ type plan struct {
 	describe    func(*builder.Builder)            // adds comments
 }
 
-// newSampler loads the BPF programs and attaches them, without sampling yet. Its errors wrap ErrNoBTF,
-// ErrKernelTooOld, ErrNotPermitted or proc.ErrNoContainer where one of these is the cause.
+// newSampler loads the BPF programs and attaches them, without sampling yet. Its errors wrap
+// kernel.ErrNoBTF, kernel.ErrKernelTooOld, kernel.ErrUnsafeUserReads, kernel.ErrNotPermitted or proc.ErrNoContainer where
+// one of these is the cause.
 func newSampler(o run.Options, p plan) (*Sampler, error) {
 	if err := kernel.Check(); err != nil {
 		return nil, err
 	}
+	if !o.UnsafeKernel {
+		if err := kernel.CheckUserReads(); err != nil {
+			return nil, err
+		}
+	}
 	if err := rlimit.RemoveMemlock(); err != nil { // before 5.11 maps count against this limit
 		return nil, kernel.Explain("raise the limit of locked memory", err)
 	}
+	listed := time.Now()
 	t, err := container.Find(o.ContainerID, o.Restarts)
 	if err != nil {
 		return nil, err
 	}
 	p.kind.Runtimes = registry.All()
-	c := &Sampler{options: o, plan: p, stacks: stack.NewTable()}
+	c := &Sampler{
+		options: o, plan: p, stacks: stack.NewTable(), tasks: t.Tasks, listed: listed,
+		flushes: make(chan chan struct{}, 1), drained: make(chan struct{}),
+	}
 	c.table = process.NewTable(o.PIDs, c.mapped)
 	c.table.KubeletDir, c.table.LeaveOut = t.KubeletDir, p.leaveOut
+	c.table.Runs = c.runsOn(container.Target{Unified: t.Unified, MayReadKernel: t.MayReadKernel})
 	if err := c.load(t); err != nil {
 		c.Close()
 		return nil, err
 	}
-	for i := range t.Processes {
-		c.table.Lookup(&t.Processes[i])
+	if o.LoadOnly {
+		return c, nil
+	}
+	if err := c.Prepare(); err != nil {
+		c.Close()
+		return nil, err
 	}
 	return c, nil
 }
 
-// Run samples until ctx is done, which is the normal end and not an error, and returns the profile. It may be called once.
+// Run samples until ctx is done, which is the normal end and not an error, and returns the profile. It may be called once,
+// and not together with Sample.
 func (c *Sampler) Run(ctx context.Context) (*builder.Result, error) {
-	begin, err := c.Start()
+	begin, duration, err := c.Sample(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return c.result(begin, duration)
+}
+
+// Sample samples until ctx is done, and returns when and how long it did. It is Run for a caller that builds the profile
+// itself, with AddStacks. It may be called once.
+func (c *Sampler) Sample(ctx context.Context) (begin time.Time, duration time.Duration, err error) {
+	if begin, err = c.Start(); err != nil {
+		return begin, 0, err
+	}
 	if c.options.Times {
+		c.mu.Lock()
 		c.stacks.Times = stack.NewTimes()
+		c.mu.Unlock()
 	}
 	drained := make(chan error, 1)
 	stop := make(chan struct{})
 	go func() { drained <- c.drain(stop) }()
-	err = c.enable(true)
+	c.options.Steps.Begin("attach")
+	err = c.enable(ctx)
 	if err == nil {
+		c.options.Steps.Begin("sampling")
 		select {
 		case <-ctx.Done():
 		case err = <-drained:
-			return nil, err
+			return begin, 0, err
 		}
-		err = c.enable(false)
+		c.options.Steps.Begin("rest")
+		err = c.disable()
 	}
-	duration := time.Since(begin)
+	duration = time.Since(begin)
 	close(stop)
-	if err := errors.Join(err, <-drained); err != nil {
-		return nil, err
-	}
-	return c.result(begin, duration)
+	return begin, duration, errors.Join(err, c.ring.interrupt(), <-drained)
 }
 
 // Forget makes the sampler read a process again at its next sample. It may be called while Run runs.
@@ -129,175 +158,30 @@ func (c *Sampler) Forget(pid int) {
 	c.table.Forget(pid)
 }
 
-// enable starts or stops the sampling.
-func (c *Sampler) enable(on bool) error {
+// enable starts the sampling.
+func (c *Sampler) enable(ctx context.Context) error {
 	if c.events != nil {
-		if err := c.events.enable(on); err != nil {
+		if err := c.events.enable(true); err != nil {
 			return err
 		}
 	}
 	if c.waits != nil {
-		return c.waits.Enable(on)
+		return c.waits.Enable(ctx)
 	}
 	return nil
 }
 
-// drainEvery bounds how old a sample becomes in the ring buffer. A process whose mappings are to be read does not
-// wait for it: its samples wake us. Each time costs more than the samples do, for Go's runtime wakes its monitor too.
-const drainEvery = 250 * time.Millisecond
-
-// drain reads samples until stop is closed, and then what is left in the ring buffer.
-func (c *Sampler) drain(stop <-chan struct{}) error {
-	var record ringbuf.Record
-	for {
-		stopping := false
-		select {
-		case <-stop:
-			stopping = true
-		default:
-		}
-		c.reader.SetDeadline(time.Now().Add(drainEvery))
-		for {
-			err := c.reader.ReadInto(&record)
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				break
-			}
-			if err != nil {
-				return fmt.Errorf("read samples: %w", err)
-			}
-			c.mu.Lock()
-			c.keep(record.RawSample)
-			c.mu.Unlock()
-		}
-		if err := c.countLost(); err != nil {
+// disable stops the sampling.
+func (c *Sampler) disable() error {
+	if c.events != nil {
+		if err := c.events.enable(false); err != nil {
 			return err
 		}
-		if c.waits != nil {
-			c.mu.Lock()
-			err := c.waits.Gather(stopping)
-			c.mu.Unlock()
-			if err != nil {
-				return err
-			}
-		}
-		if stopping {
-			return nil
-		}
-	}
-}
-
-// keep processes one record of the ring buffer.
-func (c *Sampler) keep(raw []byte) {
-	switch record.KindOf(raw) {
-	case bpf.CPURecordKindRECORD_LABELS:
-		_ = c.labels.Add(raw) // else the sample has none
-		return
-	case bpf.CPURecordKindRECORD_WAIT_TOTAL, bpf.CPURecordKindRECORD_UNWALKED_TOTAL:
-		if c.waits == nil {
-			return
-		}
-		r, err := record.ParseWaitTotal(raw)
-		if err != nil {
-			c.stacks.Dropped++
-			return
-		}
-		c.waits.AddFinalTotal(r)
-		return
-	}
-	s, err := record.ParseSample(raw)
-	if err != nil {
-		c.stacks.Dropped++
-		return
 	}
 	if c.waits != nil {
-		c.waits.Complete(&s)
+		return c.waits.Disable()
 	}
-	c.keepSample(&s)
-}
-
-// keepSample counts a sample under its stack. The stack of a wait is only registered; the time waited arrives separately.
-func (c *Sampler) keepSample(s *record.Sample) {
-	generation, wanted := c.table.Lookup(s)
-	var e *stack.Entry
-	if wanted {
-		user, end := c.checker.Check(generation, s)
-		group, labels := c.labels.Match(s)
-		if c.options.ByThread {
-			group, labels = addThread(s, group, labels)
-		}
-		if c.plan.states {
-			group, labels = addState(s, group, labels)
-		}
-		e = c.stacks.FindOrAdd(generation, s.Kernel, user, end, group, labels)
-	}
-	if s.Serial != 0 && c.waits != nil {
-		c.waits.AddStack(s, e, wanted)
-	} else if e != nil {
-		c.stacks.Add(e, c.plan.weigh(s), s.Time)
-		c.Kept.Add(1)
-	}
-	if e != nil && !generation.Sampled {
-		generation.Sampled = true
-		c.Processes.Add(1)
-	}
-}
-
-func (c *Sampler) countLost() error {
-	var perCPU []uint64
-	if err := c.maps.Lost.Lookup(uint32(0), &perCPU); err != nil {
-		return fmt.Errorf("count lost samples: %w", err)
-	}
-	total := c.stacks.Dropped
-	for _, n := range perCPU {
-		total += n
-	}
-	c.Lost.Store(total)
 	return nil
-}
-
-// Slice returns what was sampled since the last slice while Run runs, and nil before Run. The result may be used until the
-// next call. Its comments describe the whole capture. Slice must not be called concurrently, nor after Close.
-func (c *Sampler) Slice() (*builder.Result, error) {
-	began, ok := c.StartTime()
-	if !ok {
-		return nil, nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.waits != nil {
-		if err := c.waits.Gather(false); err != nil {
-			return nil, err
-		}
-	}
-	b := c.slices.Next(began, c.plan.kind)
-	b.AddChanged(c.stacks)
-	if err := c.describe(b); err != nil {
-		return nil, err
-	}
-	result, err := b.Result()
-	if err != nil {
-		return nil, err
-	}
-	c.GuardPerfMaps(result)
-	return result, nil
-}
-
-// GuardPerfMaps makes a result's PerfMap safe to call while Run runs.
-func (c *Sampler) GuardPerfMaps(r *builder.Result) {
-	open := r.PerfMap
-	r.PerfMap = func(m *profile.Mapping) *proc.File {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return open(m)
-	}
-}
-
-// AddStacks calls add with the stacks sampled so far, and adds comments about the capture.
-func (c *Sampler) AddStacks(add func(*stack.Table), comments *builder.Builder) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	add(c.stacks)
-	return c.describe(comments)
 }
 
 // Close detaches the programs and closes all files; the result's File must not be used after it.
@@ -306,11 +190,12 @@ func (c *Sampler) Close() error {
 	if c.events != nil {
 		errs = append(errs, c.events.close())
 	}
-	if c.reader != nil {
-		errs = append(errs, c.reader.Close())
+	if c.ring != nil {
+		errs = append(errs, c.ring.close())
 	}
-	if c.tables != nil {
-		errs = append(errs, c.tables.Close())
+	if c.loader != nil {
+		c.loader.Close()
+		errs = append(errs, c.ranges.Close(), c.tables.Close())
 	}
 	if c.waits != nil {
 		errs = append(errs, c.waits.Close())
@@ -318,66 +203,9 @@ func (c *Sampler) Close() error {
 	for _, p := range c.programs {
 		errs = append(errs, p.Close())
 	}
+	if c.list != nil {
+		errs = append(errs, c.list.Close())
+	}
 	errs = append(errs, c.maps.Close(), c.table.Close())
 	return errors.Join(errs...)
-}
-
-// result builds the profile of all samples.
-func (c *Sampler) result(begin time.Time, duration time.Duration) (*builder.Result, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b := builder.New(begin, duration, c.plan.kind)
-	b.AddAll(c.stacks)
-	if err := c.describe(b); err != nil {
-		return nil, err
-	}
-	return b.Result()
-}
-
-// describe adds comments about what was captured so far.
-func (c *Sampler) describe(b *builder.Builder) error {
-	release, err := kernel.Release()
-	if err != nil {
-		return err
-	}
-	if c.plan.event != nil {
-		meta.Frequency.Add(b.Profile, int64(c.options.Frequency))
-	}
-	if c.options.ByThread {
-		meta.By.Add(b.Profile, meta.ByThread)
-	}
-	if t := c.stacks.Times; t != nil && t.Width > stack.TimeWidth {
-		meta.TimeStep.Add(b.Profile, t.Width)
-	}
-	meta.Samples.Add(b.Profile, int64(c.Kept.Load()))
-	meta.LostSamples.Add(b.Profile, int64(c.Lost.Load()))
-	meta.Kernel.Add(b.Profile, release)
-	meta.TruncatedStacks.Add(b.Profile, c.stacks.EndCounts[stack.Truncated])
-	meta.BrokenStacks.Add(b.Profile, c.stacks.EndCounts[stack.Broken])
-	if n := c.checker.Early; n > 0 {
-		meta.BrokenStacksAtStart.Add(b.Profile, int64(n))
-	}
-	if c.plan.describe != nil {
-		c.plan.describe(b)
-	}
-	if c.waits != nil {
-		c.waits.Describe(b)
-	}
-	for _, a := range verify.Advice(c.checker.Astray) {
-		meta.Advice.Add(b.Profile, a)
-	}
-	if n := c.labels.Incomplete; n > 0 {
-		meta.SamplesWithCutLabels.Add(b.Profile, int64(n))
-	}
-	meta.UnwindTables.Add(b.Profile, fmt.Sprintf("%d rows in %d KiB", c.tables.Rows, c.tables.Bytes()>>10))
-	if n := c.tables.Refused; n > 0 {
-		meta.ObjectsWithoutTables.Add(b.Profile, int64(n))
-	}
-	if n := c.unranged; n > 0 {
-		meta.ProcessesWithoutTables.Add(b.Profile, int64(n))
-	}
-	if n := c.table.Unread; n > 0 {
-		meta.ProcessesEndedUnread.Add(b.Profile, int64(n))
-	}
-	return nil
 }

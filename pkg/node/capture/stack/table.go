@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"unsafe"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
@@ -66,7 +67,7 @@ func (t *Table) FindOrAdd(g *process.Generation, kernel []uint64, user record.St
 		t.EndCounts[end]++
 		return e
 	}
-	size := 2*len(t.key) + 128
+	size := 2*len(t.key) + 128 + int(unsafe.Sizeof(record.Label{}))*len(labels) // the texts are shared, or in the key
 	if t.bytes+size > maxStackBytes {
 		t.Dropped++
 		return nil
@@ -88,6 +89,11 @@ func (t *Table) Add(e *Entry, a Amount, at uint64) {
 	e.Total.Value += a.Value
 	t.Times.count(e, uint32(a.Count), at)
 	t.Times.widen(t.entries)
+}
+
+// Free removes all entries. The counts of samples stay.
+func (t *Table) Free() {
+	t.entries, t.Changed, t.bytes = map[string]*Entry{}, nil, 0
 }
 
 // Sorted returns all entries in the order of their arrival.

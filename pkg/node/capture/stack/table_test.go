@@ -73,6 +73,23 @@ func TestStackTableIsBounded(t *testing.T) {
 }
 
 // addOne adds a sample. It returns false if the table is full.
+// A full table has room again after Free, and still has the counts.
+func TestFree(t *testing.T) {
+	table, g := NewTable(), &process.Generation{ID: 1}
+	table.bytes = maxStackBytes - 1000
+	add := func(address uint64) bool {
+		return addOne(table, g, nil, []uint64{address}, Broken, "", nil, 0)
+	}
+	kept := int64(0)
+	for add(uint64(kept)) {
+		kept++
+	}
+	table.Free()
+	if len(table.Sorted()) != 0 || len(table.Changed) != 0 || table.EndCounts[Broken] != kept || table.Dropped != 1 || !add(1) {
+		t.Errorf("after Free: %d stacks, %d changed, %d of %d counted, %d dropped", len(table.Sorted()), len(table.Changed), table.EndCounts[Broken], kept, table.Dropped)
+	}
+}
+
 func addOne(t *Table, g *process.Generation, kernel []uint64, user record.Stack, end End, group string, labels []record.Label, at uint64) bool {
 	e := t.FindOrAdd(g, kernel, user, end, group, labels)
 	if e != nil {

@@ -3,7 +3,8 @@
 package unwindmaps
 
 import (
-	"bytes"
+	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,17 +16,21 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/unwind"
 )
 
-// Ranges maintains the BPF maps from a process's addresses to unwind tables.
+// Ranges maintains the BPF maps from a process's addresses to unwind tables. Memory is allocated in chunks, because it
+// counts against the target's memory limit.
 type Ranges struct {
 	maps      *bpf.CPUMaps
 	tables    *Tables
+	chunk     *ebpf.MapSpec
+	chunks    []*ebpf.Map
 	processes map[uint32]*ranged // by PID in the kernel's first PID namespace
-	spans     map[string]*span   // by content; forked processes share a span
+	spans     map[digest]*span   // forked processes share a span
+	lastSpan  uint32
+	changes   uint32  // of maps.UnwindProcesses so far
+	used      []*span // those with entries, in the order of their entries
 }
 
 // ranged is a process whose ranges are loaded.
@@ -34,32 +39,40 @@ type ranged struct {
 	span *span
 }
 
-// span is a run of consecutive entries in the map of ranges.
+// span is a run of consecutive ranges in one chunk.
 type span struct {
-	first, count int
-	users        int // number of processes that refer to it
-	content      string
+	first, count int    // entries are numbered through all chunks
+	id           uint32 // never reused, and not 0
+	users        int    // number of processes that refer to it
+	content      digest
 }
+
+// digest identifies the ranges of a span.
+type digest [sha256.Size]byte
 
 var errRangesFull = errors.New("the target has too many executable mappings for the map of ranges")
 
-// NewRanges returns ranges that are loaded into maps and refer to tables.
-func NewRanges(maps *bpf.CPUMaps, tables *Tables) *Ranges {
-	return &Ranges{maps: maps, tables: tables, processes: map[uint32]*ranged{}, spans: map[string]*span{}}
+// NewRanges returns ranges that are loaded into maps, in chunks that are created from the map spec chunk, and refer to
+// tables.
+func NewRanges(maps *bpf.CPUMaps, chunk *ebpf.MapSpec, tables *Tables) *Ranges {
+	return &Ranges{maps: maps, chunk: chunk, tables: tables, processes: map[uint32]*ranged{}, spans: map[digest]*span{}}
 }
 
 // Set loads the unwind tables of a process's mappings and the ranges that refer to them. pid is in our PID
 // namespace. If Set returns an error, for example because a map is full, the BPF program follows the process's
-// frame pointers.
-func (r *Ranges) Set(p record.ProcessIdentity, pid int, mappings []process.Mapping) error {
+// frame pointers. When ctx is done it loads no further table and returns the context's error.
+func (r *Ranges) Set(ctx context.Context, p record.ProcessIdentity, pid int, mappings []process.Mapping) error {
 	var all []bpf.CPUUnwindRange
 	var described bpf.CPUUnwindProcess
 	hasRuntime := false
 	for i := range mappings {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if mappings[i].Start >= kernelHalf { // [vsyscall], which current programs do not execute
 			continue
 		}
-		o := r.tables.Lookup(&mappings[i])
+		o := r.tables.lookup(&mappings[i])
 		all = appendRanges(all, &mappings[i].Mapping, o)
 		if o.hasRuntime && !hasRuntime {
 			described, hasRuntime = o.process, true
@@ -70,9 +83,12 @@ func (r *Ranges) Set(p record.ProcessIdentity, pid int, mappings []process.Mappi
 		return err
 	}
 	described.Started, described.Execs = p.Started, p.Execs
-	described.FirstRange, described.RangeCount = uint32(s.first), uint32(s.count)
+	described.FirstRange, described.RangeCount, described.Span = uint32(s.first), uint32(s.count), s.id
 	if err := r.maps.UnwindProcesses.Put(p.TGID, described); err != nil {
 		return fmt.Errorf("unwind tables of process %d: %w", pid, err)
+	}
+	if err := r.announceChange(); err != nil {
+		return err
 	}
 	s.users++
 	if before := r.processes[p.TGID]; before != nil {
@@ -82,8 +98,18 @@ func (r *Ranges) Set(p record.ProcessIdentity, pid int, mappings []process.Mappi
 	return nil
 }
 
+// announceChange makes the BPF program look up processes again. It must be called after each change of
+// maps.UnwindProcesses.
+func (r *Ranges) announceChange() error {
+	r.changes++
+	if err := r.maps.UnwindChanges.Put(uint32(0), r.changes); err != nil {
+		return fmt.Errorf("announce changed unwind tables: %w", err)
+	}
+	return nil
+}
+
 // appendRanges splits a mapping into ranges with and without a table, and appends them to all.
-func appendRanges(all []bpf.CPUUnwindRange, m *proc.Mapping, o *Object) []bpf.CPUUnwindRange {
+func appendRanges(all []bpf.CPUUnwindRange, m *proc.Mapping, o *objectTable) []bpf.CPUUnwindRange {
 	at := m.Start
 	add := func(end uint64, bias uint64, index uint32) {
 		if end > at {
@@ -106,7 +132,7 @@ func appendRanges(all []bpf.CPUUnwindRange, m *proc.Mapping, o *Object) []bpf.CP
 }
 
 // bias returns the load bias: the difference between the process's addresses and those in the object file.
-func (o *Object) bias(m *proc.Mapping) (uint64, bool) {
+func (o *objectTable) bias(m *proc.Mapping) (uint64, bool) {
 	return o.segments.Bias(m.Start, m.Offset)
 }
 
@@ -115,53 +141,94 @@ const (
 	kernelHalf = 1 << 63 // start of the kernel's addresses; the BPF program compares only addresses below it
 )
 
-// findOrLoadSpan returns the span with the given ranges. It loads them into the map if there is none.
+// findOrLoadSpan returns the span with the given ranges. It loads them into a chunk if there is none.
 func (r *Ranges) findOrLoadSpan(all []bpf.CPUUnwindRange) (*span, error) {
-	var content bytes.Buffer
-	if err := binary.Write(&content, binary.NativeEndian, all); err != nil {
+	content := sha256.New()
+	if err := binary.Write(content, binary.NativeEndian, all); err != nil {
 		return nil, err
 	}
-	if s := r.spans[content.String()]; s != nil {
-		return s, nil
+	s := &span{count: len(all), content: digest(content.Sum(nil))}
+	if known := r.spans[s.content]; known != nil {
+		return known, nil
 	}
-	first, err := r.findRoom(len(all))
+	at, err := r.findRoom(s)
 	if err != nil {
-		r.removeEnded()
-		if first, err = r.findRoom(len(all)); err != nil {
+		if err := r.removeEnded(); err != nil {
+			return nil, err
+		}
+		if at, err = r.findRoom(s); err != nil {
 			return nil, err
 		}
 	}
-	s := &span{first: first, count: len(all), content: content.String()}
-	if len(all) > 0 {
-		keys := make([]uint32, len(all))
-		for i := range keys {
-			keys[i] = uint32(first + i)
+	if s.count > 0 {
+		if err := r.load(s, all); err != nil {
+			return nil, err
 		}
-		if _, err := r.maps.UnwindRanges.BatchUpdate(keys, all, nil); err != nil {
-			return nil, fmt.Errorf("load ranges of mappings: %w", err)
-		}
+		r.used = slices.Insert(r.used, at, s)
 	}
+	r.lastSpan++
+	s.id = r.lastSpan
 	r.spans[s.content] = s
 	return s, nil
 }
 
-// findRoom returns the index of the first of count consecutive free entries.
-func (r *Ranges) findRoom(count int) (int, error) {
-	used := make([]*span, 0, len(r.spans))
-	for _, s := range r.spans {
-		used = append(used, s)
-	}
-	slices.SortFunc(used, func(a, b *span) int { return a.first - b.first })
-	at := 0
-	for _, s := range used {
-		if s.first-at >= count {
-			return at, nil
+// load writes a span's ranges into its chunk.
+func (r *Ranges) load(s *span, all []bpf.CPUUnwindRange) error {
+	number, at := s.first/r.perChunk(), s.first%r.perChunk()
+	for len(r.chunks) <= number { // findRoom skips no chunk
+		m, err := newChunk(r.chunk, r.maps.UnwindRanges, uint32(len(r.chunks)))
+		if err != nil {
+			return fmt.Errorf("allocate memory for ranges of mappings: %w", err)
 		}
-		at = max(at, s.first+s.count) // max, because an empty span may start at the same entry as another span
+		r.chunks = append(r.chunks, m)
 	}
-	if int(r.maps.UnwindRanges.MaxEntries())-at < count || len(r.processes) >= int(r.maps.UnwindProcesses.MaxEntries()) {
+	keys := make([]uint32, len(all))
+	for i := range keys {
+		keys[i] = uint32(at + i)
+	}
+	if _, err := r.chunks[number].BatchUpdate(keys, all, nil); err != nil {
+		return fmt.Errorf("load ranges of mappings: %w", err)
+	}
+	return nil
+}
+
+// newChunk creates an inner map from its spec and puts it into the outer map.
+func newChunk(spec *ebpf.MapSpec, outer *ebpf.Map, number uint32) (*ebpf.Map, error) {
+	m, err := ebpf.NewMap(spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := outer.Put(number, m); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// perChunk returns the number of ranges that a chunk has room for.
+func (r *Ranges) perChunk() int { return int(r.chunk.MaxEntries) }
+
+// findRoom sets the first of a span's entries, all of which are free and in one chunk. It returns the position in used
+// at which the span belongs.
+func (r *Ranges) findRoom(s *span) (at int, err error) {
+	if s.count > r.perChunk() || len(r.processes) >= int(r.maps.UnwindProcesses.MaxEntries()) {
 		return 0, errRangesFull
 	}
+	first := 0
+	for i := 0; ; i++ {
+		if left := r.perChunk() - first%r.perChunk(); left < s.count {
+			first += left
+		}
+		if i == len(r.used) || r.used[i].first-first >= s.count {
+			at = i
+			break
+		}
+		first = max(first, r.used[i].first+r.used[i].count)
+	}
+	if first+s.count > r.perChunk()*int(r.maps.UnwindRanges.MaxEntries()) {
+		return 0, errRangesFull
+	}
+	s.first = first
 	return at, nil
 }
 
@@ -170,11 +237,22 @@ func (r *Ranges) findRoom(count int) (int, error) {
 func (r *Ranges) release(s *span) {
 	if s.users--; s.users <= 0 {
 		delete(r.spans, s.content)
+		r.used = slices.DeleteFunc(r.used, func(other *span) bool { return other == s })
 	}
 }
 
+// Close frees the kernel memory.
+func (r *Ranges) Close() error {
+	var errs []error
+	for _, m := range r.chunks {
+		errs = append(errs, m.Close())
+	}
+	r.chunks = nil
+	return errors.Join(errs...)
+}
+
 // removeEnded removes the processes that have exited.
-func (r *Ranges) removeEnded() {
+func (r *Ranges) removeEnded() error {
 	for tgid, p := range r.processes {
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d", p.pid)); err == nil {
 			continue
@@ -185,14 +263,5 @@ func (r *Ranges) removeEnded() {
 		r.release(p.span)
 		delete(r.processes, tgid)
 	}
-}
-
-// vdsoTable compiles the unwind table of the vDSO, which the kernel maps into every process.
-func vdsoTable(rules *unwind.RuleSet) (*object.File, *unwind.Table, error) {
-	f, err := object.Open(bytes.NewReader(proc.VDSO()))
-	if err != nil {
-		return nil, nil, err
-	}
-	t, err := unwind.CompileVDSO(f, rules)
-	return f, t, err
+	return r.announceChange()
 }

@@ -3,8 +3,12 @@
 package unwindmaps
 
 import (
+	"bytes"
+	"cmp"
+	"debug/elf"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cilium/ebpf"
 
@@ -26,20 +30,34 @@ type Tables struct {
 	runtimes runtimes.Set
 	loaded   int // number of rules in the kernel
 	next     int // number of the next free block; 0 stands for no table
-	Rows     int // number of rows in the kernel
-	Refused  int // number of objects that could not be read, or whose tables did not fit
-	objects  map[*proc.File]*Object
-	vdso     *Object
+
+	mu      sync.Mutex // for what follows; it is not held while a table is compiled
+	stats   Stats
+	objects map[*proc.File]*objectTable
+	vdso    *objectTable
 }
 
-// Object locates the unwind table of an object file in the kernel.
-type Object struct {
+// Stats describes the tables that are loaded.
+type Stats struct {
+	Rows    int      // number of rows in the kernel
+	Bytes   int      // kernel memory
+	Refused int      // number of objects that could not be read, or whose tables did not fit completely
+	Reasons []string // why the first of these were refused
+}
+
+// maxReasons bounds Stats.Reasons.
+const maxReasons = 5
+
+// objectTable locates the unwind table of an object file in the kernel.
+type objectTable struct {
 	segments object.CodeSegments
 	parts    []tablePart // sorted by address; empty if the object has no table
 	// process is what the unwinder needs to unwind the language runtime in the object. It is valid if
 	// hasRuntime is set.
 	process    bpf.CPUUnwindProcess
 	hasRuntime bool
+	code       runtimes.Code // nil if the object holds no code of a runtime
+	is32Bit    bool
 }
 
 // tablePart is the part of a table that one index block refers to.
@@ -52,6 +70,9 @@ type tablePart struct {
 // blockRows is the number of rows in a block, and the number of blocks that an index block refers to.
 const blockRows = len(bpf.CPUUnwindBlock{}.Address)
 
+// framePointerRule is the number of the rule to follow frame pointers in every unwind.RuleSet.
+const framePointerRule = 0
+
 // noAddress fills the unused rows of a block. It is greater than every address that is searched.
 const noAddress = 1<<32 - 1
 
@@ -61,147 +82,156 @@ var errTablesFull = errors.New("the memory for unwind tables is full")
 // Objects of the given runtimes are also described to the unwinder.
 func NewTables(maps *bpf.CPUMaps, chunk *ebpf.MapSpec, known runtimes.Set) *Tables {
 	return &Tables{
-		maps: maps, chunk: chunk, runtimes: known, rules: unwind.NewRuleSet(), next: 1, objects: map[*proc.File]*Object{},
+		maps: maps, chunk: chunk, runtimes: known, rules: unwind.NewRuleSet(), next: 1, objects: map[*proc.File]*objectTable{},
 	}
 }
 
-// Lookup returns the object of a mapping. The first call for an object compiles and loads its unwind table. An object
-// that cannot be read, or whose table does not fit, has no table; its code is assumed to keep frame pointers.
-func (t *Tables) Lookup(m *process.Mapping) *Object {
-	if m.Path == proc.VDSOPath {
-		if t.vdso == nil {
-			t.vdso = t.newObject(nil, func() (*object.File, *unwind.Table, error) { return vdsoTable(t.rules) })
-		}
-		return t.vdso
-	}
-	if m.File == nil {
-		return &Object{}
-	}
-	if o := t.objects[m.File]; o != nil {
+// lookup returns the object of a mapping. The first call for an object compiles and loads its unwind table. An object
+// that cannot be read has no table, and one whose table does not fit a part of it; other code is assumed to keep frame
+// pointers. lookup must not be called concurrently.
+func (t *Tables) lookup(m *process.Mapping) *objectTable {
+	o, known := t.find(m)
+	if known {
 		return o
 	}
-	o := t.newObject(t.runtimes, func() (*object.File, *unwind.Table, error) {
-		f, err := object.Open(m.File)
-		if err != nil {
-			return nil, &unwind.Table{}, nil // not an ELF file
-		}
-		table, err := unwind.Compile(f, t.rules)
-		return f, table, err
-	})
-	t.objects[m.File] = o
-	return o
-}
-
-// HasTable reports whether a mapping's object has a table. The first call for an object loads it.
-func (t *Tables) HasTable(m *process.Mapping) bool { return len(t.Lookup(m).parts) > 0 }
-
-// newObject compiles and loads a table. debug/elf is not hardened against malicious files; if it panics, the object
-// has no table.
-func (t *Tables) newObject(known runtimes.Set, compile func() (*object.File, *unwind.Table, error)) (o *Object) {
-	o = &Object{}
-	defer func() {
-		if recover() != nil {
-			o.parts = nil
-			t.Refused++
-		}
-	}()
-	f, table, err := compile()
-	if err == nil && f != nil {
-		o.segments = f.CodeSegments()
-		o.hasRuntime = known.DescribeToBPF(f, &o.process)
-		err = t.load(o, table)
+	o = &objectTable{}
+	var err error
+	if m.Path == proc.VDSOPath {
+		err = t.addVDSO(o)
+	} else {
+		err = t.addFile(o, m.File)
 	}
 	if err != nil {
-		o.parts = nil
-		t.Refused++
+		t.refuse(err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m.Path == proc.VDSOPath {
+		t.vdso = o
+	} else {
+		t.objects[m.File] = o
 	}
 	return o
 }
 
-// load loads a table into the kernel: first the new rules, then each part, which has one index block and up to
-// blockRows blocks.
-func (t *Tables) load(o *Object, table *unwind.Table) error {
-	if err := t.loadRules(); err != nil {
-		return err
+// find returns the object of a mapping, and false if it has not been loaded yet.
+func (t *Tables) find(m *process.Mapping) (o *objectTable, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case m.Path == proc.VDSOPath:
+		o = t.vdso
+	case m.File == nil:
+		return &objectTable{}, true
+	default:
+		o = t.objects[m.File]
 	}
-	for rows := table.Rows; len(rows) > 0; {
-		n := min(len(rows), blockRows*blockRows)
-		part := tablePart{start: table.Base + uint64(rows[0].Address), base: table.Base, index: uint32(t.next)}
-		if n < len(rows) {
-			part.end = table.Base + uint64(rows[n].Address)
-		} else {
-			part.end = table.Base + uint64(rows[n-1].Address) // the last row marks the end of the code
-		}
-		if err := t.loadPart(rows[:n]); err != nil {
-			return err
-		}
-		o.parts = append(o.parts, part)
-		t.Rows += n
-		rows = rows[n:]
-	}
-	return nil
+	return o, o != nil
 }
 
-// loadPart loads an index block and the blocks of the given rows.
-func (t *Tables) loadPart(rows []unwind.Row) error {
-	count := (len(rows) + blockRows - 1) / blockRows
-	index := emptyBlock()
-	blocks := make([]bpf.CPUUnwindBlock, 1, 1+count)
-	for i := range count {
-		b := emptyBlock()
-		for j, row := range rows[i*blockRows : min((i+1)*blockRows, len(rows))] {
-			b.Address[j], b.Rule[j] = row.Address, row.Rule
-		}
-		index.Address[i] = b.Address[0]
-		blocks = append(blocks, b)
-	}
-	blocks[0] = index
-	for len(blocks) > 0 {
-		perChunk := int(t.chunk.MaxEntries)
-		number, at := t.next/perChunk, t.next%perChunk
-		if err := t.grow(number); err != nil {
-			return err
-		}
-		n := min(len(blocks), perChunk-at)
-		keys := make([]uint32, n)
-		for i := range keys {
-			keys[i] = uint32(at + i)
-		}
-		if _, err := t.chunks[number].BatchUpdate(keys, blocks[:n], nil); err != nil {
-			return fmt.Errorf("load unwind table: %w", err)
-		}
-		t.next += n
-		blocks = blocks[n:]
-	}
-	return nil
+// HasTable reports whether a mapping's object has an unwind table. It reports true for an object that has not been
+// loaded yet, because most objects have one. It may be called concurrently.
+func (t *Tables) HasTable(m *process.Mapping) bool {
+	o, known := t.find(m)
+	return !known || len(o.parts) > 0
 }
 
-func emptyBlock() bpf.CPUUnwindBlock {
-	var b bpf.CPUUnwindBlock
-	for i := range b.Address {
-		b.Address[i] = noAddress
+// Is32Bit reports whether a mapping holds code of a 32-bit program, as far as that is known. It may be called
+// concurrently.
+func (t *Tables) Is32Bit(m *process.Mapping) bool {
+	if m.Path == proc.VDSOPath {
+		return m.End < 1<<32 // 64-bit programs have it near the end of their addresses
 	}
-	return b
+	o, known := t.find(m)
+	return known && o.is32Bit
 }
 
-// grow allocates the chunk with the given number if it does not exist.
-func (t *Tables) grow(number int) error {
-	if number < len(t.chunks) {
+// Code returns the code of a language runtime in a mapping's object. It returns nil if there is none, or if the object has
+// not been loaded yet. It may be called concurrently.
+func (t *Tables) Code(m *process.Mapping) runtimes.Code {
+	o, known := t.find(m)
+	if !known {
 		return nil
 	}
-	if number >= int(t.maps.UnwindChunks.MaxEntries()) {
-		return errTablesFull
+	return o.code
+}
+
+// addFile sets what is known of an object file, and loads its table. A file that is not an object has none.
+func (t *Tables) addFile(o *objectTable, file *proc.File) error {
+	file.BuildID() // which the profile will need; later calls return what the first has read
+	f, err := object.Open(file)
+	if errors.Is(err, object.ErrNotELF) {
+		return nil
 	}
-	m, err := ebpf.NewMap(t.chunk)
 	if err != nil {
-		return fmt.Errorf("allocate memory for unwind tables: %w", err)
+		return err
 	}
-	if err := t.maps.UnwindChunks.Put(uint32(number), m); err != nil {
-		m.Close()
-		return fmt.Errorf("allocate memory for unwind tables: %w", err)
+	return cmp.Or(t.addTable(o, f, unwind.Compile), t.addCode(o, file))
+}
+
+// addVDSO loads the table of the vDSO, which the kernel maps into every process.
+func (t *Tables) addVDSO(o *objectTable) error {
+	f, err := object.Open(bytes.NewReader(proc.VDSO()))
+	if err != nil {
+		return err
 	}
-	t.chunks = append(t.chunks, m)
-	return nil
+	return t.addTable(o, f, unwind.CompileVDSO)
+}
+
+// addTable compiles and loads the table of an object, and describes its language runtime.
+func (t *Tables) addTable(o *objectTable, f *object.File, compile func(*object.File, *unwind.RuleSet) (*unwind.Table, error)) error {
+	table, err := compile(f, t.rules)
+	if err != nil {
+		return err
+	}
+	o.segments, o.is32Bit = f.CodeSegments(), f.Class == elf.ELFCLASS32
+	o.hasRuntime = t.runtimes.DescribeToBPF(f, &o.process)
+	if err = t.load(o, table); errors.Is(err, errTablesFull) {
+		err = f.Errorf("%w", err)
+	}
+	return err
+}
+
+// addCode finds the code of a language runtime. It opens the file again, because the code is in use for the whole capture:
+// what the table has cost does not count against it.
+func (t *Tables) addCode(o *objectTable, file *proc.File) error {
+	f, err := object.Open(file)
+	if err == nil {
+		o.code = t.runtimes.OpenCode(f)
+	}
+	return err
+}
+
+// refuse records why an object has no table, or a part of it only.
+func (t *Tables) refuse(reason error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stats.Refused++
+	if len(t.stats.Reasons) < maxReasons {
+		t.stats.Reasons = append(t.stats.Reasons, reason.Error())
+	}
+}
+
+// load loads a table into the kernel, in parts. After an error the object has the parts that are complete, if any.
+func (t *Tables) load(o *objectTable, table *unwind.Table) error {
+	w := &partWriter{Tables: t}
+	for row, err := range table.Rows() {
+		if err != nil {
+			return err
+		}
+		if w.rows == blockRows*blockRows {
+			if err := w.finish(o, table.Base+uint64(row.Address), table.Base); err != nil {
+				return err
+			}
+		}
+		if err := w.add(row, table.Base); err != nil {
+			return err
+		}
+	}
+	if w.rows == 0 {
+		return nil
+	}
+	return w.finish(o, table.Base+noAddress, table.Base) // the last row holds to the end of the code
 }
 
 // loadRules loads the rules that are not in the kernel yet.
@@ -219,9 +249,11 @@ func (t *Tables) loadRules() error {
 	return nil
 }
 
-// Bytes returns the size of the kernel memory for tables.
-func (t *Tables) Bytes() int {
-	return len(t.chunks) * int(t.chunk.MaxEntries*t.chunk.ValueSize)
+// Stats returns what is loaded. It may be called concurrently.
+func (t *Tables) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.stats
 }
 
 // Close frees the kernel memory.

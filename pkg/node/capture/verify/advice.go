@@ -16,22 +16,31 @@ import (
 const maxAdvice = 5
 
 // Advice returns one line for each of the mappings with the most broken stacks, most first: the count,
-// the path and a remedy. astray is Checker.Astray.
-func Advice(astray map[string]int64) []string {
-	paths := slices.SortedFunc(maps.Keys(astray), func(a, b string) int {
-		return cmp.Or(cmp.Compare(astray[b], astray[a]), cmp.Compare(a, b))
-	})
+// the path and a remedy.
+func (c *Checker) Advice() []string {
 	var lines []string
-	for _, p := range paths[:min(len(paths), maxAdvice)] {
-		lines = append(lines, fmt.Sprintf("%d stacks break in %s: %s", astray[p], p, remedy(p)))
+	for _, p := range most(c.Narrow) {
+		lines = append(lines, fmt.Sprintf("32-bit programs are not unwound: %d stacks have only the function that was running, in %s; "+
+			"build the program for 64 bits", c.Narrow[p], p))
+	}
+	for _, p := range most(c.Astray) {
+		lines = append(lines, fmt.Sprintf("%d stacks break in %s: %s", c.Astray[p], p, remedy(p)))
 	}
 	return lines
+}
+
+// most returns the paths with the highest counts, highest first.
+func most(byPath map[string]int64) []string {
+	paths := slices.SortedFunc(maps.Keys(byPath), func(a, b string) int {
+		return cmp.Or(cmp.Compare(byPath[b], byPath[a]), cmp.Compare(a, b))
+	})
+	return paths[:min(len(paths), maxAdvice)]
 }
 
 func remedy(file string) string {
 	switch {
 	case file == process.AnonymousMapping:
-		return "code made at run time that keeps no frame pointers; Java: -XX:+PreserveFramePointer, .NET and Node keep them"
+		return "code made at run time, or copied to anonymous memory, that keeps no frame pointers; Java: -XX:+PreserveFramePointer, .NET and Node keep them"
 	case strings.Contains(file, "musl"):
 		return "musl is built without unwind tables and frame pointers; use an image with glibc, or musl built with -fasynchronous-unwind-tables"
 	}

@@ -4,10 +4,11 @@ package verify
 
 import (
 	"runtime"
+	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
 )
@@ -17,15 +18,13 @@ import (
 // (golang/go#58835). The runtime's tables tell how far the stack pointer has moved since the call, and
 // so where the return address is.
 type callerFinder struct {
-	runtimes runtimes.Set
-	files    map[*proc.File]*fileCode
+	tables  Tables
+	deltas  map[*proc.File]deltas
+	reading *run.Allowance // for reading the runtimes' tables
 }
 
-// fileCode is a file's code with a cache of stack pointer deltas.
-type fileCode struct {
-	code   runtimes.Code    // nil if the file holds no code of a runtime
-	deltas map[uint64]int32 // bytes, by offset in the file; -1 if unknown
-}
+// deltas caches the stack pointer deltas of a file's code: bytes, by offset in the file; -1 if unknown.
+type deltas map[uint64]int32
 
 // maxDeltas bounds the deltas that are cached for a file.
 const maxDeltas = 1 << 16
@@ -41,11 +40,11 @@ func (c *callerFinder) missingCaller(g *process.Generation, s *record.Sample, fr
 	if m == nil || m.File == nil {
 		return 0, false
 	}
-	f := c.open(m.File)
-	if f.code == nil {
+	code := c.tables.Code(m)
+	if code == nil {
 		return 0, false
 	}
-	delta := f.delta(leaf - m.Start + m.Offset)
+	delta := c.delta(m.File, code, leaf-m.Start+m.Offset)
 	if delta < 0 {
 		return 0, false
 	}
@@ -60,7 +59,7 @@ func (c *callerFinder) missingCaller(g *process.Generation, s *record.Sample, fr
 
 // keepsFramePointers reports whether a mapping holds code of a runtime, which always keeps frame pointers.
 func (c *callerFinder) keepsFramePointers(m *process.Mapping) bool {
-	return m.File != nil && c.open(m.File).code != nil
+	return m.File != nil && c.tables.Code(m) != nil
 }
 
 // returnAddress returns the return address of the leaf, or 0 if the sample does not contain it. On amd64
@@ -79,31 +78,28 @@ func returnAddress(s *record.Sample, delta int32) uint64 {
 	return 0
 }
 
-// open returns the code in a file. It opens each file once.
-func (c *callerFinder) open(f *proc.File) *fileCode {
-	if known := c.files[f]; known != nil {
-		return known
-	}
-	opened := &fileCode{deltas: map[uint64]int32{}}
-	if o, err := object.Open(f); err == nil {
-		opened.code = c.runtimes.OpenCode(o)
-	}
-	c.files[f] = opened
-	return opened
-}
-
 // delta returns by how many bytes the stack pointer has moved since the call at an offset in the file,
 // or -1 if that is unknown.
-func (f *fileCode) delta(offset uint64) int32 {
-	if d, ok := f.deltas[offset]; ok {
+func (c *callerFinder) delta(f *proc.File, code runtimes.Code, offset uint64) int32 {
+	known := c.deltas[f]
+	if d, ok := known[offset]; ok {
 		return d
 	}
-	d, ok := f.code.StackDelta(offset)
+	if c.reading.Left() < 0 {
+		return -1
+	}
+	began := time.Now()
+	d, ok := code.StackDelta(offset)
+	c.reading.Spend(began)
 	if !ok {
 		d = -1
 	}
-	if len(f.deltas) < maxDeltas {
-		f.deltas[offset] = d
+	if known == nil {
+		known = deltas{}
+		c.deltas[f] = known
+	}
+	if len(known) < maxDeltas {
+		known[offset] = d
 	}
 	return d
 }

@@ -5,13 +5,16 @@ package verify
 import (
 	"encoding/binary"
 	"runtime"
+	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 )
 
 // callSites decides whether addresses follow a call instruction, as return addresses do.
 type callSites struct {
-	known map[callSite]bool // cached results
+	known   map[callSite]bool // cached results
+	reading *run.Allowance    // for reading code
 }
 
 type callSite struct {
@@ -23,7 +26,7 @@ type callSite struct {
 const maxCallSites = 1 << 16
 
 // follows reports whether the instruction before an address is a call. It also reports true if the code
-// cannot be read, for example in anonymous memory.
+// cannot be read, for example in anonymous memory, or if reading has taken too long.
 func (c *callSites) follows(m *process.Mapping, address uint64) bool {
 	if m.File == nil {
 		return true
@@ -32,6 +35,10 @@ func (c *callSites) follows(m *process.Mapping, address uint64) bool {
 	if yes, ok := c.known[key]; ok {
 		return yes
 	}
+	if c.reading.Left() < 0 {
+		return true
+	}
+	defer c.reading.Spend(time.Now())
 	var before [8]byte
 	at := int64(address - m.Start + m.Offset)
 	yes := true

@@ -3,9 +3,12 @@
 package verify
 
 import (
+	"time"
+
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
@@ -21,18 +24,32 @@ type Checker struct {
 	frames  []record.Frame   // frames of the stack being checked
 	Early   int64            // broken stacks that were walked before their unwind table was loaded
 	Astray  map[string]int64 // other broken stacks, by the path of the mapping where the walk failed
+	Narrow  map[string]int64 // stacks of 32-bit programs, by the path of the leaf's mapping
 }
 
-// Tables reports which mappings have unwind tables.
+// Tables is what is known of the mappings' objects.
 type Tables interface {
+	// HasTable reports whether a mapping has an unwind table.
 	HasTable(*process.Mapping) bool
+	// Is32Bit reports whether a mapping holds code of a 32-bit program.
+	Is32Bit(*process.Mapping) bool
+	// Code returns the code of a language runtime in a mapping, or nil if there is none.
+	Code(*process.Mapping) runtimes.Code
 }
 
-// NewChecker returns a checker of stacks that were walked with the given unwind tables. Code of the given
-// runtimes is assumed to keep frame pointers.
-func NewChecker(tables Tables, known runtimes.Set) *Checker {
-	return &Checker{callers: &callerFinder{runtimes: known, files: map[*proc.File]*fileCode{}}, tables: tables, Astray: map[string]int64{}}
+// NewChecker returns a checker of stacks that were walked with the given unwind tables. Code of language runtimes is
+// assumed to keep frame pointers.
+func NewChecker(tables Tables) *Checker {
+	reading := &run.Allowance{Fixed: maxReading}
+	return &Checker{
+		callers: &callerFinder{tables: tables, deltas: map[*proc.File]deltas{}, reading: reading},
+		calls:   callSites{reading: reading}, tables: tables, Astray: map[string]int64{}, Narrow: map[string]int64{},
+	}
 }
+
+// maxReading bounds the time for reading the target's files, see run.Allowance. Most results are cached; others take
+// some 10 µs, unless a file system is slow.
+const maxReading = 2 * time.Second
 
 // Check returns a sample's checked user stack, leaf first, and how it ends. The address of a caller lies
 // within its call instruction.
@@ -44,6 +61,12 @@ func (c *Checker) Check(g *process.Generation, s *record.Sample) (record.Stack, 
 		return nil, stack.Complete // the process has exited, and its mappings are unknown
 	}
 	c.frames = s.User.AppendFrames(c.frames[:0])
+	if leaf, ok := s.User.Leaf(); ok {
+		if m := g.FindMapping(leaf); m != nil && c.tables.Is32Bit(m) {
+			count(c.Narrow, m)
+			return record.Stack(nil).Append(c.frames[0].Kind, leaf, c.frames[0].Payload), stack.Broken
+		}
+	}
 	walked := c.frames
 	end := c.end(g, s, walked)
 	for i := 1; i < len(walked); i++ {
@@ -112,12 +135,17 @@ func (c *Checker) countBroken(s *record.Sample, m *process.Mapping) {
 		c.Early++
 		return
 	}
+	count(c.Astray, m)
+}
+
+// count counts a stack by the path of a mapping, which may be nil.
+func count(byPath map[string]int64, m *process.Mapping) {
 	path := process.AnonymousMapping
 	if m != nil && m.Path != "" {
 		path = m.Path
 	}
-	if _, known := c.Astray[path]; known || len(c.Astray) < maxAstray {
-		c.Astray[path]++
+	if _, known := byPath[path]; known || len(byPath) < maxAstray {
+		byPath[path]++
 	}
 }
 

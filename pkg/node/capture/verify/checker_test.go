@@ -12,12 +12,17 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/stack"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes"
 )
 
 // fakeTables reports the same for all mappings.
 type fakeTables bool
 
 func (f fakeTables) HasTable(*process.Mapping) bool { return bool(f) }
+
+func (f fakeTables) Is32Bit(*process.Mapping) bool { return false }
+
+func (f fakeTables) Code(*process.Mapping) runtimes.Code { return nil }
 
 func TestCheckEnd(t *testing.T) {
 	running := &process.Generation{Process: &proc.Process{}, Mappings: []process.Mapping{
@@ -46,7 +51,7 @@ func TestCheckEnd(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			checker := NewChecker(c.tables, nil)
+			checker := NewChecker(c.tables)
 			got, end := checker.Check(c.generation, &c.sample)
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("stack (-want +got):\n%s", diff)

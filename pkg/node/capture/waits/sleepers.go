@@ -3,12 +3,15 @@
 package waits
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -38,44 +41,58 @@ type sleeper struct {
 	sample  record.Sample    // without the user stack
 }
 
-// addSleepers registers the threads that sleep now as waiting since the capture began.
-func (w *Tracker) addSleepers() error {
+// Bounds on the sleeping threads. Large Java programs have some 5,000 threads; a thread takes 0.1 to 1 ms.
+const (
+	maxSleepers     = maxThreads // more have no room in the map of threads
+	maxSleepersTime = 5 * time.Second
+)
+
+// addSleepers registers the threads that sleep now as waiting since the capture began. It stops early when ctx is done or
+// maxSleepersTime has passed; the threads for which there is no time are counted as unread.
+func (w *Tracker) addSleepers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, maxSleepersTime)
+	defer cancel()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	all, err := w.listSleepers()
+	stack := make([]byte, maxStackCopy)
+	added := map[uint32]uint64{} // serials by TID
+	serial := uint64(0)
+	err := w.listSleepers(func(one *sleeper) error {
+		if ctx.Err() != nil || len(added) >= maxSleepers {
+			w.countUnread()
+			return nil
+		}
+		serial++
+		one.sample.Serial = serial<<serialCPUBits | (1<<serialCPUBits - 1) // no CPU has this number, see maxCPUs
+		one.sample.Group = one.sample.Serial
+		added[one.sample.TID] = one.sample.Serial
+		if err := w.addSleeper(one, stack); err != nil {
+			return fmt.Errorf("walk the stack of a sleeping thread: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
 		return kernel.Explain("list sleeping threads", err)
 	}
-	stack := make([]byte, maxStackCopy)
-	for i := range all {
-		all[i].sample.Serial = uint64(i+1)<<serialCPUBits | (1<<serialCPUBits - 1) // no CPU has this number, see maxCPUs
-		all[i].sample.Group = all[i].sample.Serial
-		if err := w.addSleeper(&all[i], stack); err != nil {
-			return fmt.Errorf("walk the stack of a sleeping thread: %w", err)
-		}
-	}
-	return w.removeExited(all)
+	return w.removeExited(added)
 }
 
 // removeExited removes sleepers that exited before they were registered. Otherwise they would count as waiting until the
-// end of the capture, because the BPF program did not see them exit.
-func (w *Tracker) removeExited(all []sleeper) error {
-	now, err := w.listSleepers()
-	if err != nil {
+// end of the capture, because the BPF program did not see them exit. added holds serials by TID.
+func (w *Tracker) removeExited(added map[uint32]uint64) error {
+	if err := w.listSleepers(func(one *sleeper) error {
+		delete(added, one.sample.TID)
+		return nil
+	}); err != nil {
 		return kernel.Explain("list sleeping threads", err)
 	}
-	sleeps := map[uint32]bool{}
-	for i := range now {
-		sleeps[now[i].sample.TID] = true
-	}
-	for i := range all {
-		s := &all[i].sample
+	for tid, serial := range added {
 		var t bpf.WaitsThread
-		if sleeps[s.TID] || w.maps.Threads.Lookup(s.TID, &t) != nil {
+		if w.maps.Threads.Lookup(tid, &t) != nil {
 			continue
 		}
-		if t.WaitingSince == w.begin && t.Places[bpf.WaitsPlaceKindPLACE_FIRST_WAIT].Serial == s.Serial { // a thread that wakes at this moment is registered again by the BPF program
-			if err := w.maps.Threads.Delete(s.TID); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		if t.WaitingSince == w.begin && t.Places[bpf.WaitsPlaceKindPLACE_FIRST_WAIT].Serial == serial { // a thread that wakes at this moment is registered again by the BPF program
+			if err := w.maps.Threads.Delete(tid); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 				return fmt.Errorf("remove an exited thread from the map of threads: %w", err)
 			}
 		}
@@ -83,35 +100,49 @@ func (w *Tracker) removeExited(all []sleeper) error {
 	return nil
 }
 
-func (w *Tracker) listSleepers() ([]sleeper, error) {
+// listSleepers calls visit with each sleeping thread of the target, as the kernel lists them. It never holds the whole
+// list, because the target determines its length.
+func (w *Tracker) listSleepers(visit func(*sleeper) error) error {
 	iter, err := link.AttachIter(link.IterOptions{Program: w.maps.ListSleepers})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer iter.Close()
 	r, err := iter.Open()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.Close()
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
-	}
-	var layout bpf.WaitsSleeper
-	size := int(unsafe.Offsetof(layout.Sample)+unsafe.Offsetof(layout.Sample.Stack)) + 8*(int(bpf.CPUStackCapacityMAX_KERNEL_FRAMES)-1)
-	var all []sleeper
-	for ; len(raw) >= size; raw = raw[size:] {
+	return readSleepers(r, visit)
+}
+
+// sleeperBytes is the size of an entry of the list, SLEEPER_BYTES of bpf/waits.bpf.c.
+const sleeperBytes = int(unsafe.Offsetof(bpf.WaitsSleeper{}.Sample)+unsafe.Offsetof(bpf.WaitsSleeper{}.Sample.Stack)) +
+	8*(int(bpf.CPUStackCapacityMAX_KERNEL_FRAMES)-1)
+
+// readSleepers decodes the list of sleeping threads and calls visit with each.
+func readSleepers(r io.Reader, visit func(*sleeper) error) error {
+	buffered, raw := bufio.NewReaderSize(r, 32<<10), make([]byte, sleeperBytes)
+	for {
+		if _, err := io.ReadFull(buffered, raw); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
 		one := sleeper{reader: binary.NativeEndian.Uint32(raw)}
-		if err := binary.Read(bytes.NewReader(raw[unsafe.Offsetof(layout.Regs):size]), binary.NativeEndian, &one.control.StackCopy.Regs); err != nil {
-			return nil, err
+		var layout bpf.WaitsSleeper
+		if err := binary.Read(bytes.NewReader(raw[unsafe.Offsetof(layout.Regs):]), binary.NativeEndian, &one.control.StackCopy.Regs); err != nil {
+			return err
 		}
-		if one.sample, err = record.ParseSample(raw[unsafe.Offsetof(layout.Sample):size]); err != nil {
-			return nil, err
+		var err error
+		if one.sample, err = record.ParseSample(raw[unsafe.Offsetof(layout.Sample):]); err != nil {
+			return err
 		}
-		all = append(all, one)
+		if err := visit(&one); err != nil {
+			return err
+		}
 	}
-	return all, nil
 }
 
 // addSleeper has a sleeper's stack walked and registers the thread as waiting since the capture began, unless it has run
@@ -126,7 +157,10 @@ func (w *Tracker) addSleeper(one *sleeper, stack []byte) error {
 	}
 	s.PID = uint32(pid)
 	sp := regs.R[bpf.CPURegisterNumberREG_SP]
-	n := copyStack(pid, sp, stack)
+	n := 0
+	if s.End != bpf.CPUWalkEndEND_ROOT { // which a thread without user code has, such as io_uring's workers
+		n = copyStack(pid, sp, stack)
+	}
 	w.host.Lock()
 	if n == 0 {
 		w.host.KeepSample(s)

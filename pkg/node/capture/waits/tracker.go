@@ -3,6 +3,7 @@
 package waits
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -67,13 +68,9 @@ type wait struct {
 	representsGroup bool // it was drawn at random among the waits of the group
 }
 
-// Load loads the BPF program for context switches. It uses the maps for samples and unwind tables of shared, unless that
-// is nil.
-func Load(spec *ebpf.CollectionSpec, containerID string, shared *bpf.CPUMaps, host Host) (*Tracker, error) {
-	processes, err := proc.InContainer(containerID)
-	if err != nil {
-		return nil, err
-	}
+// Load loads the BPF program for context switches of a container with the given processes. It uses the maps for samples and
+// unwind tables of shared, unless that is nil.
+func Load(spec *ebpf.CollectionSpec, processes []proc.Process, shared *bpf.CPUMaps, host Host) (*Tracker, error) {
 	spec.Maps[bpf.WaitsMapThreads].MaxEntries = threadCapacity(processes)
 	w := New(host)
 	w.processes = processes
@@ -82,7 +79,7 @@ func Load(spec *ebpf.CollectionSpec, containerID string, shared *bpf.CPUMaps, ho
 		replacements = map[string]*ebpf.Map{
 			bpf.CPUMapSamples: shared.Samples, bpf.CPUMapLost: shared.Lost, bpf.CPUMapUnwindChunks: shared.UnwindChunks,
 			bpf.CPUMapUnwindRules: shared.UnwindRules, bpf.CPUMapUnwindRanges: shared.UnwindRanges,
-			bpf.CPUMapUnwindProcesses: shared.UnwindProcesses,
+			bpf.CPUMapUnwindProcesses: shared.UnwindProcesses, bpf.CPUMapUnwindChanges: shared.UnwindChanges,
 		}
 	}
 	if err := spec.LoadAndAssign(&w.maps, &ebpf.CollectionOptions{MapReplacements: replacements}); err != nil {
@@ -132,21 +129,24 @@ func threadCapacity(processes []proc.Process) uint32 {
 	return uint32(min(max(4*n, minThreads), maxThreads))
 }
 
-// Enable starts or stops recording.
-func (w *Tracker) Enable(on bool) error {
-	if !on {
-		w.host.Lock()
-		w.end = kernel.Monotonic()
-		w.host.Unlock()
-		return w.setControl(bpf.WaitsControl{Begin: w.begin, End: w.end})
-	}
+// Disable stops recording.
+func (w *Tracker) Disable() error {
+	w.host.Lock()
+	w.end = kernel.Monotonic()
+	w.host.Unlock()
+	return w.setControl(bpf.WaitsControl{Begin: w.begin, End: w.end})
+}
+
+// Enable starts recording and registers the threads that sleep. If ctx is done before all are registered, it leaves out
+// the others.
+func (w *Tracker) Enable(ctx context.Context) error {
 	w.host.Lock()
 	w.begin = kernel.Monotonic()
 	w.host.Unlock()
 	if err := w.setControl(bpf.WaitsControl{Begin: w.begin}); err != nil {
 		return err
 	}
-	return w.addSleepers()
+	return w.addSleepers(ctx)
 }
 
 func (w *Tracker) setControl(k bpf.WaitsControl) error {

@@ -68,7 +68,7 @@ func (w *Wall) Run(ctx context.Context) (*builder.Result, error) {
 	go func() {
 		var err error
 		if w.threads != nil {
-			_, err = w.threads.Run(ctx)
+			_, _, err = w.threads.Sample(ctx)
 		}
 		failed <- err
 	}()

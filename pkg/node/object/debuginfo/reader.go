@@ -4,9 +4,13 @@ import "encoding/binary"
 
 // reader reads sections of debugging information. What is missing reads as 0 and sets short.
 type reader struct {
-	data  []byte
-	short bool
+	data    []byte
+	short   bool
+	refused bool // because of a limit; short is set, too
 }
+
+// refuse ends reading because a limit is exceeded.
+func (r *reader) refuse() { r.short, r.refused = true, true }
 
 func (r *reader) bytes(n uint64) []byte {
 	if n > uint64(len(r.data)) {

@@ -16,43 +16,90 @@ type cie struct {
 	augmented    bool   // FDEs have augmentation data
 	signal       bool   // its functions are signal trampolines
 	instructions []byte
+	initial      Row   // after the instructions
+	err          error // of the instructions
 }
 
-// Parse iterates over the functions in the content of a section .eh_frame that is loaded at an
-// address. It skips Frame Description Entries (FDEs) that are malformed or unsupported.
-func Parse(data []byte, address uint64, registers *Registers) iter.Seq[Function] {
-	return func(yield func(Function) bool) {
-		known := map[int]*cie{}
-		for at := 0; at+8 <= len(data); {
-			r := &reader{data: data, at: at, address: address}
-			length := r.length()
-			begin := r.at
-			if r.bytes(length) == nil || length == 0 { // an entry of no length ends the section
+// Functions iterates over the functions that the section describes, in its order. It skips Frame
+// Description Entries (FDEs) that are malformed or unsupported. If the section exceeds a limit, the
+// error comes last.
+func (s *Section) Functions() iter.Seq2[Function, error] {
+	return func(yield func(Function, error) bool) {
+		functions := 0
+		for at := uint64(0); at+8 <= s.Size(); {
+			begin := at
+			body, length := s.entryBody(s.entries, begin)
+			if length == 0 || length > s.Size()-body { // an entry of no length ends the section
+				break
+			}
+			at = body + length
+			if err := s.check(functions); err != nil {
+				yield(Function{}, err)
 				return
 			}
-			at = r.at
-			entry := &reader{data: data[:at], at: begin, address: address}
-			back := int(entry.fixed(4)) // from here to the entry's CIE; 0 in a CIE
-			if back == 0 {
-				continue
-			}
-			offset := begin - back
-			c, ok := known[offset]
-			if !ok && offset >= 0 {
-				c = cieAt(data, offset, registers)
-				known[offset] = c
-			}
+			entry, c := s.entryAt(begin)
 			if c == nil {
 				continue
 			}
-			if f, ok := parseFDE(entry, c); ok && !yield(f) {
+			f, ok := parseFDE(&entry, c)
+			if !ok {
+				continue
+			}
+			functions++
+			f.Entry = uint32(begin)
+			if !yield(f, nil) {
 				return
 			}
+		}
+		if err := s.Err(); err != nil {
+			yield(Function{}, err)
 		}
 	}
 }
 
-// parseFDE parses what follows an FDE's reference to its CIE.
+// check counts an entry. It returns an error if the section has more functions or CIEs than the limits.
+func (s *Section) check(functions int) error {
+	if functions == maxFunctions {
+		return s.file.Errorf(".eh_frame describes more than %d functions", maxFunctions)
+	}
+	if len(s.cies) > maxCIEs {
+		return s.file.Errorf(".eh_frame has more than %d CIEs", maxCIEs)
+	}
+	return s.file.Step(4) // decoding an entry takes as long as some instructions
+}
+
+// entryBody returns the offset of what follows the length of the entry at an offset, and that
+// length. Both are 0 beyond the section.
+func (s *Section) entryBody(w *window, offset uint64) (body, length uint64) {
+	length = (&reader{data: w.bytes(offset, 4)}).fixed(4)
+	if length == 0xffffffff {
+		return offset + 12, (&reader{data: w.bytes(offset+4, 8)}).fixed(8)
+	}
+	return offset + 4, length
+}
+
+// entryAt returns a reader of what follows an FDE's reference to its CIE, and that CIE. The CIE is
+// nil if there is no FDE at the offset, or one whose CIE is not supported. The reader is valid until
+// the next call.
+func (s *Section) entryAt(offset uint64) (reader, *cie) {
+	begin, length := s.entryBody(s.entries, offset)
+	if length > maxEntry {
+		return reader{}, nil
+	}
+	entry := reader{data: s.entries.bytes(begin, length), address: s.address + begin}
+	back := entry.fixed(4) // from here to the entry's CIE; 0 in a CIE
+	if back == 0 || back > begin || entry.err != nil {
+		return entry, nil
+	}
+	c, ok := s.cies[begin-back]
+	if !ok {
+		c = s.cieAt(begin - back)
+		s.cies[begin-back] = c
+	}
+	return entry, c
+}
+
+// parseFDE parses what follows an FDE's reference to its CIE, up to its instructions.
 func parseFDE(r *reader, c *cie) (Function, bool) {
 	start := r.pointer(c.encoding)
 	size := r.pointer(c.encoding & peFormat)
@@ -62,18 +109,26 @@ func parseFDE(r *reader, c *cie) (Function, bool) {
 	if r.err != nil || size == 0 || start+size < start {
 		return Function{}, false
 	}
-	return Function{start, start + size, c, r.data[r.at:]}, true
+	return Function{Start: start, End: start + size}, true
 }
 
-// cieAt parses the CIE at an offset of the section. It returns nil for one that is not for these
-// registers.
-func cieAt(data []byte, offset int, registers *Registers) *cie {
-	r := &reader{data: data, at: offset}
-	c := parseCIE(r.bytes(r.length()))
-	if c == nil || c.ra != registers.RA {
+// cieAt parses the CIE at an offset and executes its instructions. It returns nil for one that is
+// not for the section's registers.
+func (s *Section) cieAt(offset uint64) *cie {
+	begin, length := s.entryBody(s.shared, offset)
+	if length > maxEntry {
 		return nil
 	}
-	c.registers = registers
+	c := parseCIE(s.shared.bytes(begin, length))
+	if c == nil || c.ra != s.registers.RA {
+		return nil
+	}
+	c.registers = s.registers
+	m := &machine{cie: c, emit: func(Row) {}}
+	if c.err = s.file.Step(len(c.instructions)); c.err == nil {
+		c.err = m.execute(c.instructions)
+	}
+	c.initial, c.instructions = m.now, nil
 	return c
 }
 

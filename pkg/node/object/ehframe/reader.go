@@ -36,7 +36,14 @@ func (r *reader) fixed(n uint64) uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-func (r *reader) u8() byte { return byte(r.fixed(1)) }
+func (r *reader) u8() byte {
+	if r.err != nil || r.at >= len(r.data) {
+		r.err = errShort
+		return 0
+	}
+	r.at++
+	return r.data[r.at-1]
+}
 
 // length reads the length of an entry, in bytes.
 func (r *reader) length() uint64 {

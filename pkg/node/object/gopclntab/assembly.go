@@ -24,13 +24,19 @@ type Delta struct {
 	Bytes   int32
 }
 
-// maxDeltas limits the deltas of one function. Assembly has only a few.
-const maxDeltas = 256
+// Limits on assembly. The largest programs have 4,000 functions, most of them with fewer than 20
+// deltas.
+const (
+	maxDeltas        = 256     // of one function
+	maxAssemblyBytes = 8 << 20 // of the names and deltas of all functions
+	deltaBytes       = 16      // size of a Delta
+)
 
 // EachAssembly calls visit for each function that is written in assembly, in the order of the
-// addresses. It skips functions that cannot be read.
+// addresses. It skips functions that cannot be read. An error means that some were left out.
 func (t *Table) EachAssembly(visit func(Assembly)) error {
-	return t.eachFunction(func(code Range, record uint64) bool {
+	total := 0
+	err := t.eachFunction(func(code Range, record uint64) bool {
 		f, err := t.function(record)
 		if err != nil || f.flag&flagAssembly == 0 {
 			return true
@@ -40,11 +46,19 @@ func (t *Table) EachAssembly(visit func(Assembly)) error {
 		if a.Name, err = t.image.text(t.names + uint64(f.name)); err != nil {
 			return true
 		}
-		if a.Deltas, err = t.deltas(f); err == nil {
-			visit(a)
+		if a.Deltas, err = t.deltas(f); err != nil {
+			return true
 		}
+		if total += len(a.Name) + deltaBytes*(1+len(a.Deltas)); total > maxAssemblyBytes {
+			return false
+		}
+		visit(a)
 		return true
 	})
+	if err == nil && total > maxAssemblyBytes {
+		err = t.image.file.Errorf("Go's function table has more than %d MiB of assembly functions", maxAssemblyBytes>>20)
+	}
+	return err
 }
 
 func (t *Table) deltas(f *function) ([]Delta, error) {

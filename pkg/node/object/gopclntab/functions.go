@@ -1,6 +1,9 @@
 package gopclntab
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // Range is where a function's code is, in the object's own numbering.
 type Range struct{ Start, End uint64 }
@@ -28,4 +31,16 @@ func (t *Table) Functions(names ...string) (map[string]Range, error) {
 		return nil, err
 	}
 	return found, nil
+}
+
+// Code returns the range of all functions.
+func (t *Table) Code() (Range, error) {
+	var first, last [4]byte
+	if err := t.image.read(first[:], t.funcs); err != nil {
+		return Range{}, fmt.Errorf("function table of Go: %w", err)
+	}
+	if err := t.image.read(last[:], t.funcs+8*uint64(t.functions)); err != nil {
+		return Range{}, fmt.Errorf("function table of Go: %w", err)
+	}
+	return Range{t.text + uint64(binary.LittleEndian.Uint32(first[:])), t.text + uint64(binary.LittleEndian.Uint32(last[:]))}, nil
 }

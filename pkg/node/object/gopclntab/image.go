@@ -12,6 +12,7 @@ type image struct {
 	file   *object.File
 	code   object.CodeSegments
 	pages  map[uint64][]byte // by their number in the file
+	free   [][]byte          // memory of pages that are no longer in the cache
 	unread uint64            // bytes that may still be searched
 }
 
@@ -67,13 +68,21 @@ func (im *image) page(number uint64) ([]byte, error) {
 	if p, ok := im.pages[number]; ok {
 		return p, nil
 	}
-	p := make([]byte, pageSize)
+	if len(im.pages) >= maxPages {
+		for _, p := range im.pages {
+			im.free = append(im.free, p)
+		}
+		clear(im.pages) // the tables in use are soon read again
+	}
+	var p []byte
+	if last := len(im.free) - 1; last >= 0 {
+		p, im.free = im.free[last][:pageSize], im.free[:last]
+	} else {
+		p = make([]byte, pageSize)
+	}
 	n, err := im.file.ReadAt(p, int64(number*pageSize))
 	if err != nil && err != io.EOF {
 		return nil, err
-	}
-	if len(im.pages) >= maxPages {
-		clear(im.pages) // the tables in use are soon read again
 	}
 	im.pages[number] = p[:n]
 	return p[:n], nil

@@ -2,7 +2,6 @@ package gopclntab
 
 import (
 	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,15 +9,19 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
-// Offsets in runtime.moduledata, which begins with a pointer to the table (runtime/symtab.go of Go
-// 1.18 to 1.26). The fields up to text have never moved. gofunc moved when Go 1.20 added two fields
-// before it.
+// Offsets in runtime.moduledata of 64-bit programs, which begins with a pointer to the table
+// (runtime/symtab.go of Go 1.18 to 1.27). All fields are words, so the offsets in 32-bit programs are
+// half. The fields up to types have never moved since Go 1.20. gofunc moved when Go 1.20 and 1.27
+// added fields before it.
 const (
 	moduleNames     = 8
 	moduleText      = 176
+	moduleTypes     = 296
+	moduleEtypes    = 304 // until Go 1.26; then typedesclen, a length
 	moduleGofunc118 = 304
 	moduleGofunc120 = 320
-	moduleSize      = 328 // as far as it is used
+	moduleGofunc127 = 344
+	moduleSize      = 352 // as far as it is used
 )
 
 // readModuledata finds where code and funcdata begin, which is not in the table itself.
@@ -30,16 +33,24 @@ func (t *Table) readModuledata(f *object.File) error {
 		}
 		return nil // only inlined calls are missing
 	}
-	gofunc := words.at(moduleGofunc120)
-	if t.magic == magic118 {
-		gofunc = words.at(moduleGofunc118)
+	t.moduledata = words.address
+	offset := uint64(moduleGofunc120)
+	switch {
+	case t.magic == magic118:
+		offset = moduleGofunc118
+	case words.at(moduleEtypes) < words.at(moduleTypes):
+		offset = moduleGofunc127
 	}
+	gofunc := words.at(offset)
 	if text := words.at(moduleText); text != 0 {
 		t.text = text
 	}
 	t.gofunc = gofunc
 	return nil
 }
+
+// Moduledata returns the address of the program's runtime.moduledata, or 0 if it was not found.
+func (t *Table) Moduledata() uint64 { return t.moduledata }
 
 // moduledata is the module data at an address. relocations has, by address, the words that the
 // dynamic linker will write.
@@ -51,14 +62,15 @@ type moduledata struct {
 
 // at returns the word at an offset, or 0 if it cannot be read.
 func (m moduledata) at(offset uint64) uint64 {
+	offset = offset * uint64(m.t.pointer) / 8
 	if value, ok := m.relocations[m.address+offset]; ok {
 		return value
 	}
 	var raw [8]byte
-	if err := m.t.image.read(raw[:], m.address+offset); err != nil {
+	if err := m.t.image.read(raw[:m.t.pointer], m.address+offset); err != nil {
 		return 0
 	}
-	return binary.LittleEndian.Uint64(raw[:])
+	return littleEndian(raw[:], m.t.pointer)
 }
 
 // plausible reports whether the second field points to the table's names.
@@ -68,9 +80,9 @@ func (m moduledata) plausible() bool { return m.at(moduleNames) == m.t.names }
 // program, in the relocations.
 func (t *Table) findModuledata(f *object.File) (moduledata, error) {
 	found := moduledata{t: t}
-	pattern := binary.LittleEndian.AppendUint64(nil, t.base)
+	pointer := func(word uint64) bool { return word == t.base }
 	for _, part := range parts(f, ".go.module", ".noptrdata", ".data", ".data.rel.ro") {
-		part.search(t.image, pattern, func(address uint64) bool {
+		part.search(t.image, t.pointer, pointer, func(address uint64) bool {
 			if m := (moduledata{t: t, address: address}); m.plausible() {
 				found = m
 			}
@@ -83,16 +95,20 @@ func (t *Table) findModuledata(f *object.File) (moduledata, error) {
 	return t.findRelocated(f)
 }
 
+// maxPointers limits the relocated pointers to the table that may begin the module data. A program
+// has one or two.
+const maxPointers = 8
+
 // findRelocated searches the relocations for module data that begins with a pointer to the table.
 func (t *Table) findRelocated(f *object.File) (moduledata, error) {
 	var starts []uint64
 	err := t.image.eachRelative(f, func(offset, value uint64) {
-		if value == t.base && len(starts) < 64 {
+		if value == t.base && len(starts) < maxPointers {
 			starts = append(starts, offset)
 		}
 	})
 	if err != nil || len(starts) == 0 {
-		return moduledata{}, errors.Join(fmt.Errorf("%w: its module data was not found", ErrNotGo), err)
+		return moduledata{}, errors.Join(fmt.Errorf("%w: its module data was not found", errNotGo), err)
 	}
 	words := map[uint64]uint64{}
 	err = t.image.eachRelative(f, func(offset, value uint64) {
@@ -107,7 +123,7 @@ func (t *Table) findRelocated(f *object.File) (moduledata, error) {
 			return m, err
 		}
 	}
-	return moduledata{}, fmt.Errorf("%w: its module data was not found", ErrNotGo)
+	return moduledata{}, fmt.Errorf("%w: its module data was not found", errNotGo)
 }
 
 // eachRelative calls visit for each word to which the dynamic linker writes a value that depends
@@ -123,7 +139,7 @@ func (im *image) eachRelative(f *object.File, visit func(offset, value uint64)) 
 		}
 		size := min(s.FileSize, im.unread)
 		im.unread -= size
-		for r, err := range object.Relocations(s, size) {
+		for r, err := range f.Relocations(s, size) {
 			if err != nil {
 				return err
 			}

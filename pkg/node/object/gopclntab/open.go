@@ -1,7 +1,6 @@
 package gopclntab
 
 import (
-	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"slices"
@@ -10,10 +9,10 @@ import (
 )
 
 // maxScan limits what is searched for the table and for pointers to it, in bytes, by all searches
-// together. A program of 500 MB with cgo and PIE needs this much.
-const maxScan = 1 << 30
+// together. A program of 500 MB with cgo and PIE needs less than this.
+const maxScan = 1 << 29
 
-// Open finds the function table of a Go program or shared object. The error wraps ErrNotGo if there
+// Open finds the function table of a Go program or shared object. It returns an error if there
 // is none.
 func Open(f *object.File) (*Table, error) {
 	im := newImage(f)
@@ -34,71 +33,88 @@ func findTable(f *object.File, im *image) (*Table, error) {
 			}
 		}
 	}
-	if f.Section(".go.buildinfo") == nil && len(f.Sections) > 0 {
-		return nil, ErrNotGo // without a search, which takes long
+	if f.Section(".go.buildinfo") == nil && !f.SectionsRemoved {
+		return nil, errNotGo // without a search, which takes long
 	}
 	for _, part := range parts(f, ".data.rel.ro", ".rodata") {
-		for _, magic := range []uint32{magic120, magic118} {
-			// The magic number, two zeros, the instruction quantum and the pointer size.
-			for _, quantum := range []byte{1, 4} {
-				pattern := append(binary.LittleEndian.AppendUint32(nil, magic), 0, 0, quantum, 8)
-				var found *Table
-				part.search(im, pattern, func(address uint64) bool {
-					found, _ = open(im, address)
-					return found == nil
-				})
-				if found != nil {
-					return found, nil
-				}
-			}
+		var found *Table
+		part.search(im, 8, isHeader, func(address uint64) bool {
+			found, _ = open(im, address)
+			return found == nil
+		})
+		if found != nil {
+			return found, nil
 		}
 	}
-	return nil, ErrNotGo
+	return nil, errNotGo
+}
+
+// isHeader reports whether a word may begin the table: with a magic number, two zeros, the
+// instruction quantum and the pointer size.
+func isHeader(word uint64) bool {
+	magic, quantum := uint32(word), byte(word>>48)
+	return (magic == magic120 || magic == magic118) && word>>32&0xffff == 0 && (quantum == 1 || quantum == 4) && (word>>56 == 8 || word>>56 == 4)
 }
 
 // part is a range of addresses to search.
 type part struct{ start, size uint64 }
 
-// parts returns the named sections, or the data segments if the file has no sections at all.
+// parts returns the named sections. If the file has no section headers it returns the segments, those with
+// code last, because linkers may put constants there.
 func parts(f *object.File, names ...string) []part {
-	var all []part
-	for _, s := range f.Sections {
-		if slices.Contains(names, s.Name) && s.Type == elf.SHT_PROGBITS {
-			all = append(all, part{s.Addr, s.FileSize})
-		}
-	}
-	if len(f.Sections) == 0 {
-		for _, p := range f.Segments {
-			if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X == 0 {
-				all = append(all, part{p.Vaddr, p.Filesz})
+	var all, code []part
+	if !f.SectionsRemoved {
+		for _, s := range f.Sections {
+			if slices.Contains(names, s.Name) && s.Type == elf.SHT_PROGBITS {
+				all = append(all, part{s.Addr, s.FileSize})
 			}
 		}
+		return all
 	}
-	return all
+	for _, p := range f.Segments {
+		switch {
+		case p.Type != elf.PT_LOAD:
+		case p.Flags&elf.PF_X != 0:
+			code = append(code, part{p.Vaddr, p.Filesz})
+		default:
+			all = append(all, part{p.Vaddr, p.Filesz})
+		}
+	}
+	return append(all, code...)
 }
 
-// search calls visit with the addresses of a pattern of 8 bytes that are multiples of 8, until
-// visit returns false. It does not use the cache of pages, because it would only flush it.
-func (p part) search(im *image, pattern []byte, visit func(address uint64) bool) {
-	buf := make([]byte, 64<<10)
+// maxCandidates limits the words of one part that look like what is searched for. Programs have a
+// few.
+const maxCandidates = 1 << 10
+
+// search calls visit with the addresses of the words of 8 or 4 bytes that match, at multiples of that
+// size, until visit returns false. It does not use the cache of pages, because it would only flush it.
+func (p part) search(im *image, size int, match func(word uint64) bool, visit func(address uint64) bool) {
+	buf := make([]byte, min(p.size, 64<<10))
+	candidates := 0
 	for done := uint64(0); done < p.size; done += uint64(len(buf)) {
 		chunk := buf[:min(uint64(len(buf)), p.size-done)]
 		n := im.readUncached(chunk, p.start+done)
 		if n == 0 {
 			return
 		}
-		for i := 0; i+8 <= n; {
-			hit := bytes.Index(chunk[i:n], pattern)
-			if hit < 0 {
-				break
+		for i := 0; i+size <= n; i += size {
+			if !match(littleEndian(chunk[i:], size)) {
+				continue
 			}
-			i += hit
-			if i%8 == 0 && !visit(p.start+done+uint64(i)) {
+			if candidates++; candidates > maxCandidates || !visit(p.start+done+uint64(i)) {
 				return
 			}
-			i++
 		}
 	}
+}
+
+// littleEndian decodes a word of 8 or 4 bytes.
+func littleEndian(b []byte, size int) uint64 {
+	if size == 4 {
+		return uint64(binary.LittleEndian.Uint32(b))
+	}
+	return binary.LittleEndian.Uint64(b)
 }
 
 // readUncached reads without the cache. It returns the number of bytes.

@@ -11,8 +11,8 @@ import (
 	"io"
 )
 
-// ErrNotGo is returned for an object without Go's function table.
-var ErrNotGo = errors.New("no Go function table")
+// errNotGo is returned for an object without Go's function table.
+var errNotGo = errors.New("no Go function table")
 
 // Magic numbers of the table's versions (internal/abi/symtab.go and its predecessors). The layout
 // before Go 1.18 is not supported.
@@ -35,33 +35,37 @@ type Table struct {
 	image     *image
 	base      uint64 // address of the table's header
 	magic     uint32
-	quantum   uint64 // size of the smallest instruction: 1 on amd64, 4 on arm64
+	quantum   uint64 // size of the smallest instruction: 1 on amd64 and 386, 4 on arm64 and arm
+	pointer   int    // size of a pointer, in bytes: 8 or 4
 	functions uint32
 	walked    int // bytes read of pc-value tables
 
 	names, units, files, pcs, funcs uint64 // addresses of the sub-tables (runtime.moduledata)
 
-	text   uint64 // address that functions' entries are relative to: runtime.text
+	text       uint64 // address that functions' entries are relative to: runtime.text
+	moduledata uint64 // address of runtime.moduledata; 0 if it is not known
+
 	gofunc uint64 // address that funcdata are relative to; 0 if it is not known, and inlined calls with it
 }
 
-// headerSize is the size of runtime.pcHeader: magic, two zeros, quantum, pointer size, and eight words.
+// headerSize is the size of runtime.pcHeader: magic, two zeros, quantum, pointer size, and eight words,
+// which have 4 bytes in 32-bit programs.
 const headerSize = 72
 
 // open reads the header of a table at an address.
 func open(im *image, base uint64) (*Table, error) {
 	var raw [headerSize]byte
 	if err := im.read(raw[:], base); err != nil {
-		return nil, fmt.Errorf("%w: header: %w", ErrNotGo, err)
+		return nil, fmt.Errorf("%w: header: %w", errNotGo, err)
 	}
-	t := &Table{image: im, base: base, magic: binary.LittleEndian.Uint32(raw[:]), quantum: uint64(raw[6])}
+	t := &Table{image: im, base: base, magic: binary.LittleEndian.Uint32(raw[:]), quantum: uint64(raw[6]), pointer: int(raw[7])}
 	if t.magic != magic118 && t.magic != magic120 || raw[4] != 0 || raw[5] != 0 ||
-		raw[6] != 1 && raw[6] != 2 && raw[6] != 4 || raw[7] != 8 {
-		return nil, fmt.Errorf("%w: the header has no known version (Go 1.18 to 1.26, 64 bit)", ErrNotGo)
+		raw[6] != 1 && raw[6] != 2 && raw[6] != 4 || raw[7] != 8 && raw[7] != 4 {
+		return nil, fmt.Errorf("%w: the header has no known version (Go 1.18 to 1.27)", errNotGo)
 	}
-	word := func(i int) uint64 { return binary.LittleEndian.Uint64(raw[8+8*i:]) }
+	word := func(i int) uint64 { return littleEndian(raw[8+t.pointer*i:], t.pointer) }
 	if word(0) == 0 || word(0) > maxFunctions {
-		return nil, fmt.Errorf("%w: it claims %d functions", ErrNotGo, word(0))
+		return nil, fmt.Errorf("%w: it claims %d functions", errNotGo, word(0))
 	}
 	t.functions = uint32(word(0))
 	t.text = word(2) // 0 from Go 1.26
@@ -142,12 +146,16 @@ func (t *Table) find(pc uint64) (*function, error) {
 // eachFunction calls visit with the entry, the end and the address of the record of each function,
 // in the order of the addresses, until visit returns false.
 func (t *Table) eachFunction(visit func(code Range, record uint64) bool) error {
+	const steps = 8 // reading two entries takes as long as some steps of other loops
 	var next [8]byte
 	if err := t.image.read(next[:], t.funcs); err != nil {
 		return fmt.Errorf("function table of Go: %w", err)
 	}
 	for i := range t.functions {
 		entry, record := binary.LittleEndian.Uint32(next[:]), binary.LittleEndian.Uint32(next[4:])
+		if err := t.image.file.Step(steps); err != nil {
+			return err
+		}
 		if err := t.image.read(next[:], t.funcs+8*uint64(i+1)); err != nil {
 			return fmt.Errorf("function table of Go: %w", err)
 		}

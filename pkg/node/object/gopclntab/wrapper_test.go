@@ -46,7 +46,7 @@ func main() {
 `
 
 func TestWrappers(t *testing.T) {
-	for _, toolchain := range []string{"local", "go1.20.14", "go1.22.12", "go1.24.13"} {
+	for _, toolchain := range []string{"local", "go1.18.10", "go1.20.14", "go1.22.12", "go1.24.13"} {
 		if testing.Short() && toolchain != "local" {
 			continue
 		}

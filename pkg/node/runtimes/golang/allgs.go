@@ -4,6 +4,7 @@ package golang
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
@@ -53,8 +54,8 @@ func (gs *GoroutineReader) readPointers(a allgs, first uint64, out []uint64) ([]
 	return nil, fmt.Errorf("list of goroutines: %w: it moved during each of %d reads", ErrTorn, maxTries)
 }
 
-// checkFirst checks that the list begins with the goroutine of runtime.main and that its first
-// eight entries point to goroutines.
+// checkFirst checks that the first entries of the list point to goroutines, and sets InLibrary. It checks more
+// entries if the version of Go is newer than the known ones.
 func (gs *GoroutineReader) checkFirst() error {
 	a, err := gs.readAllgs()
 	if err != nil {
@@ -64,17 +65,38 @@ func (gs *GoroutineReader) checkFirst() error {
 	if err != nil {
 		return err
 	}
-	for i, address := range addresses[:min(len(addresses), 8)] {
+	started := 0
+	for i, address := range addresses[:min(len(addresses), gs.runtime.goroutinesToCheck())] {
 		g := make(rawG, gs.layout.size())
-		if !isPointer(address) || gs.runtime.read(address, g) != nil {
-			return fmt.Errorf("%w: entry %d of its list of goroutines does not point to memory", ErrUnsupported, i)
+		err := errors.New("not read")
+		for tries := 0; err != nil && tries < maxTries; tries++ { // a goroutine may change while it is read
+			if !isPointer(address) || gs.runtime.read(address, g) != nil {
+				return fmt.Errorf("%w: entry %d of its list of goroutines does not point to memory", ErrUnsupported, i)
+			}
+			err = g.check(gs.layout, gs.runtime.minor, address)
 		}
-		if err := g.check(gs.layout, gs.runtime.minor, address); err != nil {
+		if err != nil {
 			return fmt.Errorf("%w: %w", ErrUnsupported, err)
 		}
-		if start := gs.unwind.functionName(g.word(gs.layout.startpc)); i == 0 && (g.word(gs.layout.goid) != 1 || start != "runtime.main") {
-			return fmt.Errorf("%w: its first goroutine has the ID %d and the start function %q", ErrUnsupported, g.word(gs.layout.goid), start)
+		id, start := g.word(gs.layout.goid), g.word(gs.layout.startpc)
+		function := gs.unwind.stepAt(start)
+		if i == 0 {
+			ended := g.isDead(gs.layout) || id != 1
+			mode := gs.runtime.buildMode() // a program's first goroutine may call runtime.Goexit
+			gs.InLibrary = ended && mode != "exe" && mode != "pie"
 		}
+		switch {
+		case g.isDead(gs.layout), start == 0: // those of threads that C created have no start function
+		case (id == 1) != (function.Name == "runtime.main"):
+			return fmt.Errorf("%w: goroutine %d in its list has the start function %q", ErrUnsupported, id, function.Name)
+		case !function.ok || function.Entry != start:
+			return fmt.Errorf("%w: goroutine %d in its list starts at %#x, where no function begins", ErrUnsupported, id, start)
+		default:
+			started++
+		}
+	}
+	if started == 0 {
+		return fmt.Errorf("%w: none of the first goroutines in its list has a start function", ErrUnsupported)
 	}
 	return nil
 }

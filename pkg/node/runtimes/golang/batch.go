@@ -4,6 +4,7 @@ package golang
 
 import (
 	"cmp"
+	"fmt"
 	"hash/maphash"
 	"slices"
 
@@ -21,6 +22,20 @@ type batch struct {
 	pending      []reading
 	pendingBytes int // of the stacks of pending
 	out          Goroutine
+
+	first, second, stack []byte // of the goroutine that retry reads
+}
+
+// maxBad is the number of entries that need not point to goroutines. In programs it is a few, which
+// are just being created.
+const maxBad = 1024
+
+// checkBad returns an error if so many entries do not point to goroutines that the list is not one.
+func (gs *GoroutineReader) checkBad() error {
+	if gs.Bad > maxBad && gs.Bad > gs.Seen {
+		return fmt.Errorf("%w: %d entries of the list of goroutines do not point to goroutines", ErrTorn, gs.Bad)
+	}
+	return nil
 }
 
 // read reads the goroutines at the addresses and visits them.
@@ -37,6 +52,9 @@ func (b *batch) read(addresses []uint64) error {
 		return err
 	}
 	for i, a := range addresses {
+		if err := gs.checkBad(); err != nil {
+			return err
+		}
 		g := rawG(b.raw[size*i : size*(i+1)])
 		if !isPointer(a) {
 			gs.Bad++
@@ -98,7 +116,7 @@ func (b *batch) flush() error {
 		r, again := &pending[i], len(pending)+i
 		done := r.g != nil && read[i] && (stopped || read[again] && r.g.hasNotRun(l, b.parts[again].Bytes))
 		if done {
-			done, err = b.deliver(r, b.parts[i].Bytes)
+			done, err = b.deliver(r, b.parts[i].Bytes, stopped)
 		}
 		if err == nil && !done {
 			err = b.retry(r.address)
@@ -114,9 +132,13 @@ func (b *batch) flush() error {
 func (b *batch) retry(address uint64) error {
 	gs, l := b.gs, b.gs.layout
 	var last rawG
-	for range maxTries {
+	for try := range maxTries {
+		if err := gs.checkBad(); err != nil {
+			return err
+		}
 		gs.Tries++
-		first := make(rawG, l.size())
+		b.first = resize(b.first, l.size())
+		first := rawG(b.first)
 		if gs.runtime.read(address, first) != nil {
 			gs.Bad++
 			return nil
@@ -127,12 +149,13 @@ func (b *batch) retry(address uint64) error {
 		if first.isDead(l) {
 			return nil
 		}
-		last = first
+		last = append(last[:0], first...)
 		r := reading{address: address, g: first}
 		if err := gs.locateStack(&r); err != nil {
 			return err
 		}
-		stack, second := make([]byte, r.stackBytes), make(rawG, l.size())
+		b.second, b.stack = resize(b.second, l.size()), resize(b.stack, r.stackBytes)
+		stack, second := b.stack, rawG(b.second)
 		read, err := gs.runtime.tryRead([]proc.MemoryPart{{Address: r.stack, Bytes: stack}, {Address: address, Bytes: second}})
 		if err != nil {
 			return err
@@ -140,7 +163,7 @@ func (b *batch) retry(address uint64) error {
 		if !read[0] || !read[1] || !first.hasNotRun(l, second) {
 			continue
 		}
-		if done, err := b.deliver(&r, stack); done || err != nil {
+		if done, err := b.deliver(&r, stack, try > 0); done || err != nil {
 			return err
 		}
 	}
@@ -161,8 +184,10 @@ func (b *batch) retry(address uint64) error {
 // deliver visits a goroutine that was read consistently. It returns false if the goroutine is not
 // running and its stack pointer is outside its stack, which happens while the runtime moves the
 // stack. The old stack stays intact until g.stack describes the new one, which is complete by then
-// (copystack, runtime/stack.go).
-func (b *batch) deliver(r *reading, stack []byte) (bool, error) {
+// (copystack, runtime/stack.go). Without acceptBroken it returns false for a broken stack, too: if this
+// process was not on a CPU in between, a goroutine may have run so often that trackingSeq, which has 8
+// bits, is the same again.
+func (b *batch) deliver(r *reading, stack []byte, acceptBroken bool) (bool, error) {
 	gs, g := b.gs, &b.out
 	if r.g.status(gs.layout) != Running && r.stackBytes == 0 {
 		return false, nil
@@ -170,6 +195,9 @@ func (b *batch) deliver(r *reading, stack []byte) (bool, error) {
 	b.fill(r)
 	if r.stackBytes > 0 {
 		g.Stack, g.End = gs.unwind.walk(g.Stack, r.registers, stack, r.stack, r.stack+uint64(r.stackBytes) < g.StackEnd)
+		if g.End == Broken && !acceptBroken {
+			return false, nil
+		}
 	}
 	if gs.unwind.isSystem(r.g.word(gs.layout.startpc), g.Stack) {
 		gs.Seen++

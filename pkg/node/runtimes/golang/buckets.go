@@ -5,6 +5,7 @@ package golang
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
@@ -29,10 +30,11 @@ var bucketLists = map[bucketKind]string{
 type bucket struct {
 	address uint64
 	pcs     []uint64 // return addresses, leaf first
+	size    uint64   // of each object, in bytes; 0 for a block or mutex bucket
 	record  uint64   // address of the counts
 }
 
-// Offsets in runtime.bucket, the same in Go 1.20 to 1.26 with every GOEXPERIMENT. The header is
+// Offsets in runtime.bucket, the same in Go 1.18 to 1.27 with every GOEXPERIMENT. The header is
 // followed by the stack and then by the record.
 const (
 	bucketAllnext = 8
@@ -43,12 +45,12 @@ const (
 	bucketHeader  = 48
 )
 
-// Bounds on the lists. maxDepth is maxProfStackDepth of runtime/mprof.go; the others are ten times
-// the numbers in the largest known programs.
+// Bounds on the lists. maxDepth is maxProfStackDepth of runtime/mprof.go; the others are four times
+// the numbers in the largest known programs, and limit the memory for a profile to some 60 MB.
 const (
 	maxDepth   = 1024
-	maxBuckets = 1 << 18
-	maxPCs     = 1 << 23 // of all stacks
+	maxBuckets = 100_000
+	maxPCs     = 1 << 21 // of all stacks, 8 bytes each
 )
 
 // buckets returns all buckets of a kind, newest first. It reads only those that are newer than the
@@ -70,7 +72,7 @@ func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
 	}
 	for at != 0 && (len(known) == 0 || at != known[0].address) {
 		if len(all)+len(known) >= maxBuckets || pcs > maxPCs {
-			return nil, fmt.Errorf("%s has more than %d stacks or %d frames, or is a cycle: %w", bucketLists[kind], maxBuckets, maxPCs, ErrTorn)
+			return nil, fmt.Errorf("%s has more than %d stacks or %d frames: %w", bucketLists[kind], maxBuckets, maxPCs, ErrTorn)
 		}
 		b, next, err := w.readBucket(at, kind)
 		if err != nil {
@@ -79,6 +81,10 @@ func (r *Runtime) buckets(kind bucketKind) ([]bucket, error) {
 		all = append(all, b)
 		pcs += len(b.pcs)
 		at = next
+		// Comparing with the bucket at the last power of two finds a cycle within three rounds (Brent).
+		if last := 1<<(bits.Len(uint(len(all)))-1) - 1; at == all[last].address {
+			return nil, fmt.Errorf("%s is a cycle: %w", bucketLists[kind], ErrTorn)
+		}
 	}
 	if at == 0 && len(known) > 0 {
 		return nil, fmt.Errorf("%s no longer contains known stacks: %w", bucketLists[kind], ErrTorn)
@@ -131,7 +137,7 @@ func (w *window) readBucket(at uint64, kind bucketKind) (b bucket, next uint64, 
 	if raw, err = w.read(at+bucketHeader, int(depth)*8); err != nil {
 		return b, 0, err
 	}
-	b = bucket{address: at, pcs: make([]uint64, depth), record: at + bucketHeader + depth*8}
+	b = bucket{address: at, pcs: make([]uint64, depth), size: size, record: at + bucketHeader + depth*8}
 	for i := range b.pcs {
 		b.pcs[i] = word(raw[i*8:])
 	}
@@ -141,7 +147,7 @@ func (w *window) readBucket(at uint64, kind bucketKind) (b bucket, next uint64, 
 	return b, next, nil
 }
 
-// stackHash computes the hash that runtime.stkbucket stores, the same in Go 1.20 to 1.26.
+// stackHash computes the hash that runtime.stkbucket stores, the same in Go 1.18 to 1.27.
 func stackHash(pcs []uint64, size uint64) (h uint64) {
 	mix := func(v uint64) {
 		h += v
@@ -157,19 +163,29 @@ func stackHash(pcs []uint64, size uint64) (h uint64) {
 	return h
 }
 
-// readRecords reads the records of all buckets, each of the given number of words.
-func (r *Runtime) readRecords(buckets []bucket, words int) ([]uint64, error) {
-	raw := make([]byte, len(buckets)*words*8)
-	parts := make([]proc.MemoryPart, len(buckets))
-	for i, b := range buckets {
-		parts[i] = proc.MemoryPart{Address: b.record, Bytes: raw[i*words*8:][:words*8]}
+// recordsPerRead bounds the memory for the bytes of records, which are at most 128 each.
+const recordsPerRead = 1024
+
+// readRecords reads the records of all buckets, each of the given number of words, and calls visit
+// with the index of each bucket and its words, which are valid until visit returns.
+func (r *Runtime) readRecords(buckets []bucket, words int, visit func(i int, numbers []uint64)) error {
+	n := min(len(buckets), recordsPerRead)
+	raw, numbers := make([]byte, n*words*8), make([]uint64, words)
+	parts := make([]proc.MemoryPart, 0, n)
+	for first := 0; first < len(buckets); first += len(parts) {
+		parts = parts[:0]
+		for i, b := range buckets[first:min(first+n, len(buckets))] {
+			parts = append(parts, proc.MemoryPart{Address: b.record, Bytes: raw[i*words*8:][:words*8]})
+		}
+		if err := r.memory.Read(parts...); err != nil {
+			return err
+		}
+		for i, p := range parts {
+			for j := range numbers {
+				numbers[j] = binary.LittleEndian.Uint64(p.Bytes[j*8:])
+			}
+			visit(first+i, numbers)
+		}
 	}
-	if err := r.memory.Read(parts...); err != nil {
-		return nil, err
-	}
-	numbers := make([]uint64, len(buckets)*words)
-	for i := range numbers {
-		numbers[i] = binary.LittleEndian.Uint64(raw[i*8:])
-	}
-	return numbers, nil
+	return nil
 }

@@ -16,40 +16,45 @@ func (r *Runtime) expand(pc uint64) expansion {
 	if e, ok := r.expanded[pc]; ok {
 		return e
 	}
-	e, at := expansion{call: pc - 1}, pc-r.bias
-	place, err := r.table.PlaceOf(at - 1)
+	if len(r.expanded) >= maxExpanded {
+		return expansion{call: pc - 1}
+	}
+	m := r.moduleAt(pc)
+	e, at := expansion{call: pc - 1}, pc-m.bias
+	place, err := m.table.PlaceOf(at - 1)
 	if err != nil || place.End == at {
-		if next, err := r.table.PlaceOf(at); err == nil && next.Start == at {
+		if next, err := m.table.PlaceOf(at); err == nil && next.Start == at {
 			e.call, place = pc, next
 		}
 	}
 	for _, call := range place.Calls {
-		e.parents = append(e.parents, call+1+r.bias)
+		e.parents = append(e.parents, call+1+m.bias)
 	}
-	if len(r.expanded) < maxExpanded {
-		r.expanded[pc] = e
-	}
+	r.expanded[pc] = e
 	return e
 }
 
-// maxExpanded bounds the cached return addresses. Profiles of large programs have about 100,000.
-const maxExpanded = 1 << 20
+// maxExpanded bounds the cached return addresses, some 80 bytes each. Profiles of large programs have
+// about 100,000. Of addresses beyond the bound, inlined calls are not told apart.
+const maxExpanded = 200_000
+
+// maxPrefetch bounds the addresses that PrefetchCalls sorts.
+const maxPrefetch = 2 * maxExpanded
 
 // PrefetchCalls looks up the return addresses of many stacks in ascending order, which reads the
 // function table in one pass. It makes later calls of MemStack and BlockStack fast.
 func (r *Runtime) PrefetchCalls(stacks [][]uint64) {
 	var all []uint64
-	seen := map[uint64]bool{}
 	for _, pcs := range stacks {
-		for _, pc := range pcs {
-			if !seen[pc] {
-				seen[pc] = true
-				all = append(all, pc)
+		if all = append(all, pcs...); len(all) > maxPrefetch {
+			slices.Sort(all) // most stacks share their callers
+			if all = slices.Compact(all); len(all) > maxPrefetch/2 {
+				break
 			}
 		}
 	}
 	slices.Sort(all)
-	for _, pc := range all {
+	for _, pc := range slices.Compact(all) {
 		r.expand(pc)
 	}
 }
@@ -79,12 +84,14 @@ func (r *Runtime) nameAt(address uint64) string {
 	if name, ok := r.names[address]; ok {
 		return name
 	}
+	if len(r.names) >= maxExpanded {
+		return ""
+	}
 	name := ""
-	if place, err := r.table.PlaceOf(address - r.bias); err == nil {
-		name, _ = r.table.NameOf(place)
+	m := r.moduleAt(address)
+	if place, err := m.table.PlaceOf(address - m.bias); err == nil {
+		name, _ = m.table.NameOf(place)
 	}
-	if len(r.names) < maxExpanded {
-		r.names[address] = name
-	}
+	r.names[address] = name
 	return name
 }

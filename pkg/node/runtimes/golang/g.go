@@ -5,13 +5,17 @@ package golang
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // Status is the status of a goroutine: _Gidle and its successors in runtime/runtime2.go, without
 // the bit _Gscan, which is set while the garbage collector scans the stack.
 type Status uint32
 
-// The statuses. 5 and 7 are unused; Leaked and DeadExtra exist since Go 1.26.
+// The statuses. 5 and 7 are unused; Leaked and DeadExtra exist since Go 1.26. Leaked is a goroutine
+// that was waiting for ever at the last garbage collection that looked for leaks, which a program
+// starts with the profile goroutineleak. Go 1.26 does so only with GOEXPERIMENT=goroutineleakprofile.
 const (
 	Idle      Status = 0
 	Runnable  Status = 1
@@ -38,7 +42,7 @@ func (s Status) String() string {
 		return "running"
 	case Syscall:
 		return "syscall"
-	case Waiting, Leaked:
+	case Waiting:
 		return "waiting"
 	case Dead, DeadExtra:
 		return "dead"
@@ -46,6 +50,8 @@ func (s Status) String() string {
 		return "copystack"
 	case Preempted:
 		return "preempted"
+	case Leaked:
+		return meta.LeakedState
 	}
 	return fmt.Sprintf("status %d", uint32(s))
 }

@@ -3,6 +3,7 @@
 package golang
 
 import (
+	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -16,6 +17,9 @@ type GoroutineReader struct {
 	// namespace, while all threads are stopped. It is nil while they run. While it is set, nothing
 	// is read twice to detect changes.
 	Stopped map[int]Registers
+	// InLibrary is set if the main program is not Go's: in libraries that are built with Go, the goroutine
+	// that the runtime starts first, with runtime.main, ends at once.
+	InLibrary bool
 	Counts
 
 	runtime     *Runtime
@@ -84,22 +88,18 @@ const (
 // Bounds on one pass over all goroutines.
 const (
 	maxGoroutines      = 1 << 22
-	maxReadTime        = 10 * time.Second
 	maxStoppedTime     = 2 * time.Second // while the process is stopped
 	goroutinesPerBatch = 256
 	stackBytesPerBatch = 512 << 10
 	maxTries           = 8
 )
 
-// ErrTooSlow is returned when reading all goroutines exceeds its time limit.
-var ErrTooSlow = errors.New("reading the goroutines takes too long")
-
 // GoroutineReader returns a reader of the process's goroutines. The error wraps ErrUnsupported if the
 // variables found do not lead to a list of goroutines.
 func (r *Runtime) GoroutineReader() (*GoroutineReader, error) {
 	gs := &GoroutineReader{
 		runtime: r, layout: &r.layout.g, seed: maphash.MakeSeed(),
-		unwind: unwinder{table: r.table, bias: r.bias, arm: r.exe.Machine == elf.EM_AARCH64},
+		unwind: unwinder{r: r, arm: r.exe.Machine == elf.EM_AARCH64},
 	}
 	var err error
 	if gs.allglen, err = r.variable("runtime.allglen"); err != nil {
@@ -118,15 +118,16 @@ func (r *Runtime) GoroutineReader() (*GoroutineReader, error) {
 }
 
 // Each reads all goroutines once and calls visit for each. The Goroutine is valid until visit
-// returns.
+// returns. The error wraps ErrBudget if ctx is done or there are too many goroutines; those visited
+// until then are valid.
 //
 // If unchanged is not nil, it is called first with the address and the fingerprint of a goroutine
 // that is not running. If it returns true, the goroutine is skipped: a goroutine that has run since
 // has another fingerprint.
-func (gs *GoroutineReader) Each(unchanged func(address, fingerprint uint64) bool, visit func(*Goroutine)) error {
-	start, limit := time.Now(), maxReadTime
+func (gs *GoroutineReader) Each(ctx context.Context, unchanged func(address, fingerprint uint64) bool, visit func(*Goroutine)) error {
+	defer gs.runtime.memory.begin(ctx)()
 	if gs.Stopped != nil {
-		limit = maxStoppedTime
+		gs.runtime.memory.until = time.Now().Add(maxStoppedTime)
 	}
 	all, err := gs.readAllgs()
 	if err != nil {
@@ -138,10 +139,10 @@ func (gs *GoroutineReader) Each(unchanged func(address, fingerprint uint64) bool
 		if addresses, err = gs.readPointers(all, i, addresses[:0]); err != nil {
 			return err
 		}
-		if i > 0 && time.Since(start) > limit {
-			return fmt.Errorf("%w: %d of %d in %v", ErrTooSlow, i, all.len, limit)
-		}
 		if err := b.read(addresses); err != nil {
+			if errors.Is(err, ErrBudget) {
+				err = fmt.Errorf("%d of %d goroutines: %w", i, all.len, err)
+			}
 			return err
 		}
 	}

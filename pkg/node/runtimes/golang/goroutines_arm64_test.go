@@ -166,7 +166,7 @@ func recordGoroutines(t *testing.T, version, arch string, emulator ...string) *i
 	if im.Profiles["goroutine"], err = os.ReadFile(filepath.Join(dir, "own")); err != nil {
 		t.Fatal(err)
 	}
-	recorder := &recorder{im, file, processMemory(cmd.Process.Pid)}
+	recorder := &recorder{im, file, processMemory{pid: cmd.Process.Pid}}
 	r, err := open(recorder, recorder, im.Mapping)
 	if err != nil {
 		t.Fatal(err)

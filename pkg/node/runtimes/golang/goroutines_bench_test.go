@@ -30,7 +30,7 @@ func BenchmarkGoroutines(b *testing.B) {
 	b.Run("all", func(b *testing.B) {
 		defer reportCPU(b)()
 		for b.Loop() {
-			if err := gs.Each(nil, func(g *Goroutine) { seen[g.Address] = g.Fingerprint }); err != nil || len(seen) < 100_000 {
+			if err := gs.Each(b.Context(), nil, func(g *Goroutine) { seen[g.Address] = g.Fingerprint }); err != nil || len(seen) < 100_000 {
 				b.Fatal(len(seen), err)
 			}
 		}
@@ -40,7 +40,7 @@ func BenchmarkGoroutines(b *testing.B) {
 		defer func() { gs.Stopped = nil }()
 		defer reportCPU(b)()
 		for b.Loop() {
-			if err := gs.Each(nil, func(*Goroutine) {}); err != nil {
+			if err := gs.Each(b.Context(), nil, func(*Goroutine) {}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -49,7 +49,7 @@ func BenchmarkGoroutines(b *testing.B) {
 		defer reportCPU(b)()
 		for b.Loop() {
 			known := 0
-			err := gs.Each(func(address, fingerprint uint64) bool {
+			err := gs.Each(b.Context(), func(address, fingerprint uint64) bool {
 				known++
 				return seen[address] == fingerprint
 			}, func(g *Goroutine) { seen[g.Address] = g.Fingerprint })

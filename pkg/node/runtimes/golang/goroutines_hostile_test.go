@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 // fakeMemory holds bytes by address. Other addresses cannot be read.
@@ -67,7 +68,7 @@ func fake(t testing.TB, minor int) (*GoroutineReader, fakeMemory) {
 	t.Cleanup(func() { f.Close() })
 	r := openAt(t, f)
 	m := fakeMemory{}
-	r.memory, r.minor, r.layout = m, minor, layouts[minor]
+	r.memory.Memory, r.minor, r.layout = m, minor, layouts[minor]
 	r.variables = map[string]uint64{"runtime.allglen": fakeLength, "runtime.allgptr": fakePlace}
 	m.words(fakeLength, 1)
 	m.words(fakePlace, fakeList)
@@ -100,7 +101,7 @@ func fake(t testing.TB, minor int) (*GoroutineReader, fakeMemory) {
 // readAll returns copies of all goroutines.
 func (gs *GoroutineReader) readAll(t testing.TB) (all []Goroutine, err error) {
 	t.Helper()
-	err = gs.Each(nil, func(g *Goroutine) {
+	err = gs.Each(t.Context(), nil, func(g *Goroutine) {
 		one := *g
 		one.Stack = append([]uint64(nil), g.Stack...)
 		all = append(all, one)
@@ -254,16 +255,18 @@ func FuzzGoroutines(f *testing.F) {
 		gs[minor], _ = fake(f, minor)
 	}
 	f.Fuzz(func(t *testing.T, minor int, g, stack, labels []byte, arm bool) {
+		fuzzbudget.Enforce(t)
 		one := gs[minor]
 		if one == nil {
 			return
 		}
-		m := one.runtime.memory.(fakeMemory)
+		m := one.runtime.memory.Memory.(fakeMemory)
 		raw := make([]byte, one.layout.size())
 		copy(raw, g)
 		binary.LittleEndian.PutUint64(raw[one.layout.sched+gobufG:], fakeG)
 		m[fakeG], m[fakeStack+4096], m[0x400000] = raw, append(stack, make([]byte, 64)...), append(labels, make([]byte, 512)...)
 		one.unwind.arm = arm
+		one.Counts = Counts{} // the reader is shared, and gives up when most entries of all its reads are invalid
 		clear(one.unwind.steps)
 		for _, stopped := range []map[int]Registers{nil, {1: {PC: 1, SP: fakeStack + 4096, LR: 1, Exact: true}}} {
 			one.Stopped = stopped

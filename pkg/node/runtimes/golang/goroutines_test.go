@@ -63,18 +63,24 @@ func (r *running) number(t testing.TB) int {
 	return n
 }
 
-func openGoroutineReader(t testing.TB, pid int) *GoroutineReader {
+// openOne opens the only Go runtime of a process.
+func openOne(t testing.TB, pid int) *Runtime {
 	t.Helper()
 	p, err := proc.Open(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(p)
-	if err != nil {
-		t.Fatal(err)
+	all, err := Open(p)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("process %d has %d runtimes: %v", pid, len(all), err)
 	}
-	t.Cleanup(func() { r.Close() })
-	gs, err := r.GoroutineReader()
+	t.Cleanup(func() { all[0].Close() })
+	return all[0]
+}
+
+func openGoroutineReader(t testing.TB, pid int) *GoroutineReader {
+	t.Helper()
+	gs, err := openOne(t, pid).GoroutineReader()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +109,7 @@ func TestStacksOfChangingGoroutinesAreConsistent(t *testing.T) {
 			before := program.number(t)
 			seen, ends := 0, map[End]int{}
 			for range c.readings {
-				err := gs.Each(nil, func(g *Goroutine) {
+				err := gs.Each(t.Context(), nil, func(g *Goroutine) {
 					seen++
 					ends[g.End]++
 					if g.End == Complete {

@@ -4,12 +4,11 @@ package golang
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os/exec"
 	"testing"
 	"time"
-
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
 // start runs a program until it prints "ready" on stderr with println, and opens its runtime.
@@ -33,15 +32,7 @@ func start(t testing.TB, path string) (r *Runtime, stdin io.Writer, stderr *bufi
 	})
 	stderr = bufio.NewReader(out)
 	expect(t, stderr, "ready\n")
-	p, err := proc.Open(cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, err = Open(p); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close() })
-	return r, in, stderr
+	return openOne(t, cmd.Process.Pid), in, stderr
 }
 
 // expect fails the test unless the program's next line is want.
@@ -61,21 +52,17 @@ func TestMemProfileOfBusyProgram(t *testing.T) {
 			if err := r.checkRateVariable(); err == nil {
 				t.Error("a variable was verified before it was looked up")
 			}
-			address, err := r.variable("runtime.MemProfileRate")
-			if err != nil {
-				t.Fatal(err)
-			}
+			word := rateWordOf(t, r)
 			if err := r.checkRateVariable(); err != nil {
 				t.Fatal(err)
 			}
-			word := rateWord{r.process.PID, r.process.StartTime, address, 0, 4096}
 			began, torn, most := time.Now(), 0, 0
 			for range 1000 {
 				if err := word.replace(word.Old, word.New); err != nil {
 					t.Fatal(err)
 				}
-				for _, read := range []func() (*MemProfile, error){r.MemProfile, r.MemTotals} {
-					p, err := read()
+				for _, read := range []func(context.Context) (*MemProfile, error){r.MemProfile, r.MemTotals} {
+					p, err := read(t.Context())
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -86,7 +73,7 @@ func TestMemProfileOfBusyProgram(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := r.MemProfile(); err == nil {
+			if _, err := r.MemProfile(t.Context()); err == nil {
 				t.Error("the profile is still on")
 			}
 			t.Logf("1000 switches and 2000 reads in %v; %d stacks, %d records torn", time.Since(began).Round(time.Millisecond), most, torn)
@@ -103,7 +90,7 @@ func TestMemProfileOfBusyProgram(t *testing.T) {
 func BenchmarkMemProfile(b *testing.B) {
 	r, _, _ := start(b, build(b, "local", "amd64", "many", "-ldflags=-s"))
 	read := func(b *testing.B) {
-		p, err := r.MemProfile()
+		p, err := r.MemProfile(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}

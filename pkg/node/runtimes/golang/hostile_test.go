@@ -3,6 +3,7 @@
 package golang
 
 import (
+	"context"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 // FuzzImage overwrites words of a recorded program and its memory. Readers must not panic and must
@@ -40,6 +42,7 @@ func FuzzImage(f *testing.F) {
 	f.Add(patch(0, 0, 1<<40))
 	f.Add(patch(0, 64, 1<<40))
 	f.Fuzz(func(t *testing.T, patches []byte) {
+		fuzzbudget.Enforce(t)
 		hostile := &image{im.Size, maps.Clone(im.File), maps.Clone(im.Memory), im.Mapping, nil}
 		for ; len(patches) >= 17; patches = patches[17:] {
 			at, value := binary.LittleEndian.Uint64(patches[1:]), binary.LittleEndian.Uint64(patches[9:])
@@ -51,14 +54,14 @@ func FuzzImage(f *testing.F) {
 		}
 		began := time.Now()
 		if r, err := hostile.open(); err == nil {
-			if p, err := r.MemProfile(); err == nil {
+			if p, err := r.MemProfile(t.Context()); err == nil {
 				for _, m := range p.Records {
 					r.MemStack(m.PCs)
 				}
 			}
-			r.MemTotals()
-			for _, read := range []func() (*BlockProfile, error){r.MutexProfile, r.BlockProfile} {
-				if p, err := read(); err == nil {
+			r.MemTotals(t.Context())
+			for _, read := range []func(context.Context) (*BlockProfile, error){r.MutexProfile, r.BlockProfile} {
+				if p, err := read(t.Context()); err == nil {
 					for _, b := range p.Records {
 						r.BlockStack(b.PCs)
 					}
@@ -88,6 +91,7 @@ func FuzzReferences(f *testing.F) {
 	f.Add([]byte{0x48, 0x8b, 0x05, 1, 2, 3, 4}, uint64(0x400000)) // MOVQ x(RIP), AX
 	f.Add([]byte{0x40, 0x0b, 0, 0xb0, 0, 0, 0x03, 0x91, 2, 4, 0x40, 0xf9}, uint64(0x10000))
 	f.Fuzz(func(t *testing.T, code []byte, start uint64) {
+		fuzzbudget.Enforce(t)
 		for _, machine := range []elf.Machine{elf.EM_X86_64, elf.EM_AARCH64} {
 			if refs := references(machine, code, start); len(refs) > len(code) {
 				t.Errorf("%d references in %d bytes", len(refs), len(code))
@@ -115,7 +119,7 @@ func TestTornReadings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := r.MemProfile()
+	p, err := r.MemProfile(t.Context())
 	if err != nil || p.Torn != 0 || len(p.Records) == 0 {
 		t.Fatalf("%v, %d torn", err, p.Torn)
 	}
@@ -126,20 +130,20 @@ func TestTornReadings(t *testing.T) {
 	record := r.lists[memBucket][0].record
 
 	n := uint64(0)
-	r.memory = changingMemory{im, func() { n++; overwrite(im.Memory, record, n) }}
-	if p, err := r.MemProfile(); err != nil || p.Torn != 1 {
+	r.memory.Memory = changingMemory{im, func() { n++; overwrite(im.Memory, record, n) }}
+	if p, err := r.MemProfile(t.Context()); err != nil || p.Torn != 1 {
 		t.Errorf("a record that changes all the time: %v, %+v", err, p)
 	}
-	if p, err := r.MemTotals(); err != nil || p.Torn != 1 {
+	if p, err := r.MemTotals(t.Context()); err != nil || p.Torn != 1 {
 		t.Errorf("a record that changes all the time: %v, %+v", err, p)
 	}
-	r.memory = changingMemory{im, func() { n++; overwrite(im.Memory, cycle, n<<1) }}
-	if _, err := r.MemProfile(); !errors.Is(err, ErrTorn) {
+	r.memory.Memory = changingMemory{im, func() { n++; overwrite(im.Memory, cycle, n<<1) }}
+	if _, err := r.MemProfile(t.Context()); !errors.Is(err, ErrTorn) {
 		t.Errorf("a cycle that changes all the time: %v", err)
 	}
 	overwrite(im.Memory, record, 1<<63)
-	r.memory = im
-	if _, err := r.MemProfile(); !errors.Is(err, ErrTorn) {
+	r.memory.Memory = im
+	if _, err := r.MemProfile(t.Context()); !errors.Is(err, ErrTorn) {
 		t.Errorf("a negative number: %v", err)
 	}
 }

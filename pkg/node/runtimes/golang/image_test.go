@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/gob"
 	"errors"
 	"flag"
@@ -149,7 +150,7 @@ func record(t *testing.T, version, arch string, emulator ...string) *image {
 			t.Fatal(err)
 		}
 	}
-	recorder := &recorder{im, file, processMemory(cmd.Process.Pid)}
+	recorder := &recorder{im, file, processMemory{pid: cmd.Process.Pid}}
 	r, err := open(recorder, recorder, im.Mapping)
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +205,7 @@ func readAll(t *testing.T, r *Runtime) map[string][]int64 {
 			all[key][i] += v
 		}
 	}
-	heap, err := r.MemProfile()
+	heap, err := r.MemProfile(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,8 +215,8 @@ func readAll(t *testing.T, r *Runtime) map[string][]int64 {
 		}
 		add("heap", r.MemStack(m.PCs), m.Allocs, m.AllocBytes, m.Allocs-m.Frees, m.AllocBytes-m.FreeBytes)
 	}
-	for name, read := range map[string]func() (*BlockProfile, error){"mutex": r.MutexProfile, "block": r.BlockProfile} {
-		p, err := read()
+	for name, read := range map[string]func(context.Context) (*BlockProfile, error){"mutex": r.MutexProfile, "block": r.BlockProfile} {
+		p, err := read(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

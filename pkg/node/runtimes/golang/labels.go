@@ -16,6 +16,7 @@ type Label struct{ Key, Value string }
 const (
 	maxLabels     = 128
 	maxLabelBytes = 1 << 10 // of a key or a value; longer ones are cut and end with an ellipsis
+	maxLabelTotal = 8 << 10 // of all keys and values, which usually have 100 bytes; the rest is left out
 )
 
 // labelReader reads label sets. Goroutines inherit labels, so many share a set; the sets read are
@@ -150,7 +151,12 @@ func (r *Runtime) labelBuckets(all []labelHeader, first uint64, n int) []labelHe
 // labelTexts reads keys and values, and reports whether they are complete.
 func (r *Runtime) labelTexts(headers []labelHeader) (all []Label, whole bool, err error) {
 	var parts []proc.MemoryPart
-	for _, h := range headers {
+	whole, total := true, uint64(0)
+	for n, h := range headers {
+		if total += min(h[1], maxLabelBytes) + min(h[3], maxLabelBytes); total > maxLabelTotal {
+			headers, whole = headers[:n], false
+			break
+		}
 		for i := 0; i < len(h); i += 2 {
 			parts = append(parts, proc.MemoryPart{Address: h[i], Bytes: make([]byte, min(h[i+1], maxLabelBytes))})
 		}
@@ -159,7 +165,6 @@ func (r *Runtime) labelTexts(headers []labelHeader) (all []Label, whole bool, er
 	if err != nil {
 		return nil, false, err
 	}
-	whole = true
 	text := func(i int, length uint64) string {
 		s := string(parts[i].Bytes)
 		switch {

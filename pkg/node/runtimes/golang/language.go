@@ -3,7 +3,6 @@
 package golang
 
 import (
-	"debug/buildinfo"
 	"debug/elf"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
@@ -17,12 +16,12 @@ type Language struct{}
 
 // DescribeToBPF sets the offsets in runtime.m and runtime.g by which the unwinder finds the current goroutine.
 func (Language) DescribeToBPF(f *object.File, p *bpf.CPUUnwindProcess) bool {
-	info, err := buildinfo.Read(f)
-	if err != nil {
+	info, err := f.GoBuildInfo()
+	if err != nil || f.Class != elf.ELFCLASS64 {
 		return false
 	}
 	minor, l, err := checkVersion(info.GoVersion)
-	if err != nil {
+	if err != nil || minor > newestMinor() { // there is no process to check the layout with
 		return false
 	}
 	p.Go = bpfLayout(minor, l)
@@ -30,8 +29,8 @@ func (Language) DescribeToBPF(f *object.File, p *bpf.CPUUnwindProcess) bool {
 	return true
 }
 
-// firstLabelList is the minor number of the first Go 1.x in which a goroutine's labels are a list; before they are a map
-// (runtime/pprof/label.go).
+// firstLabelList is the minor number of the first Go 1.x in which a goroutine's labels are a list.
+// They were a map before (runtime/pprof/label.go).
 const firstLabelList = 24
 
 // bpfLayout returns the part of a layout that the BPF program needs. It does not depend on the object.
@@ -49,7 +48,7 @@ func bpfLayout(minor int, l layout) bpf.CPUGoLayout {
 // OpenCode returns the code of a Go program by its function table.
 func (Language) OpenCode(f *object.File) runtimes.Code {
 	table, err := gopclntab.Open(f)
-	if err != nil {
+	if err != nil || f.Class != elf.ELFCLASS64 {
 		return nil
 	}
 	return code{table}
@@ -70,9 +69,10 @@ func (c code) StackDelta(offset uint64) (int32, bool) {
 // maxTLSAlign bounds the alignment that a program may ask for its thread-local variables.
 const maxTLSAlign = 4096
 
-// tlsOffset is where a program's thread-local variable for the current g is, from the thread pointer (ELF
-// Handling For Thread-Local Storage, sections 3.4.6 and 3.4.3). It mostly is the only one; else its symbol is needed.
-// 0 if it cannot be found: g is then known only where Go's own code has it in a register.
+// tlsOffset returns the offset of a program's thread-local variable for the current g from the
+// thread pointer (ELF Handling For Thread-Local Storage, sections 3.4.6 and 3.4.3). If the program
+// has other thread-local variables, the symbol is needed. It returns 0 if the variable is not
+// found; g is then known only where Go's own code has it in a register.
 func tlsOffset(f *object.File) int32 {
 	var tls *elf.Prog
 	for _, p := range f.Segments {

@@ -4,6 +4,7 @@ package golang
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -16,11 +17,48 @@ type Memory interface {
 	Read(parts ...proc.MemoryPart) error
 }
 
-// processMemory is the memory of the running process with this PID.
-type processMemory int
+// processMemory is the memory of a running process. It is read by PID: reading /proc/PID/mem would
+// need CAP_DAC_OVERRIDE, and a system call for each part.
+type processMemory struct {
+	pid    int
+	handle *proc.Handle // nil if a seccomp profile forbids handles; VerifyProcess then has to suffice
+}
 
-func (pid processMemory) Read(parts ...proc.MemoryPart) error {
-	return proc.ReadMemoryParts(int(pid), parts)
+func openMemory(p *proc.Process) (processMemory, error) {
+	handle, err := p.OpenHandle()
+	if err != nil && !errors.Is(err, proc.ErrMemoryGone) {
+		err = nil
+	}
+	return processMemory{p.PID, handle}, err
+}
+
+func (m processMemory) Read(parts ...proc.MemoryPart) error {
+	if err := proc.ReadMemoryParts(m.pid, parts); err != nil {
+		return err
+	}
+	return m.verify()
+}
+
+func (m processMemory) tryRead(parts []proc.MemoryPart) ([]bool, error) {
+	read, err := proc.TryReadMemoryParts(m.pid, parts)
+	if err != nil {
+		return read, err
+	}
+	return read, m.verify()
+}
+
+// verify returns an error if another process may have had the PID when it was read.
+func (m processMemory) verify() error {
+	if m.handle == nil {
+		return nil
+	}
+	return m.handle.VerifyRunning()
+}
+
+func (m processMemory) close() {
+	if m.handle != nil {
+		m.handle.Close()
+	}
 }
 
 // read fills b from an address of the process.
@@ -31,12 +69,15 @@ func (r *Runtime) read(address uint64, b []byte) error {
 // tryRead reads several parts and returns, for each, whether it could be read. The error is not nil
 // if no memory of the process can be read.
 func (r *Runtime) tryRead(parts []proc.MemoryPart) ([]bool, error) {
-	if pid, ok := r.memory.(processMemory); ok {
-		return proc.TryReadMemoryParts(int(pid), parts)
+	if err := r.memory.spend(parts); err != nil {
+		return nil, err
+	}
+	if m, ok := r.memory.Memory.(processMemory); ok {
+		return m.tryRead(parts)
 	}
 	read := make([]bool, len(parts))
 	for i, p := range parts {
-		read[i] = r.memory.Read(p) == nil
+		read[i] = r.memory.Memory.Read(p) == nil
 	}
 	return read, nil
 }

@@ -3,6 +3,7 @@
 package golang
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -46,7 +47,14 @@ type memRecord struct {
 	future [3]MemCounts
 }
 
-const memRecordWords = 16 // of 8 bytes
+// cycleWords returns the size of runtime.memRecordCycle in words of 8 bytes. Since Go 1.27 it has no
+// bytes, because all objects of a bucket have the same size.
+func (r *Runtime) cycleWords() int {
+	if r.minor >= 27 {
+		return 2
+	}
+	return 4
+}
 
 // total returns all counts, published or not.
 func (m memRecord) total() MemCounts {
@@ -74,8 +82,8 @@ const maxReadings = 20
 // MemProfile reads what runtime/pprof would write now as profile "heap", not scaled: the state at a
 // recent garbage collection, at which allocations and frees are consistent. The error wraps
 // ErrMemProfileOff if nothing is sampled.
-func (r *Runtime) MemProfile() (*MemProfile, error) {
-	return r.memProfile(func(before, now *memSnapshot) ([]MemCounts, int) {
+func (r *Runtime) MemProfile(ctx context.Context) (*MemProfile, error) {
+	return r.memProfile(ctx, func(before, now *memSnapshot) ([]MemCounts, int) {
 		counts, torn, none := make([]MemCounts, len(now.records)), 0, true
 		for i := range counts {
 			counts[i] = now.published(i)
@@ -93,7 +101,9 @@ func (r *Runtime) MemProfile() (*MemProfile, error) {
 
 // MemTotals reads everything sampled up to now. Frees lag behind allocations, so live objects
 // cannot be derived from it.
-func (r *Runtime) MemTotals() (*MemProfile, error) { return r.memProfile(totals) }
+func (r *Runtime) MemTotals(ctx context.Context) (*MemProfile, error) {
+	return r.memProfile(ctx, totals)
+}
 
 func totals(before, now *memSnapshot) ([]MemCounts, int) {
 	counts, torn := make([]MemCounts, len(now.records)), 0
@@ -108,7 +118,8 @@ func totals(before, now *memSnapshot) ([]MemCounts, int) {
 
 // memProfile reads all records until two consecutive snapshots agree. compare returns the counts of
 // the later snapshot and in how many records the two disagree.
-func (r *Runtime) memProfile(compare func(before, now *memSnapshot) ([]MemCounts, int)) (*MemProfile, error) {
+func (r *Runtime) memProfile(ctx context.Context, compare func(before, now *memSnapshot) ([]MemCounts, int)) (*MemProfile, error) {
+	defer r.memory.begin(ctx)()
 	rate, err := r.memProfileRate()
 	if err != nil {
 		return nil, err
@@ -120,6 +131,11 @@ func (r *Runtime) memProfile(compare func(before, now *memSnapshot) ([]MemCounts
 	if err != nil {
 		return nil, err
 	}
+	if r.IsNewer() {
+		if err := checkRecordSize(buckets, 4*r.cycleWords()); err != nil {
+			return nil, err
+		}
+	}
 	p := &MemProfile{Rate: rate, Records: make([]MemRecord, len(buckets))}
 	before, err := r.memSnapshot(buckets)
 	if err != nil {
@@ -128,6 +144,9 @@ func (r *Runtime) memProfile(compare func(before, now *memSnapshot) ([]MemCounts
 	var counts []MemCounts
 	for range maxReadings {
 		now, err := r.memSnapshot(buckets)
+		if err != nil && counts != nil && errors.Is(err, ErrBudget) {
+			break // what was read last is nearly right, and the profile says how much had changed
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -152,8 +171,19 @@ func (r *Runtime) memSnapshot(buckets []bucket) (*memSnapshot, error) {
 		if err != nil {
 			return nil, err
 		}
-		numbers, err := r.readRecords(buckets, memRecordWords)
-		if err != nil {
+		words := r.cycleWords()
+		s := &memSnapshot{cycle, make([]memRecord, len(buckets))}
+		if err := r.readRecords(buckets, 4*words, func(i int, numbers []uint64) {
+			counts := func(cycle int) MemCounts {
+				n := numbers[cycle*words:]
+				if words == 2 {
+					size := int64(buckets[i].size)
+					return MemCounts{int64(n[0]), int64(n[1]), int64(n[0]) * size, int64(n[1]) * size}
+				}
+				return MemCounts{int64(n[0]), int64(n[1]), int64(n[2]), int64(n[3])}
+			}
+			s.records[i] = memRecord{counts(0), [3]MemCounts{counts(1), counts(2), counts(3)}}
+		}); err != nil {
 			return nil, err
 		}
 		if after, err := r.memCycle(); err != nil {
@@ -161,21 +191,13 @@ func (r *Runtime) memSnapshot(buckets []bucket) (*memSnapshot, error) {
 		} else if after != cycle {
 			continue
 		}
-		s := &memSnapshot{cycle, make([]memRecord, len(buckets))}
-		for i := range s.records {
-			n := numbers[i*memRecordWords:]
-			counts := func(at int) MemCounts {
-				return MemCounts{int64(n[at]), int64(n[at+1]), int64(n[at+2]), int64(n[at+3])}
-			}
-			s.records[i] = memRecord{counts(0), [3]MemCounts{counts(4), counts(8), counts(12)}}
-		}
 		return s, nil
 	}
 	return nil, fmt.Errorf("a garbage collection ended during each of %d reads: %w", maxReadings, ErrTorn)
 }
 
-// memCycle reads the number of the current GC cycle. The lowest bit of the word is a flag
-// (mProfCycleHolder, runtime/mprof.go).
+// memCycle reads the number of the current GC cycle. From Go 1.19 on the lowest bit of the word is a
+// flag (mProfCycleHolder, runtime/mprof.go).
 func (r *Runtime) memCycle() (uint32, error) {
 	address, err := r.variable("runtime.mProfCycle")
 	if err != nil {
@@ -183,7 +205,11 @@ func (r *Runtime) memCycle() (uint32, error) {
 	}
 	var b [4]byte
 	err = r.read(address, b[:])
-	return binary.LittleEndian.Uint32(b[:]) >> 1, err
+	cycle := binary.LittleEndian.Uint32(b[:])
+	if r.minor > 18 {
+		cycle >>= 1
+	}
+	return cycle, err
 }
 
 func (r *Runtime) memProfileRate() (int64, error) {

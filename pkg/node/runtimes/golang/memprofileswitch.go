@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
 // defaultMemProfileRate is the initial value of runtime.MemProfileRate (runtime/mprof.go).
@@ -37,8 +39,13 @@ var switches struct {
 func (r *Runtime) EnableMemProfile(rate int) (*MemProfileSwitch, error) {
 	switches.Lock()
 	defer switches.Unlock()
+	address, err := r.variable("runtime.MemProfileRate")
+	if err != nil {
+		return nil, err
+	}
 	for _, w := range switches.on {
-		if w.target.PID == r.process.PID && w.target.StartTime == r.process.StartTime {
+		sameProcess := w.target.PID == r.process.PID && w.target.StartTime == r.process.StartTime
+		if sameProcess && w.target.Address == address && w.target.exists() {
 			w.users++
 			return &MemProfileSwitch{on: w}, nil
 		}
@@ -50,22 +57,19 @@ func (r *Runtime) EnableMemProfile(rate int) (*MemProfileSwitch, error) {
 	if err := r.checkRateVariable(); err != nil {
 		return nil, err
 	}
-	address, err := r.variable("runtime.MemProfileRate")
+	word, err := openRateWord(r, address, uint64(old), uint64(rate))
 	if err != nil {
 		return nil, err
 	}
 	if switches.guard == nil {
 		if switches.guard, err = startGuard(); err != nil {
-			return nil, err
+			return nil, errors.Join(err, word.close())
 		}
 	}
-	w := &written{rateWord{r.process.PID, r.process.StartTime, address, uint64(old), uint64(rate)}, 1}
+	w := &written{word, 1}
 	switches.on = append(switches.on, w)
 	s := &MemProfileSwitch{w}
 	err = switches.guard.watch(w.target)
-	if err == nil { // as late as possible: the process may execute another program at any time
-		err = r.VerifyProcess()
-	}
 	if err == nil {
 		err = w.target.replace(w.target.Old, w.target.New)
 	}
@@ -89,15 +93,27 @@ func (r *Runtime) expectRate(rate int) error {
 
 // checkRateVariable verifies that the address found is that of runtime.MemProfileRate: the symbol,
 // if there is one, and the machine code lead to the same address, and its initial value in the
-// executable is the one in the runtime's source. The error wraps ErrUnsupported.
+// executable is the one in the runtime's source. Up to Go 1.19, whose executables do not have the
+// value, a second function has to use the address. The error wraps ErrUnsupported.
 func (r *Runtime) checkRateVariable() error {
 	const name = "runtime.MemProfileRate"
-	address, err := newCodeSearch(r).find(name)
+	byCode := newCodeSearch(r)
+	address, err := byCode.find(name)
 	if err != nil {
 		return fmt.Errorf("%w: nothing is written: %w", ErrUnsupported, err)
 	}
 	if known := r.variables[name]; known != address {
 		return fmt.Errorf("%w: nothing is written: its symbol places %s at %#x, the machine code at %#x", ErrUnsupported, name, known, address)
+	}
+	if r.minor <= newestSetByCode {
+		refs, err := byCode.references(parseDebugVars)
+		if err != nil {
+			return fmt.Errorf("%w: nothing is written: %w", ErrUnsupported, err)
+		}
+		if !slices.ContainsFunc(refs, func(ref reference) bool { return ref.address == address }) {
+			return fmt.Errorf("%w: nothing is written: %s does not use %s at %#x", ErrUnsupported, parseDebugVars, name, address)
+		}
+		return nil
 	}
 	var b [8]byte
 	if _, err := r.exe.ReadAddress(b[:], address); err != nil {
@@ -130,6 +146,10 @@ func (s *MemProfileSwitch) off() error {
 		return nil
 	}
 	err := w.target.replace(w.target.New, w.target.Old)
+	if errors.Is(err, proc.ErrMemoryGone) {
+		err = nil // the word has gone with the memory
+	}
+	w.target.close()
 	switches.on = slices.DeleteFunc(switches.on, func(other *written) bool { return other == w })
 	if len(switches.on) == 0 && switches.guard != nil {
 		switches.guard.dismiss(err == nil)

@@ -9,22 +9,21 @@
 package golang
 
 import (
-	"debug/buildinfo"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object/gopclntab"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
 // The reasons why a process cannot be read, wrapped in errors with the details. Test with errors.Is.
 var (
 	ErrNotGo       = errors.New("not a Go program")
+	ErrPacked      = errors.New("its executable is packed")
 	ErrUnsupported = errors.New("this build of Go is not known to the profiler")
 	ErrTorn        = errors.New("the program's memory changed while it was read, or does not match its version of Go")
 )
@@ -34,14 +33,16 @@ type Runtime struct {
 	Version string // of Go, from the executable's build information: "go1.22.3"
 	Race    bool   // built with -race
 
+	// Library is the path of the object that contains the runtime if the process has several runtimes,
+	// as a C program with two libraries built with Go has.
+	Library string
+
 	minor   int // x of Go 1.x
 	layout  layout
 	process *proc.Process
-	file    *proc.File // nil for a recorded image
-	exe     *object.File
-	table   *gopclntab.Table
-	memory  Memory
-	bias    uint64 // address in the process minus address in the file
+	memory  *limitedMemory
+	module           // contains the runtime
+	plugins []module // whose code the runtime also runs
 
 	// Caches.
 	variables map[string]uint64       // address in the file by name
@@ -50,70 +51,97 @@ type Runtime struct {
 	lists     map[bucketKind][]bucket // newest first
 }
 
-// Open opens the Go runtime of a process. It uses the executable or, if that is not built with Go,
-// the first mapped library that is. The caller must close the Runtime. The error wraps ErrNotGo or
-// ErrUnsupported if one of them is the cause.
-func Open(p *proc.Process) (*Runtime, error) {
+// Open opens the Go runtimes of a process: the executable's, or those of the mapped libraries that
+// are built with Go. The caller must close them. If only some can be read, it returns both those and
+// an error. The error wraps ErrNotGo, ErrPacked or ErrUnsupported if one of them is the cause.
+func Open(p *proc.Process) ([]*Runtime, error) {
 	mappings, err := p.Mappings()
 	if err != nil {
-		return nil, fmt.Errorf("process %d (%s): %w", p.NSPID, p.Name, err)
+		return nil, describeProcess(p, err)
 	}
-	type key struct {
-		dev   string
-		inode uint64
-	}
-	tried := map[key]bool{}
-	for _, m := range mappings {
-		if k := (key{m.Dev, m.Inode}); m.Inode == 0 || tried[k] {
-			continue
-		} else {
-			tried[k] = true
-		}
-		f, err := p.OpenMapping(m)
-		if err != nil {
-			continue // a file that cannot be opened is not counted as Go
-		}
-		r, err := open(f, processMemory(p.PID), m)
+	modules, err := openModules(p, mappings, time.Now().Add(maxOpenTime))
+	if len(modules) == 0 {
 		if err == nil {
-			r.process, r.file = p, f
-			return r, nil
+			err = describeProcess(p, explainNotGo(p))
 		}
-		f.Close()
-		if !errors.Is(err, ErrNotGo) {
-			return nil, fmt.Errorf("process %d (%s): %s: %w", p.NSPID, p.Name, f.Path(), err)
-		}
+		return nil, err
 	}
-	return nil, fmt.Errorf("process %d (%s): %w", p.NSPID, p.Name, ErrNotGo)
+	groups, groupErr := groupInProcess(p, modules)
+	if groupErr != nil {
+		for _, m := range modules {
+			m.file.Close()
+		}
+		return nil, errors.Join(err, describeProcess(p, groupErr))
+	}
+	var all []*Runtime
+	for _, group := range groups {
+		r, openErr := openRuntime(p, group)
+		if openErr != nil {
+			err = errors.Join(err, describeError(p, group[0].file.Path(), openErr))
+			for _, m := range group {
+				m.file.Close()
+			}
+			continue
+		}
+		if len(groups) > 1 {
+			r.Library = group[0].file.Path()
+		}
+		all = append(all, r)
+	}
+	return all, err
 }
 
-// open opens an executable that is mapped at m.
+// groupInProcess returns the modules of each runtime of a process.
+func groupInProcess(p *proc.Process, modules []module) ([][]module, error) {
+	if len(modules) == 1 {
+		return [][]module{modules}, nil
+	}
+	memory, err := openMemory(p)
+	if err != nil {
+		return nil, err
+	}
+	defer memory.close()
+	return groupByRuntime(modules, memory)
+}
+
+// openRuntime opens the runtime in the first of its modules.
+func openRuntime(p *proc.Process, modules []module) (*Runtime, error) {
+	memory, err := openMemory(p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRuntime(modules[0], memory)
+	if err != nil {
+		memory.close()
+		return nil, err
+	}
+	r.process, r.plugins = p, modules[1:]
+	return r, nil
+}
+
+// open opens the runtime in an executable that is mapped at m.
 func open(file io.ReaderAt, memory Memory, m proc.Mapping) (*Runtime, error) {
-	f, err := object.Open(file)
+	mod, err := openModule(file, m)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotGo, err)
+		return nil, err
 	}
-	table, err := gopclntab.Open(f)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotGo, err)
-	}
-	if f.Machine != elf.EM_X86_64 && f.Machine != elf.EM_AARCH64 {
-		return nil, fmt.Errorf("%w: unsupported architecture %v", ErrUnsupported, f.Machine)
-	}
-	info, err := buildinfo.Read(f)
+	return newRuntime(mod, memory)
+}
+
+// newRuntime returns the runtime in a module.
+func newRuntime(m module, memory Memory) (*Runtime, error) {
+	info, err := m.exe.GoBuildInfo()
 	if err != nil {
 		return nil, fmt.Errorf("%w: the executable does not contain the version of Go: %w", ErrUnsupported, err)
 	}
 	r := &Runtime{
-		Version: info.GoVersion, exe: f, table: table, memory: memory,
+		Version: info.GoVersion, module: m, memory: &limitedMemory{Memory: memory},
 		expanded: map[uint64]expansion{}, names: map[uint64]string{}, lists: map[bucketKind][]bucket{},
 	}
 	for _, s := range info.Settings {
 		r.Race = r.Race || s.Key == "-race" && s.Value == "true"
 	}
-	if r.minor, r.layout, err = checkVersion(info.GoVersion); err != nil {
-		return nil, err
-	}
-	r.bias, err = biasOf(f, m)
+	r.minor, r.layout, err = checkVersion(info.GoVersion)
 	return r, err
 }
 
@@ -154,17 +182,24 @@ func (r *Runtime) VerifyProcess() error {
 
 var errEnded = errors.New("the process has ended")
 
-// Close closes the executable.
+// Close closes the executable, the plugins and the memory.
 func (r *Runtime) Close() error {
 	if r.file == nil {
 		return nil
 	}
-	return r.file.Close()
+	if m, ok := r.memory.Memory.(processMemory); ok {
+		m.close()
+	}
+	err := r.file.Close()
+	for _, m := range r.plugins {
+		err = errors.Join(err, m.file.Close())
+	}
+	return err
 }
 
-// MinorVersion returns the minor number of a version such as "go1.22.3", which may have a vendor's
+// minorVersion returns the minor number of a version such as "go1.22.3", which may have a vendor's
 // suffix. It returns 0 for anything else.
-func MinorVersion(version string) int {
+func minorVersion(version string) int {
 	rest, ok := strings.CutPrefix(version, "go1.")
 	if !ok {
 		return 0

@@ -19,18 +19,17 @@ const (
 // unwinder walks stacks as the runtime does (type unwinder, runtime/traceback.go): with Go's table
 // of the stack pointer's offset at each address. It needs no frame pointers.
 type unwinder struct {
-	table *gopclntab.Table
-	bias  uint64 // address in the process minus address in the file
-	arm   bool   // arm64: a leaf function has its return address in the link register
+	r     *Runtime // whose modules have the code
+	arm   bool     // arm64: a leaf function has its return address in the link register
 	steps map[uint64]step
 	lines map[uint64]string // file:line by return address
 }
 
 // step is the unwinding step at an address of the process.
 type step struct {
-	gopclntab.Step
-	ok       bool // the address is in a Go function
-	injected bool // the runtime injected the call of the function between two instructions
+	gopclntab.Step      // Entry is an address of the process
+	ok             bool // the address is in a Go function
+	injected       bool // the runtime injected the call of the function between two instructions
 }
 
 // maxSteps bounds each cache; an entry takes about 120 bytes.
@@ -43,7 +42,9 @@ func (u *unwinder) stepAt(pc uint64) step {
 	}
 	var s step
 	var err error
-	s.Step, err = u.table.Step(pc - u.bias)
+	m := u.r.moduleAt(pc)
+	s.Step, err = m.table.Step(pc - m.bias)
+	s.Entry += m.bias
 	s.ok = err == nil
 	switch s.Name {
 	case "runtime.sigpanic", "runtime.asyncPreempt", "runtime.debugCallV2":
@@ -87,7 +88,7 @@ func (u *unwinder) walk(out []uint64, r Registers, stack []byte, base uint64, mo
 		if !s.ok {
 			return out, Broken
 		}
-		if exact || pc == s.Entry+u.bias {
+		if exact || pc == s.Entry {
 			out = append(out, pc)
 		} else {
 			out = append(out, pc-1)
@@ -142,7 +143,8 @@ func (u *unwinder) callLine(pc uint64) string {
 		return text
 	}
 	var text string
-	if frames, err := u.table.Lookup(pc - u.bias - 1); err == nil && frames[0].File != "" {
+	m := u.r.moduleAt(pc - 1)
+	if frames, err := m.table.Lookup(pc - m.bias - 1); err == nil && frames[0].File != "" {
 		text = fmt.Sprintf("%s:%d", frames[0].File, frames[0].Line)
 	}
 	if u.lines == nil || len(u.lines) >= maxSteps {

@@ -4,6 +4,7 @@ package golang
 
 import (
 	"debug/elf"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,7 +18,7 @@ type rule struct {
 	pick     pick
 }
 
-// rules hold the rule for each variable, valid for Go 1.20 to 1.26 on amd64 and arm64.
+// rules hold the rule for each variable, valid for Go 1.19 to 1.27 on amd64 and arm64.
 // TestVariablesByCode compares the results with the symbols of programs built by each version. The
 // functions are in runtime/mprof.go, malloc.go, proc.go, sema.go and runtime2.go.
 var rules = map[string]rule{
@@ -33,6 +34,43 @@ var rules = map[string]rule{
 	"runtime.waitReasonStrings": {"runtime.waitReason.String", nth(0)},
 }
 
+// notInlined is a function that exists only in programs whose runtime was compiled without inlining, as by
+// -gcflags="all=-N -l".
+const notInlined = "runtime.atomicAllG"
+
+// rulesNotInlined replace those of rules in programs without inlining.
+var rulesNotInlined = map[string]rule{
+	"runtime.mbuckets":       {"runtime.mProf_FlushLocked", nth(2)}, // after two locks
+	"runtime.bbuckets":       {"runtime.stkbucket", after("runtime.mbuckets", 1)},
+	"runtime.xbuckets":       {"runtime.stkbucket", after("runtime.mbuckets", 2)},
+	"runtime.MemProfileRate": {"runtime.nextSample", nth(0)},
+	"runtime.allglen":        {notInlined, nth(0)},
+	"runtime.allgptr":        {notInlined, nth(1)},
+}
+
+// rulesNotInlinedARM64 replace those of rulesNotInlined on arm64.
+var rulesNotInlinedARM64 = map[string]rule{
+	"runtime.xbuckets": {"runtime.stkbucket", after("runtime.mbuckets", 1)},
+	"runtime.bbuckets": {"runtime.stkbucket", after("runtime.mbuckets", 2)},
+}
+
+// confirmations names, for some variables, a second function that must refer to the variable. Otherwise the
+// program was compiled in a way that the rules do not cover.
+var confirmations = map[string]string{
+	"runtime.mbuckets":         "runtime.stkbucket",
+	"runtime.blockprofilerate": "runtime.semacquire1",
+}
+
+// rules118 hold the rules that differ in Go 1.18, whose counter of GC cycles is the first field of
+// a structure.
+var rules118 = map[string]rule{
+	"runtime.mProfCycle": {"runtime.mProf_FlushLocked", nth(0)},
+	"runtime.mbuckets":   {"runtime.mProf_FlushLocked", nth(1)},
+}
+
+// symbols118 holds the symbols of Go 1.18 that are not named like the variable.
+var symbols118 = map[string]string{"runtime.mProf": "runtime.mProfCycle"}
+
 // pick chooses one of a function's references to writable data. find returns the address of a
 // variable that another rule finds.
 type pick = func(refs []reference, find func(string) (uint64, error)) (uint64, bool)
@@ -47,13 +85,15 @@ func nth(n int) pick {
 	}
 }
 
-// after picks the n-th reference after the first one to another variable.
+// after picks the n-th variable after the first reference to another one. Adjacent references to one
+// variable count once.
 func after(name string, n int) pick {
 	return func(refs []reference, find func(string) (uint64, error)) (uint64, bool) {
 		address, err := find(name)
 		if err != nil {
 			return 0, false
 		}
+		refs = slices.CompactFunc(slices.Clone(refs), func(a, b reference) bool { return a.address == b.address })
 		at := slices.IndexFunc(refs, func(r reference) bool { return r.address == address })
 		if at < 0 || at+n >= len(refs) {
 			return 0, false
@@ -99,37 +139,78 @@ type codeSearch struct {
 }
 
 func newCodeSearch(r *Runtime) *codeSearch {
-	var names []string
-	for _, rule := range rules {
-		names = append(names, rule.function)
+	names := []string{notInlined, parseDebugVars}
+	for _, all := range []map[string]rule{rules, rulesNotInlined, rules118} {
+		for _, rule := range all {
+			names = append(names, rule.function)
+		}
 	}
 	functions, _ := r.table.Functions(names...) // a damaged table returns the functions before the damage
 	return &codeSearch{r: r, functions: functions}
 }
 
+// rule returns the rule for a variable in this program.
+func (s *codeSearch) rule(name string) rule {
+	if rule, ok := rules118[name]; ok && s.r.minor == 18 {
+		return rule
+	}
+	if _, ok := s.functions[notInlined]; ok {
+		if rule, ok := rulesNotInlinedARM64[name]; ok && s.r.exe.Machine == elf.EM_AARCH64 {
+			return rule
+		}
+		if rule, ok := rulesNotInlined[name]; ok {
+			return rule
+		}
+	}
+	return rules[name]
+}
+
+// newestSetByCode is the newest Go 1.x in which code sets runtime.MemProfileRate at the program's start.
+// Since then the executable has its initial value.
+const newestSetByCode = 19
+
+// parseDebugVars is the function that sets runtime.MemProfileRate as GODEBUG says (runtime/runtime1.go).
+const parseDebugVars = "runtime.parsedebugvars"
+
 // maxCode bounds the code of one function in bytes. Functions in the rules have some hundred.
 const maxCode = 64 << 10
 
-// find returns the address of a variable in the file.
-func (s *codeSearch) find(name string) (uint64, error) {
-	rule := rules[name]
-	code, ok := s.functions[rule.function]
+// references returns the references of a function to writable data.
+func (s *codeSearch) references(function string) ([]reference, error) {
+	code, ok := s.functions[function]
 	if !ok || code.End-code.Start > maxCode {
-		return 0, fmt.Errorf("%s was not found, or has too much code", rule.function)
+		return nil, fmt.Errorf("%s was not found, or has too much code", function)
 	}
 	raw := make([]byte, code.End-code.Start)
 	if _, err := s.r.exe.ReadAddress(raw, code.Start); err != nil {
-		return 0, err
+		return nil, err
 	}
-	var refs []reference
-	for _, ref := range references(s.r.exe.Machine, raw, code.Start) {
-		if s.r.exe.Writable(ref.address) {
-			refs = append(refs, ref)
-		}
+	refs := references(s.r.exe.Machine, raw, code.Start)
+	return slices.DeleteFunc(refs, func(r reference) bool { return !s.r.exe.Writable(r.address) }), nil
+}
+
+// find returns the address of a variable in the file.
+func (s *codeSearch) find(name string) (uint64, error) {
+	if _, ok := s.functions[notInlined]; ok && s.r.minor == 18 {
+		return 0, errors.New("no rule is known for Go 1.18 without inlining")
+	}
+	rule := s.rule(name)
+	refs, err := s.references(rule.function)
+	if err != nil {
+		return 0, err
 	}
 	address, ok := rule.pick(refs, s.find)
 	if !ok || !s.r.exe.Writable(address) || address%4 != 0 {
 		return 0, fmt.Errorf("the code of %s does not lead to %s", rule.function, name)
+	}
+	if second := confirmations[name]; second != "" {
+		refs, err := s.references(second)
+		if err != nil {
+			return 0, err
+		}
+		if !slices.ContainsFunc(refs, func(r reference) bool { return r.address == address }) {
+			return 0, fmt.Errorf("the code of %s and %s do not agree on %s", rule.function, second, name)
+		}
 	}
 	return address, nil
 }
@@ -143,6 +224,9 @@ func (r *Runtime) symbols() map[string]uint64 {
 			continue
 		}
 		name := s.Name()
+		if variable, ok := symbols118[name]; ok && r.minor == 18 {
+			name = variable
+		}
 		if _, ok := rules[name]; ok && r.exe.Writable(s.Value) {
 			found[name] = s.Value
 			if len(found) == len(rules) {

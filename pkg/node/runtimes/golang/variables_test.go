@@ -15,11 +15,11 @@ import (
 
 // toolchains holds one release of each supported version of Go. "local" is the one that runs the
 // tests.
-var toolchains = []string{"1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.7", "local"}
+var toolchains = []string{"1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.7", "1.27.3", "local"}
 
 // positionIndependent holds the releases with which position-independent programs are tested: those
 // between which such code changed. Compiling the runtime for every release takes long.
-var positionIndependent = []string{"1.20.14", "1.23.12", "local"}
+var positionIndependent = []string{"1.18.10", "1.20.14", "1.23.12", "1.27.3", "local"}
 
 // build compiles a program of testdata/programs with a version of Go and returns its path.
 func build(t testing.TB, version, arch, program string, args ...string) string {
@@ -52,24 +52,44 @@ func TestVariablesByCode(t *testing.T) {
 					continue
 				}
 				t.Run(version+"/"+arch+"/"+mode, func(t *testing.T) {
-					path := build(t, version, arch, "allocates", "-buildmode="+mode)
-					f, err := os.Open(path)
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer f.Close()
-					r := openAt(t, f)
-					symbols := r.symbols()
-					code := newCodeSearch(r)
-					for name := range rules {
-						got, err := code.find(name)
-						if want := symbols[name]; want == 0 || got != want {
-							t.Errorf("%s: symbol at %#x, found in the code at %#x (%v)", name, want, got, err)
-						}
-					}
+					checkVariables(t, build(t, version, arch, "allocates", "-buildmode="+mode))
 				})
 			}
 		}
+	}
+}
+
+// Programs that are compiled without inlining have other rules.
+func TestVariablesByCodeWithoutInlining(t *testing.T) {
+	for _, c := range []struct{ version, arch string }{{"1.19.13", "amd64"}, {"1.20.14", "amd64"}, {"local", "amd64"}, {"local", "arm64"}} {
+		t.Run(c.version+"/"+c.arch, func(t *testing.T) {
+			checkVariables(t, build(t, c.version, c.arch, "allocates", "-gcflags=all=-N -l"))
+		})
+	}
+}
+
+// checkVariables checks that the machine code of a program leads to the addresses in its symbol table.
+func checkVariables(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := openAt(t, f)
+	symbols := r.symbols()
+	code := newCodeSearch(r)
+	for name := range rules {
+		got, err := code.find(name)
+		if want := symbols[name]; want == 0 || got != want {
+			t.Errorf("%s: symbol at %#x, found in the code at %#x (%v)", name, want, got, err)
+		}
+	}
+	if _, err := r.variable("runtime.MemProfileRate"); err != nil {
+		t.Error(err)
+	}
+	if err := r.checkRateVariable(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -8,7 +8,7 @@ import "encoding/binary"
 // an empty one, then these.
 const firstReason, secondReason = "GC assist marking", "IO wait"
 
-// Bounds on the wait reasons. Go 1.26 has 47; the longest has 33 bytes.
+// Bounds on the wait reasons. Go 1.26 and 1.27 have 47; the longest has 29 bytes.
 const (
 	maxReasons     = 96
 	maxReasonBytes = 64

@@ -3,6 +3,8 @@ package embed
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
 )
 
 // writer appends numbers to columns. Strings are added to a table, and their index is written.
@@ -72,9 +74,11 @@ var (
 
 // reader reads columns. After the first error all numbers are 0. Numbers are checked before they are used as an index or a size.
 type reader struct {
-	buf   []byte
-	err   error
-	table []string
+	buf    []byte
+	err    error
+	table  []string
+	budget limits.Budget // of the profile that is read
+	sets   limits.Budget // of the distinct sets of labels
 }
 
 func (r *reader) fail(err error) {
@@ -82,6 +86,14 @@ func (r *reader) fail(err error) {
 		r.err = err
 	}
 	r.buf = nil
+}
+
+// charged reports whether a budget is not exceeded by what was charged last. If it is, reading fails.
+func (r *reader) charged(b *limits.Budget) bool {
+	if err := b.Err(); err != nil {
+		r.fail(err)
+	}
+	return r.err == nil
 }
 
 func (r *reader) uint() uint64 {
@@ -133,9 +145,16 @@ func (r *reader) stringAt(i uint64) string {
 }
 
 func (r *reader) readTable() {
-	lengths := make([]int, r.count())
+	n := r.count()
+	if r.budget.Strings(n); !r.charged(&r.budget) {
+		return
+	}
+	lengths := make([]int, n)
 	for i := range lengths {
 		lengths[i] = r.below(uint64(len(r.buf)) + 1)
+		if lengths[i] > limits.MaxString {
+			r.fail(errNumber)
+		}
 	}
 	r.table = make([]string, len(lengths))
 	for i, n := range lengths {

@@ -24,8 +24,12 @@ func readProfile(r *reader) *profile.Profile {
 		p.PeriodType = &profile.ValueType{Type: r.string(), Unit: r.string()}
 	}
 	p.DefaultSampleType, p.DropFrames, p.KeepFrames, p.DocURL = r.string(), r.string(), r.string(), r.string()
-	p.Comments = readStrings(r)
-	for range r.count() {
+	p.Comments = readStrings(r, &r.budget)
+	types := r.count()
+	if r.budget.Strings(types); !r.charged(&r.budget) {
+		return p
+	}
+	for range types {
 		p.SampleType = append(p.SampleType, &profile.ValueType{Type: r.string(), Unit: r.string()})
 	}
 	return p
@@ -33,7 +37,11 @@ func readProfile(r *reader) *profile.Profile {
 
 func readMappings(r *reader) []*profile.Mapping {
 	var all []*profile.Mapping
-	for range r.count() {
+	n := r.count()
+	if r.budget.Mappings(n); !r.charged(&r.budget) {
+		return nil
+	}
+	for range n {
 		m := &profile.Mapping{ID: r.uint(), Start: r.uint(), Limit: r.uint(), Offset: r.uint(),
 			File: r.string(), BuildID: r.string(), KernelRelocationSymbol: r.string()}
 		m.HasFunctions, m.HasFilenames, m.HasLineNumbers, m.HasInlineFrames = r.flag(), r.flag(), r.flag(), r.flag()
@@ -43,7 +51,11 @@ func readMappings(r *reader) []*profile.Mapping {
 }
 
 func readFunctions(r *reader) []*profile.Function {
-	table := make([]profile.Function, r.count())
+	n := r.count()
+	if r.budget.Functions(n); !r.charged(&r.budget) {
+		return nil
+	}
+	table := make([]profile.Function, n)
 	name, file, line := delta{step: 1}, delta{}, delta{}
 	for i := range table {
 		table[i].ID = uint64(i + 1)
@@ -65,7 +77,11 @@ func readFunctions(r *reader) []*profile.Function {
 }
 
 func readLocations(r *reader, p *profile.Profile) []*profile.Location {
-	table := make([]profile.Location, r.count())
+	n := r.count()
+	if r.budget.Locations(n); !r.charged(&r.budget) {
+		return nil
+	}
+	table := make([]profile.Location, n)
 	mapping, address := delta{}, delta{}
 	for i := range table {
 		table[i].ID = uint64(i + 1)
@@ -86,6 +102,9 @@ func readLocations(r *reader, p *profile.Profile) []*profile.Location {
 	}
 	if all > len(r.buf) { // each line takes at least one more byte
 		r.fail(errNumber)
+		return nil
+	}
+	if r.budget.Lines(all); !r.charged(&r.budget) {
 		return nil
 	}
 	lines := make([]profile.Line, all)
@@ -118,13 +137,17 @@ func readLocations(r *reader, p *profile.Profile) []*profile.Location {
 
 func readSamples(r *reader, p *profile.Profile) {
 	parents, locations, depths := readTree(r, len(p.Location))
+	if r.err != nil {
+		return
+	}
 	sets := make([]labelSet, r.count())
 	for i := range sets {
 		sets[i] = readLabels(r)
 	}
 	n := r.count()
-	if n > 0 && uint64(n)*uint64(len(p.SampleType)) > maxFrames {
-		r.fail(errNumber)
+	r.budget.Samples(n)
+	r.budget.Numbers(n * len(p.SampleType))
+	if !r.charged(&r.budget) {
 		return
 	}
 	samples, nodes := make([]profile.Sample, n), make([]int, n)
@@ -134,15 +157,15 @@ func readSamples(r *reader, p *profile.Profile) {
 		nodes[i] = r.check(node.read(r), uint64(len(parents)))
 		frames += int(depths[nodes[i]])
 	}
-	// Labels count towards the bound, because each sample gets a copy.
+	if r.budget.Numbers(frames); !r.charged(&r.budget) {
+		return
+	}
 	for i := range samples {
-		set := r.check(uint64(r.uint()), uint64(len(sets)))
+		set := r.check(r.uint(), uint64(len(sets)))
 		if r.err != nil {
 			return
 		}
-		frames += sets[set].size()
-		if frames > maxFrames {
-			r.fail(errNumber)
+		if r.budget.Labels(sets[set].size() + 1); !r.charged(&r.budget) { // each sample gets a copy, and a time
 			return
 		}
 		sets[set].apply(&samples[i])
@@ -184,11 +207,11 @@ func readValues(r *reader, samples []profile.Sample, types int) {
 	}
 }
 
-// size returns the memory that a copy of the set takes, in words, for the bound on all samples.
+// size returns the number of values in the set.
 func (set labelSet) size() int {
-	n := 8 * len(set) // of maps
+	n := 0
 	for _, l := range set {
-		n += 2*len(l.strings) + len(l.numbers) + 2*len(l.units)
+		n += max(len(l.strings)+len(l.numbers), 1)
 	}
 	return n
 }

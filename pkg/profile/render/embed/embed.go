@@ -24,10 +24,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/google/pprof/profile"
 	"github.com/klauspost/compress/flate"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
 )
 
 // Version is the version of the form that Encode writes. It goes up with every change of the header or the columns.
@@ -44,12 +45,10 @@ const (
 	headerSize = len(magic) + 2 + 8 + 8 + sha256.Size
 )
 
-// Bounds on what is read: files are not trusted. Profiles beyond them are not written either.
+// Bounds on what is read, besides those of package limits: files are not trusted. Profiles beyond them are not written either.
 const (
 	maxInflated = 128 << 20 // bytes
 	maxRows     = 4 << 20   // of a table
-	maxNodes    = 16 << 20  // of the tree of stacks
-	maxFrames   = 32 << 20  // locations of all samples' stacks together
 )
 
 var (
@@ -65,8 +64,8 @@ type KindFunc func(*profile.Function, *profile.Mapping) uint8
 // Encode encodes a valid profile. It keeps everything except the order of samples, locations and functions and the IDs of the
 // latter two. Profiles that differ only in those have the same encoding.
 func Encode(p *profile.Profile, kind KindFunc) ([]byte, error) {
-	if err := p.CheckValid(); err != nil {
-		return nil, err
+	if err := limits.CheckSize(p); err != nil {
+		return nil, fmt.Errorf("the profile cannot be put into a picture: %w", err)
 	}
 	if err := checkLines(p); err != nil {
 		return nil, err
@@ -113,7 +112,7 @@ func Decode(b []byte) (*profile.Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
-	if err := p.CheckValid(); err != nil {
+	if err := limits.CheckSize(p); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	if err := checkLines(p); err != nil {
@@ -169,7 +168,7 @@ func inflate(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it would inflate to %d bytes", ErrDamaged, inflated)
 	}
 	// The buffer grows with the data, not with the size in the header.
-	columns, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(stream)), int64(inflated)+1))
+	columns, err := limits.Inflate(stream, int(inflated))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}

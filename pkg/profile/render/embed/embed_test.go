@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 	"github.com/kubectl-pprof/kubectl-pprof/test/stacks"
 )
 
@@ -266,6 +267,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(columns)
 	}
 	f.Fuzz(func(t *testing.T, columns []byte) {
+		fuzzbudget.Enforce(t)
 		p, err := Decode(seal(columns, uint64(len(columns))))
 		if err != nil {
 			return
@@ -284,6 +286,7 @@ func FuzzFind(f *testing.F) {
 	f.Add(SVG(payload))
 	f.Add(HTML(payload))
 	f.Fuzz(func(t *testing.T, file []byte) {
+		fuzzbudget.Enforce(t)
 		if b, err := Find(file); err == nil {
 			Decode(b)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
@@ -129,16 +130,18 @@ func writeLabels(w *writer, set labelSet) {
 }
 
 func readLabels(r *reader) labelSet {
-	var set labelSet
-	for range r.count() {
+	n := r.count()
+	if r.sets.Labels(n); !r.charged(&r.sets) || n == 0 {
+		return nil
+	}
+	set := make(labelSet, 0, n)
+	for range n {
 		l := label{key: r.string(), numeric: r.flag()}
 		if !l.numeric {
-			l.strings = readStrings(r)
+			l.strings = readStrings(r, &r.sets)
 		} else {
-			for range r.count() {
-				l.numbers = append(l.numbers, r.int())
-			}
-			l.units = readStrings(r)
+			l.numbers = readNumbers(r, &r.sets)
+			l.units = readStrings(r, &r.sets)
 		}
 		if n := len(l.units); n != 0 && n != len(l.numbers) {
 			r.fail(errNumber)
@@ -148,10 +151,26 @@ func readLabels(r *reader) labelSet {
 	return set
 }
 
-func readStrings(r *reader) []string {
+func readStrings(r *reader, b *limits.Budget) []string {
 	var all []string
-	for range r.count() {
+	n := r.count()
+	if b.Strings(n); !r.charged(b) {
+		return nil
+	}
+	for range n {
 		all = append(all, r.string())
+	}
+	return all
+}
+
+func readNumbers(r *reader, b *limits.Budget) []int64 {
+	var all []int64
+	n := r.count()
+	if b.Numbers(n); !r.charged(b) {
+		return nil
+	}
+	for range n {
+		all = append(all, r.int())
 	}
 	return all
 }

@@ -50,9 +50,6 @@ func sampleRows(p *profile.Profile, t *tables) ([]row, []labelSet, error) {
 	for _, s := range p.Sample {
 		frames += len(s.Location)
 	}
-	if frames > maxFrames {
-		return nil, nil, fmt.Errorf("the profile is too large for a picture (its stacks have %d frames, at most %d are possible); write it as pprof", frames, maxFrames)
-	}
 	sets, of := labelSets(p)
 	stacks := make([]int32, 0, frames)
 	rows := make([]row, len(p.Sample))

@@ -1,5 +1,7 @@
 package embed
 
+import "github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
+
 // callees holds the locations seen so far below each location, in the order of their first appearance. A location calls few
 // others, so the rank of a callee among them takes few bits. A new callee is encoded as the difference to the one before. The
 // last list belongs to the root.
@@ -76,7 +78,7 @@ func writeTree(w *writer, rows []row, byPlace []int32) []int32 {
 
 // readTree returns the parent of each node, the index of its location and its depth. Node 0 is the root.
 func readTree(r *reader, limit int) (parents, locations, depths []int32) {
-	n := r.below(min(uint64(len(r.buf))/2, maxNodes)+1) + 1
+	n := r.below(min(uint64(len(r.buf))/2, limits.MaxFrames)+1) + 1
 	parents, locations, depths = make([]int32, n), make([]int32, n), make([]int32, n)
 	for i := 1; i < n; i++ {
 		parent := int32(i - 1)

@@ -3,6 +3,18 @@
 const LINK_LIMIT = 8000;
 const EMPTY = { type: '', from: '', to: '', process: '', label: '', find: '', sandwich: '', focus: '', module: '', hide: '', 'hide-module': '', recursion: '', wrappers: '', inverted: '', weight: '', zoom: [] };
 
+// How long matching an expression against all frames may take, in ms.
+const MATCH_LIMIT = 3000;
+
+// mayHang reports whether an expression may take very long to match a single name, because browsers match by trying all ways: one
+// that repeats a group, refers back to one, repeats or leaves out more than three things, or has more than ten alternatives and a
+// group.
+function mayHang(expression) {
+  const plain = expression.replace(/\\[^1-9k]/g, '.').replace(/\[[^\]]*\]/g, '.').replace(/\(\?/g, '(').replace(/([*+?}])\?/g, '$1');
+  const count = (sign) => plain.split(sign).length - 1;
+  return /\)[*+{]|\\/.test(plain) || count(/[*+?{]/) > 3 || (count('(') && count('|') > 10);
+}
+
 // Texts of a frame that expressions are matched against: the function's name; the path of the object file and the Go package.
 const byFunction = (f) => (f.kind < CONFIG.process ? [f.name] : []);
 const byModule = (f) => (f.kind < CONFIG.process ? [f.object].concat(f.file.endsWith('.go') ? [f.module] : []).filter((text) => text) : []);
@@ -102,7 +114,11 @@ class App {
     } catch (e) {
       throw new Error('not a regular expression: ' + expression);
     }
-    return Uint8Array.from(this.profile.frames, (f, i) => (i !== this.profile.all && texts(f).some((text) => re.test(text)) ? 1 : 0));
+    const end = performance.now() + MATCH_LIMIT;
+    return Uint8Array.from(this.profile.frames, (f, i) => {
+      if (performance.now() > end) throw new Error('matching takes too long: ' + expression);
+      return i !== this.profile.all && texts(f).some((text) => re.test(text)) ? 1 : 0;
+    });
   }
 
   frameNamed(t, name) {
@@ -286,6 +302,10 @@ class App {
         else if (q.has(key)) state[key] = q.get(key);
       }
     }
-    return this.set(state) || this.set({ ...EMPTY });
+    const refused = ['find', 'focus', 'module', 'hide', 'hide-module'].filter((key) => mayHang(state[key]));
+    for (const key of refused) state[key] = '';
+    const done = this.set(state) || this.set({ ...EMPTY });
+    if (refused.length) this.view.showStatus('Not applied, because an expression in the address may hang the page: ' + refused.join(', ') + '. Type it to use it.');
+    return done;
   }
 }

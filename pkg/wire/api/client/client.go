@@ -31,6 +31,9 @@ type Client struct {
 	// Broken is called for the second and each later failed attempt without progress in between. It reports whether further
 	// attempts are hopeless. It may be called by several goroutines at once, and may be nil.
 	Broken func(ctx context.Context, err error) (hopeless bool)
+	// Timing is called when a profile has arrived, with the profiler's steps and the time that
+	// sending took. It may be called by several goroutines at once, and may be nil.
+	Timing func(profileType api.ProfileType, steps []api.Step)
 }
 
 // New returns a client that connects with dial. Cancelling the context of dial must not close the connection.
@@ -241,7 +244,7 @@ func (c *Client) retry(ctx context.Context, try func() (progress bool, err error
 		if failed++; progress {
 			pause, since, failed = c.pause, time.Now(), 1
 		}
-		if time.Since(since) > maxSilence || failed >= maxDamaged && errors.Is(err, ErrDamaged) || failed > 1 && c.Broken != nil && c.Broken(ctx, err) {
+		if time.Since(since) > maxSilence || failed >= maxDamaged && errors.Is(err, errDamaged) || failed > 1 && c.Broken != nil && c.Broken(ctx, err) {
 			return err
 		}
 		select {

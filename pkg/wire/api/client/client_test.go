@@ -73,6 +73,25 @@ func TestProfilePassesTheRequestOn(t *testing.T) {
 	}
 }
 
+func TestTimingHasTheStepsOfTheProfiler(t *testing.T) {
+	_, dial := apitest.Serve(t, &apitest.Capturer{Functions: 3}, nil)
+	c := New(dial)
+	defer c.Close()
+	var steps []string
+	c.Timing = func(typ api.ProfileType, all []api.Step) {
+		for _, s := range all {
+			steps = append(steps, typ.Name+" "+s.Name)
+		}
+	}
+	request := api.Request{Type: api.CPU, Duration: 30 * time.Millisecond, Frequency: 99}
+	if _, err := c.Profile(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(steps, ", "); got != "cpu sampling, cpu encoding, cpu sending" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestProgressMayBeAskedFirst(t *testing.T) {
 	_, dial := apitest.Serve(t, &apitest.Capturer{Functions: 3}, nil)
 	c := New(dial)
@@ -84,7 +103,8 @@ func TestProgressMayBeAskedFirst(t *testing.T) {
 		watched <- c.Progress(t.Context(), id, func(p api.Progress) { lines = append(lines, p) })
 	}()
 	time.Sleep(50 * time.Millisecond) // lets the request for progress go out first
-	if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: id, Duration: 700 * time.Millisecond, Frequency: 99}); err != nil {
+	request := api.Request{Type: api.CPU, Capture: id, Duration: 1300 * time.Millisecond, Frequency: 99}
+	if _, err := c.Profile(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-watched; err != nil {

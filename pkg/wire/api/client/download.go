@@ -10,16 +10,23 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/read"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// ErrDamaged means that a profile did not arrive as it was sent.
-var ErrDamaged = errors.New("the profile was damaged in transit")
+// errDamaged means that a profile did not arrive as it was sent.
+var errDamaged = errors.New("the profile was damaged in transit")
 
 // maxProfile is the largest encoded profile accepted, in bytes.
 const maxProfile = 256 << 20
+
+// maxSlices is the largest number of slices of a capture that are fetched. The profiler makes at
+// most one a second, 3,600 in api.MaxDuration.
+const maxSlices = 4000
 
 // Profile requests a profile and returns it when it has arrived completely, with its length and digest verified. If the connection
 // breaks, it connects again and resumes the transfer. If several attempts in a row bring nothing, it returns the error of the last
@@ -28,37 +35,41 @@ func (c *Client) Profile(ctx context.Context, r api.Request) (*profile.Profile, 
 	if r.Capture == "" {
 		r.Capture = api.NewCaptureID() // otherwise a second attempt would start a second capture
 	}
-	p, err := c.download(ctx, r.Type.Path, r.Query())
-	if p == nil && err == nil {
-		err = errors.New("the profiler sent no profile")
-	}
-	return p, err
-}
-
-// Slices calls add with each slice of a running capture, in order, until sampling has ended or ctx is done. Merged, the slices are
-// the profile of what was sampled until at most 2 s ago; the comments of the last slice cover all slices. Slices may be called before
-// Profile has reached the profiler.
-func (c *Client) Slices(ctx context.Context, capture string, add func(*profile.Profile)) error {
-	for number := 1; ; number++ {
-		p, err := c.download(ctx, api.PathSlice, url.Values{"capture": {capture}, "number": {strconv.Itoa(number)}})
-		if p == nil || err != nil {
-			return err
-		}
-		add(p)
-	}
-}
-
-// download fetches a profile. It returns nil if the profiler answers that there is none.
-func (c *Client) download(ctx context.Context, path string, query url.Values) (*profile.Profile, error) {
-	d := download{client: c, path: path, query: query}
-	if err := c.retry(ctx, func() (bool, error) { return d.attempt(ctx) }); err != nil || d.none {
+	d := download{client: c, path: r.Type.Path, query: r.Query()}
+	data, err := d.run(ctx)
+	if err != nil {
 		return nil, err
 	}
-	p, err := profile.ParseData(d.data.Bytes())
+	if data == nil {
+		return nil, errors.New("the profiler sent no profile")
+	}
+	p, err := read.Pprof(data)
 	if err != nil {
 		return nil, fmt.Errorf("the profiler sent an unreadable profile: %w", err)
 	}
+	if c.Timing != nil {
+		c.Timing(r.Type, append(d.steps, api.Step{Name: "sending", Took: d.arrived.Sub(d.began)}))
+	}
 	return p, nil
+}
+
+// Slices calls add with each encoded slice of a running capture, in order, until sampling has
+// ended, ctx is done, or add returns an error. Added up by slice.Sum, the slices are the profile of
+// what was sampled until at most 2 s ago. Slices may be called before Profile has reached the
+// profiler.
+func (c *Client) Slices(ctx context.Context, capture string, add func(data []byte) error) error {
+	for number := 1; number <= maxSlices; number++ {
+		query := url.Values{"capture": {capture}, "number": {strconv.Itoa(number)}}
+		d := download{client: c, path: api.PathSlice, query: query}
+		data, err := d.run(ctx)
+		if data == nil || err != nil {
+			return err
+		}
+		if err := add(data); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the profiler sent more than %d slices of one profile", maxSlices)
 }
 
 // download is a transfer that continues where the last attempt ended.
@@ -72,6 +83,19 @@ type download struct {
 	etag   string // "" until a response has begun
 	digest [sha256.Size]byte
 	none   bool // the profiler has answered that there is no profile
+
+	steps   []api.Step // of the profiler
+	began   time.Time  // when the complete profile was announced
+	arrived time.Time
+}
+
+// run fetches an encoded profile or slice. It returns nil if the profiler answers that there is none.
+func (d *download) run(ctx context.Context) ([]byte, error) {
+	if err := d.client.retry(ctx, func() (bool, error) { return d.attempt(ctx) }); err != nil || d.none {
+		return nil, err
+	}
+	d.arrived = time.Now()
+	return d.data.Bytes(), nil
 }
 
 // attempt fetches what is missing and reports whether anything arrived.
@@ -102,7 +126,7 @@ func (d *download) attempt(ctx context.Context) (progress bool, err error) {
 	}
 	if got := sha256.Sum256(d.data.Bytes()); got != d.digest {
 		d.restart()
-		return false, fmt.Errorf("%w: its sha-256 is %x, not %x", ErrDamaged, got, d.digest)
+		return false, fmt.Errorf("%w: its sha-256 is %x, not %x", errDamaged, got, d.digest)
 	}
 	return true, nil
 }
@@ -113,7 +137,7 @@ func (d *download) begin(resp *http.Response) error {
 		want := fmt.Sprintf("bytes %d-%d/%d", d.data.Len(), d.size-1, d.size)
 		if got := resp.Header.Get("Content-Range"); got != want {
 			d.restart()
-			return fmt.Errorf("%w: asked for %q, got %q", ErrDamaged, want, got)
+			return fmt.Errorf("%w: asked for %q, got %q", errDamaged, want, got)
 		}
 		return nil
 	}
@@ -126,6 +150,7 @@ func (d *download) begin(resp *http.Response) error {
 		return fmt.Errorf("the profiler announced a profile of %d bytes; at most %d are accepted", resp.ContentLength, maxProfile)
 	}
 	d.size, d.digest, d.etag = resp.ContentLength, digest, resp.Header.Get("ETag")
+	d.steps, d.began = api.ParseTiming(resp.Header.Get(api.TimingHeader)), time.Now()
 	return nil
 }
 

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/internal/apitest"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/server"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 // FuzzClient is given answers as no profiler gives them. A profile that it takes for whole is the one that was sent.
@@ -29,6 +28,7 @@ func FuzzClient(f *testing.F) {
 	f.Add(404, "", []byte(`{"error":"\u001b[2J","reason":"x"}`))
 	f.Add(200, "", []byte("{\"state\":\"failed\"}\n{\"elapsedMs\":1e99}\n"))
 	f.Fuzz(func(t *testing.T, status int, digest string, body []byte) {
+		fuzzbudget.Enforce(t)
 		if status < 200 || status > 599 || strings.ContainsAny(digest, "\r\n\x00") {
 			return
 		}
@@ -48,7 +48,7 @@ func FuzzClient(f *testing.F) {
 		defer cancel()
 		_, _ = c.Version(ctx)
 		_ = c.Progress(ctx, "x", func(api.Progress) {})
-		_ = c.Slices(ctx, "x", func(*profile.Profile) { cancel() })
+		_ = c.Slices(ctx, "x", func([]byte) error { cancel(); return nil })
 		if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Second, Frequency: 99, Capture: "x"}); err == nil &&
 			digest != api.FormatDigest(sha256.Sum256(body)) {
 			t.Fatalf("status %d and %d bytes with digest %q were taken for a profile", status, len(body), digest)

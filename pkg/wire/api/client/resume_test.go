@@ -16,11 +16,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/internal/apitest"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/server"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/slice"
 )
 
 // A transfer cut again and again arrives whole, from one capture.
@@ -162,8 +161,8 @@ func TestDamageIsDetected(t *testing.T) {
 	c := New(func(context.Context) (net.Conn, error) { return net.Dial("unix", l.Addr().String()) })
 	defer c.Close()
 	c.pause = time.Millisecond
-	if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99}); !errors.Is(err, ErrDamaged) {
-		t.Errorf("got %v, want %v", err, ErrDamaged)
+	if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99}); !errors.Is(err, errDamaged) {
+		t.Errorf("got %v, want %v", err, errDamaged)
 	}
 }
 
@@ -191,21 +190,31 @@ func TestSlicesAreResumed(t *testing.T) {
 	defer c.Close()
 	c.pause = time.Millisecond
 	id := api.NewCaptureID()
-	var got []int
+	var got []int // new stacks
+	var sum slice.Sum
 	done := make(chan error)
 	go func() {
-		done <- c.Slices(t.Context(), id, func(p *profile.Profile) {
-			got = append(got, len(p.Sample))
-			if len(got) == 2 {
+		done <- c.Slices(t.Context(), id, func(data []byte) error {
+			x, err := slice.Decode(data)
+			if err != nil {
+				return err
+			}
+			got = append(got, len(x.Stacks))
+			if x.Number == 2 {
 				c.Stop(t.Context(), id)
 			}
+			return sum.Add(data)
 		})
 	}()
 	if _, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: id, Duration: time.Minute, Frequency: 99}); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-done; err != nil || !slices.Equal(got, []int{20_000, 20_000}) || f.Slices.Load() != 2 || dials.Load() < 2 {
-		t.Errorf("got slices of %v samples, %v; %d were made, over %d connections", got, err, f.Slices.Load(), dials.Load())
+	if err := <-done; err != nil || !slices.Equal(got, []int{20_000, 0}) || f.Slices.Load() != 2 || dials.Load() < 2 {
+		t.Errorf("got slices with %v new stacks, %v; %d were made, over %d connections",
+			got, err, f.Slices.Load(), dials.Load())
+	}
+	if p, err := sum.Profile(); err != nil || len(p.Sample) != 20_000 || p.Sample[0].Value[0] != 2 {
+		t.Errorf("the slices add up to %v, %v", p, err)
 	}
 }
 

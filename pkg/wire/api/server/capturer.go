@@ -6,6 +6,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/slice"
 )
 
 // Capturer takes profiles.
@@ -20,9 +21,13 @@ type Capture interface {
 	Run(ctx context.Context) (*profile.Profile, error)
 	// Progress may be called at any time, also during Run. It never returns the states api.Done and api.Failed.
 	Progress() api.Progress
-	// Slice returns a profile of what was sampled since the slice before, or nil if sampling has ended. It may be called during
-	// Run, but not by two goroutines at once.
-	Slice() (*profile.Profile, error)
+	// Slice returns what was sampled since the slice before, or nil if sampling has ended. It may
+	// be called during Run, but not by two goroutines at once.
+	Slice() (*slice.Slice, error)
+	// Steps returns the steps of the capture with their times. It is called after Run.
+	Steps() []api.Step
+	// Close frees the capture. It is called once, when the profile is ready to be sent.
+	Close()
 }
 
 // Commander is implemented by a Capturer that can read the command line of the target's first process.

@@ -12,7 +12,9 @@ import (
 
 const (
 	maxRunning  = 12 // captures at once: one of each type and some more; each takes CPU time of the target's node
-	maxFinished = 12 // results kept; each has at most a few MB
+	maxFinished = 12 // results kept, which usually have up to 1 MB each
+	// maxFinishedBytes bounds the memory for results that no client has fetched. The newest result is kept in any case.
+	maxFinishedBytes = 16 << 20
 )
 
 // captures holds the captures of a profiler, running and finished.
@@ -70,17 +72,20 @@ func (c *captures) retain(j *job) {
 	defer c.mu.Unlock()
 	for {
 		var oldest *job
-		finished := 0
+		finished, bytes := 0, 0
 		for _, k := range c.byID {
 			if !k.isDone() {
 				continue
 			}
 			finished++
+			if k.result != nil {
+				bytes += len(k.result.data)
+			}
 			if k != j && (oldest == nil || k.finished.Before(oldest.finished)) {
 				oldest = k
 			}
 		}
-		if finished <= maxFinished || oldest == nil {
+		if finished <= maxFinished && bytes <= maxFinishedBytes || oldest == nil {
 			break
 		}
 		delete(c.byID, oldest.id)

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/internal/apitest"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/server"
+	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
 // FuzzHandler sends requests as nobody's client would.
@@ -24,6 +25,7 @@ func FuzzHandler(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2])
 	}
 	f.Fuzz(func(t *testing.T, method, target, ranges string) {
+		fuzzbudget.Enforce(t)
 		u, err := url.ParseRequestURI(target)
 		if err != nil || u.Query().Has("seconds") && u.Query().Get("seconds") != "0.001" {
 			return // it would sample for as long

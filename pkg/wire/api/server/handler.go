@@ -11,12 +11,12 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-const (
-	progressInterval = 500 * time.Millisecond
-	// captureTimeout is how long a request for progress or slices waits for the request that starts the capture. The two may
-	// arrive in any order.
-	captureTimeout = 5 * time.Second
-)
+// startInterval is the time between two progress messages before sampling begins.
+const startInterval = 500 * time.Millisecond
+
+// captureTimeout is how long a request for progress or slices waits for the request that starts the
+// capture. The two may arrive in any order.
+const captureTimeout = 5 * time.Second
 
 // Handler serves the API.
 type Handler struct {
@@ -98,18 +98,20 @@ func (h *Handler) serveProgress(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out, flush := json.NewEncoder(w), http.NewResponseController(w)
-	tick := time.NewTicker(progressInterval)
-	defer tick.Stop()
 	for {
 		p := j.progress()
 		if out.Encode(p) != nil || flush.Flush() != nil || p.Final() {
 			return // on an error, the client is gone
 		}
+		wait := startInterval
+		if now := time.Now(); j.startedCapture() != nil {
+			wait = j.tickAfter(now).Sub(now)
+		}
 		select {
 		case <-req.Context().Done():
 			return
 		case <-j.done:
-		case <-tick.C:
+		case <-time.After(wait):
 		}
 	}
 }

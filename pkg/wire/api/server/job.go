@@ -27,7 +27,8 @@ type job struct {
 	received atomic.Bool // a client has confirmed that it needs nothing more, or received err
 
 	mu      sync.Mutex
-	capture Capture // nil until started
+	capture Capture   // nil until started
+	began   time.Time // when the capture was started
 
 	slices sliceMaker
 }
@@ -38,8 +39,13 @@ func newJob(id string) *job {
 	return j
 }
 
-// run takes the profile and sets result or err.
+// run takes the profile, sets result or err, and then frees the capture.
 func (j *job) run(c Capturer, r api.Request) {
+	defer func() {
+		if capture := j.startedCapture(); capture != nil {
+			capture.Close()
+		}
+	}()
 	defer close(j.done)
 	defer j.stop()
 	res, err := j.takeProfile(c, r)
@@ -50,13 +56,13 @@ func (j *job) run(c Capturer, r api.Request) {
 }
 
 func (j *job) takeProfile(c Capturer, r api.Request) (*result, error) {
-	p, err := recoverPanics(func() (*profile.Profile, error) {
-		capture, err := c.Start(r)
-		if err != nil {
+	var capture Capture
+	p, err := recoverPanics(func() (p *profile.Profile, err error) {
+		if capture, err = c.Start(r); err != nil {
 			return nil, err
 		}
 		j.mu.Lock()
-		j.capture = capture
+		j.capture, j.began = capture, time.Now()
 		j.mu.Unlock()
 		ctx, cancel := context.WithTimeout(j.stopped, r.Duration)
 		defer cancel()
@@ -65,7 +71,7 @@ func (j *job) takeProfile(c Capturer, r api.Request) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encode(p)
+	return encode(p, capture.Steps())
 }
 
 // progress returns how far the capture has come.
@@ -90,6 +96,17 @@ func (j *job) startedCapture() Capture {
 	return j.capture
 }
 
+// tick is the time between two messages about a running capture. Slices and progress are sent at
+// the same time, because each time at which the profiler wakes costs CPU time of the target's node.
+const tick = time.Second
+
+// tickAfter returns the first time after t at which messages about the started capture are sent.
+func (j *job) tickAfter(t time.Time) time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.began.Add((t.Sub(j.began)/tick + 1) * tick)
+}
+
 func (j *job) isDone() bool {
 	select {
 	case <-j.done:
@@ -101,10 +118,10 @@ func (j *job) isDone() bool {
 
 // recoverPanics returns a panic of a function that reads the target's files as an error, so that it does not end the profiler
 // and with it other captures.
-func recoverPanics(f func() (*profile.Profile, error)) (p *profile.Profile, err error) {
+func recoverPanics[T any](f func() (*T, error)) (result *T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			p, err = nil, fmt.Errorf("the profiler has a bug: %v", v)
+			result, err = nil, fmt.Errorf("the profiler has a bug: %v", v)
 		}
 	}()
 	return f()

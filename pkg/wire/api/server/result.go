@@ -12,18 +12,24 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// result is an encoded profile.
+// result is an encoded profile or slice.
 type result struct {
-	data   []byte // gzipped pprof
+	data   []byte // gzipped pprof, or what slice.Encode returns
 	digest [sha256.Size]byte
+	steps  []api.Step // that led to the profile
 }
 
-func encode(p *profile.Profile) (*result, error) {
+// encode encodes a profile, to which the given steps have led.
+func encode(p *profile.Profile, steps []api.Step) (*result, error) {
+	began := time.Now()
 	var buf bytes.Buffer
 	if err := p.Write(&buf); err != nil {
 		return nil, err
 	}
-	return &result{data: buf.Bytes(), digest: sha256.Sum256(buf.Bytes())}, nil
+	if len(steps) > 0 {
+		steps = append(steps, api.Step{Name: "encoding", Took: time.Since(began)})
+	}
+	return &result{data: buf.Bytes(), digest: sha256.Sum256(buf.Bytes()), steps: steps}, nil
 }
 
 // serve writes the result, or the range of it that the request names.
@@ -32,6 +38,9 @@ func (r *result) serve(w http.ResponseWriter, req *http.Request) {
 	h.Set("Content-Type", "application/octet-stream") // as net/http/pprof sets it
 	h.Set("ETag", `"`+hex.EncodeToString(r.digest[:])+`"`)
 	h.Set("Repr-Digest", api.FormatDigest(r.digest))
+	if len(r.steps) > 0 {
+		h.Set(api.TimingHeader, api.FormatTiming(r.steps))
+	}
 	http.ServeContent(pieces{w}, req, "", time.Time{}, bytes.NewReader(r.data))
 }
 

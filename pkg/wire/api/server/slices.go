@@ -2,17 +2,21 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"sync"
 	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/slice"
 )
 
 // A running capture is also sent in slices, so that its samples are not lost if the profiler is killed together with its target.
 // A client requests the slices 1, 2, … in this order. The request for a slice confirms that the one before has arrived.
 const (
-	sliceInterval = time.Second
-	// sliceShare bounds the cost of slices: making them takes at most 1/sliceShare of the time.
+	sliceInterval = tick
+	// sliceShare bounds the cost of slices. After one that took the time t, the next is made at the
+	// last tick within sliceShare*t, or else at the next tick. So they take a quarter of the time,
+	// and less than half of it if t is below half a second.
 	sliceShare = 4
 )
 
@@ -37,11 +41,14 @@ func (j *job) slice(ctx context.Context, number int) (r *result, err error) {
 	}
 	s.newest = nil
 	for {
-		wait := max(time.Until(s.next), 0)
-		if j.startedCapture() == nil {
-			wait = sliceInterval / 10
-		} else if wait == 0 {
-			break
+		wait := sliceInterval / 10
+		if j.startedCapture() != nil {
+			if s.next.IsZero() {
+				s.next = j.tickAfter(time.Now())
+			}
+			if wait = time.Until(s.next); wait <= 0 {
+				break
+			}
 		}
 		select {
 		case <-j.done:
@@ -52,14 +59,15 @@ func (j *job) slice(ctx context.Context, number int) (r *result, err error) {
 		}
 	}
 	began := time.Now()
-	p, err := recoverPanics(j.startedCapture().Slice)
-	if p == nil || err != nil {
+	x, err := recoverPanics(j.startedCapture().Slice)
+	if x == nil || err != nil {
 		return nil, err
 	}
-	if r, err = encode(p); err != nil {
+	data, err := slice.Encode(x)
+	if err != nil {
 		return nil, err
 	}
-	s.number, s.newest = number, r
-	s.next = began.Add(max(sliceInterval, sliceShare*time.Since(began)))
-	return r, nil
+	s.number, s.newest = number, &result{data: data, digest: sha256.Sum256(data)}
+	s.next = j.tickAfter(began.Add(max(0, sliceShare*time.Since(began)-sliceInterval)))
+	return s.newest, nil
 }

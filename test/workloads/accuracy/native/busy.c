@@ -1,5 +1,6 @@
-/* Two threads that are busy in functions with different shares, below chains of callers, through the C
- * library's qsort and bsearch too. Nothing keeps a frame pointer. */
+/* A target for measuring accuracy: two threads use the CPU in functions with known, different shares,
+ * called through chains of functions and through qsort and bsearch of the C library. It is compiled
+ * without frame pointers. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 
 static _Thread_local volatile unsigned long sink;
 
-/* Twenty leaves, the n-th with a share that grows with n. */
+/* Twenty leaf functions. The time in the n-th grows with n. */
 #define LEAF(n)                                                        \
 	KEEP static unsigned long leaf##n(unsigned long x)             \
 	{                                                              \
@@ -19,7 +20,7 @@ static _Thread_local volatile unsigned long sink;
 LEAF(1) LEAF(2) LEAF(3) LEAF(4) LEAF(5) LEAF(6) LEAF(7) LEAF(8) LEAF(9) LEAF(10)
 LEAF(11) LEAF(12) LEAF(13) LEAF(14) LEAF(15) LEAF(16) LEAF(17) LEAF(18) LEAF(19) LEAF(20)
 
-/* A chain of forty functions that differ, each of which calls a leaf as well. */
+/* A chain of forty functions with stack frames of different sizes. Each also calls a leaf. */
 #define LINK(n, next, leaf)                                            \
 	KEEP static unsigned long link##n(unsigned long x)             \
 	{                                                              \

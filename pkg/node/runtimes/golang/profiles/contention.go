@@ -21,23 +21,24 @@ import (
 type Contention struct {
 	run.Lifecycle
 	programs *programs
-	read     func(*golang.Runtime) (*golang.BlockProfile, error)
+	read     func(*golang.Runtime, context.Context) (*golang.BlockProfile, error)
 	setting  meta.Key[string]
 }
 
-// NewMutex prepares a profile of where mutexes are held that others wait for, as runtime/pprof's "mutex". Its errors wrap
-// ErrNoGo, proc.ErrNoContainer or golang.ErrNotCollected where one of these is the cause.
+// NewMutex prepares a profile of where mutexes are held that others wait for, as runtime/pprof's
+// "mutex". Its errors wrap ErrNoGo, proc.ErrNoContainer or golang.ErrNotCollected where one of
+// these is the cause.
 func NewMutex(o run.Options) (*Contention, error) {
 	return newContention(o, (*golang.Runtime).MutexProfile, meta.MutexProfileFraction)
 }
 
-// NewBlock prepares a profile of where goroutines wait for each other, as runtime/pprof's "block". Its errors are as those
-// of NewMutex.
+// NewBlock prepares a profile of where goroutines wait for each other, as runtime/pprof's "block".
+// Its errors are as those of NewMutex.
 func NewBlock(o run.Options) (*Contention, error) {
 	return newContention(o, (*golang.Runtime).BlockProfile, meta.BlockProfileRate)
 }
 
-func newContention(o run.Options, read func(*golang.Runtime) (*golang.BlockProfile, error), setting meta.Key[string]) (*Contention, error) {
+func newContention(o run.Options, read func(*golang.Runtime, context.Context) (*golang.BlockProfile, error), setting meta.Key[string]) (*Contention, error) {
 	programs, err := openPrograms(o)
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func newContention(o run.Options, read func(*golang.Runtime) (*golang.BlockProfi
 }
 
 // Run reads the profiles, at once. It may be called once.
-func (k *Contention) Run(context.Context) (*builder.Result, error) {
+func (k *Contention) Run(ctx context.Context) (*builder.Result, error) {
 	begin, err := k.Start()
 	if err != nil {
 		return nil, err
@@ -58,18 +59,19 @@ func (k *Contention) Run(context.Context) (*builder.Result, error) {
 		Types:       []*profile.ValueType{contentions, {Type: "delay", Unit: "nanoseconds"}},
 		DefaultType: "delay", PeriodType: contentions, Period: 1,
 	})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxFinalTime)
+	defer cancel()
 	ticksPerNano := golang.TicksPerSecond() / 1e9
 	for _, p := range append([]*program(nil), k.programs.all...) {
-		reading, err := k.read(p.Runtime)
+		reading, err := k.read(p.Runtime, ctx)
 		if err = p.checked(err); err != nil {
 			k.programs.drop(p, err)
 			continue
 		}
-		k.setting.Add(b.Profile, rateText(reading.Rate))
+		k.setting.Add(b.Profile, rateText(reading))
 		for _, bucket := range reading.Records {
 			s := b.NewSample(&stack.Entry{Generation: p.generation, User: record.NativeStack(p.BlockStack(bucket.PCs))})
-			s.Value = []int64{bucket.Count, int64(float64(bucket.Ticks) / ticksPerNano)}
-			b.Profile.Sample = append(b.Profile.Sample, s)
+			b.AppendValues(s, []int64{bucket.Count, int64(float64(bucket.Ticks) / ticksPerNano)})
 			k.Kept.Add(1)
 		}
 	}
@@ -84,11 +86,15 @@ func (k *Contention) Run(context.Context) (*builder.Result, error) {
 	return result, err
 }
 
-func rateText(rate int64) string {
-	if rate == 0 {
-		return "0, so what is here is of an earlier time"
+func rateText(p *golang.BlockProfile) string {
+	switch {
+	case p.Unscaled:
+		return "0, so these events are of an earlier time; only the sampled ones are counted, " +
+			"because Go 1.18 and 1.19 do not store the earlier rate"
+	case p.Rate == 0:
+		return "0, so these events are of an earlier time"
 	}
-	return fmt.Sprint(rate)
+	return fmt.Sprint(p.Rate)
 }
 
 // Slice returns nil: the whole profile is read at once.

@@ -27,21 +27,22 @@ type Goroutines struct {
 	programs *readers
 	stacks   stacks
 	each     map[*stack.Entry][]goroutineNumbers // with Options.ByGoroutine
-	apart    int                                 // of each
-	notApart int
+	apart    int                                 // goroutines in each
+	notApart int                                 // goroutines beyond maxApart
 	running  runningStacks
 	stops    []string // for the comments
 
 	dropped uint64
+	leaked  int64
 }
 
-// maxApart bounds the goroutines that are told from each other, for each is a sample of the profile, of some 700 bytes.
+// maxApart bounds the goroutines that are samples of their own, of some 700 bytes each.
 const maxApart = 1 << 16
 
 // NewGoroutines finds the Go programs of a container. Its errors wrap ErrNoGo or proc.ErrNoContainer where
-// one of these is the cause. Neither BPF nor perf events are needed, but for the stacks of goroutines that run.
+// one of these is the cause. It needs no BPF, and perf events only for the stacks of running goroutines.
 func NewGoroutines(o run.Options) (*Goroutines, error) {
-	processes, err := openReaders(o)
+	processes, err := openReaders(o, false)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,8 @@ func goroutineKind() builder.Kind {
 	return builder.Kind{Types: []*profile.ValueType{goroutine}, DefaultType: goroutine.Type, PeriodType: goroutine, Period: 1}
 }
 
-// Run reads the goroutines and returns at once; when ctx is done no further process is read. It may be called once.
+// Run reads the goroutines and returns without waiting for ctx. When ctx is done, it reads no
+// further process. It may be called once.
 func (c *Goroutines) Run(ctx context.Context) (*builder.Result, error) {
 	begin, err := c.Start()
 	if err != nil {
@@ -64,7 +66,7 @@ func (c *Goroutines) Run(ctx context.Context) (*builder.Result, error) {
 	for _, p := range slices.Clone(c.programs.all) {
 		err := ctx.Err()
 		if err == nil {
-			err = c.readProcess(p)
+			err = c.readProcess(ctx, p)
 		}
 		if err != nil {
 			c.programs.remove(p, err) // what was read of it stays
@@ -91,13 +93,13 @@ func (c *Goroutines) Run(ctx context.Context) (*builder.Result, error) {
 	return result, nil
 }
 
-// readProcess reads the goroutines of one process, stopped if that is asked for.
-func (c *Goroutines) readProcess(p *reader) error {
+// readProcess reads the goroutines of one process. It stops the process meanwhile if Options.Freeze is set.
+func (c *Goroutines) readProcess(ctx context.Context, p *reader) error {
 	gs := p.goroutines
 	var running []*golang.Goroutine
 	each := func() error {
-		return gs.Each(nil, func(g *golang.Goroutine) {
-			if g.End == golang.NoStack && gs.Stopped == nil {
+		return gs.Each(ctx, nil, func(g *golang.Goroutine) {
+			if g.End == golang.NoStack && gs.Stopped == nil && len(running) < maxRunning {
 				running = append(running, clone(g))
 				return
 			}
@@ -106,11 +108,11 @@ func (c *Goroutines) readProcess(p *reader) error {
 	}
 	err := error(nil)
 	if c.options.Freeze {
-		err = c.whileStopped(p, each)
+		err = c.whileStopped(ctx, p, each)
 	} else {
 		err = each()
 	}
-	c.running.missing += len(c.running.find(p, running, runningPatience))
+	c.running.giveUp(c.running.find(p, running, runningPatience))
 	for _, g := range running {
 		c.add(p, g)
 	}
@@ -119,9 +121,9 @@ func (c *Goroutines) readProcess(p *reader) error {
 
 // whileStopped calls each while the process is stopped. It reads all goroutines once before, so that the tables of the
 // executable are cached and the stop is short.
-func (c *Goroutines) whileStopped(p *reader, each func() error) error {
+func (c *Goroutines) whileStopped(ctx context.Context, p *reader, each func() error) error {
 	gs := p.goroutines
-	if err := gs.Each(nil, func(*golang.Goroutine) {}); err != nil {
+	if err := gs.Each(ctx, nil, func(*golang.Goroutine) {}); err != nil {
 		return err
 	}
 	gs.Counts = golang.Counts{}
@@ -137,7 +139,7 @@ func (c *Goroutines) whileStopped(p *reader, each func() error) error {
 		c.stops = append(c.stops, fmt.Sprintf("process %d (%s), %d threads for %.1f ms", p.generation.Process.NSPID, p.generation.Process.Name, stop.Threads, stop.For.Seconds()*1e3))
 	}
 	if stop.Moving > 0 {
-		c.stops = append(c.stops, fmt.Sprintf("of these %d did not stop, for they wait in the kernel", stop.Moving))
+		c.stops = append(c.stops, fmt.Sprintf("%d of these threads did not stop, because they wait in the kernel", stop.Moving))
 	}
 	return err
 }
@@ -149,6 +151,9 @@ func (c *Goroutines) add(p *reader, g *golang.Goroutine) {
 		return
 	}
 	c.Kept.Add(1)
+	if g.Status == golang.Leaked {
+		c.leaked++
+	}
 	if c.options.ByGoroutine && c.apart < maxApart {
 		c.apart++
 		c.each[e] = append(c.each[e], numbersOf(g, kernel.Monotonic()))
@@ -173,6 +178,9 @@ func (c *Goroutines) describe(b *builder.Builder) error {
 	}
 	if c.notApart > 0 {
 		meta.GoroutinesNotApart.Add(b.Profile, int64(c.notApart))
+	}
+	if c.leaked > 0 {
+		meta.GoroutinesLeaked.Add(b.Profile, c.leaked)
 	}
 	for _, s := range c.stops {
 		meta.FrozenProcess.Add(b.Profile, s)

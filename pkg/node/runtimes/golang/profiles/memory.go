@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -24,21 +25,22 @@ import (
 type Memory struct {
 	run.Lifecycle
 	options  run.Options
-	allocs   bool // what is allocated during the capture; else what is live at its end
+	allocs   bool // profile what is allocated during the capture; otherwise what is live at its end
 	programs *programs
 
 	mu     sync.Mutex // for the programs, while Run runs
 	slicer builder.Slicer
 	ended  bool
-	since  time.Time // when the first reading was
-	torn   int
+	since  time.Time // of the first reading
+	torn   int       // records that changed during every read, at the last reading
 }
 
 // NewHeap prepares a profile of what is live in Go programs, as runtime/pprof's "heap". Its errors wrap ErrNoGo,
 // proc.ErrNoContainer or golang.ErrMemProfileOff where one of these is the cause.
 func NewHeap(o run.Options) (*Memory, error) { return newMemory(o, false) }
 
-// NewAllocs prepares a profile of what Go programs allocate during the capture. Its errors are as those of NewHeap.
+// NewAllocs prepares a profile of what Go programs allocate during the capture. Its errors wrap the
+// same as those of NewHeap.
 func NewAllocs(o run.Options) (*Memory, error) { return newMemory(o, true) }
 
 func newMemory(o run.Options, allocs bool) (*Memory, error) {
@@ -65,14 +67,14 @@ func (m *Memory) kind() builder.Kind {
 	return k
 }
 
-// Run reads the profiles: those of what is live at once, unless they had to be turned on, others when ctx is done. It may
-// be called once.
+// Run reads the profiles. What is live is read at once, unless a program's profile had to be turned
+// on; everything else is read when ctx is done. Run may be called once.
 func (m *Memory) Run(ctx context.Context) (*builder.Result, error) {
 	begin, err := m.Start()
 	if err != nil {
 		return nil, err
 	}
-	waits, err := m.readFirst()
+	waits, err := m.readFirst(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +88,9 @@ func (m *Memory) Run(ctx context.Context) (*builder.Result, error) {
 	if waits {
 		b.Profile.DurationNanos = time.Since(begin).Nanoseconds()
 	}
-	err = m.read(b, func(p *program) map[uint64]golang.MemCounts { return p.before }, nil)
+	atEnd, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxFinalTime)
+	defer cancel()
+	err = m.read(atEnd, b, func(p *program) map[uint64]golang.MemCounts { return p.before }, nil)
 	for _, p := range m.programs.all { // at once, for the functions are still to be named
 		if off := p.switchOff(); off != nil {
 			m.programs.left = append(m.programs.left, off)
@@ -103,8 +107,14 @@ func (m *Memory) Run(ctx context.Context) (*builder.Result, error) {
 	return result, err
 }
 
+// Bounds on the time for reading all programs. A large program takes some 100 ms.
+const (
+	maxFinalTime = 8 * time.Second // at the end of a profile
+	maxSliceTime = 2 * time.Second // the end of the profile waits for a slice
+)
+
 // readFirst turns memory profiles on if requested, takes the first reading, and reports whether a second one is needed.
-func (m *Memory) readFirst() (waits bool, err error) {
+func (m *Memory) readFirst(ctx context.Context) (waits bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	waits = m.allocs
@@ -117,7 +127,7 @@ func (m *Memory) readFirst() (waits bool, err error) {
 			waits = waits || p.switched != nil
 		}
 		if m.allocs {
-			reading, err := m.reading(p)
+			reading, err := m.reading(ctx, p)
 			if err != nil {
 				m.programs.drop(p, err)
 				continue
@@ -130,11 +140,11 @@ func (m *Memory) readFirst() (waits bool, err error) {
 	return waits, m.programs.none()
 }
 
-func (m *Memory) reading(p *program) (reading *golang.MemProfile, err error) {
+func (m *Memory) reading(ctx context.Context, p *program) (reading *golang.MemProfile, err error) {
 	if m.allocs {
-		reading, err = p.MemTotals()
+		reading, err = p.MemTotals(ctx)
 	} else {
-		reading, err = p.MemProfile()
+		reading, err = p.MemProfile(ctx)
 	}
 	if errors.Is(err, golang.ErrMemProfileOff) {
 		return nil, fmt.Errorf("%w: the linker turns that off in programs that cannot write a memory profile, as most without net/http/pprof; "+
@@ -152,14 +162,17 @@ func countsOf(r *golang.MemProfile) map[uint64]golang.MemCounts {
 }
 
 // read adds to b what the programs have sampled since an earlier reading of each. It passes the new reading to next.
-func (m *Memory) read(b *builder.Builder, since func(*program) map[uint64]golang.MemCounts, next func(*program, *golang.MemProfile)) error {
+func (m *Memory) read(ctx context.Context, b *builder.Builder, since func(*program) map[uint64]golang.MemCounts, next func(*program, *golang.MemProfile)) error {
 	kept := 0
 	m.torn = 0
 	for _, p := range append([]*program(nil), m.programs.all...) {
-		reading, err := m.reading(p)
+		reading, err := m.reading(ctx, p)
 		if err = p.checked(err); err != nil && next == nil && p.last != nil { // what came in slices is not lost
-			meta.MissingEnd.Add(b.Profile, fmt.Sprintf("process %d (%s): %v", p.generation.Process.NSPID, p.generation.Process.Name, err))
+			meta.MissingEnd.Add(b.Profile, fmt.Sprintf("%s: %v", p.describe(), err))
 			reading, err = p.last, nil
+		}
+		if next != nil && errors.Is(err, golang.ErrBudget) {
+			continue // perhaps there is time at the next slice, or at the end
 		}
 		if err != nil {
 			m.programs.drop(p, err)
@@ -199,12 +212,12 @@ func (m *Memory) add(b *builder.Builder, p *program, pcs []uint64, c golang.MemC
 		values = append(values, objects, bytes)
 	}
 	s := b.NewSample(&stack.Entry{Generation: p.generation, User: record.NativeStack(p.MemStack(pcs))})
-	s.Value = values
 	if c.Allocs > 0 {
+		s.NumLabel = maps.Clone(s.NumLabel)
 		s.NumLabel[meta.BytesLabel.Name()] = []int64{c.AllocBytes / c.Allocs} // the size of such an object
 		s.NumUnit = meta.BytesLabel.Units()
 	}
-	b.Profile.Sample = append(b.Profile.Sample, s)
+	b.AppendValues(s, values)
 }
 
 // unsample estimates what was allocated from what was sampled: an object of a size is sampled with a probability of
@@ -228,8 +241,8 @@ func (m *Memory) describe(b *builder.Builder) {
 	}
 	for _, p := range m.programs.all {
 		if p.switched != nil {
-			meta.MemProfileEnabled.Add(b.Profile, fmt.Sprintf("process %d (%s), at %s, so nothing allocated before is in it",
-				p.generation.Process.NSPID, p.generation.Process.Name, m.since.UTC().Format(time.RFC3339Nano)))
+			meta.MemProfileEnabled.Add(b.Profile, fmt.Sprintf("%s, at %s, so nothing allocated before is in it",
+				p.describe(), m.since.UTC().Format(time.RFC3339Nano)))
 		}
 	}
 	if m.torn > 0 {
@@ -245,17 +258,10 @@ func (m *Memory) Slice() (*builder.Result, error) {
 	if m.since.IsZero() || m.ended {
 		return nil, nil
 	}
-	s := &m.slicer
-	if s.Builder == nil {
-		s.Begin = m.since
-		s.Builder = builder.New(s.Begin, 0, m.kind())
-	}
-	now := time.Now()
-	p := s.Builder.Profile
-	p.TimeNanos, p.DurationNanos = s.Begin.UnixNano(), now.Sub(s.Begin).Nanoseconds()
-	p.Sample, p.Comments = nil, nil
-	s.Begin = now
-	err := m.read(s.Builder, func(p *program) map[uint64]golang.MemCounts {
+	b := m.slicer.Next(m.since, m.kind())
+	ctx, cancel := context.WithTimeout(context.Background(), maxSliceTime)
+	defer cancel()
+	err := m.read(ctx, b, func(p *program) map[uint64]golang.MemCounts {
 		if p.sliced == nil {
 			return p.before
 		}
@@ -264,8 +270,8 @@ func (m *Memory) Slice() (*builder.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.describe(s.Builder)
-	return s.Builder.Result()
+	m.describe(b)
+	return b.Result()
 }
 
 // Close turns off what was turned on, and closes all files; the result's File must not be used after it.

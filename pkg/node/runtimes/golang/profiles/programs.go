@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/process"
@@ -22,7 +23,8 @@ var ErrNoGo = errors.New("no Go program can be read")
 // ErrMemoryRefused is returned if the kernel does not allow reading the memory of the container's processes.
 var ErrMemoryRefused = errors.New("the node's kernel refuses reading the memory of processes")
 
-// programs are the processes of a container that are Go programs. They are read without BPF.
+// programs are the Go programs of a container: processes that are built with Go, and libraries built with Go in other
+// processes. They are read without BPF.
 type programs struct {
 	table   *process.Table
 	all     []*program
@@ -66,22 +68,24 @@ func openPrograms(o run.Options) (*programs, error) {
 	return all, nil
 }
 
-// open adds a process and returns it, or nil if it is not a Go program that can be read.
-func (a *programs) open(p *proc.Process) *program {
-	r, err := golang.Open(p)
+// open adds the Go programs of a process that can be read, and returns them. There is more than one if the process
+// has several libraries that are built with Go.
+func (a *programs) open(p *proc.Process) []*program {
+	runtimes, err := golang.Open(p)
 	switch {
 	case errors.Is(err, golang.ErrNotGo):
 		a.others++
 	case err != nil:
 		a.refused = append(a.refused, privileged(err))
-	default:
+	}
+	var opened []*program
+	for _, r := range runtimes {
 		// The time tells processes with the same PID apart.
 		g, _ := a.table.Lookup(&record.Sample{Process: record.ProcessIdentity{TGID: uint32(p.PID), Started: p.StartTime}, PID: uint32(p.PID)})
-		program := &program{Runtime: r, generation: g}
-		a.all = append(a.all, program)
-		return program
+		opened = append(opened, &program{Runtime: r, generation: g})
 	}
-	return nil
+	a.all = append(a.all, opened...)
+	return opened
 }
 
 // privileged adds the missing capability to an error about permissions.
@@ -98,8 +102,7 @@ func (a *programs) none() error {
 	case len(a.all) > 0:
 		return nil
 	case len(a.refused) > 0 && errors.Is(a.refused[0], fs.ErrPermission):
-		return fmt.Errorf("%w: the profiler's container lacks CAP_SYS_PTRACE, or a security module (seccomp, AppArmor, SELinux, Yama) forbids it: %w",
-			ErrMemoryRefused, a.refused[0])
+		return fmt.Errorf("%w: %s: %w", ErrMemoryRefused, whyRefused(ptraceScope()), a.refused[0])
 	case len(a.refused) > 0:
 		return fmt.Errorf("%w: %w", ErrNoGo, a.refused[0])
 	case a.others > 0:
@@ -108,12 +111,21 @@ func (a *programs) none() error {
 	return fmt.Errorf("%w: none of the container's processes has a PID that was asked for", ErrNoGo)
 }
 
+// describe names the program in comments and errors.
+func (p *program) describe() string {
+	text := fmt.Sprintf("process %d (%s)", p.generation.Process.NSPID, p.generation.Process.Name)
+	if p.Library != "" {
+		text += ", " + p.Library
+	}
+	return text
+}
+
 func (p *program) close() error { return errors.Join(p.switchOff(), p.Close()) }
 
 // switchOff turns the memory profile off if we have turned it on. It may be called again.
 func (p *program) switchOff() error {
 	if err := p.switched.Off(); err != nil {
-		return fmt.Errorf("the memory profile of process %d (%s) stays on until it ends: %w", p.generation.Process.NSPID, p.generation.Process.Name, err)
+		return fmt.Errorf("the memory profile of %s stays on until it ends: %w", p.describe(), err)
 	}
 	return nil
 }
@@ -128,7 +140,7 @@ func (p *program) checked(err error) error {
 
 // drop closes a program, undoes what was changed in it, and records why it is left out.
 func (a *programs) drop(p *program, why error) {
-	a.refused = append(a.refused, fmt.Errorf("process %d (%s): %w", p.generation.Process.NSPID, p.generation.Process.Name, why))
+	a.refused = append(a.refused, fmt.Errorf("%s: %w", p.describe(), why))
 	for i, q := range a.all {
 		if p == q {
 			a.all = append(a.all[:i:i], a.all[i+1:]...)
@@ -153,10 +165,14 @@ func (a *programs) close() error {
 // describe adds comments about the programs in the profile and those left out.
 func (a *programs) describe(b *builder.Builder) {
 	for _, p := range a.all {
-		meta.GoProgram.Add(b.Profile, fmt.Sprintf("process %d (%s), %s", p.generation.Process.NSPID, p.generation.Process.Name, p.Version))
+		version := p.Version
+		if p.IsNewer() {
+			version += ", newer than this profiler: read as the newest known version, whose structures agree as far as can be checked"
+		}
+		meta.GoProgram.Add(b.Profile, p.describe()+", "+version)
 	}
 	for _, err := range a.refused {
-		meta.LeftOut.Add(b.Profile, err.Error())
+		meta.LeftOut.Add(b.Profile, strings.ReplaceAll(err.Error(), "\n", "; ")) // a process may have several reasons
 	}
 	for _, err := range a.left {
 		meta.LeftChanged.Add(b.Profile, err.Error())

@@ -18,15 +18,17 @@ type reader struct {
 	*program
 	goroutines *golang.GoroutineReader
 	threads    map[int]int // IDs in our PID namespace by those in its own
+	cut        int         // consecutive readings that ended early
 }
 
-// readers are those of a container.
+// readers are the readers of a container's Go programs.
 type readers struct {
 	*programs
-	all   []*reader
-	known map[processKey]bool          // that were looked at
-	gone  golang.Counts                // of those that are no more
-	pids  atomic.Pointer[map[int]bool] // of all, for those who do not read them
+	mainOnly bool // see openReaders
+	all      []*reader
+	known    map[processKey]bool          // processes that need not be opened again, readable or not
+	removed  golang.Counts                // of the readers that were removed
+	pids     atomic.Pointer[map[int]bool] // of all, for concurrent use
 }
 
 type processKey struct {
@@ -36,13 +38,14 @@ type processKey struct {
 
 func keyOf(p *proc.Process) processKey { return processKey{p.PID, p.StartTime} }
 
-// openReaders opens the Go programs of a container for reading goroutines. The error wraps ErrNoGo if there is none.
-func openReaders(o run.Options) (*readers, error) {
+// openReaders opens the Go programs of a container for reading goroutines. With mainOnly, it leaves out libraries of
+// programs that are not built with Go. The error wraps ErrNoGo if there is none.
+func openReaders(o run.Options, mainOnly bool) (*readers, error) {
 	programs, err := openPrograms(o)
 	if err != nil {
 		return nil, err
 	}
-	all := &readers{programs: programs, known: programs.seen}
+	all := &readers{programs: programs, mainOnly: mainOnly, known: programs.seen}
 	all.publish()
 	for _, program := range slices.Clone(programs.all) {
 		all.add(program)
@@ -55,14 +58,18 @@ func openReaders(o run.Options) (*readers, error) {
 
 func (a *readers) add(program *program) {
 	goroutines, err := program.GoroutineReader()
+	if err == nil && a.mainOnly && goroutines.InLibrary {
+		err = errors.New("it is a library of a program that is not built with Go, so the threads are sampled")
+	}
 	if err != nil {
 		a.drop(program, privileged(err))
 		return
 	}
-	a.all = append(a.all, &reader{program, goroutines, map[int]int{}})
+	a.all = append(a.all, &reader{program: program, goroutines: goroutines, threads: map[int]int{}})
 	a.publish()
 }
 
+// publish makes the PIDs of all readers visible to has and Len.
 func (a *readers) publish() {
 	pids := map[int]bool{}
 	for _, p := range a.all {
@@ -74,15 +81,20 @@ func (a *readers) publish() {
 // remove drops a program that cannot be read any more. lookAgain opens the process again if it has called execve.
 func (a *readers) remove(p *reader, why error) {
 	delete(a.known, keyOf(p.generation.Process))
-	a.gone.Add(p.goroutines.Counts)
+	a.removed.Add(p.goroutines.Counts)
 	a.drop(p.program, why)
 	a.all = slices.DeleteFunc(a.all, func(one *reader) bool { return one == p })
 	a.publish()
 }
 
+// moveToEnd makes a program the last of all.
+func (a *readers) moveToEnd(p *reader) {
+	a.all = append(slices.DeleteFunc(a.all, func(one *reader) bool { return one == p }), p)
+}
+
 // counts returns the counters of all readers, including those removed.
 func (a *readers) counts() golang.Counts {
-	all := a.gone
+	all := a.removed
 	for _, p := range a.all {
 		all.Add(p.goroutines.Counts)
 	}
@@ -102,7 +114,7 @@ func (a *readers) lookAgain(o run.Options) {
 		if a.known[keyOf(p)] || !process.Selects(o.PIDs, p.NSPID) || len(a.all) >= maxPrograms {
 			continue
 		}
-		if program := a.open(p); program != nil {
+		for _, program := range a.open(p) {
 			a.add(program)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
-// runningStacks finds the stacks of goroutines that run, by samples of their threads.
+// runningStacks finds the stacks of running goroutines by sampling their threads.
 type runningStacks struct {
 	sampler threadSampler
 	found   int
@@ -21,13 +21,16 @@ type runningStacks struct {
 
 // Bounds on how long a goroutine's stack is looked for.
 const (
-	// runningPatience is for threads that have no CPU: a container may have used up what it has in 100 ms.
+	// runningPatience lets threads get a CPU again whose container has used up its CPU quota, which
+	// is for 100 ms by default.
 	runningPatience = 120 * time.Millisecond
-	// maxSamples is how many are taken of a thread that is on another stack, for it runs the runtime's own code or C.
+	// maxSamples bounds the samples of a thread that is on another stack because it runs C or the runtime's own code.
 	maxSamples = 5
+	// maxRunning bounds the running goroutines of a process. At most GOMAXPROCS run at once, which is a few hundred.
+	maxRunning = 4096
 )
 
-// runningGoroutine is one whose thread is sampled.
+// runningGoroutine is a goroutine whose thread is sampled.
 type runningGoroutine struct {
 	*golang.Goroutine
 	process *reader
@@ -35,27 +38,43 @@ type runningGoroutine struct {
 	samples int
 }
 
-// find samples the threads of running goroutines and fills in their stacks. It returns the goroutines whose threads were not
-// sampled within patience; their samples may still arrive.
+// find samples the threads of running goroutines and fills in their stacks. Threads are armed as
+// others are sampled, at most maxThreadEvents at once. It returns the goroutines whose threads were
+// armed, but not sampled within patience; their samples may still arrive. The caller must collect
+// them or giveUp.
 func (r *runningStacks) find(p *reader, running []*golang.Goroutine, patience time.Duration) (left []*runningGoroutine) {
-	for _, g := range running {
-		tid, ok := p.thread(g.Thread)
-		if ok && g.Thread != 0 && r.sampler.arm(tid) {
-			left = append(left, &runningGoroutine{Goroutine: g, process: p, thread: tid})
-		} else {
-			r.missing++
-		}
-	}
 	until := time.Now().Add(patience)
-	for pause := 2 * samplingPeriod; len(left) > 0 && time.Now().Before(until); pause = min(2*pause, 4*time.Millisecond) {
+	for pause := 2 * samplingPeriod; ; pause = min(2*pause, 4*time.Millisecond) {
+		for len(running) > 0 && !r.sampler.isFull() && time.Now().Before(until) {
+			g := running[0]
+			running = running[1:]
+			tid, ok := p.thread(g.Thread)
+			if ok && g.Thread != 0 && r.sampler.arm(tid) {
+				left = append(left, &runningGoroutine{Goroutine: g, process: p, thread: tid})
+			} else {
+				r.missing++
+			}
+		}
+		if len(left)+len(running) == 0 || !time.Now().Before(until) {
+			break
+		}
 		time.Sleep(pause)
 		left = r.collect(left, true)
 	}
+	r.missing += len(running)
 	return left
 }
 
-// collect fills in the stacks of goroutines whose samples have arrived, and returns the others. If again is set, a thread
-// that was on another stack is sampled again.
+// giveUp counts goroutines whose samples are no longer awaited.
+func (r *runningStacks) giveUp(left []*runningGoroutine) {
+	for _, g := range left {
+		r.sampler.release(g.thread)
+	}
+	r.missing += len(left)
+}
+
+// collect fills in the stacks of goroutines whose samples have arrived, and returns the others. If
+// again is set, a thread that was on another stack is sampled again.
 func (r *runningStacks) collect(left []*runningGoroutine, again bool) []*runningGoroutine {
 	return slices.DeleteFunc(left, func(g *runningGoroutine) bool {
 		s, ok := r.sampler.taken(g.thread)

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/capturetest"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/run"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -19,6 +20,7 @@ import (
 func TestRunningGoroutinesWithoutSamples(t *testing.T) {
 	need.Root(t)
 	id, pid := capturetest.StartWorkload(t, "spin")
+	<-capturetest.UntilUsed(t, pid, 10*time.Millisecond).Done() // its runtime has started
 	w, err := NewWall(run.Options{ContainerID: id, Frequency: 99})
 	if err != nil {
 		t.Fatal(err)
@@ -41,5 +43,31 @@ func TestRunningGoroutinesWithoutSamples(t *testing.T) {
 	}
 	if why := strings.Join(r.Profile.Comments, "\n"); without < 10 || !strings.Contains(why, "cannot be sampled: refused by a test") {
 		t.Errorf("%d samples of running goroutines: %s", without, why)
+	}
+}
+
+// More goroutines than threads are sampled at once get their stacks one after the other.
+func TestManyRunningGoroutines(t *testing.T) {
+	need.Root(t)
+	id, pid := capturetest.StartWorkload(t, "spins")
+	<-capturetest.UntilUsed(t, pid, 10*time.Millisecond).Done() // its runtime has started
+	c, err := NewGoroutines(run.Options{ContainerID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p, running := c.programs.all[0], []*golang.Goroutine(nil)
+	capturetest.WaitFor(t, "enough goroutines to run at once", func() bool {
+		running = nil
+		err := p.goroutines.Each(t.Context(), nil, func(g *golang.Goroutine) {
+			if g.End == golang.NoStack {
+				running = append(running, clone(g))
+			}
+		})
+		return err == nil && len(running) > maxThreadEvents
+	})
+	c.running.giveUp(c.running.find(p, running, capturetest.WaitLimit)) // each thread needs a CPU for a moment
+	if c.running.found < len(running)*9/10 || c.running.sampler.armed != 0 {
+		t.Errorf("stacks of %d of %d goroutines; %d threads are still armed", c.running.found, len(running), c.running.sampler.armed)
 	}
 }

@@ -20,7 +20,7 @@ type stacks struct {
 	key    []byte
 }
 
-// ends of goroutines' stacks.
+// ends maps the ends of goroutines' stacks to those of all stacks.
 var ends = map[golang.End]stack.End{
 	golang.Complete: stack.Complete, golang.Truncated: stack.Truncated, golang.Broken: stack.Broken,
 	golang.NoStack: stack.Running, golang.Torn: stack.Torn,
@@ -60,10 +60,10 @@ func labelsOf(g *golang.Goroutine) []record.Label {
 	return all
 }
 
-// goroutineNumbers tell one goroutine from others with the same stack.
+// goroutineNumbers distinguish a goroutine from others with the same stack.
 type goroutineNumbers struct {
 	id, parent int64
-	waited     int64 // seconds, 0 if not known
+	waited     int64 // in seconds; 0 if it is not known
 }
 
 func numbersOf(g *golang.Goroutine, now uint64) goroutineNumbers {
@@ -74,7 +74,7 @@ func numbersOf(g *golang.Goroutine, now uint64) goroutineNumbers {
 	return n
 }
 
-// addEach adds goroutines of one stack apart.
+// addEach adds a sample for each of the goroutines of one stack.
 func addEach(b *builder.Builder, e *stack.Entry, each []goroutineNumbers) {
 	if len(each) == 0 {
 		return

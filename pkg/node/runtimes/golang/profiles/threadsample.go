@@ -21,30 +21,36 @@ import (
 // It needs perf events, but no BPF.
 type threadSampler struct {
 	events map[int]*threadEvent // by thread
+	armed  int                  // events whose samples are awaited
 	err    error                // why there are none
 }
 
 // threadEvent is a perf event of one thread.
 type threadEvent struct {
 	fd   int
-	ring []byte // struct perf_event_mmap_page, and behind it room for one sample
+	ring []byte // struct perf_event_mmap_page, followed by room for one sample
+
+	armed bool // its sample is awaited
 }
 
-// What a sample holds.
 const (
-	sampledStackBytes = 32 << 10
-	ringDataBytes     = 64 << 10 // a power of two of pages, in which a sample has room
-	maxThreadEvents   = 128
+	sampledStackBytes = 32 << 10               // copied from a thread's stack
+	ringDataBytes     = 64 << 10               // a power of two pages; a sample fits
+	maxThreadEvents   = 128                    // open at once, each with a ring of 68 KiB
 	samplingPeriod    = 100 * time.Microsecond // of the thread's CPU time until its sample is taken
 )
 
-// threadSample is where a thread was.
+// threadSample is the state of a thread when it was sampled.
 type threadSample struct {
 	registers golang.Registers
 	stack     []byte // from the stack pointer on
 }
 
-// arm requests one sample of a thread when it next runs. It returns false if the thread cannot be sampled.
+// isFull reports whether maxThreadEvents samples are awaited. No other thread can be armed then.
+func (t *threadSampler) isFull() bool { return t.armed >= maxThreadEvents }
+
+// arm requests one sample of a thread when it next runs. It returns false if the thread cannot be sampled. The caller
+// must release the thread unless taken returns its sample.
 func (t *threadSampler) arm(tid int) bool {
 	if t.err != nil {
 		return false
@@ -59,7 +65,7 @@ func (t *threadSampler) arm(tid int) bool {
 			return false
 		}
 		if len(t.events) >= maxThreadEvents {
-			_ = t.close()
+			t.closeIdle()
 		}
 		if t.events == nil {
 			t.events = map[int]*threadEvent{}
@@ -67,15 +73,46 @@ func (t *threadSampler) arm(tid int) bool {
 		t.events[tid] = e
 	}
 	e.drop()
-	return unix.IoctlSetInt(e.fd, unix.PERF_EVENT_IOC_REFRESH, 1) == nil // after one sample it is off again
+	if unix.IoctlSetInt(e.fd, unix.PERF_EVENT_IOC_REFRESH, 1) != nil { // after one sample it is off again
+		t.release(tid)
+		return false
+	}
+	if !e.armed {
+		e.armed = true
+		t.armed++
+	}
+	return true
+}
+
+// release ends waiting for a thread's sample.
+func (t *threadSampler) release(tid int) {
+	if e := t.events[tid]; e != nil && e.armed {
+		e.armed = false
+		t.armed--
+	}
+}
+
+// closeIdle closes the events whose samples are not awaited.
+func (t *threadSampler) closeIdle() {
+	for tid, e := range t.events {
+		if !e.armed {
+			_ = e.close()
+			delete(t.events, tid)
+		}
+	}
 }
 
 // taken returns the sample of an armed thread, and false if it has not been taken yet.
 func (t *threadSampler) taken(tid int) (threadSample, bool) {
-	if e := t.events[tid]; e != nil {
-		return e.take()
+	e := t.events[tid]
+	if e == nil {
+		return threadSample{}, false
 	}
-	return threadSample{}, false
+	s, ok := e.take()
+	if ok {
+		t.release(tid)
+	}
+	return s, ok
 }
 
 func (t *threadSampler) close() error {
@@ -83,7 +120,7 @@ func (t *threadSampler) close() error {
 	for _, e := range t.events {
 		errs = append(errs, e.close())
 	}
-	t.events = nil
+	t.events, t.armed = nil, 0
 	return errors.Join(errs...)
 }
 
@@ -103,7 +140,7 @@ func openThreadEvent(tid int) (*threadEvent, error) {
 		attr.Sample_regs_user = 1<<perfARM64LR | 1<<perfARM64SP | 1<<perfARM64PC
 	}
 	fd, err := unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) { // of user space alone it may be allowed
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) { // sampling only user space may be allowed
 		attr.Bits |= unix.PerfBitExcludeKernel | unix.PerfBitExcludeHv
 		fd, err = unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	}
@@ -115,7 +152,7 @@ func openThreadEvent(tid int) (*threadEvent, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("perf event of thread %d: %w", tid, err)
 	}
-	return &threadEvent{fd, ring}, nil
+	return &threadEvent{fd: fd, ring: ring}, nil
 }
 
 func (e *threadEvent) close() error {
@@ -142,7 +179,7 @@ func (e *threadEvent) take() (threadSample, bool) {
 		copyRing(header[:], data, tail)
 		size := uint64(binary.NativeEndian.Uint16(header[6:]))
 		if size < 8 || size > head-tail {
-			break // it is not whole yet, or not one at all
+			break // incomplete or invalid
 		}
 		record := make([]byte, size-8)
 		copyRing(record, data, tail+8)
@@ -160,8 +197,8 @@ func copyRing(b, ring []byte, at uint64) {
 	copy(b[n:], ring)
 }
 
-// parseThreadSample reads the ABI of the registers, these, and the stack: its size, its bytes, and how many of them
-// are used.
+// parseThreadSample parses the rest of a record: the ABI of the registers, the registers, and the
+// stack, which is its size, its bytes and the number of bytes used.
 func parseThreadSample(b []byte) (threadSample, bool) {
 	registers := 2
 	if runtime.GOARCH == "arm64" {

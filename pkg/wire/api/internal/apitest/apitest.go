@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/server"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/slice"
 )
 
 // Capturer is a server.Capturer whose profiles hold made-up functions.
@@ -36,7 +37,8 @@ func (c *Capturer) Start(r api.Request) (server.Capture, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.requests = append(c.requests, r)
-	return &capture{Capturer: c}, c.StartErr
+	encoder := slice.Encoder{IsWrapper: func(*profile.Location) bool { return false }}
+	return &capture{Capturer: c, encoder: encoder}, c.StartErr
 }
 
 // Requests returns the requests received so far.
@@ -48,20 +50,25 @@ func (c *Capturer) Requests() []api.Request {
 
 type capture struct {
 	*Capturer
-	ended atomic.Bool // sampling has ended
+	ended   atomic.Bool // sampling has ended
+	encoder slice.Encoder
 }
 
 func (c *capture) Progress() api.Progress {
 	return api.Progress{State: api.Sampling, ElapsedMs: 1500, Samples: 7, Lost: 1, Processes: 2}
 }
 
-func (c *capture) Slice() (*profile.Profile, error) {
+func (c *capture) Slice() (*slice.Slice, error) {
 	if c.ended.Load() {
 		return nil, nil
 	}
 	c.Slices.Add(1)
-	return Profile(c.Functions), nil
+	return c.encoder.Next(Profile(c.Functions)), nil
 }
+
+func (c *capture) Close() {}
+
+func (c *capture) Steps() []api.Step { return []api.Step{{Name: "sampling", Took: time.Second}} }
 
 func (c *capture) Run(ctx context.Context) (*profile.Profile, error) {
 	start := time.Now()
