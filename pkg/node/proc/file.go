@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -37,13 +38,13 @@ type File struct {
 }
 
 // OpenMapping opens the file of a mapping through /proc/PID/map_files, which also works for deleted
-// and replaced files. If the kernel does not permit that, it opens the file that is now at the path
-// in the process's root.
+// and replaced files. If the kernel does not permit that, or the process has executed another program
+// since, it opens the file that is now at the path in the process's root.
 func (p *Process) OpenMapping(m Mapping) (*File, error) {
 	if m.Inode == 0 {
 		return nil, fmt.Errorf("mapping %x-%x of process %d has no file: %w", m.Start, m.End, p.PID, fs.ErrNotExist)
 	}
-	path, deleted := strings.CutSuffix(m.Path, " (deleted)")
+	path, deleted := strings.CutSuffix(m.Path, deletedSuffix)
 	f, err := ofLivingThread(p, func(tid int) (*File, error) {
 		return openRegular(path, func() (int, error) { return p.findMapped(tid, m) })
 	})
@@ -73,12 +74,33 @@ func (p *Process) findMapped(tid int, m Mapping) (int, error) {
 		}
 		return 0, err
 	}
-	if err := verifyThread(p.PID, tid); err != nil {
+	if err := cmp.Or(verifyThread(p.PID, tid), verifyPath(fd, m)); err != nil {
 		unix.Close(fd)
 		return 0, err
 	}
 	return fd, nil
 }
+
+// verifyPath returns an error unless fd, opened through map_files, is of the file that the mapping had when it
+// was read. A program that the process has executed since may have a mapping at the same addresses: all do
+// that are linked to fixed addresses. The inodes of overlayfs differ between /proc/PID/maps and stat(2).
+func verifyPath(fd int, m Mapping) error {
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return err
+	}
+	// maps shows a newline as four characters, see proc_pid_maps(5).
+	path = clean(strings.ReplaceAll(path, "\n", `\012`))
+	if withoutDeleted(path) != withoutDeleted(m.Path) {
+		return fmt.Errorf("the process has mapped %s where it had %s", path, m.Path)
+	}
+	return nil
+}
+
+func withoutDeleted(path string) string { return strings.TrimSuffix(path, deletedSuffix) }
+
+// deletedSuffix follows the path of a deleted file in /proc.
+const deletedSuffix = " (deleted)"
 
 // findMappedExecutable opens the process's executable with findFlags if it is the file of a mapping. That also
 // finds deleted files and those in memory (memfd_create(2)), and needs only CAP_SYS_PTRACE, whereas

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -158,6 +159,38 @@ func TestMappedDeviceIsNotOpened(t *testing.T) {
 	}
 	if opened() {
 		t.Error("the device was opened")
+	}
+}
+
+// A process may execute another program after its mappings were read. The file that the other program has at the
+// same addresses is not taken for that of the mapping.
+func TestMappingOfProgramExecutedBefore(t *testing.T) {
+	need.Root(t) // for map_files
+	self := openSelf(t)
+	mappings, err := self.Mappings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(mappings, func(m Mapping) bool { return m.Inode != 0 })
+	before := filepath.Join(t.TempDir(), "before")
+	if err := os.WriteFile(before, []byte("the program before"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mapping := mappings[i]
+	mapping.Path = before
+	f, err := self.OpenMapping(mapping)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 32)
+	if n, _ := f.ReadAt(b, 0); string(b[:n]) != "the program before" {
+		t.Errorf("opened %q", b[:n])
+	}
+	mapping.Path += " (deleted)"
+	if f, err := self.OpenMapping(mapping); err == nil {
+		f.Close()
+		t.Error("the file of another program was opened for a deleted one")
 	}
 }
 

@@ -32,12 +32,13 @@ type Builder struct {
 	each      int64 // Kind.ValuePerCount
 }
 
-// mappingKey identifies a mapping of one process. A path that is remapped elsewhere has another
-// key.
+// mappingKey identifies a mapping of one process. A path that is mapped elsewhere has another key, and so has
+// another file at the same path: a program that is replaced and executes itself may keep its addresses.
 type mappingKey struct {
 	pid                int
 	start, end, offset uint64
 	path               string
+	file               *proc.File // nil if it could not be opened
 }
 
 // runtimeKey identifies a runtime frame of a process generation.
@@ -166,13 +167,13 @@ func instruction(address uint64, depth int) uint64 {
 func (b *Builder) user(g *process.Generation, address uint64) *profile.Location {
 	m := g.FindMapping(address)
 	if m == nil {
-		return b.location(b.mapping(mappingKey{pid: g.Process.PID, path: "[unmapped]"}, nil), address)
+		return b.location(b.mapping(mappingKey{pid: g.Process.PID, path: "[unmapped]"}), address)
 	}
-	key := mappingKey{g.Process.PID, m.Start, m.End, m.Offset, m.Path}
+	key := mappingKey{g.Process.PID, m.Start, m.End, m.Offset, m.Path, m.File}
 	if key.path == "" {
 		key.path = process.AnonymousMapping
 	}
-	in := b.mapping(key, m.File)
+	in := b.mapping(key)
 	if in != nil {
 		b.perfMaps[in] = g.PerfMap
 	}
@@ -181,24 +182,24 @@ func (b *Builder) user(g *process.Generation, address uint64) *profile.Location 
 
 func (b *Builder) kernel() *profile.Mapping {
 	// The upper half of the address space is the kernel's on both architectures.
-	return b.mapping(mappingKey{start: 1 << 63, end: 1<<64 - 1, path: process.KernelMapping}, nil)
+	return b.mapping(mappingKey{start: 1 << 63, end: 1<<64 - 1, path: process.KernelMapping})
 }
 
 // mapping returns nil if the profile has too many mappings.
-func (b *Builder) mapping(key mappingKey, file *proc.File) *profile.Mapping {
+func (b *Builder) mapping(key mappingKey) *profile.Mapping {
 	if m := b.mappings[key]; m != nil {
 		return m
 	}
 	added := profile.Mapping{Start: key.start, Limit: key.end, Offset: key.offset, File: key.path}
-	if file != nil {
-		added.BuildID = file.BuildID()
+	if key.file != nil {
+		added.BuildID = key.file.BuildID()
 	}
 	m := b.out.AddMapping(added)
 	if m == nil {
 		return nil
 	}
-	if file != nil {
-		b.files[m] = file
+	if key.file != nil {
+		b.files[m] = key.file
 	}
 	b.mappings[key] = m
 	return m

@@ -71,6 +71,27 @@ func TestProfileOfStacks(t *testing.T) {
 	}
 }
 
+// A program that is replaced by another and executes it may have the same addresses and the same path. Each address
+// is then named from the file it was sampled in.
+func TestFileReplacedAtTheSameAddresses(t *testing.T) {
+	b := New(time.Unix(1_700_000_000, 0), time.Second, Kind{Types: []*profile.ValueType{{Type: "samples", Unit: "count"}}, ValuePerCount: 1})
+	files := []*proc.File{{}, {}}
+	for i, f := range files {
+		g := &process.Generation{ID: i, Process: &proc.Process{PID: 70, NSPID: 7, Name: "web"}, Mappings: []process.Mapping{
+			{Mapping: proc.Mapping{Start: 0x1000, End: 0x2000, Path: "/web"}, File: f},
+		}}
+		b.addStack(&stack.Entry{Generation: g, User: []uint64{0x1010}}, stack.Amount{Count: 1, Value: 1}, nil, 0)
+	}
+	if len(b.Profile.Sample) != 2 {
+		t.Fatalf("%d stacks, want 2", len(b.Profile.Sample))
+	}
+	for i, s := range b.Profile.Sample {
+		if got := b.files[s.Location[0].Mapping]; got != files[i] {
+			t.Errorf("stack %d has another file", i)
+		}
+	}
+}
+
 func nameOf(l *profile.Location) string {
 	if l.Mapping != nil {
 		return l.Mapping.File
