@@ -93,7 +93,7 @@ func counts(ctx context.Context, b *bench) ([]row, error) {
 // count is one profile with the resources used while it was sampled.
 type count struct {
 	samples   float64
-	used      time.Duration // CPU time of the target
+	used      time.Duration // CPU time of the target, see taskClock
 	own       float64       // CPU time of the profiler divided by the wall time
 	perSample float64       // µs in the BPF program, including runs that found other programs' threads
 	peak      float64       // MB
@@ -107,6 +107,11 @@ func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*c
 	if !ok {
 		return nil, fmt.Errorf("the process of pod %s is not on this machine", name)
 	}
+	clock, err := newTaskClock(target)
+	if err != nil {
+		return nil, err
+	}
+	defer clock.close()
 	if profiler, ok := profilerOf(containerID); ok {
 		if err := forgetPeak(profiler); err != nil {
 			return nil, err
@@ -120,14 +125,15 @@ func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*c
 		text, err = cmd.Output()
 		done <- err
 	}()
-	var targetUse, ownUse, busy, stolen useOverTime
+	var targetUse, ownUse useOverTime
 	var bpf bpfUse
 	profiler, running := 0, true
 	for running {
-		targetUse.add(cpuTime(target))
-		all, steal := cpuTimes()
-		busy.add(all)
-		stolen.add(steal)
+		used, err := clock.used()
+		if err != nil {
+			return nil, err
+		}
+		targetUse.add(used)
 		if profiler == 0 {
 			profiler, _ = profilerOf(containerID)
 		} else {
@@ -152,10 +158,6 @@ func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*c
 	begin := time.Unix(0, p.TimeNanos)
 	end := begin.Add(time.Duration(p.DurationNanos))
 	c := &count{used: targetUse.between(begin, end), maps: bpf.maps}
-	// To the target, time that the machine under this one took away looks like time of its own,
-	// and is sampled as such; the scheduler does not count it (PARAVIRT_TIME_ACCOUNTING).
-	share := c.used.Seconds() / max(c.used.Seconds(), busy.between(begin, end).Seconds())
-	c.used += time.Duration(share * float64(stolen.between(begin, end)))
 	c.own = ownUse.between(begin, end).Seconds() / end.Sub(begin).Seconds()
 	for _, s := range p.Sample {
 		c.samples += float64(s.Value[0])

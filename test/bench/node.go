@@ -53,19 +53,6 @@ func findProcess(is func(dir string, commandLine []byte) bool) (pid int, ok bool
 	return 0, false
 }
 
-// cpuTimes returns the CPU time that all programs have used and the time that a hypervisor has
-// taken away (steal), from /proc/stat (proc_stat(5)). Both are 0 if the file cannot be read.
-func cpuTimes() (busy, stolen time.Duration) {
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0, 0
-	}
-	var user, nice, system, idle, iowait, irq, softirq, steal int64
-	fmt.Sscanf(string(text), "cpu %d %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &iowait, &irq, &softirq, &steal)
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on all architectures that Kubernetes supports
-	return time.Duration(user+nice+system) * tick, time.Duration(steal) * tick
-}
-
 // cpuTime returns the CPU time that a process's present threads have used.
 func cpuTime(pid int) time.Duration {
 	var total time.Duration

@@ -61,6 +61,9 @@ func TestKernels(t *testing.T) {
 			expectGoroutines(t, r)
 			expectWaits(t, r)
 			expectFaults(t, r)
+			if r.ForbiddenSamples == 0 || !strings.Contains(r.ForbiddenHeap, "kernel.yama.ptrace_scope=3") {
+				t.Errorf("with kernel.yama.ptrace_scope=3: %d samples of cpu, error of heap %q", r.ForbiddenSamples, r.ForbiddenHeap)
+			}
 		})
 	}
 }

@@ -27,6 +27,9 @@ type result struct {
 	Faults            map[string]int64
 
 	Goroutines map[string]int64
+
+	ForbiddenHeap    string
+	ForbiddenSamples int64
 }
 
 const (
