@@ -199,7 +199,7 @@ func (c *Sampler) useMaps(spec *ebpf.CollectionSpec) {
 	c.checker = verify.NewChecker(c.tables)
 }
 
-// ringBytes sizes the ring buffer: 100 ms of samples at 999 Hz with stacks of 100 frames are 80 KiB
+// ringBytes sizes the ring buffer: 80 ms of samples at 999 Hz with stacks of 100 frames are 80 KiB
 // a CPU. It counts against the target's memory limit, so it ends at 4 MiB.
 func ringBytes(cpus int) uint32 {
 	size := uint32(1 << 20)
