@@ -19,7 +19,7 @@ import (
 const perfLabels = 6
 
 // perfRecord matches a record that is not an event, as the options --show-mmap-events, --show-lost-events and others print it.
-var perfRecord = regexp.MustCompile(`(?:^|\s)PERF_RECORD_([A-Z0-9_]+)(?:[\s(]|$)(?:lost (\d+)$)?`)
+var perfRecord = regexp.MustCompile(`(?:^|\s)PERF_RECORD_[A-Z0-9_]+(?:[\s(:]|$)(?:\s*lost (\d+)\s*$)?`)
 
 // perfReader holds the events read so far.
 type perfReader struct {
@@ -115,7 +115,7 @@ func (r *perfReader) readRecord(line string) bool {
 	if m == nil {
 		return false
 	}
-	if n, err := strconv.ParseInt(m[2], 10, 32); err == nil {
+	if n, err := strconv.ParseInt(m[1], 10, 32); err == nil {
 		r.lost += n
 	}
 	r.record = true

@@ -56,6 +56,7 @@ func TestPerfScriptForms(t *testing.T) {
 		"blank line after the header":    {stackEvent + strings.Replace(stackEvent, "\n", "\n\n", 1) + stackEvent, "main;hot 3", ""},
 		"two blank lines":                {stackEvent + "\n\n" + stackEvent, "main;hot 2", ""},
 		"records":                        {"app  4242 [001]   100.000001: PERF_RECORD_MMAP2 4242/4242: [0x55d0(0x5000) @ 0x1000 fd:00 917 0]: r-xp /srv/app\n" + stackEvent + "app 4242 PERF_RECORD_COMM exec: app:4242/4242\n" + stackEvent + "app 4242 100.1: PERF_RECORD_FORK(1:1):(2:2)\n\nPERF_RECORD_NAMESPACES 1/1 - nr_namespaces: 7\n\t\t[0/net: 3/0xf0000098, 1/uts: 3/0xeffffffe\n", "main;hot 2", ""},
+		"records with a colon":           {"perf-exec     0     0.000000: PERF_RECORD_COMM: perf-exec:7043/7043\n" + stackEvent + "app  4242 PERF_RECORD_COMM: worker 1:4242/4242\n" + stackEvent, "main;hot 2", ""},
 		"record in a stack":              {strings.Replace(stackEvent, "\t    55d0c0de3030", "app 4242 100.0: PERF_RECORD_COMM x\n\t 55d0c0de3030", 1), "main;hot 1", ""},
 		"parentheses in paths":           {"a 1 1.000000: e: \n\t 10 Draw+0x40 (/Program Files (x86)/A (b)/c.dll)\n\t 20 Main (/Program Files (x86)/a.dll)\n\t 30 f(int (*)(int)) const (/lib (v2).so (deleted))\n\t 40 g+0x1 (/tmp/a) b.so)\n\n", "g;f(int (*)(int)) const;Main;Draw 1", ""},
 		"empty commands":                 {"                  8124 [000]     7.020001:     250000 cpu-clock: \n" + stackLines + "\n", "main;hot 1", ""},
