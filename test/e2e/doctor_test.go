@@ -54,14 +54,14 @@ func examine(t *testing.T, code int, want map[string]string, args ...string) dia
 func TestDoctor(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", shop()))
-	t.Run("all is well", func(t *testing.T) {
+	t.Run("all checks are ok", func(t *testing.T) {
 		examine(t, 0, map[string]string{
 			"API server": "ok", "target": "ok", "permissions: ephemeral container": "ok", "permissions: Job": "ok", "transfer: exec": "ok",
 			"transfer: attach": "ok", "transfer: logs": "ok", "admission: ephemeral container": "ok", "admission: Job": "ok",
 			"PodSecurity": "ok", "pod": "ok", "ephemeral containers": "ok", "node": "ok", "image": "ok", "memory": "ok",
 		}, "-n", ns, "web")
 	})
-	t.Run("nothing is named", func(t *testing.T) {
+	t.Run("no pod is named", func(t *testing.T) {
 		examine(t, 0, map[string]string{"API server": "ok", "nodes": "ok", "admission: Job": "ok", "image": "ok"}, "-n", ns)
 	})
 	t.Run("there is no such pod", func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestDoctor(t *testing.T) {
 			"transfer: logs": "warning", "admission: ephemeral container": "ok", "admission: Job": "warning", "PodSecurity": "unknown", "node": "unknown",
 		}, "--kubeconfig", user, "web")
 	})
-	t.Run("a user with none but to look", func(t *testing.T) {
+	t.Run("a user who may only read pods", func(t *testing.T) {
 		other := namespace(t, "")
 		start(t, podOf(other, "web", shop()))
 		examine(t, 1, map[string]string{

@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// Of 32-bit programs, which are not unwound, the function that runs has its name, and a comment says why there is no more.
+// 32-bit programs are not unwound: a stack has only the function that runs, and a comment says why.
 func TestPrograms32Bit(t *testing.T) {
 	need.Root(t)
 	for name, c := range map[string]struct{ program, leaf string }{

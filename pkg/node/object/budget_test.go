@@ -93,7 +93,8 @@ func TestStepsAndWaitingAreLimited(t *testing.T) {
 	wantLimit(t, f, "30s")
 }
 
-func TestLimited(t *testing.T) {
+// The limit of one use ends its reads, but not those of the whole object.
+func TestLimitOfOneUse(t *testing.T) {
 	f, _ := openImage(t, objecttest.Image{Size: 4096})
 	r := &limited{f, f, 100, 100}
 	if _, err := r.ReadAt(make([]byte, 60), 0); err != nil {

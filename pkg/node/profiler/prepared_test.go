@@ -69,7 +69,7 @@ func TestPrepared(t *testing.T) {
 	}
 }
 
-// A sampler that cannot be prepared, even if the target's files make it panic, leaves the request to do it.
+// If preparing a sampler fails or panics, nothing is prepared, and the request loads a sampler itself.
 func TestPreparationThatFails(t *testing.T) {
 	request := api.CPU.Request(api.Request{Duration: time.Minute, Frequency: 99})
 	for name, create := range map[string]newSampler{

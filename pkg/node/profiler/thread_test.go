@@ -94,8 +94,8 @@ func threadsOf(t *testing.T, pid int) []int64 {
 	return all
 }
 
-// A process whose first sample is that of another thread than its first has its own number all the same. Of
-// several processes that start during the profile some are such.
+// A process is shown with its own PID even if its first sample is of a thread other than its first. Several
+// processes start during the profile, so that some are sampled in that way.
 func TestProcessesThatStartWithThreads(t *testing.T) {
 	need.Root(t)
 	spin := program(t, "test/workloads/spin")

@@ -7,8 +7,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// What a comparison says about the profiles that it took itself: the target comes first, because
-// somebody has to act.
+// A comparison reports problems of the profiles that it took itself. A target that was left changed is
+// reported before a partial profile, because somebody has to act on it.
 func TestIncompleteDifference(t *testing.T) {
 	with := func(comments ...string) *profile.Profile { return &profile.Profile{Comments: comments} }
 	const changed, partial = "left changed: runtime.MemProfileRate of process 7", "partial: the target ended"

@@ -31,7 +31,7 @@ const doctorExamples = `  # Check whether a pod can be profiled
   kubectl pprof doctor deploy/web -o json | jq -r .verdict`
 
 const doctorLong = `Check whether containers can be profiled, without creating anything: the API server, permissions,
-transfers, admission (by dry runs), PodSecurity, the pod, its node, the image and the pod's memory.
+transfers, admission (by dry runs), PodSecurity, the pod, its node, the image and the pod's memory and CPU.
 
 Each check has a verdict: ok, unknown (it could not be checked), warning (one way of profiling does not
 work, or something may go wrong) or failed (no profile can be taken). Problems come with a remedy.

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kubectl-pprof": plugin, completionCommand: plugin})
 }
 
-// The command as seen from a shell, as far as it goes without a cluster.
+// The scripts run the command as from a shell, without a cluster.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true})
 }

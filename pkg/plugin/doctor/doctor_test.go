@@ -83,7 +83,7 @@ func TestNodesOfAKind(t *testing.T) {
 	}
 }
 
-// What is wrong with the pod's CPU limit is said by one check only.
+// Only the check of the CPU limit reports that it is too low. The check of admission is still ok.
 func TestAdmissionOfAPodWithLittleCPU(t *testing.T) {
 	pod := podWithCPU("20m")
 	pod.Name, pod.Namespace = "web", "shop"

@@ -139,7 +139,7 @@ func TestFrames(t *testing.T) {
 }
 
 // A name counts once for each location that it is shown at.
-func TestText(t *testing.T) {
+func TestLongNameAtManyLocations(t *testing.T) {
 	p := small()
 	p.Function[0].Name = strings.Repeat("n", 1<<18)
 	for range 600 {
@@ -267,7 +267,7 @@ func TestSmallPicturesWithManyElements(t *testing.T) {
 	t.Run("zeros", func(t *testing.T) { refuse(t, picture(t, make([]byte, 120<<20)), "too large for a profile") })
 }
 
-// What a profiler or a target sends is never a picture or text.
+// Pprof, which reads what profilers and targets send, accepts neither pictures nor text.
 func TestPprofReadsNoOtherForms(t *testing.T) {
 	for _, data := range []string{"a;b 1\n", "<svg></svg>", "goroutine profile: total 1\n1 @ 0x1\n"} {
 		for _, d := range [][]byte{[]byte(data), gzipped([]byte(data))} {

@@ -70,7 +70,7 @@ func TestDropAndKeepFrames(t *testing.T) {
 	}
 }
 
-// Expressions that cost too much, or are none, are not used.
+// Expressions that are invalid or cost too much are not used.
 func TestDropFramesThatAreRefused(t *testing.T) {
 	for name, drop := range map[string]string{
 		"invalid":     "malloc(",

@@ -70,11 +70,11 @@ func TestIndex(t *testing.T) {
 		t.Errorf("cmdline: %q", w.Body)
 	}
 	if w := ask(t, &recorder{}, Root+"threadcreate"); w.Code != http.StatusNotFound {
-		t.Errorf("a profile that there is not: %d", w.Code)
+		t.Errorf("a profile that does not exist: %d", w.Code)
 	}
 }
 
-// What requests mean: the same as to net/http/pprof.
+// Requests mean the same as those to net/http/pprof.
 func TestRequests(t *testing.T) {
 	for path, want := range map[string]string{ // type, duration, level, freeze
 		"profile":                    "cpu 30s  false",
@@ -102,7 +102,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// With seconds, what can be read at once is read twice.
+// With seconds, a type that is read at once is read twice, and the answer is the difference.
 func TestChange(t *testing.T) {
 	s := &recorder{}
 	w := ask(t, s, Root+"heap?seconds=0.1")
@@ -116,7 +116,8 @@ func TestChange(t *testing.T) {
 	}
 }
 
-func TestTexts(t *testing.T) {
+// With debug=1, goroutines are counts by stack, and other types are tables.
+func TestTextForms(t *testing.T) {
 	const counts = "goroutine profile: total 1\n1 @ 0x1000\n#\t0x1000\tmain.work\t/src/main.go:7\n\n"
 	if w := ask(t, &recorder{}, Root+"goroutine?debug=1"); w.Body.String() != counts {
 		t.Errorf("got %q, want %q", w.Body, counts)
@@ -147,7 +148,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A client takes from net/http/pprof what that has.
+// A client takes profiles from a real net/http/pprof.
 func TestClient(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root+"profile" {
@@ -167,8 +168,8 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// What is no net/http/pprof is told as what it is.
-func TestStrangers(t *testing.T) {
+// Check describes what answers instead of net/http/pprof.
+func TestOtherServersAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		want   string

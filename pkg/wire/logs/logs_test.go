@@ -61,7 +61,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 }
 
-// A log that lost or changed something has fewer blocks, never other ones.
+// A log of which a part was lost or changed yields fewer blocks, never wrong ones.
 func TestDamage(t *testing.T) {
 	blocks := [][]byte{noise(3 * perLine), noise(10), noise(2*perLine + 1)}
 	log := written(t, blocks...)

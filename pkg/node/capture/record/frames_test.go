@@ -46,7 +46,7 @@ func TestFramesOfAStack(t *testing.T) {
 	}
 }
 
-// What a check of a stack appends is what is read from it again.
+// Frames that were appended to a stack are read back unchanged.
 func TestAppendedFramesAreRead(t *testing.T) {
 	want := []Frame{{Address: 0x10}, {Kind: RuntimeFrame, Address: 0x20, Payload: [2]uint64{3, 4}}, {Address: 0x30}}
 	var s Stack

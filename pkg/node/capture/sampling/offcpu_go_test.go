@@ -32,7 +32,7 @@ func offCPUOf(t *testing.T, workload string) (id string, c *Sampler) {
 	return id, c
 }
 
-// Threads that end leave nothing, and those that do not only as much as they have places.
+// What is known of a thread is freed when it ends. Otherwise the profiler would grow with each thread that the target starts.
 func TestShortThreadsAreForgotten(t *testing.T) {
 	id, c := offCPUOf(t, "nap")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -52,7 +52,7 @@ func TestShortThreadsAreForgotten(t *testing.T) {
 	}
 }
 
-// The stacks of goroutines that wait in the kernel have their functions and labels. Slices are what the whole is.
+// The stacks of goroutines that wait in the kernel have their functions and labels. The slices add up to the whole profile.
 func TestOffCPUOfGo(t *testing.T) {
 	_, c := offCPUOf(t, "nap")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)

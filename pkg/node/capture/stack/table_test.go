@@ -72,9 +72,8 @@ func TestStackTableIsBounded(t *testing.T) {
 	}
 }
 
-// addOne adds a sample. It returns false if the table is full.
 // A full table has room again after Free, and still has the counts.
-func TestFree(t *testing.T) {
+func TestFreeKeepsTheCounts(t *testing.T) {
 	table, g := NewTable(), &process.Generation{ID: 1}
 	table.bytes = maxStackBytes - 1000
 	add := func(address uint64) bool {
@@ -90,6 +89,7 @@ func TestFree(t *testing.T) {
 	}
 }
 
+// addOne adds a sample. It returns false if the table is full.
 func addOne(t *Table, g *process.Generation, kernel []uint64, user record.Stack, end End, group string, labels []record.Label, at uint64) bool {
 	e := t.FindOrAdd(g, kernel, user, end, group, labels)
 	if e != nil {

@@ -17,8 +17,8 @@ func onlyUpTo(t *testing.T, minor int) {
 	maps.DeleteFunc(layouts, func(m int, _ layout) bool { return m > minor })
 }
 
-// Go 1.27 has the goroutines of 1.26 and other records of memory; 1.26 has the records of 1.25 and
-// other goroutines.
+// A version is treated as newer than the newest known one. Go 1.26 changed the layout of goroutines and
+// not that of memory records, so only its goroutines are refused. With Go 1.27 it is the other way round.
 func TestNewerVersionsAreCheckedBeforeTheyAreRead(t *testing.T) {
 	for _, c := range []struct {
 		version            string

@@ -228,7 +228,8 @@ func seal(columns []byte, claimed uint64) []byte {
 	return b
 }
 
-func TestBombs(t *testing.T) {
+// Payloads that claim or contain more than is accepted are refused.
+func TestPayloadsThatCostTooMuch(t *testing.T) {
 	zeros := make([]byte, 16<<20)
 	for name, b := range map[string][]byte{
 		"more than claimed":    seal(zeros, 100),

@@ -24,7 +24,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// The API needs nothing of a socket but what a net.Conn has.
+// The API works over any net.Conn; it does not need a socket.
 func TestOverAPipe(t *testing.T) {
 	h := server.NewHandler(&apitest.Capturer{Functions: 100}, api.Version{}, nil)
 	ours, theirs := net.Pipe()

@@ -16,7 +16,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
-// FuzzClient is given answers as no profiler gives them. A profile that it takes for whole is the one that was sent.
+// FuzzClient answers a client with arbitrary data. A profile that the client accepts as complete must be the one that was sent.
 func FuzzClient(f *testing.F) {
 	var p bytes.Buffer
 	if err := apitest.Profile(3).Write(&p); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
 )
 
-// FuzzHandler sends requests as nobody's client would.
+// FuzzHandler sends arbitrary requests.
 func FuzzHandler(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"GET", "/debug/pprof/profile?seconds=0.001", ""}, {"GET", "/progress?capture=x", ""}, {"GET", "/slice?capture=x&number=2", ""},

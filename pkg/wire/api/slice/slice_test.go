@@ -189,7 +189,7 @@ func TestInvalidSlices(t *testing.T) {
 	}
 }
 
-// Of slices that are too large together the first ones are kept.
+// If the slices are too large together, the first ones are kept.
 func TestSlicesThatAreTooLargeTogether(t *testing.T) {
 	var sum Sum
 	x := &Slice{
@@ -246,7 +246,7 @@ func TestSlicesThatTakeTooMuchMemory(t *testing.T) {
 	}
 }
 
-// FuzzSum adds slices as no profiler makes them.
+// FuzzSum adds arbitrary slices.
 func FuzzSum(f *testing.F) {
 	g := newGrowing()
 	for i := range 2 {

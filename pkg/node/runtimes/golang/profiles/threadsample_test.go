@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Records in the ring that are none are no samples.
+// Malformed records in the ring are not taken for samples.
 func TestParseThreadSample(t *testing.T) {
 	for n := range 200 {
 		for _, fill := range []byte{0, 1, 0xff} {
