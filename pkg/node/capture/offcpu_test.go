@@ -123,7 +123,7 @@ func TestOffCPUStates(t *testing.T) {
 		}
 		began := time.Now()
 		syscall.Kill(s.pid, syscall.SIGSTOP)
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(time.Second) // a busy machine delays both signals by some milliseconds
 		syscall.Kill(s.pid, syscall.SIGCONT)
 		stopped = time.Since(began).Seconds()
 	})

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -149,15 +148,12 @@ func TestMappingsOfAHostileProcess(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	began := time.Now()
 	all, err := self.Mappings()
-	took := time.Since(began)
 	runtime.ReadMemStats(&after)
 	if !errors.Is(err, ErrMappingsCut) || len(all) < 1000 {
-		t.Errorf("%d mappings and %v, want some thousand and ErrMappingsCut", len(all), err)
+		t.Errorf("%d mappings and %v, want some thousand and ErrMappingsCut, not the error of a call that timed out", len(all), err)
 	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > 20<<20 || took > openTimeout {
-		t.Errorf("%d MiB were allocated in %v", n>>20, took)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 20<<20 {
+		t.Errorf("%d MiB were allocated", n>>20)
 	}
-	t.Logf("%d mappings in %v: %v", len(all), took, err)
 }

@@ -110,7 +110,7 @@ func TestServeStopsEarly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := time.Duration(p.DurationNanos); d < 900*time.Millisecond || d > 5*time.Second || !hasComment(p, "partial: stopped after ") {
+	if d := time.Duration(p.DurationNanos); d < 900*time.Millisecond || d > 30*time.Second || !hasComment(p, "partial: stopped after ") {
 		t.Errorf("the profile lasted %v and says %q", d, p.Comments)
 	}
 }
