@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
 
@@ -219,22 +218,4 @@ func (p *profilePlan) write(results []*session.Result, files [][]openFile, t *ta
 		paths, err = append(paths, written...), errors.Join(err, failed)
 	}
 	return paths, err
-}
-
-// verbosity is how much is printed besides the result.
-type verbosity struct {
-	quiet   bool
-	verbose bool
-}
-
-func (v *verbosity) addTo(f *pflag.FlagSet) {
-	f.BoolVarP(&v.quiet, "quiet", "q", false, "print nothing but errors")
-	f.BoolVarP(&v.verbose, "verbose", "v", false, "print each step and how long it took")
-}
-
-func (v verbosity) validate() error {
-	if v.quiet && v.verbose {
-		return fmt.Errorf("--quiet and --verbose exclude each other")
-	}
-	return nil
 }

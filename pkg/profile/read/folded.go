@@ -3,7 +3,6 @@ package read
 import (
 	"bytes"
 	"fmt"
-	"iter"
 
 	"github.com/google/pprof/profile"
 
@@ -39,34 +38,6 @@ func fromFolded(data []byte) (*profile.Profile, error) {
 		meta.FileNote.Add(b.p, "its last line is not complete: the file may be cut off")
 	}
 	return b.p, nil
-}
-
-// foldedLines returns the lines that are neither empty nor comments, without white space at their end, and their numbers.
-func foldedLines(data []byte) iter.Seq2[int, []byte] {
-	return func(yield func(int, []byte) bool) {
-		number := 0
-		for line := range bytes.Lines(data) {
-			number++
-			line = bytes.TrimRight(bytes.TrimPrefix(line, utf8Mark), " \t\r\n")
-			if len(line) > 0 && !isFoldedComment(line) && !yield(number, line) {
-				return
-			}
-		}
-	}
-}
-
-// isFoldedComment reports whether a line is a comment. Stacks may begin with # as well: Ruby calls the methods of anonymous
-// classes #<Class:0x00007f>#call.
-func isFoldedComment(line []byte) bool {
-	line = bytes.TrimLeft(line, " \t")
-	if len(line) == 0 || line[0] != '#' {
-		return false
-	}
-	if len(line) == 1 || line[1] == ' ' || line[1] == '\t' {
-		return true
-	}
-	_, _, ok := cutNumber(line)
-	return !ok
 }
 
 // foldedStack returns the frames of a stack, root first. A stack without names has no frames.

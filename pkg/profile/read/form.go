@@ -43,17 +43,6 @@ func fromAnyForm(data []byte) (*profile.Profile, error) {
 	return p, err
 }
 
-// firstLine returns the first line that is neither empty nor a comment, and whether it is text. The first field of
-// profile.proto is not: it contains control characters.
-func firstLine(data []byte) (line []byte, text bool) {
-	for l := range bytes.Lines(data) {
-		if l = bytes.TrimRight(l, "\r\n"); len(bytes.TrimSpace(l)) > 0 && l[0] != '#' {
-			return l, !bytes.ContainsFunc(l, func(r rune) bool { return r < ' ' && r != '\t' })
-		}
-	}
-	return nil, true
-}
-
 // isPicture reports whether a file is SVG or HTML, which begin with a tag.
 func isPicture(data []byte) bool {
 	return pictureTag.Match(bytes.TrimSpace(data))

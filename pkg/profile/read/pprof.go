@@ -33,8 +33,6 @@ func fromProto(data []byte) (*profile.Profile, error) {
 	return p, nil
 }
 
-var errNotPprof = errors.New("this is not a pprof file, or a damaged one")
-
 // dropNegativeLines sets line numbers below 0 to 0, "unknown". Some runtimes mark code without lines in that way (in Java -2 is
 // native code), and pictures cannot hold them.
 func dropNegativeLines(p *profile.Profile) {

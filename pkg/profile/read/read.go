@@ -15,9 +15,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
 )
 
-// errCutOff is wrapped by the errors for files that end too early.
-var errCutOff = errors.New("the file is cut off")
-
 // File reads the profile in a file, or from stdin if the path is "-". Errors name the file.
 func File(path string, stdin io.Reader) (*profile.Profile, error) {
 	in := stdin
