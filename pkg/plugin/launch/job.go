@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/utils/ptr"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/access"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
@@ -192,19 +191,4 @@ func (j *job) cleanUp(ctx context.Context, name string, uid types.UID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	_ = deleteJob(ctx, j.client, j.namespace(), name, uid) // on failure, the Job's deadline and time to live remove it
-}
-
-// deleteJob deletes the Job with the UID and its pod; an empty UID stands for any. By default,
-// deleting a batch/v1 Job leaves its pod behind.
-func deleteJob(ctx context.Context, client kubernetes.Interface, namespace, name string, uid types.UID) error {
-	options := metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}
-	if uid != "" {
-		options.Preconditions = &metav1.Preconditions{UID: &uid}
-	}
-	err := client.BatchV1().Jobs(namespace).Delete(ctx, name, options)
-	// A conflict means that another Job has this name now: ours is gone.
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		return fmt.Errorf("job %q in namespace %q could not be deleted: %w", name, namespace, err)
-	}
-	return nil
 }

@@ -148,3 +148,6 @@ func (b *brokenConnections) add(err error) {
 		b.report.Note("the connection to the profiler broke and is being opened again; sampling goes on: " + err.Error())
 	}
 }
+
+// goodbyeTimeout bounds the end of a session.
+const goodbyeTimeout = 4 * time.Second

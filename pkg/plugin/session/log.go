@@ -24,9 +24,6 @@ const (
 	logRetryPause = time.Second
 )
 
-// errStopped is the error of profiles that were stopped before they had arrived.
-var errStopped = errors.New("stopped")
-
 // readLog receives the profiles from the log of a profiler that cannot be sent requests. Cancelling
 // early ends the reading.
 func (s *Session) readLog(ctx, early context.Context, progress *progress, p *profiler, results []*Result) {

@@ -87,3 +87,6 @@ func stopCapture(ctx context.Context, client *client.Client, capture string) err
 		}
 	}
 }
+
+// resultTimeout bounds the time from the end of sampling to the result: symbols and the transfer.
+const resultTimeout = 2 * time.Minute

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/launch"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/stream"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/plugin/target"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
-
-// ErrOnlyLogs is the error of Open when neither exec nor attach reaches the profiler.
-var ErrOnlyLogs = errors.New("over logs a profiler can take only the profiles requested at startup")
 
 // profiler is a running profiler and the connection to it.
 type profiler struct {
@@ -153,6 +149,3 @@ func (p *profiler) finish(ctx context.Context, keep bool) error {
 	}
 	return p.running.Close(ctx)
 }
-
-// goodbyeTimeout bounds the end of a session.
-const goodbyeTimeout = 4 * time.Second

@@ -10,9 +10,6 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
-// resultTimeout bounds the time from the end of sampling to the result: symbols and the transfer.
-const resultTimeout = 2 * time.Minute
-
 // take launches one profiler and takes the requested profiles, all at once. It also returns when
 // sampling began.
 func (s *Session) take(ctx, early context.Context, t *target.Target, o launch.Options, requests []api.Request) (*Outcome, time.Time, error) {

@@ -11,24 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubectl/pkg/cmd/util/podcmd"
 )
-
-// Clients are the clients of one cluster.
-type Clients struct {
-	Core    kubernetes.Interface
-	Objects dynamic.Interface // for workloads
-}
-
-// Query is what the user named.
-type Query struct {
-	Namespace string
-	Type      string // one of Types or an alias; empty means pod
-	Name      string
-	Container string // empty: the pod's default container
-}
 
 // Target is a running container.
 type Target struct {
@@ -49,21 +33,6 @@ func (t *Target) Node() string { return t.Pod.Spec.NodeName }
 // String returns NAMESPACE/POD/CONTAINER.
 func (t *Target) String() string {
 	return t.Pod.Namespace + "/" + t.Pod.Name + "/" + t.Container
-}
-
-// ParseName splits [TYPE/]NAME.
-func ParseName(arg string) (typ, name string, err error) {
-	typ, name, slash := strings.Cut(arg, "/")
-	if !slash {
-		typ, name = "", arg
-	}
-	if name == "" || slash && typ == "" || strings.Contains(name, "/") {
-		return "", "", fmt.Errorf("%q is neither the name of a pod nor TYPE/NAME", arg)
-	}
-	if _, err := parseKind(typ); err != nil {
-		return "", "", err
-	}
-	return typ, name, nil
 }
 
 // Resolve returns the container that a query names: for a workload, a container of one of its ready
