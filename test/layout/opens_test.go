@@ -22,9 +22,10 @@ import (
 var opensElsewhere = map[string][]string{
 	// The one place that opens files of the target.
 	"pkg/node/proc/openregular.go": {`unix.Open(fmt.Sprintf("/proc/self/fd/%d", found), openFlags, 0)`},
-	// These only find a file (O_PATH), for openRegular.
+	// These only find a file (O_PATH), for openRegular. Readlink returns the name of one that was found.
 	"pkg/node/proc/file.go": {
 		`unix.Open(fmt.Sprintf("/proc/%d/map_files/%x-%x", tid, at.Start, at.End), findFlags, 0)`,
+		`os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))`,
 	},
 	"pkg/node/proc/executable.go": {`unix.Open(threadPath(p.PID, tid, "exe"), findFlags, 0)`},
 	"pkg/node/proc/root.go": {
