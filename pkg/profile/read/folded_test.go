@@ -98,6 +98,7 @@ func TestFoldedDifferences(t *testing.T) {
 		"single frames":     {"a 1 2\nb 3 4\n", "a [1 2]\nb [3 4]"},
 		"without frames":    {"a;b 1 2\n 3 4\n", " [3 4]\na;b [1 2]"},
 		"tabs":              {"a;b\t1\t2\n", "a;b [1 2]"},
+		"aligned":           {"main;a               10 30\nmain;b         10000000 4\n", "main;a [10 30]\nmain;b [10000000 4]"},
 		"one line with one": {"a;b 1 2\na;c 3\na;d 5 6\n", "a;b [1 2]\na;d [5 6]"},
 	} {
 		t.Run(name, func(t *testing.T) {

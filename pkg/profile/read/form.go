@@ -69,11 +69,14 @@ func isPerfScript(data []byte) bool {
 	}
 	untimed := false // the last line may be an event without a time
 	for line := range bytes.Lines(data[:min(len(data), perfSearch)]) {
+		if startsFrame(line) {
+			return true
+		}
 		if line = bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
 			continue
 		}
 		text := string(line)
-		if _, ok := timedHeader(text); ok {
+		if _, ok := timedHeader(text, true); ok {
 			return true
 		}
 		if f, ok := parseFrame(text, false); untimed && ok && f.addressed {
@@ -82,6 +85,9 @@ func isPerfScript(data []byte) bool {
 		h, ok := untimedHeader(text)
 		if untimed = ok; ok && h.rest != "" && !isTracepoint(h.event) {
 			return true // with its only frame
+		}
+		if _, _, ok := bareInLine(text); ok {
+			return true
 		}
 	}
 	return false

@@ -25,7 +25,9 @@ var perfRecord = regexp.MustCompile(`(?:^|\s)PERF_RECORD_[A-Z0-9_]+(?:[\s(:]|$)(
 type perfReader struct {
 	*builder
 	start, last time.Duration // on perf's clock
+	started     bool          // start is set
 	timed       bool          // events have times, so lines without one are not events
+	threadless  bool          // events have commands, but no threads
 	addressed   bool          // frames have addresses
 	threads     map[string]bool
 	processes   map[int64]string  // name of each process
@@ -35,11 +37,12 @@ type perfReader struct {
 	number      int   // of the line that is read, from 1
 	bad         badLines
 
-	open    bool            // the stack of an event is being read
-	sample  *profile.Sample // of that event
-	bare    bool            // the event has other text, like a tracepoint, so there may be no stack
-	record  bool            // the last line is a record, whose other lines are indented
-	inlined []string        // functions inlined into the next frame, innermost first
+	open      bool            // the stack of an event is being read
+	separated bool            // blank lines end events
+	sample    *profile.Sample // of that event
+	bare      bool            // the event has other text, like a tracepoint, so there may be no stack
+	record    bool            // the last line is a record, whose other lines are indented
+	inlined   []string        // functions inlined into the next frame, innermost first
 }
 
 // fromPerfScript reads the output of `perf script`: any events and fields, with or without inlined frames, source lines and
@@ -49,13 +52,16 @@ func fromPerfScript(data []byte) (*profile.Profile, error) {
 		builder: newBuilder(&profile.ValueType{Type: "samples", Unit: "count"}),
 		threads: map[string]bool{}, processes: map[int64]string{}, words: map[string]string{},
 	}
-	for line := range bytes.Lines(data) {
+	r.survey(data)
+	for rest := data; len(rest) > 0; {
+		var line []byte
+		line, rest = cutLine(rest)
 		r.number++
-		if err := r.line(bytes.TrimRight(line, "\r\n")); err != nil {
+		if err := r.line(line, rest); err != nil {
 			return nil, fmt.Errorf("line %d: %w", r.number, err)
 		}
 	}
-	cut := r.open && !r.bare
+	cut := r.open && !r.bare && (len(r.sample.Location) > 0 || r.separated)
 	if err := r.end(); err != nil {
 		return nil, err
 	}
@@ -69,14 +75,15 @@ func fromPerfScript(data []byte) (*profile.Profile, error) {
 	return p, nil
 }
 
-// line reads a line without its end.
-func (r *perfReader) line(line []byte) error {
+// line reads a line without its end. The rest of the file follows it.
+func (r *perfReader) line(line, rest []byte) error {
 	switch {
 	case len(bytes.TrimSpace(line)) == 0:
 		r.record = false
 		if r.open && len(r.sample.Location) == 0 && len(r.inlined) == 0 && !r.bare {
 			return nil // some versions print a blank line before the stack
 		}
+		r.separated = r.separated || r.open
 		return r.end()
 	case line[0] == '#':
 		return nil
@@ -88,9 +95,21 @@ func (r *perfReader) line(line []byte) error {
 	if r.readRecord(text) {
 		return nil
 	}
-	if h, ok := r.header(text); ok {
+	if h, ok := r.header(text, rest); ok {
 		r.record = false
 		return r.begin(h)
+	}
+	if !r.open && !r.timed {
+		if startsFrame(line) { // -F ip,sym
+			if err := r.begin(perfHeader{pid: -1, tid: -1, period: -1}); err != nil {
+				return err
+			}
+		} else if h, f, ok := bareInLine(text); ok {
+			if err := r.begin(h); err != nil {
+				return err
+			}
+			return cmp.Or(r.frame(f), r.end())
+		}
 	}
 	f, ok := parseFrame(text, false)
 	source := isSource(text)
@@ -98,7 +117,9 @@ func (r *perfReader) line(line []byte) error {
 	case r.open && !source && ok && (f.addressed || !r.addressed):
 		r.record = false
 		return r.frame(f)
-	case r.open && source:
+	case source && r.sampled():
+	case r.open && len(r.sample.Location) > 0 && perfLastField.MatchString(text):
+		return r.end()
 	case r.record && (line[0] == ' ' || line[0] == '\t'):
 	default:
 		r.bad.add(r.number, line)
@@ -122,13 +143,23 @@ func (r *perfReader) readRecord(line string) bool {
 	return true
 }
 
-// header parses the first line of an event.
-func (r *perfReader) header(line string) (h perfHeader, ok bool) {
-	if h, ok = timedHeader(line); !ok && !r.timed && line[0] != '\t' {
+// header parses the first line of an event, which its stack may follow.
+func (r *perfReader) header(line string, rest []byte) (h perfHeader, ok bool) {
+	h, ok = timedHeader(line, !r.threadless)
+	if ok || r.timed || line[0] == '\t' {
+		return h, ok
+	}
+	if !r.threadless {
 		h, ok = untimedHeader(line)
+	}
+	if !ok && !r.open && startsFrame(rest) {
+		h, ok = bareHeader(line)
 	}
 	return h, ok
 }
+
+// sampled reports whether there are events already.
+func (r *perfReader) sampled() bool { return r.open || len(r.p.Sample) > 0 }
 
 // begin ends the last event and begins another.
 func (r *perfReader) begin(h perfHeader) error {
@@ -143,9 +174,10 @@ func (r *perfReader) begin(h perfHeader) error {
 	}
 	s := &profile.Sample{}
 	if h.timed {
-		if !r.timed {
-			r.start, r.timed = h.time, true
+		if !r.started {
+			r.start, r.started = h.time, true
 		}
+		r.timed = true
 		r.last = max(r.last, h.time)
 		meta.TimeLabel.Set(s, bucket(max(h.time-r.start, 0)))
 	}
@@ -171,8 +203,7 @@ func (r *perfReader) begin(h perfHeader) error {
 	r.events.add(h)
 	r.sample, r.open, r.bare = s, true, h.rest != ""
 	if h.rest != "" {
-		f, ok := parseFrame(h.rest, true)
-		if ok && (!isTracepoint(h.event) || f.file[0] == '/' || f.file[0] == '[') { // tracepoints have other text
+		if f, ok := frameInLine(h); ok {
 			return cmp.Or(r.frame(f), r.end())
 		}
 	}

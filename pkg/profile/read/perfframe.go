@@ -15,6 +15,13 @@ type perfFrame struct {
 }
 
 var (
+	// perfLastField matches a line with fields that perf prints behind the stack: instruction, branches, registers, the size of
+	// a page, an address and the cgroup.
+	perfLastField = regexp.MustCompile(`^\s*(?:insn: |ilen: |ABI:\d|\S+/\S+/[PMN-]/|(?:[\d.]+[KMGT]?|N/A)(?:\s|$)|[0-9a-f]+(?:\s|$)|/\S*\s*$|IPC: )`)
+
+	// perfOffset matches an offset in the object file (-F +dsoff).
+	perfOffset = regexp.MustCompile(`\+0x[0-9a-f]+$`)
+
 	// perfSource matches a source line as `-F +srcline` prints it below a frame.
 	perfSource = regexp.MustCompile(`^  \S.*(?::(?:\d+|\?)(?: \(discriminator \d+\))?|\[[0-9a-f]+\])$`)
 
@@ -34,6 +41,9 @@ func parseFrame(line string, strict bool) (f perfFrame, ok bool) {
 	if open >= 0 {
 		f.file = text[open+1 : len(text)-1]
 		text = strings.TrimSpace(text[:open])
+		if strings.Contains(f.file, offsetMark) {
+			f.file = perfOffset.ReplaceAllString(f.file, "")
+		}
 	}
 	if strict {
 		ok = f.addressed && f.file != ""

@@ -14,11 +14,13 @@ import (
 type perfHeader struct {
 	command  string
 	pid, tid int64 // -1 if unknown
-	timed    bool
-	time     time.Duration // on perf's clock
-	period   int64         // -1 if not printed
-	event    string        // "" if not printed
-	rest     string
+	// threadless is set if there is a command, but no thread.
+	threadless bool
+	timed      bool
+	time       time.Duration // on perf's clock
+	period     int64         // -1 if not printed
+	event      string        // "" if not printed
+	rest       string
 }
 
 // perfOptional matches fields that are not used: CPU, virtual machine, and the mode or flags of the sample.
@@ -29,16 +31,16 @@ const perfThread = `^\s*(?:(\S.*?)\s+)?(-?\d+)(?:/(-?\d+))?\s+` + perfOptional
 var (
 	perfBeforeTime = regexp.MustCompile(perfThread + `$`)
 	perfNoThread   = regexp.MustCompile(`^\s*(\S.*?)??\s*` + perfOptional + `$`)
-	perfAfterTime  = regexp.MustCompile(`^\s*(?:(\d+)\s+)?(?:([A-Za-z_]\S*|raw 0x[0-9a-f]+\S*):(?:\s+(.*))?)?$`)
-	perfUntimed    = regexp.MustCompile(perfThread + `(?:(\d+)\s+)?([A-Za-z_]\S*|raw 0x[0-9a-f]+\S*):(?:\s+(.*))?$`)
+	perfAfterTime  = regexp.MustCompile(`^\s*(?:(\d+)\s+)?(?:([A-Za-z_]\S*|raw 0x[0-9a-f]+\S*):(?:\s(.*))?)?$`)
+	perfUntimed    = regexp.MustCompile(perfThread + `(?:(\d+)\s+)?([A-Za-z_]\S*|raw 0x[0-9a-f]+\S*):(?:\s(.*))?$`)
 )
 
 // maxCommand is the longest command in bytes that is taken for one where a line has few other marks of an event. The kernel's
 // have up to 15 (TASK_COMM_LEN).
 const maxCommand = 32
 
-// timedHeader parses the first line of an event with a time.
-func timedHeader(line string) (h perfHeader, ok bool) {
+// timedHeader parses the first line of an event with a time. With threads, a number before the CPU or the time is a thread.
+func timedHeader(line string, threads bool) (h perfHeader, ok bool) {
 	from, to := findTime(line)
 	if from < 0 {
 		return h, false
@@ -46,18 +48,23 @@ func timedHeader(line string) (h perfHeader, ok bool) {
 	before, after := line[:from], line[to+1:]
 	m := perfAfterTime.FindStringSubmatch(after)
 	if m == nil {
-		if _, ok := parseFrame(after, true); !ok {
+		if _, ok := onlyFrame(after); !ok {
 			return h, false
 		}
 		m = []string{"", "", "", after}
 	}
-	h.timed, h.event, h.rest = true, m[2], m[3]
-	switch thread := perfBeforeTime.FindStringSubmatch(before); {
+	h.timed, h.event, h.rest = true, m[2], strings.TrimRight(m[3], " \t")
+	var thread []string
+	if threads {
+		thread = perfBeforeTime.FindStringSubmatch(before)
+	}
+	switch {
 	case thread != nil:
 		ok = h.setThread(thread[1:])
 	case len(before) <= maxCommand:
 		if thread = perfNoThread.FindStringSubmatch(before); thread != nil {
 			h.command, h.pid, h.tid, ok = thread[1], -1, -1, true
+			h.threadless = h.command != ""
 		}
 	}
 	return h, ok && h.setPeriod(m[1]) && h.setTime(line[from:to])
@@ -101,9 +108,9 @@ func untimedHeader(line string) (h perfHeader, ok bool) {
 		}
 		return line[m[2*i]:m[2*i+1]]
 	}
-	h.event, h.rest = part(5), part(6)
+	h.event, h.rest = part(5), strings.TrimRight(part(6), " \t")
 	if h.rest != "" && !isTracepoint(h.event) {
-		if _, ok := parseFrame(h.rest, true); !ok {
+		if _, ok := onlyFrame(h.rest); !ok {
 			return h, false
 		}
 	}
