@@ -37,6 +37,7 @@ var layers = map[string][][]string{
 		{"capture/bpf", "capture/kernel", "capture/run", "capture/capturetest", "proc", "unwind"},
 		{"object/debuginfo", "object/ehframe", "object/gopclntab"},
 		{"object", "object/objecttest", "bounded"},
+		{"clean"},
 	},
 	"pkg/profile": {
 		{"diff", "filter", "read"},

@@ -1,9 +1,9 @@
 package bounded
 
 import (
-	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/clean"
 )
 
 // maxText is the limit on one name, path or label in bytes. A path has at most 4,095 (PATH_MAX),
@@ -24,9 +24,9 @@ func (p *Profile) text(s string) (string, bool) {
 	if known, ok := p.texts[s]; ok || s == "" {
 		return known, true
 	}
-	text := Clean(s)
-	size := len(text)
-	if text != s {
+	written := Clean(s)
+	size := len(written)
+	if written != s {
 		size += len(s)
 	}
 	if p.textBytes+size > maxAllText {
@@ -34,27 +34,20 @@ func (p *Profile) text(s string) (string, bool) {
 		return "", false
 	}
 	p.textBytes += size
-	p.texts[s] = text
-	return text, true
+	p.texts[s] = written
+	return written, true
 }
 
-// Clean replaces control characters and invalid UTF-8, because the target chooses the text and it
-// is written to terminals and files. It cuts the text to at most maxText bytes.
+// Clean returns s without control characters and invalid UTF-8, and cut to at most maxText bytes.
 func Clean(s string) string {
-	cleaned := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(Cut(s, maxText), string(unicode.ReplacementChar)))
-	return Cut(cleaned, maxText) // a replacement character is longer than what it replaces
+	return cut(clean.Text(cut(s, maxText)), maxText) // a replacement character is longer than what it replaces
 }
 
 const ellipsis = "…"
 
-// Cut returns s if it has at most limit bytes. Else it returns the beginning of s up to a whole
+// cut returns s if it has at most limit bytes. Else it returns the beginning of s up to a whole
 // character, and an ellipsis.
-func Cut(s string, limit int) string {
+func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}

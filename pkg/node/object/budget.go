@@ -3,10 +3,10 @@ package object
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/clean"
 )
 
 // Limits on what one object may cost. They hold for everything that is read of it, and for
@@ -48,7 +48,7 @@ type budget struct {
 func newBudget(r io.ReaderAt) *budget {
 	b := &budget{object: "object", opened: time.Now()}
 	if f, ok := r.(interface{ Path() string }); ok {
-		b.object = printable(f.Path())
+		b.object = shown(f.Path())
 	}
 	return b
 }
@@ -56,17 +56,12 @@ func newBudget(r io.ReaderAt) *budget {
 // maxPath is the limit on a path in messages, in bytes. Of a longer one, the end is kept.
 const maxPath = 256
 
-// printable returns a path, which the target chooses, as it can be shown in a message.
-func printable(path string) string {
+// shown returns a path as it is shown in a message.
+func shown(path string) string {
 	if len(path) > maxPath {
 		path = "…" + path[len(path)-maxPath:]
 	}
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, path)
+	return clean.Text(path)
 }
 
 // err returns the error of the first limit that was exceeded, or nil.

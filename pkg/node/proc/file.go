@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/clean"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/object"
 )
 
@@ -90,7 +91,7 @@ func verifyPath(fd int, m Mapping) error {
 		return err
 	}
 	// maps shows a newline as four characters, see proc_pid_maps(5).
-	path = clean(strings.ReplaceAll(path, "\n", `\012`))
+	path = clean.Text(strings.ReplaceAll(path, "\n", `\012`))
 	if withoutDeleted(path) != withoutDeleted(m.Path) {
 		return fmt.Errorf("the process has mapped %s where it had %s", path, m.Path)
 	}
@@ -271,7 +272,7 @@ func (f *File) Close() error {
 func (f *File) BuildID() string {
 	f.once.Do(func() {
 		if o, err := object.Open(f); err == nil {
-			f.buildID = clean(o.BuildID())
+			f.buildID = clean.Text(o.BuildID())
 		}
 	})
 	return f.buildID

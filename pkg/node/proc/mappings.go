@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/clean"
 )
 
 // Bounds on /proc/PID/maps. Large programs have some hundred executable mappings with 100 KB of
@@ -162,7 +164,7 @@ type interned struct {
 func (i *interned) clean(text []byte) string {
 	known, ok := i.texts[string(text)] // this conversion does not allocate
 	if !ok {
-		known = clean(string(text))
+		known = clean.Text(string(text))
 		i.texts[string(text)] = known
 		i.size += len(text) + len(known)
 	}
@@ -199,7 +201,7 @@ func parseMapping(line []byte, texts *interned) (Mapping, error) {
 	m.Exec = fields[1][2] == 'x'
 	switch path := bytes.TrimLeft(rest, " "); {
 	case texts == nil:
-		m.Dev, m.Path = clean(string(fields[3])), clean(string(path))
+		m.Dev, m.Path = clean.Text(string(fields[3])), clean.Text(string(path))
 	case m.Exec:
 		m.Dev, m.Path = texts.clean(fields[3]), texts.clean(path)
 	}

@@ -16,9 +16,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/clean"
 )
 
 // ErrNoContainer is returned if no visible process belongs to the container.
@@ -47,7 +48,7 @@ func Open(pid int) (*Process, error) {
 		return nil, err
 	}
 	name, rest := cutStat(stat)
-	p.Name = clean(name)
+	p.Name = clean.Text(name)
 	fields := strings.Fields(rest)
 	if len(fields) < 20 {
 		return nil, fmt.Errorf("/proc/%d/stat has %d fields, 22 are needed", pid, len(fields)+2)
@@ -148,15 +149,4 @@ func readBounded(path string, limit int64) (string, error) {
 	defer f.Close()
 	data, err := io.ReadAll(bufio.NewReader(io.LimitReader(f, limit)))
 	return string(data), err
-}
-
-// clean replaces control characters and invalid UTF-8, because names are written to terminals and
-// files.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }
