@@ -87,7 +87,7 @@ const struct sample *unused_sample __attribute__((unused));
 const enum walk_end *unused_end __attribute__((unused));
 const enum address_mark *unused_mark __attribute__((unused));
 
-/* The loader resizes it to 1 to 4 MiB: 100 ms of samples of all CPUs at the highest rate. */
+/* The loader resizes it to 1 to 4 MiB: 80 KiB per CPU, see README.md, "Maps". */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
