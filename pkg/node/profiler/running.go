@@ -49,8 +49,7 @@ func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
 	}
 	// Sampling that takes its whole time ends with DeadlineExceeded.
 	if !result.Instant && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		meta.Partial.Add(p, fmt.Sprintf("%s after %v of %v", meta.StoppedEarly,
-			time.Duration(p.DurationNanos).Round(100*time.Millisecond), r.request.Duration))
+		meta.Partial.Add(p, meta.StoppedEarly(time.Duration(p.DurationNanos).Round(100*time.Millisecond), r.request.Duration))
 	}
 	return p, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
@@ -48,7 +47,7 @@ func (r *Result) salvage(why func() string) {
 // example, by the end of the profiler's pod. why returns the reason, or "".
 func (r *Result) explainStop(why func() string) {
 	meta.Partial.Update(r.Profile, func(partial string) string {
-		if !strings.HasPrefix(partial, meta.StoppedEarly) {
+		if !meta.IsStoppedEarly(partial) {
 			return partial
 		}
 		if reason := why(); reason != "" {

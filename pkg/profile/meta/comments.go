@@ -28,10 +28,6 @@ var (
 	LostWaits   = waits("lost waits")
 )
 
-// StoppedEarly is the beginning of the value of Partial in a profile whose sampling was stopped early. The profiler does
-// not know who stopped it; whoever knows puts that before it.
-const StoppedEarly = "stopped"
-
 // How samples were taken.
 var (
 	Frequency = number("frequency", " Hz")

@@ -106,3 +106,15 @@ func TestLabels(t *testing.T) {
 		t.Error("wrong values")
 	}
 }
+
+func TestStoppedEarly(t *testing.T) {
+	reason := meta.StoppedEarly(1500*time.Millisecond, 30*time.Second)
+	if reason != "stopped after 1.5s of 30s" || !meta.IsStoppedEarly(reason) {
+		t.Errorf("got %q", reason)
+	}
+	for _, other := range []string{"", "the pod was deleted: " + reason, "stoppedness"} {
+		if meta.IsStoppedEarly(other) {
+			t.Errorf("%q was taken for a stop", other)
+		}
+	}
+}
