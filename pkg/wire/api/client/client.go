@@ -102,8 +102,8 @@ func (c *Client) Stop(ctx context.Context, capture string) error {
 	return c.post(ctx, api.PathStop, url.Values{"capture": {capture}})
 }
 
-// Exit tells the profiler that it is no longer needed, so that it exits. A profiler that was started with --keep waits for another
-// client instead, unless force is set.
+// Exit tells the profiler that this client needs it no longer. The profiler then exits. One that is kept for later clients waits
+// for them instead, unless force is set.
 func (c *Client) Exit(ctx context.Context, force bool) error {
 	q := url.Values{}
 	if force {
