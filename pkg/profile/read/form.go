@@ -34,11 +34,11 @@ func fromAnyForm(data []byte) (*profile.Profile, error) {
 		}
 	}
 	if _, text := firstLine(data); text {
-		return nil, errUnknownForm
+		return nil, explainForm(data, errUnknownForm)
 	}
 	p, err := fromProto(data)
 	if errors.Is(err, errNotPprof) || errors.Is(err, errCutOff) {
-		err = fmt.Errorf("%w: copy it again, or convert it with the tool that wrote it", err)
+		err = explainForm(data, fmt.Errorf("%w: copy it again, or convert it with the tool that wrote it", err))
 	}
 	return p, err
 }

@@ -4,7 +4,6 @@
 package read
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -51,9 +50,15 @@ func Data(data []byte) (*profile.Profile, error) {
 	return checked(fromAnyForm(data))
 }
 
+// maxGzips is how many times a file may be gzipped. Some tools compress what a server has compressed.
+const maxGzips = 3
+
 // gunzipped returns the content of a gzipped file, and other files unchanged.
 func gunzipped(data []byte) ([]byte, error) {
-	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+	for range maxGzips {
+		if !isGzip(data) {
+			break
+		}
 		var err error
 		data, err = limits.Gunzip(data, limits.MaxFile)
 		switch {
@@ -62,6 +67,9 @@ func gunzipped(data []byte) ([]byte, error) {
 		case err != nil:
 			return nil, fmt.Errorf("decompressing: %w", err)
 		}
+	}
+	if isGzip(data) {
+		return nil, fmt.Errorf("it was gzipped more than %d times", maxGzips)
 	}
 	if len(data) == 0 {
 		return nil, errors.New("the file is empty")

@@ -131,7 +131,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"empty":               {nil, "the file is empty"},
 		"prose":               {[]byte("Dear reader,\n"), "neither a pprof file, nor the output of perf script, nor folded stacks"},
-		"a program":           {[]byte("\x7fELF\x02\x01\x01\x00\x00"), "not a pprof file"},
+		"a program":           {[]byte("\x7fELF\x02\x01\x01\x00\x00"), "a program or a core dump, not a profile"},
 		"pprof cut off":       {compressed[:len(compressed)-9], "the file is cut off"},
 		"a lone gzip header":  {compressed[:5], "the file is cut off"},
 		"gzip damaged":        {bytes.Replace(compressed, compressed[12:16], []byte("abcd"), 1), "decompressing"},
