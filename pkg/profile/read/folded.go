@@ -7,7 +7,6 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // fromFolded reads folded stacks, one per line: the names from root to leaf separated by semicolons, a space, the number of
@@ -34,8 +33,8 @@ func fromFolded(data []byte) (*profile.Profile, error) {
 	}
 	s.addNotes(b.p)
 	bad.addNote(b.p, s.expected())
-	if end && !bytes.HasSuffix(data, []byte("\n")) {
-		meta.FileNote.Add(b.p, "its last line is not complete: the file may be cut off")
+	if end {
+		noteIncomplete(b.p, data)
 	}
 	return b.p, nil
 }

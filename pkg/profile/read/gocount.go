@@ -9,10 +9,11 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/limits"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
 // countHeader matches the first line of Go's goroutine and threadcreate profiles with ?debug=1, and of a program's own profiles.
-var countHeader = regexp.MustCompile(`^(\S.*) profile: total \d+$`)
+var countHeader = regexp.MustCompile(`^(\S.*) profile: total (\d+)$`)
 
 func isGoCount(data []byte) bool {
 	line, text := firstLine(data)
@@ -30,7 +31,8 @@ func fromGoCount(data []byte) (*profile.Profile, error) {
 		return nil, errLargeLegacy
 	}
 	header, _ := firstLine(data)
-	typ := &profile.ValueType{Type: string(countHeader.FindSubmatch(header)[1]), Unit: "count"}
+	fields := countHeader.FindSubmatch(header)
+	typ := &profile.ValueType{Type: string(fields[1]), Unit: "count"}
 	b := newBuilder(typ)
 	b.p.PeriodType, b.p.Period = typ, 1
 	addresses := map[uint64]*profile.Location{}
@@ -62,6 +64,15 @@ func fromGoCount(data []byte) (*profile.Profile, error) {
 		return nil, err
 	}
 	bad.addNote(b.p, "a count and a stack of addresses")
+	var sum int64
+	for _, s := range b.p.Sample {
+		sum += s.Value[0]
+	}
+	if total, err := strconv.ParseInt(string(fields[2]), 10, 64); err == nil && total != sum {
+		meta.FileNote.Add(b.p, fmt.Sprintf("its first line counts %d, its stacks %d: the file may be cut off", total, sum))
+	} else {
+		noteIncomplete(b.p, data)
+	}
 	return b.p, nil
 }
 

@@ -16,11 +16,13 @@ import (
 const (
 	maxLegacy         = 32 << 20 // bytes
 	maxLegacySearches = 1 << 30
+	maxAttributes     = 100
+	maxExpanded       = 64 << 20 // bytes of the memory map with the values of attributes
 )
 
 var (
 	errLargeLegacy = fmt.Errorf("files in the older forms of pprof are read up to %d MiB: write it again with go tool pprof -proto", maxLegacy>>20)
-	errAttributes  = errors.New("its memory map uses attributes ($NAME), which are not supported: write it again with go tool pprof -proto")
+	errAttributes  = errors.New("its memory map uses too many attributes ($NAME), or some that contain others: write it again with go tool pprof -proto")
 )
 
 // legacyHeader matches the first lines of the text formats that pprof had before profile.proto (legacy_profile.go in
@@ -48,6 +50,7 @@ func fromLegacyText(data []byte) (*profile.Profile, error) {
 		return nil, err
 	}
 	dropNegativeLines(p)
+	noteIncomplete(p, data)
 	return p, nil
 }
 
@@ -66,15 +69,36 @@ func checkMemoryMap(text []byte, addresses int) error {
 	for _, head := range []string{"--- Memory map: ---", "MAPPED_LIBRARIES:"} { // memoryMapSentinels in legacy_profile.go
 		if _, rest, ok := bytes.Cut(text, []byte(head)); ok {
 			mappings = max(mappings, bytes.Count(rest, []byte("\n")))
-			// Attributes ("build=/usr/lib", later "$build/libc.so") may contain one another, so that few bytes expand to
-			// gigabytes.
-			if bytes.ContainsRune(rest, '$') {
-				return errAttributes
+			if err := checkAttributes(rest); err != nil {
+				return err
 			}
 		}
 	}
 	if addresses > limits.MaxElements || addresses*mappings > maxLegacySearches {
 		return fmt.Errorf("the profile has too many addresses (%d) and mappings (%d): write it again with go tool pprof -proto", addresses, mappings)
+	}
+	return nil
+}
+
+// checkAttributes returns an error if the attributes of a memory map ("build=/usr/lib", later "$build/libc.so") would expand to much
+// more: if they contain one another, few bytes become gigabytes. The library replaces each $NAME at most once.
+func checkAttributes(lines []byte) error {
+	attributes, longest, uses := 0, 0, bytes.Count(lines, []byte("$"))
+	if uses == 0 {
+		return nil
+	}
+	for line := range bytes.Lines(lines) {
+		if !bytes.Contains(line, []byte("=")) {
+			continue
+		}
+		if bytes.Contains(line, []byte("$")) || bytes.Count(line, []byte("=")) > 1 {
+			return errAttributes // its value could define others
+		}
+		attributes++
+		longest = max(longest, len(line))
+	}
+	if attributes > maxAttributes || uses*longest > maxExpanded {
+		return errAttributes
 	}
 	return nil
 }

@@ -22,6 +22,23 @@ func TestAttributesOfMemoryMapsAreRefused(t *testing.T) {
 	}
 }
 
+// Attributes that only shorten paths are replaced.
+func TestAttributesOfMemoryMaps(t *testing.T) {
+	const text = "heap profile: 1: 1 [1: 1] @ heap/1048576\n1: 1 [1: 1] @ 0x401000\n--- Memory map: ---\nsource=/home\n00400000-00500000: $source/app\n"
+	if p := readText(t, text); len(p.Mapping) == 0 || p.Mapping[0].File != "/home/app" {
+		t.Errorf("mappings %v", p.Mapping)
+	}
+	many := strings.Replace(text, "source=/home\n", "source=/home\n"+strings.Repeat("a=b\n", maxAttributes), 1)
+	long := strings.Replace(text, "$source", strings.Repeat("$source", 1<<10), 1)
+	long = strings.Replace(long, "/home", strings.Repeat("x", maxExpanded>>10), 1)
+	nested := strings.Replace(text, "source=/home\n", "a=q=zzzz\n$a$a$a$a\n$q$q$q$q\n", 1)
+	for _, text := range []string{many, long, nested} {
+		if _, err := Data([]byte(text)); err == nil || !strings.Contains(err.Error(), "attributes") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 // gperftools returns a CPU profile of gperftools with the given words after its header.
 func gperftools(order binary.AppendByteOrder, size int, maps string, words ...uint64) (data []byte) {
 	for _, w := range append([]uint64{0, 3, 0, 10_000, 0}, words...) {

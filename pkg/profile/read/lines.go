@@ -82,3 +82,10 @@ func isFoldedComment(line []byte) bool {
 	_, _, ok := cutNumber(line)
 	return !ok
 }
+
+// noteIncomplete adds a comment to the profile if the last line of its file has no end.
+func noteIncomplete(p *profile.Profile, data []byte) {
+	if !bytes.HasSuffix(data, []byte("\n")) {
+		meta.FileNote.Add(p, "its last line is not complete: the file may be cut off")
+	}
+}

@@ -19,6 +19,9 @@ var (
 	// a page, an address and the cgroup.
 	perfLastField = regexp.MustCompile(`^\s*(?:insn: |ilen: |ABI:\d|\S+/\S+/[PMN-]/|(?:[\d.]+[KMGT]?|N/A)(?:\s|$)|[0-9a-f]+(?:\s|$)|/\S*\s*$|IPC: )`)
 
+	// perfCutFrame matches an offset and a file name without its end, as in the last line of a file that was cut off.
+	perfCutFrame = regexp.MustCompile(`\+0x[0-9a-f]+ \([^)]*$`)
+
 	// perfOffset matches an offset in the object file (-F +dsoff).
 	perfOffset = regexp.MustCompile(`\+0x[0-9a-f]+$`)
 
@@ -52,7 +55,9 @@ func parseFrame(line string, strict bool) (f perfFrame, ok bool) {
 			strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "  ") && text != ""
 	}
 	f.name = text
-	if at := strings.LastIndex(text, offsetMark); at >= 0 && hexDigits(text[at+len(offsetMark):]) == len(text)-at-len(offsetMark) {
+	if cut := perfCutFrame.FindStringIndex(text); cut != nil && f.file == "" {
+		f.name = text[:cut[0]]
+	} else if at := strings.LastIndex(text, offsetMark); at >= 0 && hexDigits(text[at+len(offsetMark):]) == len(text)-at-len(offsetMark) {
 		f.name = text[:at]
 	}
 	if f.name == "[unknown]" {
