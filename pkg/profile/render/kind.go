@@ -65,9 +65,9 @@ func kindOf(fn *profile.Function, m *profile.Mapping) kind {
 // perf, simpleperf and our profiler for the others).
 const userMappings = " vdso vdso32 vdsox32 vvar vvar_vclock vsyscall vectors sigpage heap stack anon uprobes unmapped unknown jit JIT "
 
-// kernelFile matches the object files of the kernel in perf and elsewhere: modules ("[ext4]", ext4.ko.xz), the kernel's own
-// image, and BPF programs, whose names have a tag of 16 digits.
-var kernelFile = regexp.MustCompile(`^\[(?:guest\.)?kernel|^\[[\w-]+\]$|\.ko(?:\.(?:gz|xz|zst|bz2|debug))*$|(?:^|/)vmlinu[xz](?:[-._][^/]*)?$|/\[kernel\.|^bpf_(?:prog_[0-9a-f]{16}|trampoline|dispatcher)`)
+// kernelFile matches the object files of the kernel in perf and elsewhere: modules ("[ext4]", their other sections "[ext4].init.text",
+// ext4.ko.xz), the kernel's own image, and BPF programs, whose names have a tag of 16 digits.
+var kernelFile = regexp.MustCompile(`^\[(?:guest\.)?kernel|^\[[\w-]+\](?:\.[\w.]+)?$|^/proc/kcore$|\.ko(?:\.(?:gz|xz|zst|bz2|debug))*$|(?:^|/)vmlinu[xz](?:[-._][^/]*)?$|/\[kernel\.|^bpf_(?:prog_[0-9a-f]{16}|trampoline|dispatcher)`)
 
 // isKernel reports whether an object file belongs to the kernel.
 func isKernel(file string) bool {

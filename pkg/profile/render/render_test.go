@@ -306,7 +306,7 @@ func TestKinds(t *testing.T) {
 	}
 	for file, kernel := range map[string]bool{
 		"[ext4]": true, "[nf_conntrack]": true, "/lib/modules/6.1.0/kernel/fs/xfs/xfs.ko.xz": true, "/lib/modules/6.1.0/extra/zfs.ko": true,
-		"[kernel.vmlinux]": true, "[guest.kernel.kallsyms]": true, "/usr/lib/debug/boot/vmlinux-6.1.0-30-amd64": true,
+		"[kernel.vmlinux]": true, "[ext4].init.text": true, "/proc/kcore": true, "[heap].x y": false, "[guest.kernel.kallsyms]": true, "/usr/lib/debug/boot/vmlinux-6.1.0-30-amd64": true,
 		"/lib/modules/6.1.0/build/vmlinux": true, "vmlinux": true, "/boot/vmlinuz-6.1.0": true, "/root/.debug/.build-id/ab/cd/vmlinux": true,
 		"bpf_prog_6deef7357e7b4530_probe": true, "bpf_prog_6deef7357e7b4530": true, "bpf_trampoline_6442": true, "[bpf]": true,
 		"[vdso]": false, "[vsyscall]": false, "[heap]": false, "[stack]": false, "[anon]": false, "[anon:libc_malloc]": false, "[unknown]": false,
