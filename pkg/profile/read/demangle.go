@@ -1,6 +1,8 @@
 package read
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/ianlancetaylor/demangle"
@@ -16,12 +18,19 @@ const (
 	maxDemangling = 256 << 20
 )
 
+// rustHash matches names of Rust that were demangled as those of C++, as perf does if it does not know Rust: "<T>" is "$LT$T$GT$"
+// in them, and the hash is at the end.
+var rustHash = regexp.MustCompile(`^[^\s():].*::h[0-9a-f]{16}$`)
+
 // demangler demangles the names of one profile. The zero value is ready for use.
 type demangler struct{ used int }
 
 // demangled returns a mangled C++ or Rust name as in the source and without parameters, as perf prints it, and any other name
 // unchanged.
 func (d *demangler) demangled(name string) string {
+	if strings.Contains(name, "::h") && rustHash.MatchString(name) {
+		return d.fromPath(name)
+	}
 	if !strings.HasPrefix(name, "_R") && !strings.HasPrefix(name, "_Z") && !strings.HasPrefix(name, "__Z") && !strings.HasPrefix(name, "___Z") {
 		return name
 	}
@@ -42,4 +51,21 @@ func (d *demangler) demangled(name string) string {
 		result += "@plt"
 	}
 	return result
+}
+
+// fromPath demangles a name that rustHash matches. It mangles the name first.
+func (d *demangler) fromPath(name string) string {
+	var mangled strings.Builder
+	mangled.WriteString("_ZN")
+	for part := range strings.SplitSeq(name, "::") {
+		if part == "" {
+			return name
+		}
+		fmt.Fprintf(&mangled, "%d%s", len(part), part)
+	}
+	mangled.WriteString("E")
+	if result := d.demangled(mangled.String()); result != mangled.String() {
+		return result
+	}
+	return name
 }

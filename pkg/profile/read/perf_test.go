@@ -80,7 +80,7 @@ func TestPerfScriptForms(t *testing.T) {
 		"inlined frames without a frame": {"app 1 1.000000: e: \n\t 1 f (inlined)\n\n", "f 1", ""},
 		"simpleperf":                     {"com.acme.maps\t21452/21460 [007] 11371.483014: 201198 cpu-clock:\n\t  9c51fd34 com.acme.Tile.hash ([JIT app cache])\n\ncom.acme.maps\t21452/21461 [007] 11371.493014: 201198 cpu-clock:u:\n\t  9c51fd34 com.acme.Tile.hash ([JIT app cache])\n\n", "com.acme.Tile.hash 2", ""},
 		"mangled names":                  {"srv 50 1.000100: 1 e: \n\t 55 _ZN4core3ops8function6FnOnce9call_once17h0123456789abcdefE+0x3 (/srv/srv)\n\t 56 _RNvCs4fqI2P2rA04_4acme4work+0x1 (/srv/srv)\n\t 57 _ZN3foo3barEi@plt (/srv/srv)\n\t 58 _Zno (/srv/srv)\n\n", "_Zno;foo::bar@plt;acme::work;core::ops::function::FnOnce::call_once 1", ""},
-		"Java":                           {"java 900 1.000100: 1 e: \n\t 7f89 La/Writer;::flush->La/Stream;::write->La/Sink;::put+0x3 (/tmp/perf-900.map)\n\t 7f88 a.B.c->a.B.d (/tmp/perf-900.map)\n\t 7f87 La/Main;::run (/tmp/perf-900.map)\n\t 7f86 std::unique_ptr<A>::operator->+0x3 (/srv/app)\n\n", "std::unique_ptr<A>::operator->;a/Main::run;a.B.c;a.B.d;a/Writer::flush;a/Stream::write;a/Sink::put 1", ""},
+		"Java":                           {"java 900 1.000100: 1 e: \n\t 7f89 La/Writer;::flush->La/Stream;::write->La/Sink;::put+0x3 (/tmp/perf-900.map)\n\t 7f88 a.B.c->a.B.d (/tmp/perf-900.map)\n\t 7f8a La/E;::f->La/E;::g (/tmp/perf-900.map (deleted))\n\t 7f87 La/Main;::run (/tmp/perf-900.map)\n\t 7f86 std::unique_ptr<A>::operator->+0x3 (/srv/app)\n\n", "std::unique_ptr<A>::operator->;a/Main::run;a/E::f;a/E::g;a.B.c;a.B.d;a/Writer::flush;a/Stream::write;a/Sink::put 1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := readText(t, c.text)

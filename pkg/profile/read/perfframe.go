@@ -29,7 +29,7 @@ var (
 	perfSource = regexp.MustCompile(`^  \S.*(?::(?:\d+|\?)(?: \(discriminator \d+\))?|\[[0-9a-f]+\])$`)
 
 	// javaChain matches the object files in which names are those of a JIT, which may be chains of inlined calls.
-	javaChain = regexp.MustCompile(`perf-\d+\.map$|^\[JIT|^\[unknown\]$`)
+	javaChain = regexp.MustCompile(`perf-\d+\.map(?: \(deleted\))?$|^\[JIT|^\[unknown\]$`)
 )
 
 // parseFrame parses a line of a stack. With strict it has to have both an address and an object file, because the line may
