@@ -112,7 +112,10 @@ func Quantity(value int64, unit string) string {
 
 // Amount returns the total with its type, such as "1.50s of cpu" or "12 goroutines".
 func Amount(s Summary) string {
-	if s.Unit == "count" {
+	switch {
+	case s.Unit == "count" && (s.Type == "before" || s.Type == "after"): // the two sides of a difference are no nouns
+		return Quantity(s.Total, s.Unit) + " " + s.Type
+	case s.Unit == "count":
 		return Quantity(s.Total, s.Unit) + " " + strings.TrimSuffix(s.Type, "s") + "s"
 	}
 	return Quantity(s.Total, s.Unit) + " of " + s.Type
