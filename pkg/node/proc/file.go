@@ -35,7 +35,7 @@ type File struct {
 	timeLeft time.Duration // for reading; 0 once reading has timed out
 
 	once    sync.Once
-	buildID string
+	buildID string // of the content that the file had when it was opened
 }
 
 // OpenMapping opens the file of a mapping through /proc/PID/map_files, which also works for deleted
@@ -256,6 +256,35 @@ func (f *File) Path() string { return f.path }
 // Key returns the device and inode, which identify the file among all open files.
 func (f *File) Key() (dev, inode uint64) { return f.info.dev, f.info.inode }
 
+// Content returns what differs between two files, and after the file has been written to.
+func (f *File) Content() Content {
+	return Content{f.info.dev, f.info.inode, f.info.size, f.info.modified.UnixNano()}
+}
+
+// Content identifies the content of a file among all open files at one time.
+type Content struct {
+	dev, inode     uint64
+	size, modified int64
+}
+
+// HasChanged reports whether the file's content is another one than when it was opened. cp and shells write a new
+// program into the file of the old one, after the process that executed it has ended.
+func (f *File) HasChanged() bool {
+	before, written := f.BuildID(), f.wasWritten()
+	if written {
+		f.forgetBlocks()
+	}
+	current := f.readBuildID()
+	return before != current || current == "" && written
+}
+
+// wasWritten reports whether the file has been written to since it was opened. It reports false if the file system
+// does not answer.
+func (f *File) wasWritten() bool {
+	now, err := withTimeout(openTimeout, "stat "+f.path, func() (fileInfo, error) { return statRegular(f.fd) }, nil)
+	return err == nil && (now.size != f.info.size || !now.modified.Equal(f.info.modified))
+}
+
 // Close closes the file. Closing has a timeout, too, because it may wait for the file system.
 func (f *File) Close() error {
 	f.forgetBlocks()
@@ -268,12 +297,21 @@ func (f *File) Close() error {
 }
 
 // BuildID returns the ELF object's GNU build ID in hex or, if it has none, Go's build ID; empty if
-// it has neither.
+// it has neither, or if the file had been written to before the first call.
 func (f *File) BuildID() string {
 	f.once.Do(func() {
-		if o, err := object.Open(f); err == nil {
-			f.buildID = clean.Text(o.BuildID())
+		id := f.readBuildID()
+		if !f.wasWritten() {
+			f.buildID = id
 		}
 	})
 	return f.buildID
+}
+
+func (f *File) readBuildID() string {
+	o, err := object.Open(f)
+	if err != nil {
+		return ""
+	}
+	return clean.Text(o.BuildID())
 }

@@ -8,6 +8,7 @@ package symbol
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 
@@ -31,6 +32,7 @@ type Symbolizer struct {
 	// Sources that were not read to the end: object files by their source, perf maps by a mapping of
 	// their process. Update may try to read one many times.
 	lateObjects  map[any]bool
+	overwritten  map[any]string // paths of the object files that were written to after they were opened
 	latePerfMaps map[*profile.Mapping]bool
 	limitErrors  []limitError // each once
 }
@@ -81,6 +83,7 @@ func (z *Symbolizer) symbolize(p *profile.Profile, locations []*profile.Location
 	if z.out == nil {
 		z.out, z.wrappers = bounded.New(p), map[*profile.Location]bool{}
 		z.lateObjects, z.latePerfMaps = map[any]bool{}, map[*profile.Mapping]bool{}
+		z.overwritten = map[any]string{}
 	}
 	if len(locations) > 0 {
 		runtime.LockOSThread() // the deadline counts the thread's CPU time
@@ -132,6 +135,11 @@ func (s *Symbolizer) describe() {
 		}
 		meta.Symbols.Add(s.out.Profile, "not read to the end: "+e.text)
 	}
+	if n := len(s.overwritten); n > 0 {
+		paths := slices.Sorted(maps.Values(s.overwritten))
+		meta.Symbols.Add(s.out.Profile, fmt.Sprintf("overwritten with another program while they were profiled, so that functions have no names: "+
+			"object files %d, such as %s; profile again", n, bounded.Clean(paths[0])))
+	}
 	if n := s.names.refused; n > 0 {
 		meta.Symbols.Add(s.out.Profile, fmt.Sprintf("names longer than %d bytes, or too slow to demangle, are shown as the linker has them: %d", maxMangled, n))
 	}
@@ -171,6 +179,7 @@ func (s *symbolizer) findFrames(o *sampledObject) (found map[*profile.Location][
 	if s.deadline.exceeded() {
 		return found
 	}
+	defer func() { s.dropOverwritten(o, found) }() // last, because the file may change while it is read
 	n := o.open()
 	if n == nil {
 		return found
@@ -198,6 +207,19 @@ func (s *symbolizer) findFrames(o *sampledObject) (found map[*profile.Location][
 		}
 	}
 	return found
+}
+
+// dropOverwritten removes what was found in a file that holds another program by now.
+func (s *symbolizer) dropOverwritten(o *sampledObject, found map[*profile.Location][]frame) {
+	f, _ := o.source.(*proc.File)
+	if f == nil || len(found) == 0 && isGenerated(o.locations[0].Mapping) || !f.HasChanged() {
+		return
+	}
+	s.overwritten[f] = f.Path()
+	clear(found)
+	for _, l := range o.locations {
+		delete(s.starts, l)
+	}
 }
 
 // writeFrames writes the frames that were found and returns the locations that have none.

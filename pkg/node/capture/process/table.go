@@ -75,18 +75,16 @@ type Table struct {
 	Packed []string
 	// changed is called when a process's mappings were read. It gets no mappings of an unwanted process.
 	changed func(record.ProcessIdentity, int, []Mapping)
-	files   map[fileKey]*proc.File
+	files   map[proc.Content]*proc.File
 	opening run.Allowance // for opening files
 
 	perfMaps []*PerfMap // perf maps of all processes
 }
 
-type fileKey struct{ dev, inode uint64 }
-
 // NewTable returns an empty table. It calls changed with a process's identity, its PID in our namespace and
 // its mappings whenever these were read.
 func NewTable(only []int, changed func(record.ProcessIdentity, int, []Mapping)) *Table {
-	return &Table{only: only, changed: changed, current: map[uint32]*Generation{}, files: map[fileKey]*proc.File{}, opening: run.Allowance{Fixed: maxOpening}, asking: run.Allowance{Fixed: maxAsking}}
+	return &Table{only: only, changed: changed, current: map[uint32]*Generation{}, files: map[proc.Content]*proc.File{}, opening: run.Allowance{Fixed: maxOpening}, asking: run.Allowance{Fixed: maxAsking}}
 }
 
 // rereadAfter returns the least time between two readings of the mappings. It bounds the cost of code outside
@@ -321,8 +319,8 @@ func (t *Table) add(p *proc.Process, mappings []proc.Mapping, s *record.Sample) 
 	return g
 }
 
-// open returns a mapping's file, which all processes share. It returns nil if the file cannot be opened; the
-// mapping is then shown by its path.
+// open returns a mapping's file, which all processes share that have mapped the same content. It returns nil if the
+// file cannot be opened; the mapping is then shown by its path.
 func (t *Table) open(p *proc.Process, m proc.Mapping) *proc.File {
 	if m.Inode == 0 || len(t.files) >= maxFiles {
 		return nil
@@ -331,12 +329,11 @@ func (t *Table) open(p *proc.Process, m proc.Mapping) *proc.File {
 	if err != nil {
 		return nil
 	}
-	dev, inode := f.Key()
-	if known := t.files[fileKey{dev, inode}]; known != nil {
+	if known := t.files[f.Content()]; known != nil {
 		f.Close()
 		return known
 	}
-	t.files[fileKey{dev, inode}] = f
+	t.files[f.Content()] = f
 	return f
 }
 
@@ -363,7 +360,7 @@ func (t *Table) Close() error {
 	for _, f := range t.files {
 		errs = append(errs, f.Close())
 	}
-	t.files = map[fileKey]*proc.File{}
+	t.files = map[proc.Content]*proc.File{}
 	for _, m := range t.perfMaps {
 		errs = append(errs, m.close())
 	}
