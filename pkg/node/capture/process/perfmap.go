@@ -4,7 +4,9 @@ package process
 
 import (
 	"slices"
+	"time"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/kernel"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
 
@@ -16,6 +18,9 @@ type PerfMap struct {
 	root    *proc.Root
 	file    *proc.File
 	done    bool // Open was called, or the process executes another program
+	// since is when the process was last known to execute the program before, which may have left a perf map at the same
+	// path. It is zero if no other program was sampled.
+	since time.Time
 }
 
 // maxPerfMaps bounds the descriptors that are held for processes with JIT-compiled code.
@@ -51,9 +56,17 @@ func (m *PerfMap) Open() *proc.File {
 	}
 	if !m.done {
 		m.done = true
-		m.file, _ = m.process.OpenPerfMap(m.root) // without the file the code has no symbols
+		m.file, _ = m.process.OpenPerfMap(m.root, m.since) // without the file the code has no symbols
 	}
 	return m.file
+}
+
+// follow records that the process executed another program, of generation before, until it began with the one that
+// writes this perf map.
+func (m *PerfMap) follow(before *Generation) {
+	if m != nil && before.sampledAt != 0 {
+		m.since = time.Now().Add(-time.Duration(kernel.Monotonic() - before.sampledAt))
+	}
 }
 
 // markReplaced records that the process executes another program, whose perf map has the same path.

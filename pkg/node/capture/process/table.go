@@ -34,6 +34,8 @@ type Generation struct {
 	foreign  bool                   // excluded, or of another container
 	cut      bool                   // only the first mappings are known; reading them again would take as long
 	proof    proof
+	// sampledAt is the time of the last sample, in ns of CLOCK_MONOTONIC.
+	sampledAt uint64
 }
 
 // Mapping is an executable range of a process and the file behind it, nil if there is none.
@@ -112,12 +114,16 @@ func (t *Table) Lookup(s *record.Sample) (*Generation, bool) {
 		before := g
 		if g = t.read(s, before, executed != nil); g != before {
 			g.follow(cmp.Or(before, executed))
+			if executed != nil {
+				g.PerfMap.follow(executed)
+			}
 			if g.proof.given {
 				t.prove(g)
 			}
 		}
 		t.current[s.Process.TGID] = g
 	}
+	g.sampledAt = max(g.sampledAt, s.Time)
 	return g, t.wants(g)
 }
 
