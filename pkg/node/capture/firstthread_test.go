@@ -25,7 +25,13 @@ func TestFirstThreadHasEnded(t *testing.T) {
 		o, works := capture.Options{Frequency: 199}, func() { <-capture.UntilUsed(t, s.pid, 200*time.Millisecond).Done() }
 		expectAt(t, profileDuring(t, s, sampling.NewCPU, o, 0, works), "grind,worker,")
 		expectAt(t, profileDuring(t, s, sampling.NewFaults, o, 0, works), "touch,worker,")
-		expectAt(t, profileDuring(t, s, sampling.NewOffCPU, capture.Options{}, 0, works), ",usleep,nap,worker,")
+		waits := profileDuring(t, s, sampling.NewOffCPU, capture.Options{}, 0, works)
+		expectAt(t, waits, ",usleep,nap,worker,")
+		for _, one := range waits.Sample {
+			if strings.HasPrefix(names(one), "[no stack]") {
+				t.Error("the thread that has ended counts as waiting")
+			}
+		}
 	})
 	t.Run("Go", func(t *testing.T) {
 		s := startWithoutFirstThread(t, buildGo(t, "local", "'-ldflags=-s -w'", "firstends"))

@@ -43,6 +43,9 @@ func cutStat(stat string) (name, fields string) {
 	return stat[open+1 : end], strings.TrimSpace(stat[end+1:])
 }
 
+// FirstThreadHasEnded reports whether the first thread of a process has ended.
+func FirstThreadHasEnded(pid int) bool { return threadHasEnded(pid, pid) }
+
 // threadHasEnded reports whether a thread of the process has ended.
 func threadHasEnded(pid, tid int) bool {
 	stat, err := readBounded(threadPath(pid, tid, "stat"), maxStat)

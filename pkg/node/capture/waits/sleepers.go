@@ -155,6 +155,9 @@ func (w *Tracker) addSleeper(one *sleeper, stack []byte) error {
 		w.countUnread()
 		return nil
 	}
+	if s.TID == s.Process.TGID && len(s.Kernel) == 0 && proc.FirstThreadHasEnded(pid) {
+		return nil // it is listed as long as others live, but does not wait
+	}
 	s.PID = uint32(pid)
 	sp := regs.R[bpf.CPURegisterNumberREG_SP]
 	n := 0
