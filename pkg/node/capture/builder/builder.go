@@ -167,7 +167,7 @@ func instruction(address uint64, depth int) uint64 {
 func (b *Builder) user(g *process.Generation, address uint64) *profile.Location {
 	m := g.FindMapping(address)
 	if m == nil {
-		return b.location(b.mapping(mappingKey{pid: g.Process.PID, path: "[unmapped]"}), address)
+		return b.location(b.mapping(mappingKey{pid: g.Process.PID, path: process.NoMapping}), address)
 	}
 	key := mappingKey{g.Process.PID, m.Start, m.End, m.Offset, m.Path, m.File}
 	if key.path == "" {

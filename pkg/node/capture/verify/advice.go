@@ -41,6 +41,8 @@ func remedy(file string) string {
 	switch {
 	case file == process.AnonymousMapping:
 		return "code made at run time, or copied to anonymous memory, that keeps no frame pointers; Java: -XX:+PreserveFramePointer, .NET and Node keep them"
+	case file == process.NoMapping:
+		return "the process has unmapped the code, or executed another program, before its mappings were read; if it executes itself often, profile the programs one by one"
 	case strings.Contains(file, "musl"):
 		return "musl is built without unwind tables and frame pointers; use an image with glibc, or musl built with -fasynchronous-unwind-tables"
 	}

@@ -141,7 +141,9 @@ func (c *Checker) countBroken(s *record.Sample, m *process.Mapping) {
 // count counts a stack by the path of a mapping, which may be nil.
 func count(byPath map[string]int64, m *process.Mapping) {
 	path := process.AnonymousMapping
-	if m != nil && m.Path != "" {
+	if m == nil {
+		path = process.NoMapping
+	} else if m.Path != "" {
 		path = m.Path
 	}
 	if _, known := byPath[path]; known || len(byPath) < maxAstray {

@@ -227,17 +227,27 @@ func TestEndsWithCallARM64(t *testing.T) {
 }
 
 func TestAdvice(t *testing.T) {
-	astray := map[string]int64{process.AnonymousMapping: 3, "/lib/ld-musl-x86_64.so.1": 7, "/b": 1, "/a": 1, "/c": 1, "/d": 1}
+	astray := map[string]int64{process.AnonymousMapping: 3, process.NoMapping: 2, "/lib/ld-musl-x86_64.so.1": 7, "/b": 1, "/a": 1, "/c": 1, "/d": 1}
 	lines := (&Checker{Astray: astray}).Advice()
 	if len(lines) != maxAdvice {
 		t.Fatalf("%d lines, want %d: %q", len(lines), maxAdvice, lines)
 	}
 	for i, want := range []string{
 		"7 stacks break in /lib/ld-musl-x86_64.so.1: musl", "3 stacks break in " + process.AnonymousMapping + ": code made at run time",
-		"1 stacks break in /a: it has neither", "1 stacks break in /b: ", "1 stacks break in /c: ",
+		"2 stacks break in " + process.NoMapping + ": the process has unmapped", "1 stacks break in /a: it has neither", "1 stacks break in /b: ",
 	} {
 		if !strings.HasPrefix(lines[i], want) {
 			t.Errorf("line %d is %q, want %q…", i, lines[i], want)
 		}
+	}
+}
+
+// A stack that breaks outside of all mappings is not advised about as code made at run time.
+func TestBrokenOutsideOfMappings(t *testing.T) {
+	byPath := map[string]int64{}
+	count(byPath, nil)
+	count(byPath, &process.Mapping{})
+	if byPath[process.NoMapping] != 1 || byPath[process.AnonymousMapping] != 1 {
+		t.Errorf("counted %v", byPath)
 	}
 }
