@@ -94,7 +94,7 @@ test: export PPROF_TEST_ALL := 1
 test: deps check race build image workloads ## everything: check, tests as root, real kernels, a real cluster
 	go test -count=1 ./test/browser
 	cd test/cluster && go vet . && PPROF_TEST_ALL=$(if $(KUBECONFIG),,1) go test -count=1 -v -timeout 30m .
-	go test -count=1 -timeout 20m ./test/kernels
+	go test -count=1 -timeout 40m ./test/kernels
 	test/with-cluster go test -count=1 -timeout 40m ./test/e2e/...
 
 .PHONY: cuts

@@ -51,10 +51,10 @@ var consoles = map[string]string{"amd64": "ttyS0", "arm64": "ttyAMA0"}
 // an atomic instruction, and the kernel then panics or hangs before our program runs.
 const boots = 3
 
-// Limits on one boot, which takes 20 s on an idle machine, 5 of them until our program runs.
+// Limits on one boot, which takes up to 3 minutes on an idle machine, 10 s of them until our program runs.
 const (
 	startLimit = 3 * time.Minute
-	bootLimit  = 8 * time.Minute
+	bootLimit  = 12 * time.Minute
 )
 
 // boot runs a kernel until the guest powers off, and returns the result that it printed on the console.
