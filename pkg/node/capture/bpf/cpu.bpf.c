@@ -69,3 +69,9 @@ int unwind(struct bpf_perf_event_data *ctx)
 {
 	return unwind_frames(ctx);
 }
+
+SEC("perf_event")
+int unwind_in_loop(struct bpf_perf_event_data *ctx)
+{
+	return unwind_frames_in_loop();
+}

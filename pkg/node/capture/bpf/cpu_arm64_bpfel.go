@@ -291,6 +291,7 @@ const (
 	CPUMapUnwindRules           = "unwind_rules"
 	CPUProgTakeSample           = "take_sample"
 	CPUProgUnwind               = "unwind"
+	CPUProgUnwindInLoop         = "unwind_in_loop"
 	CPUVarCgroupV2              = "cgroup_v2"
 	CPUVarMayReadKernel         = "may_read_kernel"
 	CPUVarPidnsDev              = "pidns_dev"
@@ -360,8 +361,9 @@ type CPUSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CPUProgramSpecs struct {
-	TakeSample *ebpf.ProgramSpec `ebpf:"take_sample"`
-	Unwind     *ebpf.ProgramSpec `ebpf:"unwind"`
+	TakeSample   *ebpf.ProgramSpec `ebpf:"take_sample"`
+	Unwind       *ebpf.ProgramSpec `ebpf:"unwind"`
+	UnwindInLoop *ebpf.ProgramSpec `ebpf:"unwind_in_loop"`
 }
 
 // CPUMapSpecs contains maps before they are loaded into the kernel.
@@ -490,14 +492,16 @@ type CPUVariables struct {
 //
 // It can be passed to LoadCPUObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CPUPrograms struct {
-	TakeSample *ebpf.Program `ebpf:"take_sample"`
-	Unwind     *ebpf.Program `ebpf:"unwind"`
+	TakeSample   *ebpf.Program `ebpf:"take_sample"`
+	Unwind       *ebpf.Program `ebpf:"unwind"`
+	UnwindInLoop *ebpf.Program `ebpf:"unwind_in_loop"`
 }
 
 func (p *CPUPrograms) Close() error {
 	return _CPUClose(
 		p.TakeSample,
 		p.Unwind,
+		p.UnwindInLoop,
 	)
 }
 

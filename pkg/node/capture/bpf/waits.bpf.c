@@ -306,6 +306,12 @@ int unwind(__u64 *ctx)
 	return unwind_frames(ctx);
 }
 
+SEC("tp_btf/sched_switch")
+int unwind_in_loop(__u64 *ctx)
+{
+	return unwind_frames_in_loop();
+}
+
 /* A thread of the target that waits: one entry of the output of list_sleepers. */
 struct sleeper {
 	__u32 reader_tid; /* of the profiler's thread that reads the list, in the initial PID namespace */

@@ -320,6 +320,7 @@ const (
 	WaitsProgListSleepers         = "list_sleepers"
 	WaitsProgOnSchedSwitch        = "on_sched_switch"
 	WaitsProgUnwind               = "unwind"
+	WaitsProgUnwindInLoop         = "unwind_in_loop"
 	WaitsVarCgroupV2              = "cgroup_v2"
 	WaitsVarMayReadKernel         = "may_read_kernel"
 	WaitsVarPidnsDev              = "pidns_dev"
@@ -397,6 +398,7 @@ type WaitsProgramSpecs struct {
 	ListSleepers  *ebpf.ProgramSpec `ebpf:"list_sleepers"`
 	OnSchedSwitch *ebpf.ProgramSpec `ebpf:"on_sched_switch"`
 	Unwind        *ebpf.ProgramSpec `ebpf:"unwind"`
+	UnwindInLoop  *ebpf.ProgramSpec `ebpf:"unwind_in_loop"`
 }
 
 // WaitsMapSpecs contains maps before they are loaded into the kernel.
@@ -553,6 +555,7 @@ type WaitsPrograms struct {
 	ListSleepers  *ebpf.Program `ebpf:"list_sleepers"`
 	OnSchedSwitch *ebpf.Program `ebpf:"on_sched_switch"`
 	Unwind        *ebpf.Program `ebpf:"unwind"`
+	UnwindInLoop  *ebpf.Program `ebpf:"unwind_in_loop"`
 }
 
 func (p *WaitsPrograms) Close() error {
@@ -560,6 +563,7 @@ func (p *WaitsPrograms) Close() error {
 		p.ListSleepers,
 		p.OnSchedSwitch,
 		p.Unwind,
+		p.UnwindInLoop,
 	)
 }
 
