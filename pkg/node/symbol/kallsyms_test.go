@@ -27,6 +27,40 @@ func TestParseKallsyms(t *testing.T) {
 	}
 }
 
+// The list is read only as far as needed, but to its end where symbols may follow that are closer to an address.
+func TestKallsymsIsReadAsFarAsNeeded(t *testing.T) {
+	const kernel = "ffff0010 T first\nffff0020 T second\nffff0030 T third\nffff0040 T fourth\n"
+	for name, c := range map[string]struct {
+		list      string
+		addresses []uint64
+		whole     bool
+	}{
+		"within the kernel":       {kernel, []uint64{0xffff0011, 0xffff0021}, false},
+		"at the last function":    {kernel, []uint64{0xffff0041}, true},
+		"below the kernel":        {kernel, []uint64{0xfffe0000, 0xffff0011}, true},
+		"between modules":         {"ffff0010 T first\nffff2000 t b\t[mod2]\nffff1000 t a\t[mod1]\n", []uint64{0xffff1010}, true},
+		"a list that is unsorted": {"ffff0010 T first\nffff0040 T fourth\nffff0020 T second\n", []uint64{0xffff0021, 0xffff0041}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := c.list + strings.Repeat("ffff0000 D data\n", 10_000)
+			r := strings.NewReader(list)
+			got, err := parseKallsyms(r, c.addresses)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if whole := r.Len() == 0; whole != c.whole {
+				t.Errorf("%d of %d bytes were left", r.Len(), len(list))
+			}
+			want := map[uint64]string{0xffff0011: "first", 0xffff0021: "second", 0xffff0041: "fourth", 0xffff1010: "a"}
+			for _, a := range c.addresses {
+				if got[a].name != want[a] {
+					t.Errorf("%#x is %q, want %q", a, got[a].name, want[a])
+				}
+			}
+		})
+	}
+}
+
 func TestKallsymsHidden(t *testing.T) {
 	got, err := parseKallsyms(strings.NewReader("0000000000000000 T _text\n0000000000000000 t first\n"), []uint64{0xffff0010})
 	if err != nil || len(got) != 0 {

@@ -29,6 +29,7 @@ type job struct {
 	mu      sync.Mutex
 	capture Capture   // nil until started
 	began   time.Time // when the capture was started
+	ends    time.Time // when it ends unless it is stopped
 
 	slices sliceMaker
 }
@@ -63,6 +64,7 @@ func (j *job) takeProfile(c Capturer, r api.Request) (*result, error) {
 		}
 		j.mu.Lock()
 		j.capture, j.began = capture, time.Now()
+		j.ends = j.began.Add(r.Duration)
 		j.mu.Unlock()
 		ctx, cancel := context.WithTimeout(j.stopped, r.Duration)
 		defer cancel()
@@ -105,6 +107,13 @@ func (j *job) tickAfter(t time.Time) time.Time {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.began.Add((t.Sub(j.began)/tick + 1) * tick)
+}
+
+// endsBy reports whether the started capture ends by t.
+func (j *job) endsBy(t time.Time) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return !j.ends.After(t)
 }
 
 func (j *job) isDone() bool {

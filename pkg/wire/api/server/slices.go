@@ -18,6 +18,9 @@ const (
 	// last tick within sliceShare*t, or else at the next tick. So they take a quarter of the time,
 	// and less than half of it if t is below half a second.
 	sliceShare = 4
+	// beforeEnd is the last time of a capture in which no slice is made, because the whole profile follows. Making
+	// a slice takes some 0.1 s, for which the profile would have to wait.
+	beforeEnd = sliceInterval / 2
 )
 
 // sliceMaker makes the slices of one capture. It keeps the newest until the next one is requested.
@@ -46,7 +49,9 @@ func (j *job) slice(ctx context.Context, number int) (r *result, err error) {
 			if s.next.IsZero() {
 				s.next = j.tickAfter(time.Now())
 			}
-			if wait = time.Until(s.next); wait <= 0 {
+			if wait = time.Until(s.next); j.endsBy(s.next.Add(beforeEnd)) {
+				wait = sliceInterval
+			} else if wait <= 0 {
 				break
 			}
 		}

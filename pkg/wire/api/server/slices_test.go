@@ -38,3 +38,26 @@ func TestSlicesAreRequestedInOrder(t *testing.T) {
 		t.Errorf("a slice after the end: status %d", w.Code)
 	}
 }
+
+// No slice is made shortly before the end of the capture: the profile would have to wait for it.
+func TestNoSliceBeforeTheEnd(t *testing.T) {
+	c := &apitest.Capturer{Functions: 1}
+	h, _ := apitest.Serve(t, c, nil)
+	defer h.Abandon()
+	request := func(target string) int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
+		return w.Code
+	}
+	done := make(chan int)
+	go func() { done <- request("/debug/pprof/profile?seconds=1&capture=a") }()
+	if code := request("/slice?capture=a&number=1"); code != http.StatusNoContent {
+		t.Errorf("a slice at the end: status %d, want 204", code)
+	}
+	if code := <-done; code != http.StatusOK {
+		t.Errorf("the profile: status %d", code)
+	}
+	if n := c.Slices.Load(); n != 0 {
+		t.Errorf("%d slices were made", n)
+	}
+}
