@@ -123,6 +123,15 @@ func (c *Client) Close() error {
 	return c.conn.Close()
 }
 
+// disconnect makes the next request use a new connection.
+func (c *Client) disconnect() {
+	c.lock <- struct{}{}
+	defer func() { <-c.lock }()
+	if c.conn != nil {
+		c.conn.Close()
+	}
+}
+
 func (c *Client) post(ctx context.Context, path string, q url.Values) error {
 	return c.retry(ctx, func() (bool, error) {
 		resp, err := c.do(ctx, http.MethodPost, path, q, nil)
@@ -229,13 +238,19 @@ const (
 )
 
 // retry calls try until it succeeds, the profiler refuses the request, ctx is done, nothing has arrived for maxSilence, or Broken
-// reports that further attempts are hopeless. try also reports whether anything has arrived.
+// reports that further attempts are hopeless. try also reports whether anything has arrived. A refusal of the request's form is
+// believed only if it is repeated over another connection: the request may have been damaged on its way.
 func (c *Client) retry(ctx context.Context, try func() (progress bool, err error)) error {
 	pause, since, failed := c.pause, time.Now(), 0
+	doubted := false
 	for {
 		progress, err := try()
 		var refusal *api.Error
-		if err == nil || errors.As(err, &refusal) || errors.Is(err, errClosed) {
+		switch {
+		case errors.As(err, &refusal) && refusal.Reason == api.ReasonBadRequest && !doubted:
+			doubted = true
+			c.disconnect()
+		case err == nil || refusal != nil || errors.Is(err, errClosed):
 			return err
 		}
 		if ctx.Err() != nil {

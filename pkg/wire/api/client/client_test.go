@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -181,6 +184,36 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("got %#v, want status %d, reason %s, text %q", err, tc.status, tc.reason, tc.text)
 			}
 		})
+	}
+}
+
+// A request that was damaged on its way is refused for its form. It is sent again, over another connection.
+func TestDamagedRequestIsRepeated(t *testing.T) {
+	srv := server.New(server.NewHandler(&apitest.Capturer{Functions: 3}, api.Version{}, nil))
+	intact, connections, requests := srv.Handler, atomic.Int32{}, atomic.Int32{}
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			r.URL.RawQuery = "capture=:"
+		}
+		intact.ServeHTTP(w, r)
+	})
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go srv.Serve(l)
+	defer srv.Close()
+	c := New(func(context.Context) (net.Conn, error) {
+		connections.Add(1)
+		return net.Dial("unix", l.Addr().String())
+	})
+	defer c.Close()
+	p, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Capture: api.NewCaptureID(), Duration: 10 * time.Millisecond, Frequency: 99})
+	if err != nil || len(p.Sample) != 3 {
+		t.Errorf("got %v, %v", p, err)
+	}
+	if n := connections.Load(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
 	}
 }
 
