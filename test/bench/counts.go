@@ -138,9 +138,8 @@ func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*c
 			profiler, _ = profilerOf(containerID)
 		} else {
 			ownUse.add(cpuTime(profiler))
-			if now := bpfOf(profiler); now.maps > 0 { // the capture is still open
-				bpf = now
-			}
+			now := bpfOf(profiler) // programs and maps of a capture are closed one after the other
+			bpf = bpfUse{maps: max(bpf.maps, now.maps), time: max(bpf.time, now.time)}
 		}
 		select {
 		case err := <-done:
@@ -161,6 +160,9 @@ func (b *bench) count(ctx context.Context, name, containerID string, hz int) (*c
 	c.own = ownUse.between(begin, end).Seconds() / end.Sub(begin).Seconds()
 	for _, s := range p.Sample {
 		c.samples += float64(s.Value[0])
+	}
+	if bpf.time == 0 {
+		return nil, fmt.Errorf("pod %s: no time of the profiler's BPF programs was read", name)
 	}
 	c.perSample = float64(bpf.time.Microseconds()) / max(c.samples, 1)
 	if c.peak, ok = peakMemory(profiler); !ok {
