@@ -194,15 +194,16 @@ func eventually(t *testing.T, what string, try func() error) {
 	}
 }
 
-// endsWithin waits for the profiler's end.
-func (s serving) endsWithin(t *testing.T, d time.Duration) {
+// ends waits for the profiler's end: less than any capture or idle time that the tests ask for.
+func (s serving) ends(t *testing.T) {
 	t.Helper()
+	const limit = 2 * time.Minute // the machine may be busy
 	select {
 	case err := <-s.ended:
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(d):
-		t.Errorf("the profiler still runs after %v", d)
+	case <-time.After(limit):
+		t.Errorf("the profiler still runs after %v", limit)
 	}
 }

@@ -4,11 +4,10 @@ package symbol
 
 import (
 	"fmt"
-	"os"
-	"slices"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/kallsyms"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 )
 
@@ -19,19 +18,15 @@ func (s *symbolizer) nameKernel(locations []*profile.Location) {
 	for _, l := range locations {
 		addresses = append(addresses, l.Address)
 	}
-	slices.Sort(addresses)
-	symbols, err := readKallsyms(slices.Compact(addresses))
-	switch {
-	case err != nil:
+	symbols, err := kallsyms.Find(addresses)
+	if err != nil {
 		meta.KernelSymbols.Add(s.out.Profile, fmt.Sprintf("none: %v", err))
-	case len(symbols) == 0:
-		meta.KernelSymbols.Add(s.out.Profile, "hidden by the sysctl kernel.kptr_restrict")
 	}
 	found := map[*profile.Location][]frame{}
 	for _, l := range locations {
 		f := frame{name: unknownKernel}
 		if k, ok := symbols[l.Address]; ok {
-			f = frame{name: k.name, file: k.module}
+			f = frame{name: k.Name, file: k.Module}
 		}
 		found[l] = []frame{f}
 	}
@@ -40,14 +35,3 @@ func (s *symbolizer) nameKernel(locations []*profile.Location) {
 
 // unknownKernel is the name of kernel code without a symbol.
 const unknownKernel = "[kernel]"
-
-// readKallsyms finds the kernel functions of the sorted addresses. The result is empty if the
-// kernel hides addresses by the sysctl kernel.kptr_restrict: they are all 0 then.
-func readKallsyms(addresses []uint64) (map[uint64]kernelSymbol, error) {
-	f, err := os.Open("/proc/kallsyms")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return parseKallsyms(f, addresses)
-}

@@ -15,7 +15,7 @@ const (
 )
 
 // Reading a source again takes at most 1/cpuShare of a CPU and 1/timeShare of the time. Function
-// tables of Go programs take some 0.3 ms and may be read every second, the kernel's symbols 40 ms.
+// tables of Go programs take some 0.3 ms and may be read every second, the kernel's list of symbols 40 ms.
 const (
 	cpuShare  = 1000
 	timeShare = 20 // more than the CPU time where files are read slowly or CPUs are busy

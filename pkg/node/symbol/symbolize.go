@@ -2,8 +2,8 @@
 
 // Package symbol finds the functions, files and lines of the addresses in a profile: in the
 // function table of Go programs, symbol tables, debugging information, perf maps and the kernel's
-// list of symbols. Its entry point is Symbolize. It must not depend on BPF or Kubernetes; the files
-// that it reads belong to the target and are not trusted.
+// list of symbols. Its entry point is Symbolize. The files that it reads belong to the target and
+// are not trusted.
 package symbol
 
 import (

@@ -36,8 +36,8 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 		t.Fatalf("go generate: %v\n%s", err, out)
 	}
 	generated, _ := filepath.Glob(filepath.Join(dir, "*_bpfel.*"))
-	if len(generated) != 12 { // three programs, two architectures, an object and a Go file each
-		t.Fatalf("generated %v, want 12 files", generated)
+	if len(generated) != 16 { // four programs, two architectures, an object and a Go file each
+		t.Fatalf("generated %v, want 16 files", generated)
 	}
 	for _, path := range generated {
 		got, err := os.ReadFile(path)

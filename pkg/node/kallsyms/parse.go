@@ -1,4 +1,6 @@
-package symbol
+//go:build linux
+
+package kallsyms
 
 import (
 	"bufio"
@@ -10,14 +12,11 @@ import (
 	"strings"
 )
 
-// kernelSymbol is a kernel function and its module, which is empty for the kernel itself.
-type kernelSymbol struct{ name, module string }
-
-// parseKallsyms finds the functions of the sorted addresses in lines of "address type name
+// parse finds the functions of the sorted addresses in lines of "address type name
 // [module]". The kernel's own symbols come first and are sorted by address; those of modules and BPF programs
 // are not. There are about 200,000 lines, of which only what was sampled is kept. Generating them takes the
 // kernel 0.1 s, so reading ends after the last address if none is below the kernel's own functions.
-func parseKallsyms(r io.Reader, addresses []uint64) (map[uint64]kernelSymbol, error) {
+func parse(r io.Reader, addresses []uint64) (map[uint64]Symbol, error) {
 	type candidate struct {
 		start uint64
 		line  string
@@ -57,11 +56,11 @@ func parseKallsyms(r io.Reader, addresses []uint64) (map[uint64]kernelSymbol, er
 			best[i] = best[i-1]
 		}
 	}
-	found := map[uint64]kernelSymbol{}
+	found := map[uint64]Symbol{}
 	for i, c := range best {
 		if c.start != 0 {
 			name, module, _ := strings.Cut(c.line, "\t")
-			found[addresses[i]] = kernelSymbol{name, strings.Trim(module, "[]")}
+			found[addresses[i]] = Symbol{name, strings.Trim(module, "[]")}
 		}
 	}
 	return found, lines.Err()

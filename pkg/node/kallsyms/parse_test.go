@@ -1,24 +1,22 @@
 //go:build linux
 
-package symbol
+package kallsyms
 
 import (
-	"os"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/kubectl-pprof/kubectl-pprof/test/fuzzbudget"
-	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-func TestParseKallsyms(t *testing.T) {
+func TestParse(t *testing.T) {
 	const list = "ffff0000 T _text\nffff0010 t first\nffff0010 T first_alias\nffff0020 D data\nffff0030 W second\nfffe0000 t mod_fn\t[mod]\nbroken\n"
-	got, err := parseKallsyms(strings.NewReader(list), []uint64{0xfffe0008, 0xffff0010, 0xffff0011, 0xffff0025, 0xffff0099})
+	got, err := parse(strings.NewReader(list), []uint64{0xfffe0008, 0xffff0010, 0xffff0011, 0xffff0025, 0xffff0099})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[uint64]kernelSymbol{
+	want := map[uint64]Symbol{
 		0xfffe0008: {"mod_fn", "mod"}, 0xffff0010: {"first", ""}, 0xffff0011: {"first", ""},
 		0xffff0025: {"first", ""}, 0xffff0099: {"second", ""},
 	}
@@ -28,7 +26,7 @@ func TestParseKallsyms(t *testing.T) {
 }
 
 // The list is read only as far as needed, but to its end where symbols may follow that are closer to an address.
-func TestKallsymsIsReadAsFarAsNeeded(t *testing.T) {
+func TestListIsReadAsFarAsNeeded(t *testing.T) {
 	const kernel = "ffff0010 T first\nffff0020 T second\nffff0030 T third\nffff0040 T fourth\n"
 	for name, c := range map[string]struct {
 		list      string
@@ -44,7 +42,7 @@ func TestKallsymsIsReadAsFarAsNeeded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			list := c.list + strings.Repeat("ffff0000 D data\n", 10_000)
 			r := strings.NewReader(list)
-			got, err := parseKallsyms(r, c.addresses)
+			got, err := parse(r, c.addresses)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,32 +51,18 @@ func TestKallsymsIsReadAsFarAsNeeded(t *testing.T) {
 			}
 			want := map[uint64]string{0xffff0011: "first", 0xffff0021: "second", 0xffff0041: "fourth", 0xffff1010: "a"}
 			for _, a := range c.addresses {
-				if got[a].name != want[a] {
-					t.Errorf("%#x is %q, want %q", a, got[a].name, want[a])
+				if got[a].Name != want[a] {
+					t.Errorf("%#x is %q, want %q", a, got[a].Name, want[a])
 				}
 			}
 		})
 	}
 }
 
-func TestKallsymsHidden(t *testing.T) {
-	got, err := parseKallsyms(strings.NewReader("0000000000000000 T _text\n0000000000000000 t first\n"), []uint64{0xffff0010})
+func TestHiddenAddresses(t *testing.T) {
+	got, err := parse(strings.NewReader("0000000000000000 T _text\n0000000000000000 t first\n"), []uint64{0xffff0010})
 	if err != nil || len(got) != 0 {
 		t.Errorf("got %v, %v; want nothing", got, err)
-	}
-}
-
-// A function that every kernel has is found on this machine.
-func TestKallsymsOfThisMachine(t *testing.T) {
-	need.Root(t) // other users see no addresses in /proc/kallsyms
-	text, err := os.ReadFile("/proc/kallsyms")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := symbolAddress(t, string(text), "schedule")
-	got, err := readKallsyms([]uint64{address + 1})
-	if err != nil || got[address+1].name != "schedule" {
-		t.Errorf("got %v, %v", got, err)
 	}
 }
 
@@ -87,6 +71,6 @@ func FuzzKallsyms(f *testing.F) {
 	f.Add("ffffffffffffffff t \n 0 T\n", uint64(1<<64-1))
 	f.Fuzz(func(t *testing.T, text string, address uint64) {
 		fuzzbudget.Enforce(t)
-		parseKallsyms(strings.NewReader(text), []uint64{address})
+		parse(strings.NewReader(text), []uint64{address})
 	})
 }
