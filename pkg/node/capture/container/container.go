@@ -17,6 +17,9 @@ import (
 
 // Target describes how the BPF programs recognise the container's tasks.
 type Target struct {
+	containerID string
+	list        *list
+
 	CgroupID      uint64          // ID of the cgroup of the container or its pod: the inode of its directory
 	KubeletDir    string          // kubelet's directory of the container if CgroupID is the pod's, see proc.KubeletDir
 	Unified       bool            // the cgroup is in the unified hierarchy (cgroup v2)
@@ -27,13 +30,14 @@ type Target struct {
 }
 
 // Find finds the cgroup of a container, or of its pod if wholePod is set. It takes the container's processes from /proc and
-// the IDs of their cgroups from the kernel's list of tasks, because the host's cgroup file system is not mounted.
+// the IDs of their cgroups from the kernel's list of tasks, because the host's cgroup file system is not mounted. The caller
+// must close the target.
 func Find(containerID string, wholePod bool) (*Target, error) {
 	processes, err := proc.InContainer(containerID)
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{MayReadKernel: true, Processes: processes}
+	t := &Target{containerID: containerID, MayReadKernel: true, Processes: processes}
 	if wholePod {
 		if t.KubeletDir, err = proc.ContainerKubeletDir(containerID); err != nil {
 			return nil, err
@@ -42,32 +46,50 @@ func Find(containerID string, wholePod bool) (*Target, error) {
 	if t.Unified, err = proc.OnCgroupV2(processes[0].PID, containerID); err != nil {
 		return nil, err
 	}
-	tasks, err := listTasks(t)
+	t.list, err = openList(t)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL) {
 		// lockdown=confidentiality refuses programs that read kernel memory with a helper. The error depends
 		// on the kernel.
 		t.MayReadKernel = false
-		tasks, err = listTasks(t)
+		t.list, err = openList(t)
 	}
 	if err != nil {
 		return nil, kernel.Explain("list the node's processes", err)
 	}
-	return t, t.choose(containerID, tasks)
-}
-
-// listTasks lists the node's processes once.
-func listTasks(t *Target) ([]bpf.TasksTaskRecord, error) {
-	l, err := OpenList(t)
-	if err != nil {
-		return nil, err
+	if err := t.findTasks(); err != nil {
+		return nil, errors.Join(err, t.Close())
 	}
-	defer l.Close()
-	return l.read()
+	return t, nil
 }
 
-// choose sets the cgroup of most of the container's processes. A process is identified by its PID in our namespace or, if
+// Update finds the processes and the cgroup again.
+func (t *Target) Update() (err error) {
+	if t.Processes, err = proc.InContainer(t.containerID); err != nil {
+		return err
+	}
+	return t.findTasks()
+}
+
+// Runs reports whether a process with the given identity exists on the node.
+func (t *Target) Runs(p record.ProcessIdentity) bool {
+	tasks, err := t.list.read()
+	return err == nil && slices.ContainsFunc(tasks, func(task bpf.TasksTaskRecord) bool { return identity(&task) == p })
+}
+
+// Close unloads the program that lists processes.
+func (t *Target) Close() error { return t.list.close() }
+
+func (t *Target) findTasks() error {
+	tasks, err := t.list.read()
+	if err != nil {
+		return kernel.Explain("list the node's processes", err)
+	}
+	return t.choose(tasks)
+}
+
+// choose sets the tasks, and the cgroup of most of the container's processes. A process is identified by its PID in our namespace or, if
 // the kernel does not report that, by its start time.
-func (t *Target) choose(containerID string, tasks []bpf.TasksTaskRecord) error {
+func (t *Target) choose(tasks []bpf.TasksTaskRecord) error {
 	if len(tasks) == 0 {
 		return errors.New("the kernel's list of tasks is empty")
 	}
@@ -83,7 +105,7 @@ func (t *Target) choose(containerID string, tasks []bpf.TasksTaskRecord) error {
 	}
 	votes := map[uint64]int{}
 	for _, p := range t.Processes {
-		depth, ok, err := proc.DepthInContainer(p.PID, containerID)
+		depth, ok, err := proc.DepthInContainer(p.PID, t.containerID)
 		if t.KubeletDir != "" {
 			depth++ // a pod's cgroup is the parent of its containers' cgroups
 		}
@@ -105,9 +127,9 @@ func (t *Target) choose(containerID string, tasks []bpf.TasksTaskRecord) error {
 		}
 	}
 	if most == 0 {
-		return fmt.Errorf("container %.12s: none of its %d processes is in the kernel's list of tasks: %w", containerID, len(t.Processes), proc.ErrNoContainer)
+		return fmt.Errorf("container %.12s: none of its %d processes is in the kernel's list of tasks: %w", t.containerID, len(t.Processes), proc.ErrNoContainer)
 	}
-	t.OwnLevel = tasks[0].PidnsLevel
+	t.OwnLevel, t.Tasks = tasks[0].PidnsLevel, nil
 	for _, task := range tasks {
 		if task.Pid != 0 && slices.Contains(task.Cgroups[:], t.CgroupID) {
 			t.Tasks = append(t.Tasks, record.Sample{Process: identity(&task), PID: task.Pid})

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"io"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/bpf"
@@ -14,14 +15,14 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/record"
 )
 
-// List lists the node's processes as the kernel sees them now.
-type List struct {
+// list lists the node's processes as the kernel sees them now.
+type list struct {
 	objects bpf.TasksObjects
 	iter    *link.Iter
 }
 
-// OpenList loads the BPF program that lists processes. The caller must close the list.
-func OpenList(t *Target) (*List, error) {
+// openList loads the BPF program that lists processes. The caller must close the list.
+func openList(t *Target) (*list, error) {
 	spec, err := bpf.LoadTasks()
 	if err != nil {
 		return nil, err
@@ -31,8 +32,8 @@ func OpenList(t *Target) (*List, error) {
 	}); err != nil {
 		return nil, err
 	}
-	var l List
-	if err := spec.LoadAndAssign(&l.objects, nil); err != nil {
+	var l list
+	if err := spec.LoadAndAssign(&l.objects, &ebpf.CollectionOptions{Cache: kernel.Types()}); err != nil {
 		return nil, err
 	}
 	if l.iter, err = link.AttachIter(link.IterOptions{Program: l.objects.ListProcesses}); err != nil {
@@ -42,8 +43,8 @@ func OpenList(t *Target) (*List, error) {
 	return &l, nil
 }
 
-// Close unloads the program.
-func (l *List) Close() error {
+// close unloads the program.
+func (l *list) close() error {
 	err := l.iter.Close()
 	l.objects.Close()
 	return err
@@ -53,7 +54,7 @@ func (l *List) Close() error {
 const maxTasks = 1 << 16
 
 // read runs the task iterator once.
-func (l *List) read() ([]bpf.TasksTaskRecord, error) {
+func (l *list) read() ([]bpf.TasksTaskRecord, error) {
 	r, err := l.iter.Open()
 	if err != nil {
 		return nil, err
@@ -65,20 +66,6 @@ func (l *List) read() ([]bpf.TasksTaskRecord, error) {
 	}
 	tasks := make([]bpf.TasksTaskRecord, len(raw)/binary.Size(bpf.TasksTaskRecord{}))
 	return tasks, binary.Read(bytes.NewReader(raw), binary.NativeEndian, tasks)
-}
-
-// Runs reports whether a process with the given identity exists.
-func (l *List) Runs(p record.ProcessIdentity) bool {
-	tasks, err := l.read()
-	if err != nil {
-		return false
-	}
-	for i := range tasks {
-		if identity(&tasks[i]) == p {
-			return true
-		}
-	}
-	return false
 }
 
 func identity(t *bpf.TasksTaskRecord) record.ProcessIdentity {

@@ -104,7 +104,7 @@ func UserReadsCanFreeze() (bool, error) {
 
 // pagefaultDisabledOffset returns the offset in bytes of task_struct.pagefault_disabled.
 func pagefaultDisabledOffset() (uint32, error) {
-	spec, err := btf.LoadKernelSpec()
+	spec, err := Types().Kernel()
 	if err != nil {
 		return 0, err
 	}

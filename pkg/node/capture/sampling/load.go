@@ -48,12 +48,11 @@ const maxListAge = 3 * time.Second
 // afterwards, call it again for the processes that have started since.
 func (c *Sampler) Prepare() error {
 	if time.Since(c.listed) > maxListAge {
-		listed := time.Now()
-		t, err := container.Find(c.options.ContainerID, c.options.Restarts)
-		if err != nil {
+		c.listed = time.Now()
+		if err := c.target.Update(); err != nil {
 			return err
 		}
-		c.tasks, c.listed = t.Tasks, listed
+		c.tasks = c.target.Tasks
 	}
 	if len(c.tasks) == 0 {
 		return nil // they have been read
@@ -70,22 +69,6 @@ func (c *Sampler) Prepare() error {
 	c.starting, c.tasks = false, nil
 	c.loader.WaitUntil(until)
 	return nil
-}
-
-// runsOn returns a function that reports whether a process runs a program now. It loads the list of processes when it is
-// first called.
-func (c *Sampler) runsOn(t container.Target) func(record.ProcessIdentity) bool {
-	return func(p record.ProcessIdentity) bool {
-		if c.list == nil {
-			list, err := container.OpenList(&t)
-			if err != nil {
-				c.table.Runs = nil // later samples of the process tell
-				return false
-			}
-			c.list = list
-		}
-		return c.list.Runs(p)
-	}
 }
 
 func (c *Sampler) load(t *container.Target) error {
@@ -162,7 +145,7 @@ func (c *Sampler) loadEvents(spec *ebpf.CollectionSpec) error {
 		TakeSample *ebpf.Program `ebpf:"take_sample"`
 		Unwind     *ebpf.Program `ebpf:"unwind"`
 	}
-	if err := spec.LoadAndAssign(&o, nil); err != nil {
+	if err := spec.LoadAndAssign(&o, &ebpf.CollectionOptions{Cache: kernel.Types()}); err != nil {
 		return err
 	}
 	c.maps, c.programs = o.CPUMaps, []*ebpf.Program{o.TakeSample, o.Unwind}

@@ -47,7 +47,7 @@ type Sampler struct {
 	labels   record.LabelSets
 	starting bool // Prepare has not returned yet
 
-	list   *container.List // nil until it is needed
+	target *container.Target
 	tasks  []record.Sample // the processes in the container's cgroup, until Prepare has read them
 	listed time.Time       // when they were listed
 
@@ -90,12 +90,12 @@ func newSampler(o run.Options, p plan) (*Sampler, error) {
 	}
 	p.kind.Runtimes = registry.All()
 	c := &Sampler{
-		options: o, plan: p, stacks: stack.NewTable(), tasks: t.Tasks, listed: listed,
+		options: o, plan: p, stacks: stack.NewTable(), target: t, tasks: t.Tasks, listed: listed,
 		flushes: make(chan chan struct{}, 1), drained: make(chan struct{}),
 	}
 	c.table = process.NewTable(o.PIDs, c.mapped)
 	c.table.KubeletDir, c.table.LeaveOut = t.KubeletDir, p.leaveOut
-	c.table.Runs = c.runsOn(container.Target{Unified: t.Unified, MayReadKernel: t.MayReadKernel})
+	c.table.Runs = t.Runs
 	if err := c.load(t); err != nil {
 		c.Close()
 		return nil, err
@@ -203,9 +203,6 @@ func (c *Sampler) Close() error {
 	for _, p := range c.programs {
 		errs = append(errs, p.Close())
 	}
-	if c.list != nil {
-		errs = append(errs, c.list.Close())
-	}
-	errs = append(errs, c.maps.Close(), c.table.Close())
+	errs = append(errs, c.target.Close(), c.maps.Close(), c.table.Close())
 	return errors.Join(errs...)
 }

@@ -82,7 +82,7 @@ func Load(spec *ebpf.CollectionSpec, processes []proc.Process, shared *bpf.CPUMa
 			bpf.CPUMapUnwindProcesses: shared.UnwindProcesses, bpf.CPUMapUnwindChanges: shared.UnwindChanges,
 		}
 	}
-	if err := spec.LoadAndAssign(&w.maps, &ebpf.CollectionOptions{MapReplacements: replacements}); err != nil {
+	if err := spec.LoadAndAssign(&w.maps, &ebpf.CollectionOptions{MapReplacements: replacements, Cache: kernel.Types()}); err != nil {
 		return nil, err
 	}
 	scheduler() // it is slow the first time; do it before the capture begins
