@@ -20,6 +20,12 @@ type sampler interface {
 	Close() error
 }
 
+// slicingSampler is a sampler that tells what it has sampled so far.
+type slicingSampler interface {
+	sampler
+	Slice() (*capture.Result, error)
+}
+
 // runProfile makes a profile as the profiler does.
 func runProfile[S sampler](t *testing.T, make func(capture.Options) (S, error), o capture.Options, d time.Duration) (*profile.Profile, error) {
 	t.Helper()
@@ -39,6 +45,59 @@ func runProfile[S sampler](t *testing.T, make func(capture.Options) (S, error), 
 		return nil, err
 	}
 	return symbolize(t, r), nil
+}
+
+// runUntil makes a profile until done, which is called with each slice, returns true, or the limit has passed. It closes the
+// sampler at the end of the test.
+func runUntil(
+	t *testing.T, c slicingSampler, limit time.Duration, done func(slice *profile.Profile) bool,
+) (whole *profile.Profile, slices []*profile.Profile) {
+	t.Helper()
+	t.Cleanup(func() { c.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	result := make(chan *capture.Result, 1)
+	go func() {
+		defer cancel()
+		r, err := c.Run(ctx)
+		if err != nil {
+			t.Error(err)
+		}
+		result <- r
+	}()
+	for ctx.Err() == nil {
+		time.Sleep(200 * time.Millisecond)
+		s, err := c.Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s == nil {
+			continue
+		}
+		slice := symbolize(t, s).Compact().Copy()
+		slices = append(slices, slice)
+		if done(slice) {
+			cancel()
+		}
+	}
+	r := <-result
+	if r == nil {
+		t.FailNow()
+	}
+	return symbolize(t, r), slices
+}
+
+// merge adds a slice to the sum of the previous ones, which is nil before the first.
+func merge(t *testing.T, sum, slice *profile.Profile) *profile.Profile {
+	t.Helper()
+	if sum == nil {
+		return slice
+	}
+	sum, err := profile.Merge([]*profile.Profile{sum, slice})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
 }
 
 // profileDuring profiles a target for at least d. Once sampling has started it runs meanwhile, and waits for it.

@@ -3,9 +3,9 @@
 package capture_test
 
 import (
-	"context"
 	"fmt"
 	"math"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -15,62 +15,58 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/wall"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
-// recordWall profiles for d and requests slices meanwhile.
-func recordWall(t *testing.T, o capture.Options, d time.Duration) (whole *profile.Profile, slices []*profile.Profile) {
-	t.Helper()
-	return wallUntil(t, o, d, func(*profile.Profile) bool { return false })
-}
-
-// wallUntil profiles until done, which is called with each slice, returns true, or the limit has passed.
-func wallUntil(t *testing.T, o capture.Options, limit time.Duration, done func(slice *profile.Profile) bool) (whole *profile.Profile, slices []*profile.Profile) {
+// wallUntil profiles until done, which is called with each slice, returns true, or for capture.WaitLimit.
+func wallUntil(t *testing.T, o capture.Options, done func(slice *profile.Profile) bool) (whole *profile.Profile, slices []*profile.Profile) {
 	t.Helper()
 	o.Frequency = 99
 	w, err := wall.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	result := make(chan *capture.Result, 1)
-	go func() {
-		r, err := w.Run(ctx)
-		if err != nil {
-			t.Error(err)
-		}
-		result <- r
-	}()
-	for ctx.Err() == nil {
-		time.Sleep(300 * time.Millisecond)
-		s, err := w.Slice()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s == nil {
-			continue
-		}
-		if err := symbol.Symbolize(s.Profile, s.File, s.PerfMap); err != nil {
-			t.Fatal(err)
-		}
-		slice := s.Profile.Compact().Copy()
-		slices = append(slices, slice)
-		if done(slice) {
-			cancel()
-		}
+	return runUntil(t, w, capture.WaitLimit, done)
+}
+
+// wallUntilRight profiles until wrong, which is called with the sum of the slices so far, finds nothing, but for at least d.
+// A busy machine stops the program, or the profiler between two readings, so that shares of the time come out only in a
+// longer profile. An error is reported if they never do.
+func wallUntilRight(
+	t *testing.T, o capture.Options, d time.Duration, wrong func(*profile.Profile) string,
+) (whole, sum *profile.Profile, slices int) {
+	t.Helper()
+	last := "there are no slices"
+	whole, all := wallUntil(t, o, func(slice *profile.Profile) bool {
+		sum = merge(t, sum, slice)
+		last = wrong(sum)
+		return last == "" && time.Duration(sum.DurationNanos) >= d
+	})
+	if last != "" {
+		t.Errorf("%s; %q", last, whole.Comments)
 	}
-	r := <-result
-	if r == nil {
-		t.FailNow()
-	}
-	if err := symbol.Symbolize(r.Profile, r.File, r.PerfMap); err != nil {
-		t.Fatal(err)
-	}
-	return r.Profile, slices
+	return whole, sum, len(all)
+}
+
+// startBlocks starts testdata/blocks and waits until those of its goroutines wait that do nothing else.
+func startBlocks(t *testing.T, flags string) *target {
+	t.Helper()
+	p := start(t, buildGo(t, "local", flags, "blocks"))
+	capture.WaitFor(t, "the goroutines to wait", func() bool {
+		n := 0
+		for _, s := range goroutines(t, capture.Options{ContainerID: p.id}).Sample {
+			switch stack := names(s); {
+			case strings.Contains(stack, "main.sleeper,"), strings.Contains(stack, "main.locked,"), strings.Contains(stack, "main.reads,"):
+				n += int(s.Value[0]) * len(s.Label["wait reason"])
+			case strings.Contains(stack, "main.main,") && label(s, "state") == "syscall":
+				n++
+			}
+		}
+		return n == 5+1+1+1
+	})
+	return p
 }
 
 // timeAt returns the total time of the stacks with a function and, unless state is empty, that state or wait reason.
@@ -90,69 +86,81 @@ func TestWallOfGo(t *testing.T) {
 	need.Root(t)
 	for _, flags := range []string{"'-ldflags=-s -w'", "-race"} {
 		t.Run(flags, func(t *testing.T) {
-			p := start(t, buildGo(t, "local", flags, "blocks"))
-			const d = 4 * time.Second
-			got, slices := recordWall(t, capture.Options{ContainerID: p.id}, d)
-			t.Logf("%q", got.Comments)
-			all := time.Duration(got.DurationNanos)
-			// On a busy machine a goroutine often loses its CPU before its thread is sampled.
-			withoutStack := timeAt(got, "[running]", "")
-			for _, c := range []struct {
-				function, state string
-				want            float64 // share of the time
-				off             float64 // tolerance
-			}{
-				{"main.sleeper", "sleep", 5, 0.2}, {"main.locked", "sync.Mutex.Lock", 1, 0.05}, {"main.reads", "IO wait", 1, 0.05},
-				{"main.busy", "", 1, 0.2}, {"main.burn", "", 1.5, 0.4}, {"main.half", "", 1, 0.2}, {"main.half", "sleep", 0.4, 0.3},
-				{"main.main", "syscall", 1, 0.05},
-			} {
-				share := float64(timeAt(got, c.function, c.state)) / float64(all)
-				if c.state == "" && share < c.want {
-					share = min(share+float64(withoutStack)/float64(all), c.want)
-				}
-				if math.Abs(share-c.want) > c.off {
-					t.Errorf("%s [%s] has %.2f times the time, want %.2f", c.function, c.state, share, c.want)
-				}
-			}
-			if with := timeAt(got, "main.burn", ""); withoutStack > with/2 {
-				t.Errorf("%v of running goroutines without a stack, %v with one", withoutStack, with)
-			}
-			merged, err := profile.Merge(slices)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if whole, parts := timeAt(got, "main.sleeper", ""), timeAt(merged, "main.sleeper", ""); len(slices) < 5 || parts > whole || parts < whole*3/4 {
-				t.Errorf("%d slices have %v of %v", len(slices), parts, whole)
+			p := startBlocks(t, flags)
+			got, sum, slices := wallUntilRight(t, capture.Options{ContainerID: p.id}, 4*time.Second, wrongSharesOfBlocks)
+			// What came after the last slice is in none.
+			whole, parts := timeAt(got, "main.sleeper", ""), timeAt(sum, "main.sleeper", "")
+			if slices < 5 || parts > whole || parts < whole/2 || whole > 5*time.Duration(got.DurationNanos) {
+				t.Errorf("%d slices have %v of %v, in %v", slices, parts, whole, time.Duration(got.DurationNanos))
 			}
 		})
 	}
 }
 
-// Programs that are not Go are sampled by thread, into the same profile.
-func TestWallOfGoAndOthers(t *testing.T) {
-	need.Root(t)
-	p := start(t, buildGo(t, "local", "", "blocks"))
-	sleep := exec.Command("/bin/sh", "-c", `echo $$ > "$0" && exec sleep 60`, p.cgroup+"/cgroup.procs")
+// wrongSharesOfBlocks returns what is wrong with a profile of testdata/blocks, or "".
+func wrongSharesOfBlocks(p *profile.Profile) string {
+	var wrong []string
+	all := time.Duration(p.DurationNanos)
+	// On a busy machine a goroutine often loses its CPU before its thread is sampled.
+	withoutStack := timeAt(p, builder.RunningGoroutine, "")
+	for _, c := range []struct {
+		function, state string
+		want            float64 // share of the time
+		off             float64 // tolerance
+	}{
+		{"main.sleeper", "sleep", 5, 0.2}, {"main.locked", "sync.Mutex.Lock", 1, 0.05}, {"main.reads", "IO wait", 1, 0.05},
+		{"main.busy", "", 1, 0.2}, {"main.burn", "", 1.5, 0.4}, {"main.half", "", 1, 0.2}, {"main.half", "sleep", 0.4, 0.3},
+		{"main.main", "syscall", 1, 0.05},
+	} {
+		share := float64(timeAt(p, c.function, c.state)) / float64(all)
+		if c.state == "" && share < c.want {
+			share = min(share+float64(withoutStack)/float64(all), c.want)
+		}
+		if math.Abs(share-c.want) > c.off {
+			wrong = append(wrong, fmt.Sprintf("%s [%s] has %.2f times the time, want %.2f", c.function, c.state, share, c.want))
+		}
+	}
+	if with := timeAt(p, "main.burn", ""); withoutStack > with/2 {
+		wrong = append(wrong, fmt.Sprintf("%v of running goroutines without a stack, %v with one", withoutStack, with))
+	}
+	return strings.Join(wrong, "; ")
+}
+
+// startSleep starts a program in the cgroup of another and waits until it is executed.
+func startSleep(t *testing.T, p *target) {
+	t.Helper()
+	sleep := exec.Command("/bin/sh", "-c", `echo $$ > "$0" && exec sleep 1000`, p.cgroup+"/cgroup.procs")
 	if err := sleep.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer sleep.Wait()
-	defer sleep.Process.Kill()
-	time.Sleep(200 * time.Millisecond)
-	got, _ := recordWall(t, capture.Options{ContainerID: p.id}, 3*time.Second)
-	var slept time.Duration
-	for _, s := range got.Sample {
-		if s.Label["process"][0] == "sleep" {
-			slept += time.Duration(s.Value[1])
+	t.Cleanup(func() {
+		sleep.Process.Kill()
+		sleep.Wait()
+	})
+	capture.WaitFor(t, "sleep to start", func() bool {
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", sleep.Process.Pid))
+		return string(name) == "sleep\n"
+	})
+}
+
+// Programs that are not Go are sampled by thread, into the same profile.
+func TestWallOfGoAndOthers(t *testing.T) {
+	need.Root(t)
+	p := startBlocks(t, "")
+	startSleep(t, p)
+	wallUntilRight(t, capture.Options{ContainerID: p.id}, 3*time.Second, func(p *profile.Profile) string {
+		var slept time.Duration
+		for _, s := range p.Sample {
+			if label(s, "process") == "sleep" {
+				slept += time.Duration(s.Value[1])
+			}
 		}
-	}
-	all := time.Duration(got.DurationNanos)
-	if slept < all*8/10 || slept > all*11/10 {
-		t.Errorf("the other program has %v of %v: %q", slept, all, got.Comments)
-	}
-	if n := timeAt(got, "main.sleeper", "sleep"); n < 5*all*9/10 || n > 5*all*11/10 {
-		t.Errorf("5 goroutines have %v of %v each", n, all)
-	}
+		all, n := time.Duration(p.DurationNanos), timeAt(p, "main.sleeper", "sleep")
+		if slept < all*8/10 || slept > all*11/10 || n < 5*all*9/10 || n > 5*all*11/10 {
+			return fmt.Sprintf("in %v the other program has %v, 5 goroutines have %v", all, slept, n)
+		}
+		return ""
+	})
 }
 
 // A process that executes another program is then read as the new program: by goroutine or, next to programs that are not
@@ -164,13 +172,7 @@ func TestWallAfterExec(t *testing.T) {
 		t.Run(among, func(t *testing.T) {
 			p := start(t, buildGo(t, "local", "", "parks"), "10")
 			if among == "others" {
-				other := exec.Command("/bin/sh", "-c", `echo $$ > "$0" && exec sleep 1000`, p.cgroup+"/cgroup.procs")
-				if err := other.Start(); err != nil {
-					t.Fatal(err)
-				}
-				defer other.Wait()
-				defer other.Process.Kill()
-				time.Sleep(200 * time.Millisecond)
+				startSleep(t, p)
 			}
 			const wantBefore, wantAfter = time.Second, 2 * time.Second
 			// times adds up the time of the first program's stacks, of the second's, and of stacks that have the first
@@ -192,7 +194,7 @@ func TestWallAfterExec(t *testing.T) {
 			}
 			executed := false
 			var seenBefore, seenAfter time.Duration // in slices
-			got, _ := wallUntil(t, capture.Options{ContainerID: p.id}, capture.WaitLimit, func(slice *profile.Profile) bool {
+			got, _ := wallUntil(t, capture.Options{ContainerID: p.id}, func(slice *profile.Profile) bool {
 				before, after, _ := times(slice)
 				seenBefore, seenAfter = seenBefore+before, seenAfter+after
 				if !executed && seenBefore >= wantBefore {
@@ -210,29 +212,61 @@ func TestWallAfterExec(t *testing.T) {
 	}
 }
 
-// A Go program that starts during the profile is included. A program that exits keeps its samples.
+// A Go program that starts during the profile is included. A program that exits keeps its samples, and gets no more.
 func TestWallOfStartingAndExitingProcesses(t *testing.T) {
 	need.Root(t)
 	program := buildGo(t, "local", "", "blocks")
-	p := start(t, program)
-	late := exec.Command("/bin/sh", "-c", `sleep 1; echo $$ > "$0" && exec "$1"`, p.cgroup+"/cgroup.procs", program)
-	if _, err := late.StdinPipe(); err != nil { // makes it wait
+	first := start(t, program)
+	second := exec.Command("/bin/sh", "-c", `echo $$ > "$0" && exec "$1"`, first.cgroup+"/cgroup.procs", program)
+	if _, err := second.StdinPipe(); err != nil { // makes it wait
 		t.Fatal(err)
 	}
-	if err := late.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer late.Wait()
-	defer late.Process.Kill()
-	time.AfterFunc(2*time.Second, func() { syscall.Kill(p.pid, syscall.SIGKILL) })
-	got, _ := recordWall(t, capture.Options{ContainerID: p.id}, 6*time.Second)
-	byPID := map[int64]time.Duration{}
-	for _, s := range got.Sample {
-		if strings.Contains(names(s), "main.sleeper,") {
-			byPID[s.NumLabel["pid"][0]] += time.Duration(s.Value[1]) / 5
+	started := false
+	defer func() {
+		if started {
+			second.Process.Kill()
+			second.Wait()
 		}
+	}()
+	// slept returns how long each sleeping goroutine of the two programs has slept.
+	slept := func(p *profile.Profile) (one, two time.Duration) {
+		for _, s := range p.Sample {
+			switch pid := s.NumLabel["pid"][0]; {
+			case !strings.Contains(names(s), "main.sleeper,"):
+			case pid == int64(first.pid):
+				one += time.Duration(s.Value[1]) / 5
+			case started && pid == int64(second.Process.Pid):
+				two += time.Duration(s.Value[1]) / 5
+			}
+		}
+		return one, two
 	}
-	if first, second := byPID[int64(p.pid)], byPID[int64(late.Process.Pid)]; first < time.Second || first > 5*time.Second/2 || second < time.Second || second > 5*time.Second {
-		t.Errorf("the first program has %v, the second %v: %q", first, second, got.Comments)
+	const enough = time.Second
+	var lived, one, two, after time.Duration // the latter in slices; after is what the second has since the first was killed
+	began := time.Now()
+	got, _ := wallUntil(t, capture.Options{ContainerID: first.id}, func(slice *profile.Profile) bool {
+		more, late := slept(slice)
+		one, two = one+more, two+late
+		switch {
+		case !started && one >= enough:
+			if err := second.Start(); err != nil {
+				t.Fatal(err)
+			}
+			started = true
+		case lived == 0 && two >= enough:
+			syscall.Kill(first.pid, syscall.SIGKILL)
+			capture.WaitFor(t, "the first program to end", func() bool {
+				stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", first.pid))
+				return strings.Contains(string(stat), ") Z ")
+			})
+			lived = time.Since(began)
+		case lived > 0:
+			after += late
+		}
+		return after >= enough
+	})
+	one, two = slept(got)
+	if one < enough || one > lived || two < 2*enough || two > time.Duration(got.DurationNanos) {
+		t.Errorf("the first program has %v of %v at most, the second %v: %q", one, lived, two, got.Comments)
 	}
 }
