@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,23 +91,64 @@ func TestSampleCount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		before := capturetest.CPUTime(t, pid)
-		begin := time.Now()
-		r, err := c.Run(ctx)
-		used, elapsed := capturetest.CPUTime(t, pid)-before, time.Since(begin)
+		defer c.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var r *Result
+		ended := make(chan error, 1)
+		go func() {
+			var err error
+			r, err = c.Run(ctx)
+			ended <- err
+		}()
+		var before int64 // samples
+		slice := func() (n int64) {
+			s, err := c.Slice()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s != nil {
+				n = count(s.Profile)
+			}
+			before += n
+			return n
+		}
+		capturetest.WaitFor(t, "the first samples", func() bool { return slice() > 0 })
+		// The thread is stopped before and after the time that counts, so that it is exactly known.
+		stopThreads(t, pid)
+		slice()
+		began := capturetest.CPUTime(t, pid)
+		running := capturetest.UntilUsed(t, pid, 3*time.Second)
+		syscall.Kill(pid, syscall.SIGCONT)
+		<-running.Done()
+		stopThreads(t, pid)
+		used := capturetest.CPUTime(t, pid) - began
 		cancel()
-		if err := errors.Join(err, c.Close()); err != nil {
+		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
-		p := r.Profile
-		// Run returns shortly after its last sample.
-		want := used.Seconds() * float64(hz) * float64(p.DurationNanos) / float64(elapsed)
+		syscall.Kill(pid, syscall.SIGCONT)
 		// The samples of a thread that is often descheduled are random, with the deviation of counted events.
-		if got := float64(count(p)); math.Abs(got-want) > 2.5*math.Sqrt(want) {
+		want := used.Seconds() * float64(hz)
+		if got := float64(count(r.Profile) - before); math.Abs(got-want) > 4*math.Sqrt(want) {
 			t.Errorf("%d Hz: %v samples of %v CPU time, want about %.0f", hz, got, used, want)
 		}
 	}
+}
+
+// stopThreads stops a process until SIGCONT.
+func stopThreads(t *testing.T, pid int) {
+	t.Helper()
+	syscall.Kill(pid, syscall.SIGSTOP)
+	capturetest.WaitFor(t, "the target to stop", func() bool {
+		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		for _, f := range files {
+			if stat, _ := os.ReadFile(f); !strings.Contains(string(stat), ") T ") {
+				return false
+			}
+		}
+		return len(files) > 0
+	})
 }
 
 // The sampled addresses are in the busy function, and the file of their mapping is still open.

@@ -136,6 +136,34 @@ func profileDuring(
 	return symbolize(t, r)
 }
 
+// sampleUntil samples a target's CPU time until done, which is called with each slice, returns true, or for
+// capture.WaitLimit.
+func sampleUntil(t *testing.T, s *target, o capture.Options, done func(slice *profile.Profile) bool) *profile.Profile {
+	t.Helper()
+	o.ContainerID = s.id
+	c, err := sampling.NewCPU(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := runUntil(t, c, capture.WaitLimit, done)
+	return p
+}
+
+// nearlyAll returns a function for runUntil. It reports whether, of the samples since it was last asked about at least n, no
+// less than the given share are right.
+func nearlyAll(n int64, share float64, right func(slice *profile.Profile) int64) func(slice *profile.Profile) bool {
+	var all, good int64
+	return func(slice *profile.Profile) bool {
+		all, good = all+total(slice), good+right(slice)
+		if all < n {
+			return false
+		}
+		enough := float64(good) >= share*float64(all)
+		all, good = 0, 0
+		return enough
+	}
+}
+
 // sample samples a target's CPU time while it runs meanwhile.
 func sample(t *testing.T, s *target, hz int, meanwhile func()) *profile.Profile {
 	t.Helper()
