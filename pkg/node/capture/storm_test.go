@@ -35,7 +35,7 @@ func TestForkStorm(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := startWithPipes(t, program, fmt.Sprint(c.seconds*rate), fmt.Sprint(rate), fmt.Sprint(c.work.Nanoseconds()))
-			time.Sleep(100 * time.Millisecond) // wait until it has mapped its libraries, which its children inherit
+			s.waitForThreads(t, "storm") // it has mapped its libraries, which its children inherit
 			capturer, err := sampling.NewCPU(capture.Options{ContainerID: s.id, Frequency: c.hz})
 			if err != nil {
 				t.Fatal(err)

@@ -21,9 +21,6 @@ static NOINLINE void rest(long ns)
 static NOINLINE void nap_short(void) { rest(2000000); __asm__ volatile(""); }
 static NOINLINE void nap_long(void) { rest(10000000); __asm__ volatile(""); }
 
-/* What the threads measured themselves; times in ns. */
-static volatile long naps, napped_short, napped_long, waited_for_lock, burned, winked_short, winked_long;
-
 static long now(clockid_t clock)
 {
 	struct timespec t;
@@ -31,17 +28,66 @@ static long now(clockid_t clock)
 	return t.tv_sec * 1000000000L + t.tv_nsec;
 }
 
+#define WINKERS 4
+
+/* What the threads measured themselves; times in ns. An account belongs to one thread. Its changes are odd while it
+ * changes, so that others read it as a whole, with the wait that is in progress. */
+struct account {
+	volatile long changes, total, since;
+};
+
+static volatile long naps, burned;
+static struct account napped_short, napped_long, waited_for_lock, winked_short[WINKERS], winked_long[WINKERS];
+
+static void change(struct account *a, long since)
+{
+	long at = now(CLOCK_MONOTONIC);
+
+	a->changes++;
+	__sync_synchronize();
+	if (a->since)
+		a->total += at - a->since;
+	a->since = since ? at : 0;
+	__sync_synchronize();
+	a->changes++;
+}
+
+static void begin(struct account *a) { change(a, 1); }
+static void end(struct account *a) { change(a, 0); }
+
+static long so_far(struct account *a)
+{
+	long changes, total;
+
+	do {
+		changes = a->changes;
+		__sync_synchronize();
+		total = a->total + (a->since ? now(CLOCK_MONOTONIC) - a->since : 0);
+		__sync_synchronize();
+	} while (changes % 2 || changes != a->changes);
+	return total;
+}
+
+static long so_far_of_all(struct account *a)
+{
+	long total = 0;
+
+	for (int i = 0; i < WINKERS; i++)
+		total += so_far(a + i);
+	return total;
+}
+
 /* Two call paths to the same place, with frames of the same size. */
 static NOINLINE void *napper(void *_)
 {
 	for (;;) {
-		long begin = now(CLOCK_MONOTONIC), between;
+		begin(&napped_short);
 		nap_short();
-		between = now(CLOCK_MONOTONIC);
+		end(&napped_short);
+		begin(&napped_long);
 		nap_long();
+		end(&napped_long);
 		naps++;
-		napped_short += between - begin;
-		napped_long += now(CLOCK_MONOTONIC) - between;
 	}
 	return 0;
 }
@@ -52,14 +98,17 @@ static NOINLINE void wink_long(void) { rest(900000); __asm__ volatile(""); }
 /* The same, too often for every stack to be walked. */
 static NOINLINE void *winker(void *_)
 {
+	static int winkers;
+	int i = __sync_fetch_and_add(&winkers, 1);
+
 	prctl(PR_SET_TIMERSLACK, 1);
 	for (;;) {
-		long begin = now(CLOCK_MONOTONIC), between;
+		begin(winked_short + i);
 		wink_short();
-		between = now(CLOCK_MONOTONIC);
+		end(winked_short + i);
+		begin(winked_long + i);
 		wink_long();
-		__sync_fetch_and_add(&winked_short, between - begin);
-		__sync_fetch_and_add(&winked_long, now(CLOCK_MONOTONIC) - between);
+		end(winked_long + i);
 	}
 	return 0;
 }
@@ -94,9 +143,9 @@ static NOINLINE void *wanter(void *_)
 	for (;;) {
 		if (read(turns[0][0], &c, 1) != 1)
 			exit(1);
-		long begin = now(CLOCK_MONOTONIC);
+		begin(&waited_for_lock);
 		want();
-		waited_for_lock += now(CLOCK_MONOTONIC) - begin;
+		end(&waited_for_lock);
 	}
 }
 
@@ -207,13 +256,14 @@ int main(int argc, char **argv)
 	start("wanter", wanter);
 	start("sleeper", sleeper);
 	start("worker", worker);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < WINKERS; i++)
 		start("winker", winker);
 	for (;;) {
 		char line[16];
 		if (!fgets(line, sizeof(line), stdin))
 			return 0;
-		printf("%ld %ld %ld %ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), naps * 1000000000L, napped_short, napped_long, waited_for_lock, burned, winked_short, winked_long);
+		printf("%ld %ld %ld %ld %ld %ld %ld %ld\n", now(CLOCK_MONOTONIC), naps, so_far(&napped_short), so_far(&napped_long), so_far(&waited_for_lock), burned,
+		       so_far_of_all(winked_short), so_far_of_all(winked_long));
 		fflush(stdout);
 	}
 }
