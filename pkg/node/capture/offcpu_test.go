@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
 
@@ -34,11 +35,11 @@ func sumOfTime(p *profile.Profile, thread, state, frames string) (seconds float6
 }
 
 // waited is what the program's threads report: the time in seconds, the number of naps and the seconds spent since the start.
-type waited struct{ at, naps, napShort, napLong, lock, burn, winkShort, winkLong float64 }
+type waited struct{ at, naps, napShort, napLong, lock, noLock, burn, winkShort, winkLong float64 }
 
 // minus returns what happened since an earlier report.
 func (w waited) minus(a waited) waited {
-	return waited{w.at - a.at, w.naps - a.naps, w.napShort - a.napShort, w.napLong - a.napLong, w.lock - a.lock, w.burn - a.burn,
+	return waited{w.at - a.at, w.naps - a.naps, w.napShort - a.napShort, w.napLong - a.napLong, w.lock - a.lock, w.noLock - a.noLock, w.burn - a.burn,
 		w.winkShort - a.winkShort, w.winkLong - a.winkLong}
 }
 
@@ -59,6 +60,7 @@ func startWaits(t *testing.T) (*target, func() waited) {
 		for _, ns := range []*float64{&w.at, &w.napShort, &w.napLong, &w.lock, &w.burn, &w.winkShort, &w.winkLong} {
 			*ns /= 1e9
 		}
+		w.noLock = w.at - w.lock
 		return w
 	}
 }
@@ -108,23 +110,38 @@ func (s *target) readyTimes(t *testing.T) map[string]float64 {
 // program has reported since the first. It returns what the program has reported for a time within that of the profile and
 // for one around it: times in the profile are between the two, whenever the machine lets the program wait.
 func profileWaits(
-	t *testing.T, c *sampling.Sampler, ask func() waited, d time.Duration, done func(sum *profile.Profile, w waited) bool,
+	t *testing.T, create func(capture.Options) (*sampling.Sampler, error), o capture.Options, ask func() waited, d time.Duration,
+	done func(sum *profile.Profile, w waited) bool,
 ) (p *profile.Profile, within, around waited) {
 	t.Helper()
+	o.Steps = &api.Steps{}
+	c, err := create(o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	before := ask()
 	var first waited
+	sampling := make(chan struct{})
+	go func() {
+		defer close(sampling)
+		for !slices.ContainsFunc(o.Steps.End(), func(s api.Step) bool { return s.Name == "sampling" }) {
+			if t.Context().Err() != nil {
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		first = ask()
+	}()
 	var sum *profile.Profile
 	p, _ = runUntil(t, c, capture.WaitLimit, func(slice *profile.Profile) bool {
-		if len(slice.Sample) == 0 {
-			return false // sampling may not have begun
-		}
-		if sum = merge(t, sum, slice); first.at == 0 {
-			first = ask()
-		}
+		<-sampling
+		sum = merge(t, sum, slice)
 		within = ask().minus(first)
 		return within.at >= d.Seconds() && done(sum, within)
 	})
-	return p, within, ask().minus(before)
+	around = ask().minus(before)
+	around.at = min(around.at, time.Duration(p.DurationNanos).Seconds())
+	return p, within, around
 }
 
 // Threads wait for known times at known places: asleep for the whole profile, on a lock, and on two call paths with the
@@ -132,14 +149,10 @@ func profileWaits(
 func TestOffCPU(t *testing.T) {
 	need.Root(t)
 	s, ask := startWaits(t)
-	c, err := sampling.NewOffCPU(capture.Options{ContainerID: s.id, ByThread: true})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ready := s.readyTimes(t)
 	const short, long = ",rest,wink_short,winker,", ",rest,wink_long,winker,"
 	winksRight := false
-	p, within, around := profileWaits(t, c, ask, 4*time.Second, func(sum *profile.Profile, w waited) bool {
+	p, within, around := profileWaits(t, sampling.NewOffCPU, capture.Options{ContainerID: s.id, ByThread: true}, ask, 4*time.Second, func(sum *profile.Profile, w waited) bool {
 		// Waits above the rate limit get the stack of an adjacent wait, of either path with equal probability. That comes out
 		// over time, since a busy machine prolongs some of them much.
 		want := w.winkShort / (w.winkShort + w.winkLong)
@@ -160,7 +173,7 @@ func TestOffCPU(t *testing.T) {
 		{"waits", ",main,", func(w waited) float64 { return w.at }},
 		{"holder", ",holder,", func(w waited) float64 { return w.at }},
 		{"wanter", ",pthread_mutex_lock,want,wanter,", func(w waited) float64 { return w.lock }},
-		{"wanter", ",read,wanter,", func(w waited) float64 { return w.at - w.lock }},
+		{"wanter", ",read,wanter,", func(w waited) float64 { return w.noLock }},
 		{"napper", ",rest,nap_short,napper,", func(w waited) float64 { return w.napShort }},
 		{"napper", ",rest,nap_long,napper,", func(w waited) float64 { return w.napLong }},
 		{"winker", ",winker,", func(w waited) float64 { return w.winkShort + w.winkLong }},
@@ -235,15 +248,21 @@ func TestOffCPUStates(t *testing.T) {
 func TestThreadWall(t *testing.T) {
 	need.Root(t)
 	s, ask := startWaits(t)
-	c, err := capture.NewThreadWall(capture.Options{ContainerID: s.id, ByThread: true, Frequency: 499}, nil)
-	if err != nil {
-		t.Fatal(err)
+	leavingOut := func(pid int) func(capture.Options) (*sampling.Sampler, error) {
+		return func(o capture.Options) (*sampling.Sampler, error) {
+			return capture.NewThreadWall(o, func(p int) bool { return p == pid })
+		}
 	}
-	p, within, around := profileWaits(t, c, ask, 4*time.Second, func(*profile.Profile, waited) bool { return true })
+	o := capture.Options{ContainerID: s.id, ByThread: true, Frequency: 499}
+	p, within, around := profileWaits(t, leavingOut(0), o, ask, 4*time.Second, func(*profile.Profile, waited) bool { return true })
 	logSamples(t, p)
 	running := sumOfTime(p, "worker", "running", "burn")
 	off := 4*math.Sqrt(running/499) + 0.01 // of the time measured by samples; the report lacks the last 5 ms
 	for _, thread := range []string{"waits", "napper", "holder", "wanter", "sleeper", "worker"} {
+		off := off
+		if thread != "worker" {
+			off = 0
+		}
 		if got := sumOfTime(p, thread, "", ""); got < 0.95*within.at-off || got > 1.02*around.at+off {
 			t.Errorf("thread %s: %.3f s of %.3f to %.3f", thread, got, within.at, around.at)
 		}
@@ -251,10 +270,7 @@ func TestThreadWall(t *testing.T) {
 	if running < within.burn-off || running > around.burn+off {
 		t.Errorf("worker runs %.3f s, by its own account %.3f to %.3f", running, within.burn, around.burn)
 	}
-	others := func(o capture.Options) (*sampling.Sampler, error) {
-		return capture.NewThreadWall(o, func(pid int) bool { return pid == s.pid })
-	}
-	p = profileDuring(t, s, others, capture.Options{Frequency: 99}, time.Second, nil)
+	p = profileDuring(t, s, leavingOut(s.pid), capture.Options{Frequency: 99}, time.Second, nil)
 	if len(p.Sample) != 0 {
 		t.Errorf("%d samples of an excluded process", len(p.Sample))
 	}
