@@ -20,7 +20,6 @@ import (
 // An ephemeral container shares the limits of the pod that it profiles. The profiler uses little, and is the first to be killed
 // when memory runs out.
 const (
-	maxProcs    = 2
 	memoryLimit = 48 << 20 // bytes of Go memory above which the garbage collector works harder; not a hard limit
 	niceness    = 19
 	oomScoreAdj = 1000

@@ -15,8 +15,9 @@ import (
 )
 
 // drainEvery bounds how old a sample becomes in the ring buffer. A process whose mappings are to be read does not
-// wait for it: its samples wake us. Each time costs as much as some ten samples.
-const drainEvery = 500 * time.Millisecond
+// wait for it: its samples wake us. Each time costs as much as some ten samples. Slices, which are as frequent, read the
+// ring buffer, too.
+const drainEvery = time.Second
 
 // gatherShare bounds the cost of reading the map of threads, which takes a tenth of a second for 30,000: to 1/gatherShare
 // of the time.

@@ -17,7 +17,7 @@ import (
 func TestSamplingEndsAtOnce(t *testing.T) {
 	need.Root(t)
 	id, _ := capturetest.StartWorkload(t, "spin")
-	const limit = 200 * time.Millisecond // less than half the time between two turns
+	const limit = 200 * time.Millisecond // less than a quarter of the time between two turns
 	quickest := time.Hour
 	for i := 0; i < 20 && quickest > limit; i++ { // a busy machine delays some
 		c, err := sampling.NewCPU(run.Options{ContainerID: id, Frequency: 99})
