@@ -79,20 +79,19 @@ func parseVMData(status string) (int64, error) {
 // anonymousMemory returns the resident memory of this process that is not backed by files, in bytes (proc_pid_statm(5)). It is
 // called often, so it does without os.File and Go's poller.
 func anonymousMemory() (int64, error) {
-	const path = "/proc/self/statm"
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/proc/self/statm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, &os.PathError{Op: "open", Path: path, Err: err}
+		return 0, fmt.Errorf("open /proc/self/statm: %w", err)
 	}
 	defer unix.Close(fd)
 	var text [128]byte
 	n, err := unix.Read(fd, text[:])
 	if err != nil {
-		return 0, &os.PathError{Op: "read", Path: path, Err: err}
+		return 0, fmt.Errorf("read /proc/self/statm: %w", err)
 	}
 	var size, resident, shared int64 // in pages
 	if _, err := fmt.Sscan(string(text[:n]), &size, &resident, &shared); err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
+		return 0, fmt.Errorf("/proc/self/statm: %w", err)
 	}
 	return (resident - shared) * int64(os.Getpagesize()), nil
 }
