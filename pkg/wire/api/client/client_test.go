@@ -103,10 +103,17 @@ func TestProgressMayBeAskedFirst(t *testing.T) {
 	var lines []api.Progress
 	watched := make(chan error)
 	go func() {
-		watched <- c.Progress(t.Context(), id, func(p api.Progress) { lines = append(lines, p) })
+		sampling := 0
+		watched <- c.Progress(t.Context(), id, func(p api.Progress) {
+			if lines = append(lines, p); p.State == api.Sampling {
+				if sampling++; sampling == 2 {
+					c.Stop(t.Context(), id)
+				}
+			}
+		})
 	}()
 	time.Sleep(50 * time.Millisecond) // lets the request for progress go out first
-	request := api.Request{Type: api.CPU, Capture: id, Duration: 1300 * time.Millisecond, Frequency: 99}
+	request := api.Request{Type: api.CPU, Capture: id, Duration: time.Minute, Frequency: 99}
 	if _, err := c.Profile(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}

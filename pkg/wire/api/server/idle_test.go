@@ -40,7 +40,7 @@ func TestSilentClientIsGivenUp(t *testing.T) {
 	if _, err := io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"); err != nil {
 		t.Fatal(err)
 	}
-	conn.SetReadDeadline(time.Now().Add(api.PingInterval + server.PingTimeout + 2*time.Second))
+	conn.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
 		t.Errorf("the server still held the connection: %v", err)
 	}

@@ -22,7 +22,7 @@ func TestTooManyAtOnce(t *testing.T) {
 	for range server.MaxRunning {
 		go c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Minute, Frequency: 99})
 	}
-	for deadline := time.Now().Add(5 * time.Second); len(f.Requests()) < server.MaxRunning && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); len(f.Requests()) < server.MaxRunning && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	_, err := c.Profile(t.Context(), api.Request{Type: api.CPU, Duration: time.Millisecond, Frequency: 99})
@@ -44,7 +44,7 @@ func TestFinishedResultsAreBounded(t *testing.T) {
 		}
 	}
 	// A finished capture is counted a moment after its result was sent.
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		var kept []int
 		for i, id := range ids {
 			w := httptest.NewRecorder()
