@@ -32,16 +32,12 @@ func TestCodeMadeByNode(t *testing.T) {
 			target := startContainerUntil(t, node, "/bin/sh", "-ec", `
 				mkdir -p $0${1#/tmp}; mount --bind $1 $0${1#/tmp}; mount --rbind $0 /tmp # where $1, the profiler, is still to be found
 				cd /tmp; exec $2 $3 -e "$4"`, tmp, buildDir, node, options.flag, nodeScript)
-			stdout, stderr, err := in(t, target, "record", "--duration", "2s", "--format", "pprof")
-			if err != nil {
-				t.Fatalf("%v: %s", err, stderr)
+			var ours, unnamed float64
+			right := func(p *profile.Profile) bool { // at first, on a busy machine for long, Node is busy with its start
+				ours, unnamed = leafShare(p, "JS:*turnNodeWheel", "JS:*innermost"), leafShare(p, "[anon]")
+				return options.named && ours >= 0.9 || !options.named && unnamed >= 0.9
 			}
-			p, err := profile.ParseData(stdout.Bytes())
-			if err != nil {
-				t.Fatal(err)
-			}
-			ours, unnamed := leafShare(p, "JS:*turnNodeWheel", "JS:*innermost"), leafShare(p, "[anon]")
-			if options.named && ours < 0.9 || !options.named && unnamed < 0.9 {
+			if p := recordEnough(t, right, target); !right(p) {
 				t.Errorf("our functions have %.2f of the samples, code without a name %.2f:\n%v", ours, unnamed, p)
 			}
 		})

@@ -22,24 +22,32 @@ import (
 func TestByThread(t *testing.T) {
 	need.Root(t)
 	target := startContainer(t, program(t, "test/workloads/spin"), "-threads", "3")
+	allThreads := func(p *profile.Profile) bool {
+		seen := map[int64]bool{}
+		for _, s := range p.Sample {
+			for _, tid := range s.NumLabel["tid"] {
+				seen[tid] = true
+			}
+		}
+		return len(seen) >= 3
+	}
 	for name, take := range map[string]func(t *testing.T) *profile.Profile{
 		"record, inside": func(t *testing.T) *profile.Profile {
-			stdout, stderr, err := in(t, target, "record", "--duration", "1s", "--by", "thread", "--format", "pprof")
-			if err != nil {
-				t.Fatalf("%v: %s", err, stderr)
-			}
-			p, err := profile.Parse(stdout)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return p
+			return recordEnough(t, allThreads, target, "--by", "thread")
 		},
-		"serve, outside": func(t *testing.T) *profile.Profile {
-			p, err := startProfiler(t, target.id).connect(t).Profile(t.Context(), api.Request{
-				Type: api.CPU, Capture: api.NewCaptureID(), Duration: time.Second, Frequency: 99, By: api.ByThread,
-			})
-			if err != nil {
-				t.Fatal(err)
+		"serve, outside": func(t *testing.T) (p *profile.Profile) {
+			c := startProfiler(t, target.id).connect(t)
+			for d := time.Second; d <= time.Minute; d *= 4 {
+				var err error
+				p, err = c.Profile(t.Context(), api.Request{
+					Type: api.CPU, Capture: api.NewCaptureID(), Duration: d, Frequency: 99, By: api.ByThread,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if allThreads(p) {
+					break
+				}
 			}
 			return p
 		},
@@ -99,8 +107,22 @@ func threadsOf(t *testing.T, pid int) []int64 {
 func TestProcessesThatStartWithThreads(t *testing.T) {
 	need.Root(t)
 	spin := program(t, "test/workloads/spin")
-	target := startContainer(t, "/usr/bin/dash", "-c", "sleep 1; for i in 1 2 3 4 5 6 7 8; do nice -n 19 "+spin+" -threads 4 & done; wait")
-	stdout, stderr, err := in(t, target, "record", "--duration", "4s", "--format", "pprof")
+	for seconds := 4; ; seconds *= 4 { // on a busy machine some get no CPU time in a short profile
+		target := startContainer(t, "/usr/bin/dash", "-c", "sleep 1; for i in 1 2 3 4 5 6 7 8; do nice -n 19 "+spin+" -threads 4 & done; wait")
+		seen := processesThatStart(t, target, seconds)
+		if len(seen) >= 8 {
+			return
+		}
+		if seconds >= 64 {
+			t.Fatalf("samples of the processes %v, want 8", seen)
+		}
+	}
+}
+
+// processesThatStart returns the PIDs in a profile of a container and checks that they are those of its processes.
+func processesThatStart(t *testing.T, target container, seconds int) map[int64]bool {
+	t.Helper()
+	stdout, stderr, err := in(t, target, "record", "--duration", fmt.Sprint(seconds, "s"), "--format", "pprof")
 	if err != nil {
 		t.Fatalf("%v: %s", err, stderr)
 	}
@@ -126,7 +148,5 @@ func TestProcessesThatStartWithThreads(t *testing.T) {
 		}
 		seen[got[0]] = true
 	}
-	if len(seen) < 8 {
-		t.Errorf("samples of the processes %v, want 8 of %v", seen, processes)
-	}
+	return seen
 }
