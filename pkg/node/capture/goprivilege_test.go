@@ -50,12 +50,19 @@ func init() {
 
 func summarize(s interface {
 	Run(context.Context) (*capture.Result, error)
+	Progress() capture.Progress
 }, err error) readSummary {
 	if err != nil {
 		return readSummary{Error: err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), capture.WaitLimit)
 	defer cancel()
+	go func() { // until there are some 40 readings of some 10 goroutines
+		for ctx.Err() == nil && s.Progress().Samples < 400 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+	}()
 	r, err := s.Run(ctx)
 	if err != nil {
 		return readSummary{Error: err.Error()}

@@ -12,14 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
-	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/runtimes/golang/profiles"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
@@ -243,7 +241,7 @@ func TestAllocsOfExitingProgram(t *testing.T) {
 		return total
 	}
 	made, inSlices := 0, int64(0)
-	for began := time.Now(); made < 3 && time.Since(began) < 10*time.Second; time.Sleep(100 * time.Millisecond) {
+	for began := time.Now(); made < 3 && time.Since(began) < capture.WaitLimit; time.Sleep(100 * time.Millisecond) {
 		slice, err := c.Slice()
 		if err != nil {
 			t.Fatal(err)
@@ -253,12 +251,7 @@ func TestAllocsOfExitingProgram(t *testing.T) {
 			made++
 		}
 	}
-	processes, listErr := proc.InContainer(s.id)
-	if listErr != nil {
-		t.Fatal(listErr)
-	}
-	syscall.Kill(processes[0].PID, syscall.SIGKILL)
-	time.Sleep(100 * time.Millisecond)
+	s.kill(t)
 	stop()
 	<-done
 	if err != nil {

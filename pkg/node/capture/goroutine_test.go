@@ -132,14 +132,10 @@ func TestGoroutinesAfterExec(t *testing.T) {
 	}
 	defer c.Close()
 	fmt.Fprintln(p.stdin, "exec /bin/sleep")
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid)); string(name) == "sleep\n" {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("it executes no other program")
-		}
-	}
+	capture.WaitFor(t, "the program to execute another", func() bool {
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid))
+		return string(name) == "sleep\n"
+	})
 	if r, err := c.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "has executed another program") {
 		t.Errorf("%v: %v", r, err)
 	}

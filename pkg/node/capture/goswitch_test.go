@@ -40,7 +40,7 @@ func (s *target) expectRate(t *testing.T, want int) {
 		if rate == want {
 			return
 		}
-		if time.Since(began) > 10*time.Second {
+		if time.Since(began) > capture.WaitLimit {
 			t.Fatalf("runtime.MemProfileRate is %d, want %d", rate, want)
 		}
 	}
@@ -129,6 +129,18 @@ func (s *target) profileWhile(t *testing.T, prepare func(capture.Options) (*prof
 	return symbolize(t, r)
 }
 
+// waitForSlice waits until a capture has begun.
+func waitForSlice(t *testing.T, c *profiles.Memory) {
+	t.Helper()
+	capture.WaitFor(t, "a slice", func() bool {
+		slice, err := c.Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slice != nil
+	})
+}
+
 // The old rate is restored when a capture is stopped or aborted, and when the profiler is killed.
 func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 	need.Root(t)
@@ -147,10 +159,7 @@ func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 			done <- err
 		}()
 		s.expectRate(t, 4096)
-		slice, err := c.Slice()
-		if err != nil || slice == nil {
-			t.Fatalf("slice: %v, %v", slice, err)
-		}
+		waitForSlice(t, c)
 		stop()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -172,16 +181,7 @@ func TestMemProfileIsTurnedOffAgain(t *testing.T) {
 				_, err := c.Run(ctx)
 				done <- errors.Join(err, c.Close())
 			}()
-			for { // until it has begun
-				slice, err := c.Slice()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if slice != nil {
-					break
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
+			waitForSlice(t, c)
 			s.expectRate(t, 4096)
 			stops, ended = append(stops, stop), append(ended, done)
 		}

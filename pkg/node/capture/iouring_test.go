@@ -3,6 +3,9 @@
 package capture_test
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +30,15 @@ func TestWorkersOfIOUring(t *testing.T) {
 	})
 	t.Run("offcpu", func(t *testing.T) {
 		s := startWithPipes(t, program, "wait")
-		time.Sleep(100 * time.Millisecond) // the worker waits before the capture begins
+		capture.WaitFor(t, "the worker to wait before the capture begins", func() bool {
+			files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.pid))
+			for _, f := range files {
+				if stat, _ := os.ReadFile(f); strings.Contains(string(stat), "(iou-wrk-") && strings.Contains(string(stat), ") S ") {
+					return true
+				}
+			}
+			return false
+		})
 		p := profileDuring(t, s, sampling.NewOffCPU, capture.Options{ByThread: true}, time.Second, nil)
 		if kernelStacks(t, p, "io_wq_worker,") == 0 {
 			logSamples(t, p)

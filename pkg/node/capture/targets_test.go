@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,6 +72,16 @@ func start(t testing.TB, program string, args ...string) *target {
 	s := launch(t, program, args...)
 	s.expect(t, "ready")
 	return s
+}
+
+// kill kills the program and waits until it has ended.
+func (s *target) kill(t testing.TB) {
+	t.Helper()
+	syscall.Kill(s.pid, syscall.SIGKILL)
+	capture.WaitFor(t, "the program to end", func() bool {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
+		return strings.Contains(string(stat), ") Z ")
+	})
 }
 
 // expect reads a line of the program's output.

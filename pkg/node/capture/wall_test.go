@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -254,11 +253,7 @@ func TestWallOfStartingAndExitingProcesses(t *testing.T) {
 			}
 			started = true
 		case lived == 0 && two >= enough:
-			syscall.Kill(first.pid, syscall.SIGKILL)
-			capture.WaitFor(t, "the first program to end", func() bool {
-				stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", first.pid))
-				return strings.Contains(string(stat), ") Z ")
-			})
+			first.kill(t)
 			lived = time.Since(began)
 		case lived > 0:
 			after += late

@@ -29,14 +29,12 @@ func TestLostSamplesAreCounted(t *testing.T) {
 	if err := c.events.enable(true); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); c.Lost.Load() < 10; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d samples lost after 20 s without reading", c.Lost.Load())
-		}
+	capturetest.WaitFor(t, "samples to be lost", func() bool {
 		if err := c.countLost(); err != nil {
 			t.Fatal(err)
 		}
-	}
+		return c.Lost.Load() >= 10
+	})
 	if err := c.events.enable(false); err != nil {
 		t.Fatal(err)
 	}
