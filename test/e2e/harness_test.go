@@ -31,7 +31,7 @@ func namespace(t *testing.T, level string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		if !t.Failed() {
 			expectNothingLeft(ctx, t, ns.Name)
@@ -39,7 +39,7 @@ func namespace(t *testing.T, level string) string {
 		client.CoreV1().Pods(ns.Name).DeleteCollection(ctx, atOnce, metav1.ListOptions{})
 		client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{})
 	})
-	eventually(t, 20*time.Second, "the default service account", func() (bool, string) {
+	eventually(t, time.Minute, "the default service account", func() (bool, string) {
 		_, err := client.CoreV1().ServiceAccounts(ns.Name).Get(t.Context(), "default", metav1.GetOptions{})
 		return err == nil, fmt.Sprint(err)
 	})

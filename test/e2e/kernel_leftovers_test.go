@@ -21,7 +21,7 @@ func expectKernelClean(t *testing.T) {
 	}
 	programs, maps := count(t, ebpf.ProgramGetNextID), count(t, ebpf.MapGetNextID)
 	t.Cleanup(func() {
-		eventually(t, 20*time.Second, "BPF programs and maps to be gone", func() (bool, string) {
+		eventually(t, 2*time.Minute, "BPF programs and maps to be gone", func() (bool, string) {
 			p, m := count(t, ebpf.ProgramGetNextID), count(t, ebpf.MapGetNextID)
 			return p <= programs && m <= maps, fmt.Sprintf("%d programs and %d maps, before %d and %d", p, m, programs, maps)
 		})

@@ -52,7 +52,7 @@ func TestQuotaThatIsUsedUp(t *testing.T) {
 			if _, err := quotas.Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, 20*time.Second, "the quota to be counted", func() (bool, string) {
+			eventually(t, time.Minute, "the quota to be counted", func() (bool, string) {
 				q, err := quotas.Get(t.Context(), name, metav1.GetOptions{})
 				if err != nil {
 					return false, err.Error()

@@ -26,7 +26,7 @@ func TestMistakes(t *testing.T) {
 	waiting.ImagePullPolicy = corev1.PullNever
 	create(t, podOf(ns, "waiting", waiting))
 	for _, name := range []string{"completed", "waiting"} {
-		eventually(t, 30*time.Second, name, func() (bool, string) {
+		eventually(t, 2*time.Minute, name, func() (bool, string) {
 			s := getPod(t, ns, name).Status
 			if len(s.ContainerStatuses) == 0 {
 				return false, string(s.Phase)

@@ -98,8 +98,8 @@ func mainProcess(t *testing.T, pod *corev1.Pod) int {
 func TestTargetCrashes(t *testing.T) {
 	ns := namespace(t, "")
 	pod := start(t, podOf(ns, "web", shop()))
-	r, file := during(t, func() { syscall.Kill(mainProcess(t, pod), syscall.SIGKILL) }, "-n", ns, "--ephemeral", "web", "-d", "10s")
-	expectPartial(t, r, file, 3*time.Second, "main.priceCart", `container "shop" has ended with exit code 137`, "of 10s")
+	r, file := during(t, func() { syscall.Kill(mainProcess(t, pod), syscall.SIGKILL) }, "-n", ns, "--ephemeral", "web", "-d", "50s")
+	expectPartial(t, r, file, 3*time.Second, "main.priceCart", `container "shop" has ended with exit code 137`, "of 50s")
 }
 
 // A Job's profiler keeps running when its target ends.
@@ -161,7 +161,7 @@ func TestJobEvicted(t *testing.T) {
 		if err := client.CoreV1().Pods(ns).EvictV1(t.Context(), eviction); err != nil {
 			t.Fatal(err)
 		}
-	}, "-n", ns, "--job", "web", "-d", "10s")
+	}, "-n", ns, "--job", "web", "-d", "50s")
 	expectPartial(t, r, file, 3*time.Second, "main.priceCart", "the profiler")
 }
 
@@ -182,7 +182,7 @@ func TestComponentRestarts(t *testing.T) {
 				}
 				p := readProfile(t, file)
 				expectFunctions(t, p, []string{"main.priceCart"}, nil)
-				if d := time.Duration(p.DurationNanos); d < 15*time.Second || d > 16*time.Second {
+				if d := time.Duration(p.DurationNanos); d < 15*time.Second || d > time.Minute {
 					t.Errorf("the profile is of %v: %v", d, r)
 				}
 			})
@@ -216,7 +216,7 @@ func restart(t *testing.T, component string) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, component+" to end", func() (bool, string) {
+	eventually(t, time.Minute, component+" to end", func() (bool, string) {
 		err := syscall.Kill(pid, 0)
 		return err != nil, fmt.Sprint(err)
 	})

@@ -228,7 +228,7 @@ func TestPrivilegedContainersRefused(t *testing.T) {
 	ns := namespace(t, "")
 	start(t, podOf(ns, "web", ledger("ledger")))
 	refusePrivileged(t, ns)
-	eventually(t, 30*time.Second, "the policy to be in force", func() (bool, string) {
+	eventually(t, 2*time.Minute, "the policy to be in force", func() (bool, string) {
 		r := plugin(t, "--ephemeral", "--dry-run", "-n", ns, "web")
 		return r.code != 0, r.String()
 	})

@@ -69,7 +69,7 @@ func startWebhook(t *testing.T, ns string) *webhook {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { configurations.Delete(context.Background(), configuration.Name, metav1.DeleteOptions{}) })
-	eventually(t, 30*time.Second, "the API server to call the webhook", func() (bool, string) {
+	eventually(t, 2*time.Minute, "the API server to call the webhook", func() (bool, string) {
 		pod, dryRun := podOf(ns, "try", container("app", "/spin")), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 		_, err := client.CoreV1().Pods(ns).Create(t.Context(), pod, dryRun)
 		return w.called.Load() > 0, fmt.Sprint(err)
