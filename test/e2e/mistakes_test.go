@@ -57,7 +57,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := refuse(t, append([]string{"-n", ns, "-d", "1s"}, c.args...), c.texts...)
-			if r.took > 10*time.Second {
+			if r.took > time.Minute {
 				t.Errorf("took %v to be refused", r.took)
 			}
 		})
@@ -74,7 +74,7 @@ func TestImageThatCannotBePulled(t *testing.T) {
 			ns := namespace(t, "")
 			start(t, podOf(ns, "web", shop()))
 			r := refuse(t, []string{mode, "-n", ns, "web", "-d", "1s", "-i", "127.0.0.1:1/no/such:image"}, "127.0.0.1:1/no/such:image", "Pull")
-			if r.took > 10*time.Second {
+			if r.took > time.Minute {
 				t.Errorf("took %v to be reported", r.took)
 			}
 		})
@@ -103,7 +103,7 @@ func TestUnreachableAPIServer(t *testing.T) {
 	closed := l.Addr().String()
 	l.Close()
 	r := refuse(t, []string{"--server", "https://" + closed, "web"}, closed)
-	if r.took > 10*time.Second {
+	if r.took > time.Minute {
 		t.Errorf("took %v", r.took)
 	}
 }

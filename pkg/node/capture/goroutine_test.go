@@ -47,6 +47,21 @@ func goroutinesError(o capture.Options) (*profile.Profile, error) {
 	return r.Profile, symbol.Symbolize(r.Profile, r.File, r.PerfMap)
 }
 
+// startParked starts a program and waits until none of its goroutines does anything.
+func startParked(t *testing.T, program string, args ...string) *target {
+	t.Helper()
+	p := start(t, program, args...)
+	capture.WaitFor(t, "the goroutines to wait", func() bool {
+		for _, s := range goroutines(t, capture.Options{ContainerID: p.id}).Sample {
+			if state := label(s, "state"); state != "waiting" && state != "syscall" {
+				return false
+			}
+		}
+		return true
+	})
+	return p
+}
+
 // atStacks counts goroutines by stack, leaf first with frames as function:line, and by the given labels.
 func atStacks(p *profile.Profile, keys ...string) map[string]int64 {
 	all := map[string]int64{}
@@ -110,7 +125,7 @@ func TestGoroutinesMatchRuntimePprof(t *testing.T) {
 		struct{ name, flags string }{"go1.21.13", "'-ldflags=-s -w'"})
 	for _, version := range versions {
 		t.Run(version.name+version.flags, func(t *testing.T) {
-			p := start(t, buildGo(t, version.name, version.flags, "parks"), "100")
+			p := startParked(t, buildGo(t, version.name, version.flags, "parks"), "100")
 			for _, freeze := range []bool{false, true} {
 				got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: freeze})
 				compareStacks(t, atStacks(got, labelsOfParks()...), atStacks(p.own(t), labelsOfParks()...))
@@ -145,7 +160,7 @@ func TestGoroutinesAfterExec(t *testing.T) {
 func TestGoroutinesInC(t *testing.T) {
 	need.Root(t)
 	for _, version := range []string{"local", "go1.21.13"} {
-		p := start(t, buildGo(t, version, "", "cgoparks"))
+		p := startParked(t, buildGo(t, version, "", "cgoparks"))
 		for _, freeze := range []bool{false, true} {
 			got := atStacks(goroutines(t, capture.Options{ContainerID: p.id, Freeze: freeze}))
 			if compareStacks(t, got, atStacks(p.own(t))); len(got) < 3 {
@@ -160,7 +175,7 @@ func TestManyGoroutines(t *testing.T) {
 	program := buildGo(t, "local", "'-ldflags=-s -w'", "parks")
 	for _, n := range []int{10, 10_000, 100_000} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
-			p := start(t, program, strconv.Itoa(n))
+			p := startParked(t, program, strconv.Itoa(n))
 			began := time.Now()
 			got := goroutines(t, capture.Options{ContainerID: p.id})
 			t.Logf("%d goroutines, named, in %v: %q", n, time.Since(began), got.Comments)
@@ -186,7 +201,7 @@ func goStatement(at string) bool {
 // traceback.
 func TestGoroutineDetails(t *testing.T) {
 	need.Root(t)
-	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "10")
+	p := startParked(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "10")
 	reasons := map[string]int64{}
 	for _, s := range goroutines(t, capture.Options{ContainerID: p.id}).Sample {
 		state, reason, creator, at := s.Label["state"], s.Label["wait reason"], s.Label["created by"], s.Label["created at"]
@@ -238,7 +253,7 @@ func TestGoroutineDetails(t *testing.T) {
 // 100,000 goroutines with few distinct stacks take little memory.
 func TestMemoryForManyGoroutines(t *testing.T) {
 	need.Root(t)
-	p := start(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "100000")
+	p := startParked(t, buildGo(t, "local", "'-ldflags=-s -w'", "parks"), "100000")
 	debug.FreeOSMemory()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -25,7 +25,7 @@ func TestLeakedGoroutines(t *testing.T) {
 	for _, b := range []struct{ version, experiment string }{{"local", "goroutineleakprofile"}, {"go1.27.3", ""}} {
 		t.Run(b.version, func(t *testing.T) {
 			t.Setenv("GOEXPERIMENT", b.experiment)
-			p := start(t, buildGo(t, b.version, "'-ldflags=-s -w'", "leaks"))
+			p := startParked(t, buildGo(t, b.version, "'-ldflags=-s -w'", "leaks"))
 			if before := leaked(goroutines(t, capture.Options{ContainerID: p.id})); len(before.Sample) != 0 {
 				t.Errorf("leaked before the program has searched: %v", atStacks(before))
 			}

@@ -117,7 +117,7 @@ func StartWorkload(t testing.TB, workload string) (id string, pid int) {
 
 // WaitLimit bounds each wait for another program to do something that costs it little CPU time. It is generous
 // because the machine may be busy.
-const WaitLimit = time.Minute
+const WaitLimit = 2 * time.Minute
 
 // WaitFor polls until a condition holds.
 func WaitFor(t testing.TB, what string, holds func() bool) {

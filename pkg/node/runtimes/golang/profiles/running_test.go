@@ -3,6 +3,7 @@
 package profiles
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -27,7 +28,17 @@ func TestRunningGoroutinesWithoutSamples(t *testing.T) {
 	}
 	defer w.Close()
 	w.running.sampler.err = errors.New("refused by a test")
-	w.Run(capturetest.UntilUsed(t, pid, time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), capturetest.WaitLimit)
+	defer cancel()
+	go func() {
+		defer cancel()
+		for readings := 0; ctx.Err() == nil && readings < 20; time.Sleep(10 * time.Millisecond) {
+			w.mu.Lock()
+			readings = w.readings
+			w.mu.Unlock()
+		}
+	}()
+	w.Run(ctx)
 	b := builder.New(time.Now(), time.Second, goroutineKind())
 	w.AddStacks(b.AddAll)
 	w.Describe(b)
