@@ -118,9 +118,10 @@ func TestReadingNeedsPtraceOnly(t *testing.T) {
 			t.Errorf("no running goroutine has a stack: %+v", got)
 		}
 	}
-	if got := all["wall"]; got.Samples["[running]"] < 10 && got.Samples["running"] < 10 {
+	// Where threads can be sampled, on a busy machine some running goroutines have no stack all the same.
+	if got := all["wall"]; got.Samples["[running]"]+got.Samples["running"] < 10 {
 		t.Errorf("running goroutines are missing: %+v", got)
-	} else if why := strings.Join(got.Comments, "\n"); got.Samples["[running]"] >= 10 && !strings.Contains(why, "cannot be sampled: ") {
+	} else if why := strings.Join(got.Comments, "\n"); got.Samples["running"] == 0 && !strings.Contains(why, "cannot be sampled: ") {
 		t.Errorf("no comment gives the reason: %+v", got)
 	}
 	for name, got := range read("-all") {

@@ -23,7 +23,7 @@ func TestNewName(t *testing.T) {
 // A Job that somebody else created under our name is neither used nor deleted.
 func TestJobOfTheSameName(t *testing.T) {
 	client := fake.NewClientset()
-	j := newJob(client, web(), Options{Image: "profiler:1", Timeout: time.Second})
+	j := newJob(client, web(), Options{Image: "profiler:1", Timeout: time.Minute})
 	theirs := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: j.job.Name, UID: "theirs"}}
 	if err := client.Tracker().Add(theirs); err != nil {
 		t.Fatal(err)

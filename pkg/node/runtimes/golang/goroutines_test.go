@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/proc"
 )
@@ -151,19 +152,21 @@ func TestDeepStacks(t *testing.T) {
 	program := build(t, "1.26.0", "amd64", "waits")
 	for depth, want := range map[string]End{"400": Complete, "600": Truncated, "1000000": Truncated} {
 		gs := openGoroutineReader(t, run(t, program, "0", depth).pid)
-		all, err := gs.readAll(t)
-		if err != nil {
-			t.Fatal(err)
-		}
 		found := false
-		for _, g := range all {
-			stack := gs.names(&g)
-			if !strings.HasPrefix(stack, "runtime.gopark runtime.chanrecv runtime.chanrecv1 main.wait main.wait") {
-				continue
+		for began := time.Now(); !found && time.Since(began) < time.Minute; time.Sleep(10 * time.Millisecond) { // until it waits
+			all, err := gs.readAll(t)
+			if err != nil {
+				t.Fatal(err)
 			}
-			found = true
-			if g.End != want || want == Truncated && len(g.Stack) < 400 {
-				t.Errorf("depth %s: %d frames with end %d, want end %d", depth, len(g.Stack), g.End, want)
+			for _, g := range all {
+				stack := gs.names(&g)
+				if !strings.HasPrefix(stack, "runtime.gopark runtime.chanrecv runtime.chanrecv1 main.wait main.wait") {
+					continue
+				}
+				found = true
+				if g.End != want || want == Truncated && len(g.Stack) < 400 {
+					t.Errorf("depth %s: %d frames with end %d, want end %d", depth, len(g.Stack), g.End, want)
+				}
 			}
 		}
 		if !found {
