@@ -4,6 +4,7 @@ package kallsyms
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -51,6 +52,10 @@ func ask(addresses []uint64) (map[uint64]Symbol, error) {
 	return found, nil
 }
 
+// bpfName matches the names that the kernel gives to BPF programs and trampolines. Their module is "bpf" in its list of
+// symbols, but left out where a program asks.
+var bpfName = regexp.MustCompile(`^bpf_(prog_[0-9a-f]{16}|trampoline_[0-9]+)(_|$)`)
+
 // parseSymbol parses "function", "function [module]" or "function [module buildid]", which ends with a
 // zero byte. It returns false for "0xaddress", which stands for an address without a function.
 func parseSymbol(text []byte) (Symbol, bool) {
@@ -60,5 +65,8 @@ func parseSymbol(text []byte) (Symbol, bool) {
 		return Symbol{}, false
 	}
 	module, _, _ = strings.Cut(strings.TrimSuffix(module, "]"), " ")
+	if module == "" && bpfName.MatchString(name) {
+		module = "bpf"
+	}
 	return Symbol{name, module}, true
 }
