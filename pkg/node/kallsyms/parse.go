@@ -36,6 +36,9 @@ func parse(r io.Reader, addresses []uint64) (map[uint64]Symbol, error) {
 		default:
 			continue
 		}
+		if line[end+3] == '$' {
+			continue // marks where code begins in arm64's modules, as a rule at the address of a function
+		}
 		start, err := strconv.ParseUint(string(line[:end]), 16, 64)
 		if err != nil || start == 0 {
 			continue

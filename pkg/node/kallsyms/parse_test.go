@@ -11,7 +11,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	const list = "ffff0000 T _text\nffff0010 t first\nffff0010 T first_alias\nffff0020 D data\nffff0030 W second\nfffe0000 t mod_fn\t[mod]\nbroken\n"
+	const list = "ffff0000 T _text\nffff0010 t first\nffff0010 T first_alias\nffff0020 D data\nffff0030 W second\nfffe0000 t $x\t[mod]\nfffe0000 t mod_fn\t[mod]\nfffe0004 t $x.1\t[mod]\nbroken\n"
 	got, err := parse(strings.NewReader(list), []uint64{0xfffe0008, 0xffff0010, 0xffff0011, 0xffff0025, 0xffff0099})
 	if err != nil {
 		t.Fatal(err)
