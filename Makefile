@@ -80,13 +80,13 @@ tidy:
 # (where clang-19 is installed) and the documented flags. The summary ends with what was left out.
 .PHONY: unit
 unit:
-	go test -timeout 20m -json $$(go list ./... | grep -vE '/test/(browser|e2e|kernels)$$') | go run ./test/summarize
+	go test -timeout 40m -json $$(go list ./... | grep -vE '/test/(browser|e2e|kernels)$$') | go run ./test/summarize
 
 # The race detector does not see what BPF programs do, and it slows the profiler down, so that tests
 # which measure CPU time would fail: the packages whose tests attach BPF programs are left out.
 .PHONY: race
 race: ## test the packages that attach no BPF program with the race detector (needs gcc)
-	CGO_ENABLED=1 go test -race -short -timeout 20m $$(go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./pkg/... | \
+	CGO_ENABLED=1 go test -race -short -timeout 40m $$(go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./pkg/... | \
 	  awk '$$1 ~ /\.test$$/ && !/ github\.com\/cilium\/ebpf\/link( |$$)/ { sub(/\.test$$/, "", $$1); print $$1 }')
 
 .PHONY: test
