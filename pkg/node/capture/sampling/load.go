@@ -52,21 +52,20 @@ func (c *Sampler) Prepare() error {
 		if err := c.target.Update(); err != nil {
 			return err
 		}
-		c.tasks = c.target.Tasks
 	}
-	if len(c.tasks) == 0 {
+	if len(c.target.Tasks) == 0 {
 		return nil // they have been read
 	}
 	c.options.Steps.Begin("tables")
 	until := time.Now().Add(startPatience)
 	c.starting = true
-	for i := range c.tasks {
+	for i := range c.target.Tasks {
 		if time.Now().After(until) {
 			break
 		}
-		c.table.Lookup(&c.tasks[i])
+		c.table.Lookup(&c.target.Tasks[i])
 	}
-	c.starting, c.tasks = false, nil
+	c.starting, c.target.Tasks = false, nil // some 300 bytes each
 	c.loader.WaitUntil(until)
 	return nil
 }

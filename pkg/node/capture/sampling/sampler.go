@@ -47,9 +47,8 @@ type Sampler struct {
 	labels   record.LabelSets
 	starting bool // Prepare has not returned yet
 
-	target *container.Target
-	tasks  []record.Sample // the processes in the container's cgroup, until Prepare has read them
-	listed time.Time       // when they were listed
+	target *container.Target // its Tasks are nil once Prepare has read them
+	listed time.Time         // when they were listed
 
 	mu     sync.Mutex // for all that samples change, while Run runs
 	slices builder.Slicer
@@ -90,7 +89,7 @@ func newSampler(o run.Options, p plan) (*Sampler, error) {
 	}
 	p.kind.Runtimes = registry.All()
 	c := &Sampler{
-		options: o, plan: p, stacks: stack.NewTable(), target: t, tasks: t.Tasks, listed: listed,
+		options: o, plan: p, stacks: stack.NewTable(), target: t, listed: listed,
 		flushes: make(chan chan struct{}, 1), drained: make(chan struct{}),
 	}
 	c.table = process.NewTable(o.PIDs, c.mapped)
