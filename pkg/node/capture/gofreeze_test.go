@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -124,50 +125,52 @@ func TestStoppedProcessOutlivesUs(t *testing.T) {
 func TestStoppingUnderSignals(t *testing.T) {
 	need.Root(t)
 	p := start(t, buildGo(t, "local", "", "signalled"))
-	sent := 0
-	enough, done := make(chan bool), make(chan bool)
-	go func() {
-		defer close(done)
-		for ; ; sent++ {
-			if sent >= 2000 {
-				select {
-				case <-enough: // stops
-					return
-				default:
-				}
-			}
-			syscall.Kill(p.pid, syscall.SIGUSR1+syscall.Signal(2*(sent%2))) // SIGUSR1 and SIGUSR2
-			time.Sleep(200 * time.Microsecond)
-		}
-	}()
-	stops := 0
-	for ; ; stops++ {
-		if stops == 10 {
-			close(enough)
-		}
-		if got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: true}); total(got) < 3 {
-			t.Fatalf("%d goroutines: %q", total(got), got.Comments)
-		}
-		select {
-		case <-done:
-		default:
-			continue
-		}
-		break
+	var stops atomic.Int64
+	ended := make(chan error, 1)
+	go func() { ended <- sendSignals(p, func() bool { return stops.Load() >= 300 }) }()
+	process, err := proc.Open(p.pid)
+	if err != nil {
+		t.Fatal(err)
 	}
-	// Signals that are sent while one of their kind is pending are lost, on a busy machine most.
-	first, second := 0, 0
-	capture.WaitFor(t, "signals to arrive", func() bool {
+	for done := false; !done; {
+		select {
+		case err := <-ended:
+			if done = true; err != nil {
+				t.Error(err)
+			}
+		default:
+			// On a busy machine some threads stop too late.
+			if stop, err := process.WhileStopped(func(map[int]proc.Registers) error { return nil }); err == nil && stop.Moving == 0 {
+				stops.Add(1)
+			}
+		}
+	}
+	if got := goroutines(t, capture.Options{ContainerID: p.id, Freeze: true}); total(got) < 3 {
+		t.Errorf("%d goroutines: %q", total(got), got.Comments)
+	}
+}
+
+// sendSignals sends SIGUSR1 and SIGUSR2 in turn to testdata/signalled until enough returns true. A signal is lost if another
+// of its kind is pending, so each is to arrive before the next is sent.
+func sendSignals(p *target, enough func() bool) error {
+	var sent, arrived [2]int
+	for i, began := 0, time.Now(); !enough() || arrived != sent; {
+		if arrived == sent {
+			syscall.Kill(p.pid, []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2}[i])
+			sent[i]++
+			i = 1 - i
+		}
 		fmt.Fprintln(p.stdin)
-		line, readErr := p.stdout.ReadString('\n')
-		if _, err := fmt.Sscan(line, &first, &second); err != nil {
-			t.Fatalf("%q: %v, %v", line, err, readErr)
+		line, err := p.stdout.ReadString('\n')
+		if err != nil {
+			return err
 		}
-		for range 10 {
-			syscall.Kill(p.pid, syscall.SIGUSR1)
-			syscall.Kill(p.pid, syscall.SIGUSR2)
-			time.Sleep(time.Millisecond)
+		if _, err := fmt.Sscan(line, &arrived[0], &arrived[1]); err != nil {
+			return fmt.Errorf("%q: %w", line, err)
 		}
-		return first >= 100 && second >= 100
-	})
+		if time.Since(began) > capture.WaitLimit {
+			return fmt.Errorf("a signal was lost, or the process could not be stopped often enough: %v sent, %v arrived", sent, arrived)
+		}
+	}
+	return nil
 }
