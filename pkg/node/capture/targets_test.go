@@ -79,8 +79,8 @@ func (s *target) kill(t testing.TB) {
 	t.Helper()
 	syscall.Kill(s.pid, syscall.SIGKILL)
 	capture.WaitFor(t, "the program to end", func() bool {
-		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
-		return strings.Contains(string(stat), ") Z ")
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
+		return err != nil || strings.Contains(string(stat), ") Z ")
 	})
 }
 

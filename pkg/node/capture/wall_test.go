@@ -4,6 +4,7 @@ package capture_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -30,9 +31,9 @@ func wallUntil(t *testing.T, o capture.Options, done func(slice *profile.Profile
 	return runUntil(t, w, capture.WaitLimit, done)
 }
 
-// wallUntilRight profiles until wrong, which is called with the sum of the slices so far, finds nothing, but for at least d.
-// A busy machine stops the program, or the profiler between two readings, so that shares of the time come out only in a
-// longer profile. An error is reported if they never do.
+// wallUntilRight profiles for at least d, and then until wrong finds nothing in the sum of the slices so far; it reports an
+// error if that does not happen. A busy machine stops the program, or the profiler between two readings, so that shares of
+// the time may be right only in a longer profile.
 func wallUntilRight(
 	t *testing.T, o capture.Options, d time.Duration, wrong func(*profile.Profile) string,
 ) (whole, sum *profile.Profile, slices int) {
@@ -49,21 +50,20 @@ func wallUntilRight(
 	return whole, sum, len(all)
 }
 
-// startBlocks starts testdata/blocks and waits until those of its goroutines wait that do nothing else.
+// startBlocks starts testdata/blocks and waits until all of its goroutines wait that do nothing else.
 func startBlocks(t *testing.T, flags string) *target {
 	t.Helper()
 	p := start(t, buildGo(t, "local", flags, "blocks"))
 	capture.WaitFor(t, "the goroutines to wait", func() bool {
-		n := 0
+		waiting := map[string]int64{}
 		for _, s := range goroutines(t, capture.Options{ContainerID: p.id}).Sample {
-			switch stack := names(s); {
-			case strings.Contains(stack, "main.sleeper,"), strings.Contains(stack, "main.locked,"), strings.Contains(stack, "main.reads,"):
-				n += int(s.Value[0]) * len(s.Label["wait reason"])
-			case strings.Contains(stack, "main.main,") && label(s, "state") == "syscall":
-				n++
+			for _, function := range []string{"main.sleeper", "main.locked", "main.reads", "main.main"} {
+				if state := label(s, "state"); strings.Contains(names(s), function+",") && (state == "waiting" || state == "syscall") {
+					waiting[function] += s.Value[0]
+				}
 			}
 		}
-		return n == 5+1+1+1
+		return maps.Equal(waiting, map[string]int64{"main.sleeper": 5, "main.locked": 1, "main.reads": 1, "main.main": 1})
 	})
 	return p
 }

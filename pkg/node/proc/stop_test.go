@@ -72,13 +72,11 @@ func TestWhileStopped(t *testing.T) {
 	}
 }
 
-// whileAllStop is WhileStopped, again and again until no thread is too late to stop: on a busy machine it may need more time
-// for that than it has.
+// whileAllStop calls WhileStopped until all threads have stopped in time: on a busy machine some may be too late.
 func whileAllStop(p *Process, during func(map[int]Registers) error) (stop Stop, err error) {
 	for deadline := time.Now().Add(time.Minute); ; {
-		var threads map[int]Registers
-		stop, err = p.WhileStopped(func(all map[int]Registers) error {
-			if threads = all; len(threads) == 0 {
+		stop, err = p.WhileStopped(func(threads map[int]Registers) error {
+			if len(threads) == 0 {
 				return nil
 			}
 			return during(threads)
