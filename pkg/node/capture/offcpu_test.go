@@ -107,8 +107,8 @@ func (s *target) readyTimes(t *testing.T) map[string]float64 {
 }
 
 // profileWaits profiles the program for at least d, and then until done returns true for the sum of the slices and what the
-// program has reported since the first. It returns what the program has reported for a time within that of the profile and
-// for one around it: times in the profile are between the two, whenever the machine lets the program wait.
+// program has reported since sampling began. It returns what the program has reported for a time within that of the profile
+// and for a time around it. Times in the profile are between the two, however busy the machine is.
 func profileWaits(
 	t *testing.T, create func(capture.Options) (*sampling.Sampler, error), o capture.Options, ask func() waited, d time.Duration,
 	done func(sum *profile.Profile, w waited) bool,
@@ -121,9 +121,9 @@ func profileWaits(
 	}
 	before := ask()
 	var first waited
-	sampling := make(chan struct{})
+	begun := make(chan struct{})
 	go func() {
-		defer close(sampling)
+		defer close(begun)
 		for !slices.ContainsFunc(o.Steps.End(), func(s api.Step) bool { return s.Name == "sampling" }) {
 			if t.Context().Err() != nil {
 				return
@@ -134,7 +134,7 @@ func profileWaits(
 	}()
 	var sum *profile.Profile
 	p, _ = runUntil(t, c, capture.WaitLimit, func(slice *profile.Profile) bool {
-		<-sampling
+		<-begun
 		sum = merge(t, sum, slice)
 		within = ask().minus(first)
 		return within.at >= d.Seconds() && done(sum, within)
