@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/builder"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/sampling"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/kallsyms"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/test/need"
 )
@@ -348,6 +349,9 @@ func TestCloseUnloadsPrograms(t *testing.T) {
 			}
 		}
 		return n
+	}
+	if _, err := kallsyms.Find(nil); err != nil { // the program that names functions stays loaded
+		t.Fatal(err)
 	}
 	before := loaded()
 	for _, sampler := range []func(capture.Options) (*sampling.Sampler, error){
