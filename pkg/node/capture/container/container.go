@@ -87,8 +87,8 @@ func (t *Target) findTasks() error {
 	return t.choose(tasks)
 }
 
-// choose sets the tasks, and the cgroup of most of the container's processes. A process is identified by its PID in our namespace or, if
-// the kernel does not report that, by its start time.
+// choose sets the tasks, and the cgroup of most of the container's processes. A process is identified by its PID in our
+// namespace or, if the kernel does not report that, by its start time.
 func (t *Target) choose(tasks []bpf.TasksTaskRecord) error {
 	if len(tasks) == 0 {
 		return errors.New("the kernel's list of tasks is empty")
