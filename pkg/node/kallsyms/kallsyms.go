@@ -21,6 +21,9 @@ func Find(addresses []uint64) (map[uint64]Symbol, error) {
 	addresses = slices.Clone(addresses)
 	slices.Sort(addresses)
 	addresses = slices.Compact(addresses)
+	if len(addresses) > 0 && addresses[0] == 0 { // it would end a batch
+		addresses = addresses[1:]
+	}
 	if found, err := ask(addresses); err == nil {
 		return found, nil
 	}

@@ -61,6 +61,7 @@ func samplerOptions(containerID string, r api.Request) capture.Options {
 		ContainerID: containerID, PIDs: r.PIDs, Frequency: r.Frequency, Times: !r.NoTimes, Restarts: r.Restarts,
 		ByThread: r.By == api.ByThread, ByGoroutine: r.By == api.ByGoroutine,
 		EnableMemProfile: r.EnableMemProfile, MemProfileRate: r.MemProfileRate, Freeze: r.Freeze, UnsafeKernel: r.UnsafeKernel,
+		WhileSampling: useOneCPU,
 	}
 }
 

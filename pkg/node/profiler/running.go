@@ -56,7 +56,6 @@ func (r *running) Run(ctx context.Context) (*profile.Profile, error) {
 
 func (r *running) sample(ctx context.Context) (*capture.Result, error) {
 	defer r.endSlices() // also after a panic, because the sampler is closed then
-	defer useOneCPU()()
 	r.steps.Begin("sampling")
 	return r.sampler.Run(ctx)
 }

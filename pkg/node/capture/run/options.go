@@ -37,6 +37,8 @@ type Options struct {
 	UnsafeKernel bool
 	// LoadOnly makes a sampler with BPF programs load them only. Its method Prepare does the rest.
 	LoadOnly bool
+	// WhileSampling is called when sampling has begun, and what it returns when it ends; nil: nothing is called.
+	WhileSampling func() (release func())
 	// Steps measures the sampler's steps, unless it is nil.
 	Steps *api.Steps
 }

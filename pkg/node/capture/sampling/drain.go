@@ -40,13 +40,15 @@ func (c *Sampler) drain(stop <-chan struct{}) (err error) {
 				stopping = true
 			default:
 			}
+			gather := c.waits != nil
 			select {
 			case served := <-c.flushes:
 				defer close(served)
+				gather = false // the caller does
 			default:
 			}
 			err = c.readSamples(&record, stopping)
-			if began := time.Now(); err == nil && c.waits != nil && (stopping || began.After(gatherAgain)) {
+			if began := time.Now(); err == nil && (stopping && c.waits != nil || gather && began.After(gatherAgain)) {
 				c.mu.Lock()
 				err = c.waits.Gather(stopping)
 				c.mu.Unlock()

@@ -3,6 +3,7 @@
 package sampling
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,10 +49,14 @@ const maxListAge = 3 * time.Second
 // afterwards, call it again for the processes that have started since.
 func (c *Sampler) Prepare() error {
 	if time.Since(c.listed) > maxListAge {
-		c.listed = time.Now()
+		listed, cgroup := time.Now(), c.target.CgroupID
 		if err := c.target.Update(); err != nil {
 			return err
 		}
+		if c.target.CgroupID != cgroup {
+			return errors.New("the container's cgroup has changed")
+		}
+		c.listed = listed
 	}
 	if len(c.target.Tasks) == 0 {
 		return nil // they have been read

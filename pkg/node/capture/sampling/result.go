@@ -65,6 +65,11 @@ func (c *Sampler) AddStacks(add func(*stack.Table), comments *builder.Builder) e
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.waits != nil {
+		if err := c.waits.Gather(false); err != nil {
+			return err
+		}
+	}
 	add(c.stacks)
 	return c.describe(comments)
 }

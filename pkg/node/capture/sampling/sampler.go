@@ -137,9 +137,15 @@ func (c *Sampler) Sample(ctx context.Context) (begin time.Time, duration time.Du
 	err = c.enable(ctx)
 	if err == nil {
 		c.options.Steps.Begin("sampling")
+		release := func() {}
+		if c.options.WhileSampling != nil {
+			release = c.options.WhileSampling()
+		}
 		select {
 		case <-ctx.Done():
+			release()
 		case err = <-drained:
+			release()
 			return begin, 0, err
 		}
 		c.options.Steps.Begin("rest")
