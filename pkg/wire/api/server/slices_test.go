@@ -1,11 +1,16 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/internal/apitest"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api/server"
 )
 
 func TestSlicesAreRequestedInOrder(t *testing.T) {
@@ -37,6 +42,33 @@ func TestSlicesAreRequestedInOrder(t *testing.T) {
 	if w := request(http.MethodGet, "/slice?capture=a&number=2"); w.Code != http.StatusNoContent {
 		t.Errorf("a slice after the end: status %d", w.Code)
 	}
+}
+
+// A slice can be had each second, so that a profiler that is killed loses little.
+func TestSlicesAreASecondApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := server.NewHandler(&apitest.Capturer{Functions: 1}, api.Version{}, nil) // without connections, which need real time
+		defer h.Abandon()
+		request := func(method, target string) int {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, target, nil))
+			return w.Code
+		}
+		done := make(chan int)
+		go func() { done <- request(http.MethodGet, "/debug/pprof/profile?seconds=60&capture=a") }()
+		synctest.Wait()
+		began := time.Now()
+		for n := 1; n <= 10; n++ {
+			code := request(http.MethodGet, fmt.Sprintf("/slice?capture=a&number=%d", n))
+			if took, want := time.Since(began), time.Duration(n)*time.Second; code != http.StatusOK || took > want+100*time.Millisecond {
+				t.Errorf("slice %d: status %d after %v", n, code, took)
+			}
+		}
+		request(http.MethodPost, "/stop?capture=a")
+		if code := <-done; code != http.StatusOK {
+			t.Errorf("the profile: status %d", code)
+		}
+	})
 }
 
 // No slice is made shortly before the end of the capture: the profile would have to wait for it.
