@@ -101,8 +101,9 @@ func expectStacks(t *testing.T, r result) {
 			t.Logf("%d times broken: %s", count, stack)
 		}
 	}
-	if float64(bad) > max(2, 0.01*float64(total)) {
-		t.Errorf("%d of %d stacks are broken", bad, total)
+	// On a busy machine, many samples come before the unwind tables have been loaded.
+	if float64(bad-r.BrokenAtStart) > max(2, 0.01*float64(total)) {
+		t.Errorf("%d of %d stacks are broken, %d of them before their tables were loaded", bad, total, r.BrokenAtStart)
 	}
 	for stack := range r.Stacks {
 		if strings.Contains(stack, "main.outsider") {

@@ -21,6 +21,7 @@ type result struct {
 	Samples           int64
 	Lost              uint64
 	Stacks            map[string]int64
+	BrokenAtStart     int64
 	PIDs              []int64
 	Held              int64
 	Waits             map[string]float64

@@ -27,6 +27,7 @@ import (
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/capture/kernel"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/node/symbol"
+	"github.com/kubectl-pprof/kubectl-pprof/pkg/profile/meta"
 	"github.com/kubectl-pprof/kubectl-pprof/pkg/wire/api"
 )
 
@@ -35,13 +36,14 @@ type Result struct {
 	Kernel string
 	// UserReads describes whether reading user memory can freeze the kernel, by its machine code, or why
 	// that cannot be determined.
-	UserReads string
-	Error     string
-	Samples   int64
-	Lost      uint64
-	Stacks    map[string]int64 // functions from the leaf to the root and the label "request", each followed by a comma
-	PIDs      []int64
-	Held      int64 // live bytes allocated by main.hold, according to the heap profile
+	UserReads     string
+	Error         string
+	Samples       int64
+	Lost          uint64
+	BrokenAtStart int64            // stacks that were walked before the unwind tables of their program were loaded
+	Stacks        map[string]int64 // functions from the leaf to the root and the label "request", each followed by a comma
+	PIDs          []int64
+	Held          int64 // live bytes allocated by main.hold, according to the heap profile
 	// Goroutines counts the Go program's goroutines by how they were read, state and stack:
 	// "frozen running main.…".
 	Goroutines map[string]int64
@@ -327,6 +329,7 @@ func readGoroutines(result *Result) error {
 }
 
 func summarize(p *profile.Profile, result *Result) {
+	result.BrokenAtStart = meta.BrokenStacksAtStart.Get(p)
 	pids := map[int64]bool{}
 	for _, s := range p.Sample {
 		result.Samples += s.Value[0]
