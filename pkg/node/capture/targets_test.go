@@ -80,7 +80,8 @@ func (s *target) kill(t testing.TB) {
 	syscall.Kill(s.pid, syscall.SIGKILL)
 	capture.WaitFor(t, "the program to end", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
-		return err != nil || strings.Contains(string(stat), ") Z ")
+		threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.pid)) // the first one may end before the others
+		return err != nil || strings.Contains(string(stat), ") Z ") && len(threads) <= 1
 	})
 }
 
