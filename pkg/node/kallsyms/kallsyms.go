@@ -2,7 +2,7 @@
 
 // Package kallsyms finds the kernel functions at given addresses. A BPF program asks the kernel for
 // them, which takes microseconds (Linux 5.13 or later). Where that is not possible /proc/kallsyms is
-// read, which takes 0.1 s. Its entry point is Find.
+// read, which takes 20 to 100 ms. Its entry point is Find.
 package kallsyms
 
 import (
@@ -14,7 +14,7 @@ import (
 // Symbol is a kernel function and its module, which is empty for the kernel itself.
 type Symbol struct{ Name, Module string }
 
-var errHidden = errors.New("the sysctl kernel.kptr_restrict hides them")
+var errNoneListed = errors.New("/proc/kallsyms lists no function at the sampled addresses; it does not if the sysctl kernel.kptr_restrict hides them")
 
 // Find returns the kernel functions of the addresses. Addresses without one are left out.
 func Find(addresses []uint64) (map[uint64]Symbol, error) {
@@ -39,7 +39,7 @@ func readList(addresses []uint64) (map[uint64]Symbol, error) {
 	defer f.Close()
 	found, err := parse(f, addresses)
 	if err == nil && len(found) == 0 && len(addresses) > 0 {
-		err = errHidden // all addresses of the list are 0
+		err = errNoneListed
 	}
 	return found, err
 }
